@@ -1,0 +1,218 @@
+/**
+ * Blocks: what a shard cuts its leased pages into.
+ *
+ * For every (kind, size class) a shard keeps a doubly linked list of its pages that have a free
+ * block. A page's free blocks are chained through their first word (index + 1); blocks beyond
+ * `CUT` were never used and need no chain, so leasing a page touches none of its bytes.
+ *
+ * Invariant, per page: free chain length + used = cut <= blocks per page, and the page is on its
+ * list exactly when used < blocks per page. A page whose last block is freed goes back at once.
+ *
+ * @module
+ */
+
+import { assert } from "../base/assert.ts";
+import type { Arena } from "./arena.ts";
+import { type ControlRegion, Shard } from "./control.ts";
+import { Page, PAGE_WORDS, type PageAllocator, PageKind } from "./page_allocator.ts";
+import {
+  CLASS_BLOCKS,
+  CLASS_BYTES,
+  MAX_SIZE_CLASSES,
+  PAGE_BYTES,
+  PAGE_UNITS,
+  sizeClassOf,
+} from "./size_classes.ts";
+
+/** Receives blocks that lie in pages of kind RESERVE. */
+export interface ReserveSink {
+  /** Takes back one reserve block. */
+  free(address: number): void;
+}
+
+/**
+ * Allocates blocks and whole pages for shards.
+ *
+ * Thread: one instance per thread; every call needs the exclusive lock of the shard it names.
+ */
+export class BlockAllocator {
+  /**
+   * Test hook: the allocation that many requests from now fails, once; negative = off.
+   *
+   * Lets tests show that a write that runs out of memory at any step changes nothing.
+   */
+  failAfterRequests = -1;
+
+  readonly #arena: Arena;
+  readonly #pages: PageAllocator;
+  readonly #control: ControlRegion;
+  readonly #reserve: ReserveSink;
+
+  /** Wires the parts of one thread together. */
+  constructor(arena: Arena, pages: PageAllocator, control: ControlRegion, reserve: ReserveSink) {
+    this.#arena = arena;
+    this.#pages = pages;
+    this.#control = control;
+    this.#reserve = reserve;
+  }
+
+  /**
+   * Takes a block of at least `byteCount` bytes.
+   *
+   * @param kind ENTRY, NODE or CHUNK
+   * @param byteCount 1 to 8,192
+   * @returns its address, or 0 when memory is used up; the content is not cleared
+   */
+  allocate(shard: number, kind: PageKind, byteCount: number): number {
+    if (this.#injectedFailure()) return 0;
+    const sizeClass = sizeClassOf(byteCount);
+    const words = this.#control.words;
+    const shardAt = this.#control.shardAt(shard);
+    const listAt = shardAt + listOffset(kind, sizeClass);
+    let page = words[listAt]!;
+    if (page === 0) {
+      page = this.#pages.lease(kind, sizeClass, shard);
+      if (page === 0) return 0;
+      words[shardAt + Shard.PAGES_LEASED]!++;
+      words[listAt] = page;
+    }
+    return this.#takeFrom(page, sizeClass, shardAt, listAt);
+  }
+
+  /**
+   * Takes a block from a page that is on the list already; compaction has made sure there is one.
+   *
+   * @returns its address, never 0
+   */
+  allocateListed(shard: number, kind: PageKind, sizeClass: number): number {
+    const shardAt = this.#control.shardAt(shard);
+    const listAt = shardAt + listOffset(kind, sizeClass);
+    const page = this.#control.words[listAt]!;
+    assert(page !== 0, "another page of the list has a free block");
+    return this.#takeFrom(page, sizeClass, shardAt, listAt);
+  }
+
+  /** Gives a block back. `address` may lie in a reserve page. */
+  free(address: number): void {
+    const page = Math.floor(address / PAGE_UNITS);
+    const descriptors = this.#pages.descriptors;
+    const at = page * PAGE_WORDS;
+    const head = descriptors[at]!;
+    const kind = (head & 0xff) as PageKind;
+    if (kind === PageKind.RESERVE) {
+      this.#reserve.free(address);
+      return;
+    }
+    const sizeClass = (head >>> 8) & 0xff;
+    const shardAt = this.#control.shardAt(head >>> 16);
+    const classBytes = CLASS_BYTES[sizeClass]!;
+    const index = (address - page * PAGE_UNITS) * 8 / classBytes;
+    this.#arena.write(address, 0, descriptors[at + Page.FREE_HEAD]!);
+    descriptors[at + Page.FREE_HEAD] = index + 1;
+    const used = --descriptors[at + Page.USED]!;
+    this.#control.doubles[(shardAt >> 1) + Shard.BLOCK_BYTES_DOUBLE]! -= classBytes;
+    const listAt = shardAt + listOffset(kind, sizeClass);
+    if (used + 1 === CLASS_BLOCKS[sizeClass]!) this.#link(page, listAt);
+    if (used === 0) {
+      this.unlink(page, listAt);
+      this.#control.words[shardAt + Shard.PAGES_LEASED]!--;
+      this.#pages.release(page);
+    }
+  }
+
+  /**
+   * Leases a whole page for one object (LEAF, EXTENT, DIRECTORY).
+   *
+   * @returns its address, or 0 when memory is used up; the content is not cleared
+   */
+  allocatePage(shard: number, kind: PageKind): number {
+    if (this.#injectedFailure()) return 0;
+    const page = this.#pages.lease(kind, 0, shard);
+    if (page === 0) return 0;
+    const shardAt = this.#control.shardAt(shard);
+    this.#control.words[shardAt + Shard.PAGES_LEASED]!++;
+    this.#control.doubles[(shardAt >> 1) + Shard.BLOCK_BYTES_DOUBLE]! += PAGE_BYTES;
+    return page * PAGE_UNITS;
+  }
+
+  /** Gives back a page taken with {@link BlockAllocator.allocatePage}. */
+  freePage(address: number): void {
+    const page = Math.floor(address / PAGE_UNITS);
+    const shardAt = this.#control.shardAt(this.#pages.shardOf(page));
+    this.#control.words[shardAt + Shard.PAGES_LEASED]!--;
+    this.#control.doubles[(shardAt >> 1) + Shard.BLOCK_BYTES_DOUBLE]! -= PAGE_BYTES;
+    this.#pages.release(page);
+  }
+
+  /** Word index of the list head of (kind, class) in a shard. */
+  listAt(shard: number, kind: PageKind, sizeClass: number): number {
+    return this.#control.shardAt(shard) + listOffset(kind, sizeClass);
+  }
+
+  /** Bytes that the block at `address` really has. */
+  blockBytes(address: number): number {
+    return CLASS_BYTES[this.#pages.classOf(Math.floor(address / PAGE_UNITS))]!;
+  }
+
+  /**
+   * Takes a page off its list without freeing it (compaction empties it next).
+   *
+   * @param listAt head of the list it is on
+   */
+  unlink(page: number, listAt: number): void {
+    const descriptors = this.#pages.descriptors;
+    const at = page * PAGE_WORDS;
+    const next = descriptors[at + Page.NEXT]!;
+    const previous = descriptors[at + Page.PREVIOUS]!;
+    if (previous === 0) this.#control.words[listAt] = next;
+    else descriptors[previous * PAGE_WORDS + Page.NEXT] = next;
+    if (next !== 0) descriptors[next * PAGE_WORDS + Page.PREVIOUS] = previous;
+    descriptors[at + Page.NEXT] = 0;
+    descriptors[at + Page.PREVIOUS] = 0;
+  }
+
+  /** Gives back a page whose blocks were all moved away; it must be off its list. */
+  releaseEvacuated(page: number): void {
+    const shardAt = this.#control.shardAt(this.#pages.shardOf(page));
+    const used = this.#pages.descriptors[page * PAGE_WORDS + Page.USED]!;
+    const classBytes = CLASS_BYTES[this.#pages.classOf(page)]!;
+    this.#control.doubles[(shardAt >> 1) + Shard.BLOCK_BYTES_DOUBLE]! -= used * classBytes;
+    this.#control.words[shardAt + Shard.PAGES_LEASED]!--;
+    this.#pages.release(page);
+  }
+
+  #takeFrom(page: number, sizeClass: number, shardAt: number, listAt: number): number {
+    const descriptors = this.#pages.descriptors;
+    const at = page * PAGE_WORDS;
+    const unitCount = CLASS_BYTES[sizeClass]! >>> 3;
+    const free = descriptors[at + Page.FREE_HEAD]!;
+    let address: number;
+    if (free !== 0) {
+      address = page * PAGE_UNITS + (free - 1) * unitCount;
+      descriptors[at + Page.FREE_HEAD] = this.#arena.read(address, 0);
+    } else {
+      address = page * PAGE_UNITS + descriptors[at + Page.CUT]!++ * unitCount;
+    }
+    if (++descriptors[at + Page.USED]! === CLASS_BLOCKS[sizeClass]!) this.unlink(page, listAt);
+    this.#control.doubles[(shardAt >> 1) + Shard.BLOCK_BYTES_DOUBLE]! += unitCount * 8;
+    return address;
+  }
+
+  #link(page: number, listAt: number): void {
+    const descriptors = this.#pages.descriptors;
+    const words = this.#control.words;
+    const next = words[listAt]!;
+    descriptors[page * PAGE_WORDS + Page.NEXT] = next;
+    descriptors[page * PAGE_WORDS + Page.PREVIOUS] = 0;
+    if (next !== 0) descriptors[next * PAGE_WORDS + Page.PREVIOUS] = page;
+    words[listAt] = page;
+  }
+
+  #injectedFailure(): boolean {
+    return this.failAfterRequests >= 0 && this.failAfterRequests-- === 0;
+  }
+}
+
+function listOffset(kind: PageKind, sizeClass: number): number {
+  return Shard.LISTS + (kind - PageKind.ENTRY) * MAX_SIZE_CLASSES + sizeClass;
+}

@@ -1,0 +1,125 @@
+/**
+ * Compaction: empties sparse pages so that their memory can serve other sizes and shards.
+ *
+ * After many deletes a size class may hold many pages with a few blocks each, none of them empty.
+ * When the arena runs out of pages, the blocks of the sparsest page of a class move into the other
+ * pages of that class; everything that points at a block can be found from the block itself: an
+ * entry knows its hash and database, a chunk its owner.
+ *
+ * Index blocks (NODE) and reserve blocks do not move; the index gives its own back as it shrinks.
+ *
+ * @module
+ */
+
+import { assert } from "../base/assert.ts";
+import type { Arena } from "./arena.ts";
+import type { BlockAllocator } from "./block_allocator.ts";
+import type { ControlRegion } from "./control.ts";
+import { Encoding, Entry } from "./entry.ts";
+import type { Extents } from "./extents.ts";
+import { Page, PAGE_WORDS, type PageAllocator, PageKind } from "./page_allocator.ts";
+import { CLASS_BLOCKS, CLASS_BYTES, CLASS_COUNT, PAGE_UNITS } from "./size_classes.ts";
+import type { Table } from "./table.ts";
+
+/** Pages of a list that are looked at to find a sparse one. */
+const CANDIDATES = 32;
+
+/** Moves blocks. Thread: one instance per thread, under the shard's exclusive lock. */
+export class Compactor {
+  readonly #arena: Arena;
+  readonly #blocks: BlockAllocator;
+  readonly #control: ControlRegion;
+  readonly #extents: Extents;
+  readonly #pages: PageAllocator;
+  readonly #table: Table;
+  readonly #isFree = new Uint8Array(4096);
+
+  /** Wires the parts of one thread together. */
+  constructor(
+    arena: Arena,
+    blocks: BlockAllocator,
+    control: ControlRegion,
+    extents: Extents,
+    pages: PageAllocator,
+    table: Table,
+  ) {
+    this.#arena = arena;
+    this.#blocks = blocks;
+    this.#control = control;
+    this.#extents = extents;
+    this.#pages = pages;
+    this.#table = table;
+  }
+
+  /**
+   * Empties at most one page of a shard.
+   *
+   * @returns whether a page was freed
+   */
+  compactShard(shard: number): boolean {
+    for (let sizeClass = CLASS_COUNT - 1; sizeClass >= 0; sizeClass--) {
+      if (this.#compactList(shard, PageKind.ENTRY, sizeClass)) return true;
+      if (this.#compactList(shard, PageKind.CHUNK, sizeClass)) return true;
+    }
+    return false;
+  }
+
+  #compactList(shard: number, kind: PageKind, sizeClass: number): boolean {
+    const listAt = this.#blocks.listAt(shard, kind, sizeClass);
+    const blockCount = CLASS_BLOCKS[sizeClass]!;
+    const descriptors = this.#pages.descriptors;
+    let sparsest = 0;
+    let sparsestUsed = blockCount;
+    let freeBlocks = 0;
+    let page = this.#control.words[listAt]!;
+    for (let seen = 0; page !== 0 && seen < CANDIDATES; seen++) {
+      const used = descriptors[page * PAGE_WORDS + Page.USED]!;
+      freeBlocks += blockCount - used;
+      if (used < sparsestUsed) {
+        sparsestUsed = used;
+        sparsest = page;
+      }
+      page = descriptors[page * PAGE_WORDS + Page.NEXT]!;
+    }
+    // The others must have room for all of its blocks, so that moving never leases a page.
+    if (sparsest === 0 || freeBlocks - (blockCount - sparsestUsed) < sparsestUsed) return false;
+    this.#evacuate(sparsest, shard, kind, sizeClass, listAt);
+    return true;
+  }
+
+  #evacuate(
+    page: number,
+    shard: number,
+    kind: PageKind,
+    sizeClass: number,
+    listAt: number,
+  ): void {
+    const byteCount = CLASS_BYTES[sizeClass]!;
+    const at = page * PAGE_WORDS;
+    const descriptors = this.#pages.descriptors;
+    const cut = descriptors[at + Page.CUT]!;
+    this.#isFree.fill(0, 0, cut);
+    for (let free = descriptors[at + Page.FREE_HEAD]!; free !== 0;) {
+      this.#isFree[free - 1] = 1;
+      free = this.#arena.read(page * PAGE_UNITS + (free - 1) * (byteCount >>> 3), 0);
+    }
+    this.#blocks.unlink(page, listAt);
+    for (let index = 0; index < cut; index++) {
+      if (this.#isFree[index] === 1) continue;
+      const from = page * PAGE_UNITS + index * (byteCount >>> 3);
+      const to = this.#blocks.allocateListed(shard, kind, sizeClass);
+      this.#arena.copyBlock(from, to, byteCount);
+      if (kind === PageKind.ENTRY) this.#relocateEntry(shard, from, to);
+      else this.#extents.relocateChunk(to);
+    }
+    this.#blocks.releaseEvacuated(page);
+  }
+
+  #relocateEntry(shard: number, from: number, to: number): void {
+    const head = this.#arena.read(to, Entry.TYPE);
+    const rootAt = this.#control.rootAt(head >>> 24, shard);
+    const moved = this.#table.relocate(rootAt, this.#arena.read(to, Entry.HASH), from, to);
+    assert(moved, "every entry block is in the index");
+    if (((head >>> 8) & 0xff) === Encoding.EXTENTS) this.#extents.adopt(to);
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * The store's control region: everything that is not client data, in one SharedArrayBuffer.
+ *
+ * ```text
+ * byte 0      header, 4 cache lines
+ *   0         line 0: what the store is. magic, shard count, lock kind, page count, thread count,
+ *             hash seed (2 words), largest value, segment shift
+ *   64        line 1: page allocator. free stack head (int64: tag << 32 | page), pages free,
+ *             pages never used yet
+ *   128       line 2: balance reserve. free stack head (int64: tag << 32 | block), spare blocks
+ *   192       line 3: fault record. signal, shard, thread, operation
+ * 256         thread records, 64 bytes each: [0] shard whose lock it waits for + 1
+ * …           shard blocks, 1,024 bytes each
+ *   0         lock line (see locks.ts)
+ *   64        lock counters (see locks.ts)
+ *   128       state: seq lo, seq hi, pages leased, pad, block bytes (float64), phase of the
+ *             mutation under way, blocks reserved by its plan
+ *   192       heads of the lists of pages with free blocks, one word per (kind, size class)
+ *   960       padding
+ * …           roots, 64 bytes each, index = database * shardCount + shard (see table.ts)
+ * ```
+ *
+ * Words of a shard block and of its roots are guarded by that shard's lock unless locks.ts says
+ * otherwise; the header's words are atomics.
+ *
+ * @module
+ */
+
+import { assert } from "../base/assert.ts";
+import { MAX_SIZE_CLASSES } from "./size_classes.ts";
+
+/** Databases that `SELECT` can name, as in Redis's default configuration. */
+export const DATABASE_COUNT = 16;
+
+/** Word offsets in the header. */
+export const Header = {
+  MAGIC: 0,
+  SHARD_COUNT: 1,
+  LOCK_KIND: 2,
+  PAGE_COUNT: 3,
+  THREAD_COUNT: 4,
+  HASH_SEED_0: 5,
+  HASH_SEED_1: 6,
+  MAX_VALUE_BYTES: 7,
+  SEGMENT_SHIFT: 8,
+  TIMING: 9,
+  /** int64 index 8 = byte 64. */
+  PAGE_STACK_LONG: 8,
+  PAGES_FREE: 18,
+  PAGES_FRESH: 19,
+  /** int64 index 16 = byte 128. */
+  RESERVE_STACK_LONG: 16,
+  RESERVE_SPARE: 34,
+  RESERVE_FREE: 35,
+  FAULT_SIGNAL: 48,
+  FAULT_SHARD: 49,
+  FAULT_THREAD: 50,
+  FAULT_OPERATION: 51,
+} as const;
+
+/** Word offsets inside a shard block, from its first word. */
+export const Shard = {
+  LOCK: 0,
+  LOCK_COUNTERS: 16,
+  SEQ_LO: 32,
+  SEQ_HI: 33,
+  PAGES_LEASED: 34,
+  /** float64 index, from the block's first double. */
+  BLOCK_BYTES_DOUBLE: 18,
+  PHASE: 38,
+  PLANNED_0: 39,
+  PLANNED_1: 40,
+  LISTS: 48,
+} as const;
+
+const MAGIC = 0x534c4332;
+const HEADER_BYTES = 256;
+const THREAD_BYTES = 64;
+const SHARD_BYTES = 1024;
+const ROOT_BYTES = 64;
+/** Page kinds that are cut into blocks and therefore have lists: entry, node, chunk. */
+const LISTED_KINDS = 3;
+
+assert(
+  Shard.LISTS * 4 + LISTED_KINDS * MAX_SIZE_CLASSES * 4 <= SHARD_BYTES,
+  "the page lists fit the shard block",
+);
+
+/** What the control region is created with. */
+export interface ControlOptions {
+  /** Power of two, 1 to 4096. */
+  shardCount: number;
+  /** 0 = mutex, 1 = rwlock. */
+  lockKind: number;
+  /** Pages in the arena, page 0 included. */
+  pageCount: number;
+  /** Threads that may ever attach at one time; thread ids are below it. */
+  threadCount: number;
+  /** Secret key of the hash, two 32-bit words. */
+  hashSeed: Uint32Array;
+  /** Largest value in bytes. */
+  maxValueBytes: number;
+  /** log2 of the units (8 bytes) in a segment. */
+  segmentShift: number;
+  /** Whether lock wait and hold times are measured. */
+  timing: boolean;
+}
+
+/** Typed views and offsets over the control region. */
+export class ControlRegion {
+  /** The region itself. */
+  readonly buffer: SharedArrayBuffer;
+  /** The region as 32-bit words. */
+  readonly words: Int32Array<SharedArrayBuffer>;
+  /** The region as doubles. */
+  readonly doubles: Float64Array<SharedArrayBuffer>;
+  /** The region as 64-bit integers, for the tagged stacks. */
+  readonly longs: BigInt64Array<SharedArrayBuffer>;
+  /** Number of shards. */
+  readonly shardCount: number;
+  /** Number of thread records. */
+  readonly threadCount: number;
+  /** Word index of shard 0's block. */
+  readonly shardBase: number;
+  /** Word index of root 0. */
+  readonly rootBase: number;
+
+  private constructor(buffer: SharedArrayBuffer) {
+    this.buffer = buffer;
+    this.words = new Int32Array(buffer);
+    this.doubles = new Float64Array(buffer);
+    this.longs = new BigInt64Array(buffer);
+    assert(this.words[Header.MAGIC] === MAGIC, "the buffer is a control region of this version");
+    this.shardCount = this.words[Header.SHARD_COUNT]!;
+    this.threadCount = this.words[Header.THREAD_COUNT]!;
+    this.shardBase = (HEADER_BYTES + this.threadCount * THREAD_BYTES) / 4;
+    this.rootBase = this.shardBase + this.shardCount * SHARD_BYTES / 4;
+  }
+
+  /** Makes and initialises a region. Thread: the one that starts the server, before all others. */
+  static create(options: ControlOptions): ControlRegion {
+    const byteCount = HEADER_BYTES + options.threadCount * THREAD_BYTES +
+      options.shardCount * (SHARD_BYTES + DATABASE_COUNT * ROOT_BYTES);
+    const buffer = new SharedArrayBuffer(byteCount);
+    const words = new Int32Array(buffer);
+    words[Header.MAGIC] = MAGIC;
+    words[Header.SHARD_COUNT] = options.shardCount;
+    words[Header.LOCK_KIND] = options.lockKind;
+    words[Header.PAGE_COUNT] = options.pageCount;
+    words[Header.THREAD_COUNT] = options.threadCount;
+    words[Header.HASH_SEED_0] = options.hashSeed[0]!;
+    words[Header.HASH_SEED_1] = options.hashSeed[1]!;
+    words[Header.MAX_VALUE_BYTES] = options.maxValueBytes;
+    words[Header.SEGMENT_SHIFT] = options.segmentShift;
+    words[Header.TIMING] = options.timing ? 1 : 0;
+    // Page 0 is never handed out, so that address 0 can mean "none".
+    words[Header.PAGES_FREE] = options.pageCount - 1;
+    words[Header.PAGES_FRESH] = 1;
+    return new ControlRegion(buffer);
+  }
+
+  /** Opens a region made by {@link ControlRegion.create}, possibly in another thread. */
+  static attach(buffer: SharedArrayBuffer): ControlRegion {
+    return new ControlRegion(buffer);
+  }
+
+  /** Word index of a shard's block. */
+  shardAt(shard: number): number {
+    return this.shardBase + shard * (SHARD_BYTES / 4);
+  }
+
+  /** Word index of the root of (database, shard). */
+  rootAt(database: number, shard: number): number {
+    return this.rootBase + (database * this.shardCount + shard) * (ROOT_BYTES / 4);
+  }
+
+  /** Word index of a thread's record. */
+  threadAt(threadId: number): number {
+    assert(threadId >= 0 && threadId < this.threadCount, `thread id ${threadId} is in range`);
+    return (HEADER_BYTES + threadId * THREAD_BYTES) / 4;
+  }
+}

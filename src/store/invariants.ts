@@ -1,0 +1,268 @@
+/**
+ * The full check: every byte of the arena is in use, free or header.
+ *
+ * Walks all pages, lists, tables, entries and extents and compares what is reachable with what the
+ * allocators think is in use. For tests and for the lab, never on the hot path.
+ *
+ * @module
+ */
+
+import { assert } from "../base/assert.ts";
+import type { Arena } from "./arena.ts";
+import type { BalanceReserve } from "./balance_reserve.ts";
+import { BLOCKS_PER_CREDIT, RESERVE_BLOCK_BYTES } from "./balance_reserve.ts";
+import { type ControlRegion, DATABASE_COUNT, Header, Shard } from "./control.ts";
+import { Encoding, Entry, keyOffset } from "./entry.ts";
+import type { Extents } from "./extents.ts";
+import { Key } from "./key.ts";
+import { Page, PAGE_WORDS, type PageAllocator, PageKind } from "./page_allocator.ts";
+import {
+  CLASS_BLOCKS,
+  CLASS_BYTES,
+  MAX_SIZE_CLASSES,
+  PAGE_BYTES,
+  PAGE_UNITS,
+} from "./size_classes.ts";
+import { BUCKET_SLOTS, PAGE_LEAF_BUCKETS, Root, SMALL_LEAF_BUCKETS, type Table } from "./table.ts";
+
+/** The parts of a store that the check walks. */
+export interface StoreParts {
+  /** Client data. */
+  arena: Arena;
+  /** Locks, lists, roots. */
+  control: ControlRegion;
+  /** Page descriptors and free stack. */
+  pages: PageAllocator;
+  /** The index. */
+  table: Table;
+  /** Large values. */
+  extents: Extents;
+  /** Memory kept for accepted events. */
+  reserve: BalanceReserve;
+  /** Fills a key's hash, shard and tag. */
+  locate(key: Key): void;
+}
+
+/**
+ * Checks a store that no thread is using.
+ *
+ * @throws {AssertionFault} naming the first thing that does not add up
+ */
+export function assertStoreInvariants(parts: StoreParts): void {
+  const reached = new Set<number>();
+  for (let database = 0; database < DATABASE_COUNT; database++) {
+    for (let shard = 0; shard < parts.control.shardCount; shard++) {
+      walkTable(parts, database, shard, reached);
+    }
+  }
+  const listed = collectLists(parts);
+  checkPages(parts, reached, listed);
+  checkReserve(parts, reached);
+  assert(reached.size === 0, `${reached.size} reachable blocks lie in no page that is in use`);
+}
+
+/** Marks everything that belongs to one root as reached. */
+function walkTable(
+  parts: StoreParts,
+  database: number,
+  shard: number,
+  reached: Set<number>,
+): void {
+  const { arena, control, table } = parts;
+  const rootAt = control.rootAt(database, shard);
+  const where = `database ${database} shard ${shard}`;
+  const buckets = control.words[rootAt + Root.BUCKETS]!;
+  if (buckets === 0) {
+    assert(control.words[rootAt + Root.ENTRIES] === 0, `${where}: no table, no entries`);
+    return;
+  }
+  const directory = control.words[rootAt + Root.DIRECTORY]! >>> 0;
+  reach(reached, directory, `${where}: directory`);
+  let entries = 0;
+  let overflows = 0;
+  const keys = new Set<string>();
+  for (let index = 0; index < buckets; index++) {
+    const leafBuckets = index < PAGE_LEAF_BUCKETS ? SMALL_LEAF_BUCKETS : PAGE_LEAF_BUCKETS;
+    const first = table.bucketAt(rootAt, index);
+    if (index % leafBuckets === 0) reach(reached, first, `${where}: leaf of bucket ${index}`);
+    let bucket = first;
+    while (bucket !== 0) {
+      if (bucket !== first) {
+        overflows++;
+        reach(reached, bucket, `${where}: overflow bucket`);
+      }
+      for (let slot = 0; slot < BUCKET_SLOTS; slot++) {
+        const entry = arena.read(bucket, slot);
+        const tag = (arena.read(bucket, 12 + (slot >>> 2)) >>> ((slot & 3) * 8)) & 0xff;
+        assert((entry === 0) === (tag === 0), `${where}: slot and tag agree about being empty`);
+        if (entry === 0) continue;
+        entries++;
+        checkEntry(parts, entry, tag, database, shard, index, keys, reached);
+      }
+      bucket = arena.read(bucket, 15);
+    }
+  }
+  assert(entries === control.words[rootAt + Root.ENTRIES], `${where}: entry count is exact`);
+  assert(overflows === control.words[rootAt + Root.OVERFLOWS], `${where}: overflow count is exact`);
+}
+
+function checkEntry(
+  parts: StoreParts,
+  entry: number,
+  tag: number,
+  database: number,
+  shard: number,
+  bucketIndex: number,
+  keys: Set<string>,
+  reached: Set<number>,
+): void {
+  const { arena, control, table, extents } = parts;
+  reach(reached, entry, "entry");
+  const head = arena.read(entry, Entry.TYPE);
+  const encoding = (head >>> 8) & 0xff;
+  const flags = (head >>> 16) & 0xff;
+  const valueBytes = arena.read(entry, Entry.VALUE_BYTES);
+  const keyBytes = arena.read(entry, Entry.KEY_BYTES) & 0xffff;
+  const at = arena.byteAt(entry) + keyOffset(flags, encoding, valueBytes);
+  const bytes = arena.bytesOf(entry).slice(at, at + keyBytes);
+  const key = new Key().set(bytes, 0, keyBytes);
+  parts.locate(key);
+  const name = Array.from(bytes, (byte) => byte.toString(16)).join(" ");
+  assert(head >>> 24 === database, `entry ${name}: knows its database`);
+  assert(key.shard === shard, `entry ${name}: lies in the shard of its key`);
+  assert(key.tag === tag, `entry ${name}: has the tag of its key`);
+  assert(key.hash === arena.read(entry, Entry.HASH), `entry ${name}: stores its hash`);
+  const rootAt = control.rootAt(database, shard);
+  assert(table.bucketOf(rootAt, key.hash) === bucketIndex, `entry ${name}: is in its bucket`);
+  assert(!keys.has(name), `entry ${name}: is there once`);
+  keys.add(name);
+  if (encoding !== Encoding.EXTENTS) return;
+  extents.forEach(entry, (extent, index) => {
+    reach(reached, extent, `extent ${index} of ${name}`);
+    const page = Math.floor(extent / PAGE_UNITS);
+    const at = page * PAGE_WORDS;
+    const whole = parts.pages.kindOf(page) === PageKind.EXTENT;
+    const owner = whole ? parts.pages.descriptors[at + Page.OWNER]! >>> 0 : arena.read(extent, 0);
+    const position = whole ? parts.pages.descriptors[at + Page.POSITION] : arena.read(extent, 1);
+    assert(owner === entry && position === index, `extent ${index} of ${name}: knows its owner`);
+  });
+}
+
+/** Pages on the shards' lists, with a check of the links. */
+function collectLists(parts: StoreParts): Set<number> {
+  const { control, pages } = parts;
+  const listed = new Set<number>();
+  for (let shard = 0; shard < control.shardCount; shard++) {
+    const listsAt = control.shardAt(shard) + Shard.LISTS;
+    for (let i = 0; i < 3 * MAX_SIZE_CLASSES; i++) {
+      let previous = 0;
+      for (let page = control.words[listsAt + i]!; page !== 0;) {
+        const at = page * PAGE_WORDS;
+        const kind = PageKind.ENTRY + Math.floor(i / MAX_SIZE_CLASSES);
+        assert(!listed.has(page), `page ${page}: is on one list`);
+        assert(pages.kindOf(page) === kind, `page ${page}: has the kind of its list`);
+        assert(pages.classOf(page) === i % MAX_SIZE_CLASSES, `page ${page}: has its list's class`);
+        assert(pages.shardOf(page) === shard, `page ${page}: belongs to the list's shard`);
+        assert(pages.descriptors[at + Page.PREVIOUS] === previous, `page ${page}: links back`);
+        listed.add(page);
+        previous = page;
+        page = pages.descriptors[at + Page.NEXT]!;
+      }
+    }
+  }
+  return listed;
+}
+
+/** Compares every page's own books with what was reached, and the shards' sums with the pages'. */
+function checkPages(parts: StoreParts, reached: Set<number>, listed: Set<number>): void {
+  const { control, pages } = parts;
+  const free = new Set(pages.freeStack());
+  const fresh = control.words[Header.PAGES_FRESH]!;
+  assert(
+    free.size + pages.pageCount - fresh === pages.freePages,
+    `${pages.freePages} free pages are counted, ${free.size} on the stack, ${
+      pages.pageCount - fresh
+    } never used`,
+  );
+  const leased = new Array<number>(control.shardCount).fill(0);
+  const bytes = new Array<number>(control.shardCount).fill(0);
+  for (let page = 1; page < fresh; page++) {
+    const kind = pages.kindOf(page);
+    assert((kind === PageKind.FREE) === free.has(page), `page ${page}: free means on the stack`);
+    if (kind === PageKind.FREE || kind === PageKind.RESERVE) continue;
+    const shard = pages.shardOf(page);
+    leased[shard]!++;
+    if (kind === PageKind.LEAF || kind === PageKind.EXTENT || kind === PageKind.DIRECTORY) {
+      assert(reached.delete(page * PAGE_UNITS), `page ${page} of kind ${kind}: is reachable`);
+      bytes[shard]! += PAGE_BYTES;
+    } else {
+      bytes[shard]! += checkBlockPage(parts, page, reached, listed);
+    }
+  }
+  for (let shard = 0; shard < control.shardCount; shard++) {
+    const at = control.shardAt(shard);
+    const counted = control.doubles[(at >> 1) + Shard.BLOCK_BYTES_DOUBLE];
+    assert(counted === bytes[shard], `shard ${shard}: ${counted} bytes counted, ${bytes[shard]}`);
+    assert(control.words[at + Shard.PAGES_LEASED] === leased[shard], `shard ${shard}: page count`);
+    assert((control.words[at]! & 0x1000ffff) === 0, `shard ${shard}: nobody holds its lock`);
+  }
+}
+
+/** Checks one page of blocks; returns the bytes in use. */
+function checkBlockPage(
+  parts: StoreParts,
+  page: number,
+  reached: Set<number>,
+  listed: Set<number>,
+): number {
+  const { arena, pages } = parts;
+  const at = page * PAGE_WORDS;
+  const sizeClass = pages.classOf(page);
+  const unitCount = CLASS_BYTES[sizeClass]! / 8;
+  const used = pages.descriptors[at + Page.USED]!;
+  const cut = pages.descriptors[at + Page.CUT]!;
+  const free = new Set<number>();
+  for (let link = pages.descriptors[at + Page.FREE_HEAD]!; link !== 0;) {
+    assert(link <= cut && !free.has(link - 1), `page ${page}: the free chain is sound`);
+    free.add(link - 1);
+    link = arena.read(page * PAGE_UNITS + (link - 1) * unitCount, 0);
+  }
+  assert(used > 0, `page ${page}: an empty page was given back`);
+  assert(used + free.size === cut, `page ${page}: ${used} used + ${free.size} free = ${cut} cut`);
+  assert(cut <= CLASS_BLOCKS[sizeClass]!, `page ${page}: no block beyond its end`);
+  assert((used < CLASS_BLOCKS[sizeClass]!) === listed.has(page), `page ${page}: listed iff room`);
+  for (let index = 0; index < cut; index++) {
+    const address = page * PAGE_UNITS + index * unitCount;
+    const wasReached = reached.delete(address);
+    assert(wasReached !== free.has(index), `page ${page} block ${index}: used xor free (leak?)`);
+  }
+  return used * unitCount * 8;
+}
+
+/** The reserve's books: free + reachable = all blocks, and the credit equation. */
+function checkReserve(parts: StoreParts, reached: Set<number>): void {
+  const { control, pages, reserve } = parts;
+  const free = new Set(reserve.freeBlocks());
+  assert(free.size === control.words[Header.RESERVE_FREE], "reserve: the stack has its length");
+  const debt = free.size - control.words[Header.RESERVE_SPARE]!;
+  assert(
+    debt >= 0 && debt % BLOCKS_PER_CREDIT === 0,
+    `reserve: ${free.size} free = spare + credits`,
+  );
+  for (let page = 1; page < control.words[Header.PAGES_FRESH]!; page++) {
+    if (pages.kindOf(page) !== PageKind.RESERVE) continue;
+    for (let i = 0; i < Math.floor(PAGE_BYTES / RESERVE_BLOCK_BYTES); i++) {
+      const address = page * PAGE_UNITS + i * (RESERVE_BLOCK_BYTES / 8);
+      assert(
+        reached.delete(address) !== free.has(address),
+        `reserve page ${page} block ${i}: used xor free`,
+      );
+    }
+  }
+}
+
+function reach(reached: Set<number>, address: number, what: string): void {
+  assert(address !== 0, `${what}: exists`);
+  assert(!reached.has(address), `${what}: address ${address} is used once`);
+  reached.add(address);
+}

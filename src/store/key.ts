@@ -1,0 +1,37 @@
+/**
+ * A key as a view into somebody's buffer, with its hash.
+ *
+ * @module
+ */
+
+/**
+ * A reusable key: `bytes[start, end)` plus what {@link Store.locate} derives from them.
+ *
+ * Thread: belongs to one thread. Reuse instances; nothing here allocates per command.
+ */
+export class Key {
+  /** Buffer that holds the key. */
+  bytes: Uint8Array = EMPTY;
+  /** First byte. */
+  start = 0;
+  /** Behind the last byte. */
+  end = 0;
+  /** Bucket hash, uint32. */
+  hash = 0;
+  /** Second hash word, uint32: shard in the low bits, tag in the high byte. */
+  hashHigh = 0;
+  /** Shard index. */
+  shard = 0;
+  /** Slot tag, 1 to 255. */
+  tag = 0;
+
+  /** Points at other bytes; the derived fields are stale until the store locates the key. */
+  set(bytes: Uint8Array, start: number, end: number): this {
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    return this;
+  }
+}
+
+const EMPTY = new Uint8Array(0);

@@ -1,0 +1,434 @@
+/**
+ * Shard locks: one word per shard, fair, poisonable, with an owner.
+ *
+ * ```text
+ * lock line (64 bytes, word offsets)
+ *   0  word       bits 0–15  exclusive: owner thread id + 1; shared: number of holders
+ *                 bit 28     EXCLUSIVE
+ *                 bit 29     WRITER_FIRST  an exclusive waiter found shared holders
+ *                 bit 30     STARVING      only waiters may acquire
+ *                 bit 31     POISONED      nobody may acquire, ever
+ *   1  waiting exclusive      2  waiting shared
+ *   3  gate exclusive         4  gate shared       words that waiters sleep on; they only count up
+ *   5  barges                 releases since the first waiter came
+ *   6  woken                  an exclusive waiter was notified and has not run yet
+ *   7  operation              what the holder does, for the fault text
+ * counter line
+ *   0  exclusive acquisitions (uint32, wraps)   1  shared acquisitions   2  contended ones
+ * ```
+ *
+ * No lost wake-up: a waiter counts itself in, reads the gate, looks at the word, then sleeps on
+ * the gate value it read. A releaser changes the word, then reads the waiter counts, then moves the
+ * gate. In the single order of atomics either the releaser sees the waiter (and moves the gate,
+ * which ends or prevents the sleep) or the waiter sees the released word.
+ *
+ * Fairness: newcomers may overtake sleeping waiters (barging keeps the lock hot), but only
+ * {@link BARGE_LIMIT} times; then STARVING shuts them out until a waiter got the lock. Between
+ * kinds the phases alternate: an exclusive release wakes the shared waiters first, the last shared
+ * release wakes an exclusive waiter first, and WRITER_FIRST stops new shared holders.
+ *
+ * `docs/locking.md` says who may take what, in which order, and waits how.
+ *
+ * @module
+ */
+
+import { assert } from "../base/assert.ts";
+import { type ControlRegion, Header, Shard } from "./control.ts";
+
+/** How the shards are locked. */
+export type LockKind = "mutex" | "rwlock";
+
+const EXCLUSIVE = 1 << 28;
+const WRITER_FIRST = 1 << 29;
+const STARVING = 1 << 30;
+const POISONED = 1 << 31;
+const OWNER_MASK = 0xffff;
+
+const WAITING_EXCLUSIVE = 1;
+const WAITING_SHARED = 2;
+const GATE_EXCLUSIVE = 3;
+const GATE_SHARED = 4;
+const BARGES = 5;
+const WOKEN = 6;
+const OPERATION = 7;
+
+const EXCLUSIVE_COUNT = 0;
+const SHARED_COUNT = 1;
+const CONTENDED_COUNT = 2;
+
+/** Phases of a mutation by a thread whose death must be survivable; see {@link MutationPhase}. */
+export const MutationPhase = {
+  /** Nothing was touched. */
+  CLEAN: 0,
+  /** The allocator's lists are being changed. */
+  PLANNING: 1,
+  /** Reserved blocks are recorded in the shard block; nothing visible was touched. */
+  PLANNED: 2,
+  /** The store is being changed. */
+  WRITING: 3,
+  /** The change is complete. */
+  DONE: 4,
+} as const;
+
+/** Releases with waiters present after which newcomers are shut out. */
+export const BARGE_LIMIT = 16;
+/** Longest sleep of a waiter before it looks again, in milliseconds. */
+export const WAIT_SLICE_MS = 100;
+const SPIN_ROUNDS = 20;
+/** A shared waiter ignores WRITER_FIRST after that many slices: its setter may be dead. */
+const PATIENCE_SLICES = 3;
+
+/** Thrown by every acquisition of a lock whose holder failed in the middle of a change. */
+export class LockPoisonedError extends Error {
+  /** Always `"LockPoisonedError"`. */
+  override readonly name = "LockPoisonedError";
+  /** The shard that is torn. */
+  readonly shard: number;
+
+  /** @param shard the shard that is torn */
+  constructor(shard: number) {
+    super(`Cannot lock shard ${shard}: it was poisoned by a fault inside a critical section`);
+    this.shard = shard;
+  }
+}
+
+/** What stopped the store; see {@link ShardLocks.waitForFault}. */
+export interface StoreFault {
+  /** Shard whose lock was poisoned. */
+  shard: number;
+  /** Thread that held it. */
+  threadId: number;
+  /** Operation code that the holder had set. */
+  operation: number;
+}
+
+/** Counters of one shard's lock. */
+export interface LockCounters {
+  /** Exclusive acquisitions, modulo 2^32. */
+  exclusive: number;
+  /** Shared acquisitions, modulo 2^32. */
+  shared: number;
+  /** Acquisitions that found the lock taken, modulo 2^32. */
+  contended: number;
+}
+
+/**
+ * The locks of all shards, as seen by one thread.
+ *
+ * Thread: one instance per thread. A thread never holds the same shard twice.
+ */
+export class ShardLocks {
+  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #control: ControlRegion;
+  readonly #sharing: boolean;
+  readonly #threadId: number;
+  readonly #ownWord: number;
+  readonly #tracksPhases: boolean;
+
+  /**
+   * @param control the region with the lock lines
+   * @param threadId this thread, 0 to 65,534
+   * @param tracksPhases whether this thread may die alone, so that others must be able to tell how
+   *   far its change had come (workers); costs about 30 ns per write
+   */
+  constructor(control: ControlRegion, threadId: number, tracksPhases: boolean) {
+    assert(threadId < control.threadCount, `thread id ${threadId} has a record`);
+    this.#control = control;
+    this.#words = control.words;
+    this.#sharing = control.words[Header.LOCK_KIND] === 1;
+    this.#threadId = threadId;
+    this.#ownWord = EXCLUSIVE | (threadId + 1);
+    this.#tracksPhases = tracksPhases;
+  }
+
+  /**
+   * Takes the lock if that needs no sleep.
+   *
+   * Thread: any. With `mutex`, shared means exclusive.
+   *
+   * @returns whether the lock is now held
+   * @throws {LockPoisonedError} when the shard is torn
+   */
+  tryLock(shard: number, exclusive: boolean): boolean {
+    const at = this.#control.shardAt(shard);
+    if (exclusive || !this.#sharing) {
+      if (Atomics.compareExchange(this.#words, at, 0, this.#ownWord) === 0) {
+        this.#words[at + Shard.LOCK_COUNTERS + EXCLUSIVE_COUNT]!++;
+        return true;
+      }
+    } else if (this.#enterShared(at, shard, EXCLUSIVE | STARVING | WRITER_FIRST)) {
+      return true;
+    }
+    return this.#spin(at, shard, exclusive || !this.#sharing);
+  }
+
+  /**
+   * Takes the lock, sleeping while others hold it.
+   *
+   * Thread: workers only; a thread that serves connections would stop serving.
+   *
+   * @throws {LockPoisonedError} when the shard is torn
+   */
+  lock(shard: number, exclusive: boolean): void {
+    if (this.tryLock(shard, exclusive)) return;
+    const at = this.#control.shardAt(shard);
+    const alone = exclusive || !this.#sharing;
+    const words = this.#words;
+    const recordAt = this.#control.threadAt(this.#threadId);
+    const gateAt = at + (alone ? GATE_EXCLUSIVE : GATE_SHARED);
+    // The record lets the supervisor take a dead waiter out of the count.
+    Atomics.store(words, recordAt, (shard + 1) * 2 + (alone ? 1 : 0));
+    this.#countIn(at, alone);
+    try {
+      for (let slices = 0;; slices++) {
+        const gate = Atomics.load(words, gateAt);
+        if (this.#acquireAsWaiter(at, shard, alone, slices)) return;
+        Atomics.wait(words, gateAt, gate, WAIT_SLICE_MS);
+      }
+    } finally {
+      this.#countOut(at, alone);
+      Atomics.store(words, recordAt, 0);
+    }
+  }
+
+  /**
+   * Takes the lock, letting other work of this thread go on while others hold it.
+   *
+   * Thread: any; this is the way of threads that serve connections.
+   *
+   * @throws {LockPoisonedError} when the shard is torn
+   */
+  async lockAsync(shard: number, exclusive: boolean): Promise<void> {
+    if (this.tryLock(shard, exclusive)) return;
+    const at = this.#control.shardAt(shard);
+    const alone = exclusive || !this.#sharing;
+    const words = this.#words;
+    const gateAt = at + (alone ? GATE_EXCLUSIVE : GATE_SHARED);
+    this.#countIn(at, alone);
+    try {
+      for (let slices = 0;; slices++) {
+        const gate = Atomics.load(words, gateAt);
+        if (this.#acquireAsWaiter(at, shard, alone, slices)) return;
+        const wait = Atomics.waitAsync(words, gateAt, gate, WAIT_SLICE_MS);
+        if (wait.async) await wait.value;
+      }
+    } finally {
+      this.#countOut(at, alone);
+    }
+  }
+
+  /** Gives the lock back, as it was taken. Thread: the holder. */
+  unlock(shard: number, exclusive: boolean): void {
+    const at = this.#control.shardAt(shard);
+    const words = this.#words;
+    if (exclusive || !this.#sharing) {
+      if (this.#tracksPhases) Atomics.store(words, at + Shard.PHASE, MutationPhase.CLEAN);
+      Atomics.and(words, at, STARVING | WRITER_FIRST | POISONED);
+      if (
+        Atomics.load(words, at + WAITING_EXCLUSIVE) !== 0 ||
+        (this.#sharing && Atomics.load(words, at + WAITING_SHARED) !== 0)
+      ) this.#wake(at, true);
+      return;
+    }
+    const before = Atomics.sub(words, at, 1);
+    if (
+      (before & OWNER_MASK) === 1 &&
+      (Atomics.load(words, at + WAITING_EXCLUSIVE) !== 0 ||
+        Atomics.load(words, at + WAITING_SHARED) !== 0)
+    ) this.#wake(at, false);
+  }
+
+  /** Notes what the holder is about to do, for the text of a fault. Thread: the holder. */
+  setOperation(shard: number, operation: number): void {
+    this.#words[this.#control.shardAt(shard) + OPERATION] = operation;
+  }
+
+  /**
+   * Declares the shard torn: its lock is never granted again and the server must stop (C4).
+   *
+   * Thread: the holder, after a throw inside its critical section, or the supervisor.
+   */
+  poison(shard: number, operation: number): void {
+    const at = this.#control.shardAt(shard);
+    const words = this.#words;
+    const before = Atomics.or(words, at, POISONED);
+    if ((before & POISONED) === 0 && Atomics.add(words, Header.FAULT_SIGNAL, 1) === 0) {
+      words[Header.FAULT_SHARD] = shard;
+      words[Header.FAULT_THREAD] = (before & EXCLUSIVE) !== 0
+        ? (before & OWNER_MASK) - 1
+        : this.#threadId;
+      words[Header.FAULT_OPERATION] = operation;
+      // The second step publishes the record, pairing with the load in waitForFault.
+      Atomics.add(words, Header.FAULT_SIGNAL, 1);
+      Atomics.notify(words, Header.FAULT_SIGNAL);
+    }
+    for (const gate of [GATE_EXCLUSIVE, GATE_SHARED]) {
+      Atomics.add(words, at + gate, 1);
+      Atomics.notify(words, at + gate);
+    }
+  }
+
+  /** Resolves when any shard has been poisoned. Thread: the main isolate. */
+  async waitForFault(): Promise<StoreFault> {
+    const words = this.#words;
+    for (;;) {
+      const signal = Atomics.load(words, Header.FAULT_SIGNAL);
+      if (signal >= 2) {
+        return {
+          shard: words[Header.FAULT_SHARD]!,
+          threadId: words[Header.FAULT_THREAD]!,
+          operation: words[Header.FAULT_OPERATION]!,
+        };
+      }
+      const wait = Atomics.waitAsync(words, Header.FAULT_SIGNAL, signal);
+      if (wait.async) await wait.value;
+    }
+  }
+
+  /** The shard that `threadId` holds exclusively, or -1. Thread: any; a snapshot. */
+  heldBy(threadId: number): number {
+    for (let shard = 0; shard < this.#control.shardCount; shard++) {
+      const word = Atomics.load(this.#words, this.#control.shardAt(shard));
+      if ((word & EXCLUSIVE) !== 0 && (word & OWNER_MASK) === threadId + 1) return shard;
+    }
+    return -1;
+  }
+
+  /** Counters of a shard's lock. Thread: any; a snapshot. */
+  counters(shard: number): LockCounters {
+    const at = this.#control.shardAt(shard) + Shard.LOCK_COUNTERS;
+    return {
+      exclusive: this.#words[at + EXCLUSIVE_COUNT]! >>> 0,
+      shared: this.#words[at + SHARED_COUNT]! >>> 0,
+      contended: this.#words[at + CONTENDED_COUNT]! >>> 0,
+    };
+  }
+
+  /**
+   * Takes a dead thread out of the waiter count it had entered.
+   *
+   * Thread: the supervisor, after that thread's isolate has ended.
+   */
+  forgetDeadWaiter(threadId: number): void {
+    const recordAt = this.#control.threadAt(threadId);
+    const record = Atomics.exchange(this.#words, recordAt, 0);
+    if (record === 0) return;
+    const at = this.#control.shardAt((record >> 1) - 1);
+    const alone = (record & 1) === 1;
+    this.#countOut(at, alone);
+    // A notification it was given and never used belongs to the next one.
+    this.#wake(at, true);
+  }
+
+  /** Puts the supervisor in a dead holder's place. Thread: the supervisor. */
+  takeOver(shard: number): void {
+    const at = this.#control.shardAt(shard);
+    const words = this.#words;
+    for (;;) {
+      const word = Atomics.load(words, at);
+      const own = (word & (STARVING | WRITER_FIRST | POISONED)) | this.#ownWord;
+      if (Atomics.compareExchange(words, at, word, own) === word) return;
+    }
+  }
+
+  /** Operation code of the shard's last holder. */
+  operation(shard: number): number {
+    return this.#words[this.#control.shardAt(shard) + OPERATION]!;
+  }
+
+  #enterShared(at: number, shard: number, excluded: number): boolean {
+    const words = this.#words;
+    let word = Atomics.load(words, at);
+    while ((word & (excluded | POISONED)) === 0) {
+      const seen = Atomics.compareExchange(words, at, word, word + 1);
+      if (seen === word) {
+        Atomics.add(words, at + Shard.LOCK_COUNTERS + SHARED_COUNT, 1);
+        return true;
+      }
+      word = seen;
+    }
+    if ((word & POISONED) !== 0) throw new LockPoisonedError(shard);
+    return false;
+  }
+
+  #spin(at: number, shard: number, alone: boolean): boolean {
+    const words = this.#words;
+    for (let round = 0; round < SPIN_ROUNDS; round++) {
+      const word = Atomics.load(words, at);
+      if ((word & POISONED) !== 0) throw new LockPoisonedError(shard);
+      // Own lock (another task of this thread holds it across an await) or waiters first: no use.
+      if (word === this.#ownWord || (word & STARVING) !== 0) return false;
+      if (alone) {
+        if (word === 0 && Atomics.compareExchange(words, at, 0, this.#ownWord) === 0) {
+          this.#countContended(at, EXCLUSIVE_COUNT);
+          return true;
+        }
+      } else if (this.#enterShared(at, shard, EXCLUSIVE | STARVING | WRITER_FIRST)) {
+        Atomics.add(words, at + Shard.LOCK_COUNTERS + CONTENDED_COUNT, 1);
+        return true;
+      }
+      Atomics.pause?.();
+    }
+    return false;
+  }
+
+  #acquireAsWaiter(at: number, shard: number, alone: boolean, slices: number): boolean {
+    const words = this.#words;
+    if (!alone) {
+      const excluded = slices > PATIENCE_SLICES ? EXCLUSIVE : EXCLUSIVE | WRITER_FIRST;
+      if (!this.#enterShared(at, shard, excluded)) return false;
+      Atomics.add(words, at + Shard.LOCK_COUNTERS + CONTENDED_COUNT, 1);
+      Atomics.store(words, at + BARGES, 0);
+      Atomics.and(words, at, ~STARVING);
+      return true;
+    }
+    // From here on a release notifies the next waiter again.
+    Atomics.store(words, at + WOKEN, 0);
+    for (;;) {
+      const word = Atomics.load(words, at);
+      if ((word & POISONED) !== 0) throw new LockPoisonedError(shard);
+      if ((word & EXCLUSIVE) !== 0) return false;
+      if ((word & OWNER_MASK) !== 0) {
+        // Shared holders: let no more in, then sleep until the last one leaves.
+        if ((word & WRITER_FIRST) !== 0) return false;
+        if (Atomics.compareExchange(words, at, word, word | WRITER_FIRST) === word) return false;
+        continue;
+      }
+      if (Atomics.compareExchange(words, at, word, this.#ownWord) === word) {
+        Atomics.store(words, at + BARGES, 0);
+        this.#countContended(at, EXCLUSIVE_COUNT);
+        return true;
+      }
+    }
+  }
+
+  /** Counts a contended exclusive acquisition; the holder is the only writer. */
+  #countContended(at: number, kind: number): void {
+    this.#words[at + Shard.LOCK_COUNTERS + kind]!++;
+    Atomics.add(this.#words, at + Shard.LOCK_COUNTERS + CONTENDED_COUNT, 1);
+  }
+
+  #countIn(at: number, alone: boolean): void {
+    Atomics.add(this.#words, at + (alone ? WAITING_EXCLUSIVE : WAITING_SHARED), 1);
+  }
+
+  #countOut(at: number, alone: boolean): void {
+    Atomics.sub(this.#words, at + (alone ? WAITING_EXCLUSIVE : WAITING_SHARED), 1);
+  }
+
+  #wake(at: number, releasedExclusive: boolean): void {
+    const words = this.#words;
+    if (Atomics.add(words, at + BARGES, 1) + 1 >= BARGE_LIMIT) Atomics.or(words, at, STARVING);
+    const exclusiveWaits = Atomics.load(words, at + WAITING_EXCLUSIVE) !== 0;
+    const sharedWaits = Atomics.load(words, at + WAITING_SHARED) !== 0;
+    if (sharedWaits && (releasedExclusive || !exclusiveWaits)) {
+      Atomics.add(words, at + GATE_SHARED, 1);
+      Atomics.notify(words, at + GATE_SHARED);
+    } else if (exclusiveWaits) {
+      Atomics.add(words, at + GATE_EXCLUSIVE, 1);
+      if (Atomics.exchange(words, at + WOKEN, 1) === 0) {
+        Atomics.notify(words, at + GATE_EXCLUSIVE, 1);
+      }
+    }
+  }
+}
