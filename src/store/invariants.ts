@@ -46,9 +46,13 @@ export interface StoreParts {
 /**
  * Checks a store that no thread is using.
  *
+ * @param outstandingCredits credits taken and not given back; undefined = not known
  * @throws {AssertionFault} naming the first thing that does not add up
  */
-export function assertStoreInvariants(parts: StoreParts): void {
+export function assertStoreInvariants(
+  outstandingCredits: number | undefined,
+  parts: StoreParts,
+): void {
   const reached = new Set<number>();
   for (let database = 0; database < DATABASE_COUNT; database++) {
     for (let shard = 0; shard < parts.control.shardCount; shard++) {
@@ -57,7 +61,7 @@ export function assertStoreInvariants(parts: StoreParts): void {
   }
   const listed = collectLists(parts);
   checkPages(parts, reached, listed);
-  checkReserve(parts, reached);
+  checkReserve(parts, reached, outstandingCredits);
   assert(reached.size === 0, `${reached.size} reachable blocks lie in no page that is in use`);
 }
 
@@ -240,7 +244,11 @@ function checkBlockPage(
 }
 
 /** The reserve's books: free + reachable = all blocks, and the credit equation. */
-function checkReserve(parts: StoreParts, reached: Set<number>): void {
+function checkReserve(
+  parts: StoreParts,
+  reached: Set<number>,
+  outstandingCredits: number | undefined,
+): void {
   const { control, pages, reserve } = parts;
   const free = new Set(reserve.freeBlocks());
   assert(free.size === control.words[Header.RESERVE_FREE], "reserve: the stack has its length");
@@ -248,6 +256,10 @@ function checkReserve(parts: StoreParts, reached: Set<number>): void {
   assert(
     debt >= 0 && debt % BLOCKS_PER_CREDIT === 0,
     `reserve: ${free.size} free = spare + credits`,
+  );
+  assert(
+    outstandingCredits === undefined || debt === outstandingCredits * BLOCKS_PER_CREDIT,
+    `reserve: ${debt} blocks are promised for ${outstandingCredits} credits`,
   );
   for (let page = 1; page < control.words[Header.PAGES_FRESH]!; page++) {
     if (pages.kindOf(page) !== PageKind.RESERVE) continue;

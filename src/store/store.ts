@@ -632,10 +632,11 @@ export class Store {
    *
    * Thread: only with no other thread active; for tests.
    *
+   * @param outstandingCredits credits taken and not given back, where the caller knows it
    * @throws {AssertionFault} naming what does not add up
    */
-  assertInvariants(): void {
-    assertStoreInvariants({
+  assertInvariants(outstandingCredits?: number): void {
+    assertStoreInvariants(outstandingCredits, {
       arena: this.#arena,
       control: this.#control,
       pages: this.#pages,

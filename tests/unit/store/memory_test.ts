@@ -169,9 +169,45 @@ Deno.test("BalanceReserve: an accepted event finds memory for its balance in a f
   let more = 0;
   while (store.credits.tryAcquire()) more++;
   assert.ok(more < 500, `${more} credits in a full store`);
+  store.assertInvariants(more);
+  for (let i = 0; i < more; i++) store.credits.release();
   for (let i = 0; i < credits; i++) remove(store, `balance:${"u".repeat(120)}${i}`);
-  store.assertInvariants();
+  store.assertInvariants(0);
   assert.ok(store.credits.tryAcquire(), "deleted balances make room for new ones");
+});
+
+Deno.test("Store: compaction moves large values and their entries", () => {
+  const store = smallStore({ shardCount: 1, maxMemoryBytes: 32 * MIB });
+  let count = 0;
+  while (set(store, `k${count}`, pattern(8300 + count % 900, count)) === WriteStatus.OK) count++;
+  const survives = (i: number) => i % 7 === 0;
+  for (let i = 0; i < count; i++) if (!survives(i)) remove(store, `k${i}`);
+  let moved = 0;
+  while (store.reclaim()) moved++;
+  assert.ok(moved > 50, `${moved} pages were emptied`);
+  store.assertInvariants();
+  for (let i = 0; i < count; i++) {
+    const expected = survives(i) ? pattern(8300 + i % 900, i) : undefined;
+    assert.deepEqual(getBytes(store, `k${i}`), expected);
+  }
+});
+
+Deno.test("Store: a cancelled plan gives back an overflow bucket", () => {
+  const store = smallStore({ shardCount: 1 });
+  const before: number[] = [];
+  for (let i = 0; i < 2000; i++) {
+    set(store, `k${i}`, "v");
+    const { blockBytes } = store.stats();
+    const key = keyOf(store, `balance:${i}`);
+    store.locks.lock(key.shard, true);
+    store.planAddInteger(0, key, Int64.fromNumber(1), new Int64(), false);
+    before.push(store.stats().blockBytes - blockBytes);
+    store.cancelPlan();
+    store.locks.unlock(key.shard, true);
+    assert.equal(store.stats().blockBytes, blockBytes);
+  }
+  assert.ok(new Set(before).size > 1, "some plans needed an overflow bucket, some did not");
+  store.assertInvariants();
 });
 
 Deno.test("Store: a cancelled plan gives back everything", () => {

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
+
+Deno.test("ByteWriter: holds what was appended, in order", () => {
+  const piece = fc.oneof(
+    fc.uint8Array({ maxLength: 100 }).map((bytes) => ({ kind: "copy" as const, bytes })),
+    fc.maxSafeInteger().map((value) => ({ kind: "integer" as const, value })),
+    fc.string({ unit: "binary" }).map((text) => ({ kind: "utf8" as const, text })),
+    fc.string({ unit: "grapheme-ascii" }).map((text) => ({ kind: "ascii" as const, text })),
+    fc.nat(255).map((value) => ({ kind: "byte" as const, value })),
+  );
+  fc.assert(fc.property(fc.array(piece), (pieces) => {
+    const writer = new ByteWriter(4);
+    const expected: number[] = [];
+    for (const p of pieces) {
+      if (p.kind === "copy") {
+        writer.copy(p.bytes);
+        expected.push(...p.bytes);
+      } else if (p.kind === "integer") {
+        writer.integer(p.value);
+        expected.push(...new TextEncoder().encode(String(p.value)));
+      } else if (p.kind === "byte") {
+        writer.byte(p.value);
+        expected.push(p.value);
+      } else {
+        if (p.kind === "utf8") writer.utf8(p.text);
+        else writer.ascii(p.text);
+        expected.push(...new TextEncoder().encode(p.text));
+      }
+    }
+    assert.deepEqual([...writer.view()], expected);
+  }));
+});
+
+Deno.test("ByteWriter: gives back a large array when cleared, keeps a small one", () => {
+  const writer = new ByteWriter(16);
+  writer.copy(new Uint8Array(100_000));
+  writer.clear();
+  assert.equal(writer.bytes.length, 16);
+  writer.copy(new Uint8Array(1000));
+  writer.clear();
+  assert.ok(writer.bytes.length >= 1000);
+  assert.equal(writer.length, 0);
+});
+
+Deno.test("InputBuffer: delivers every byte once and in order, however reads and takes interleave", () => {
+  const step = fc.record({ arrive: fc.nat(3000), take: fc.nat(3000) });
+  fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    const input = new InputBuffer(64);
+    let sent = 0;
+    let taken = 0;
+    for (const { arrive, take } of steps) {
+      let left = arrive;
+      while (left > 0) {
+        const space = input.space();
+        assert.ok(space.length > 0, "there is always room to read into");
+        const count = Math.min(left, space.length);
+        for (let i = 0; i < count; i++) space[i] = sent++ & 0xff;
+        input.commit(count);
+        left -= count;
+      }
+      for (let i = Math.min(take, input.length); i > 0; i--) {
+        assert.equal(input.bytes[input.start++], taken++ & 0xff);
+      }
+    }
+    assert.equal(input.length, sent - taken);
+  }));
+});
+
+Deno.test("InputBuffer: shrinks back when everything was consumed", () => {
+  const input = new InputBuffer(64);
+  input.ensure(10_000);
+  assert.ok(input.bytes.length >= 10_000);
+  input.space();
+  input.commit(100);
+  input.start = input.end;
+  assert.equal(input.space().length, 64);
+});
