@@ -143,6 +143,13 @@ export function parseInt64(
     if (i < split) upper = upper * 10 + digit;
     else lower = lower * 10 + digit;
   }
+  if (digitCount <= 9) {
+    // Nearly every amount; below 10^9 no 64-bit arithmetic is needed.
+    const value = negative ? -lower : lower;
+    result.hi = value < 0 ? -1 : 0;
+    result.lo = value >>> 0;
+    return true;
+  }
   // upper < 2^34, so its 17 low bits and the rest each times 10^9 stay below 2^47.
   const highProduct = Math.floor(upper / 131072) * BILLION;
   const lowSum = (highProduct % 32768) * 131072 + (upper % 131072) * BILLION + lower;

@@ -1,0 +1,267 @@
+/**
+ * One event, from the request that brought it to the bytes that wait in the channel.
+ *
+ * {@link EventFields} is what a protocol fills in, {@link encodeJob} writes it as a job and
+ * {@link JobView} reads the job in the worker. Nothing here allocates per event.
+ *
+ * A job, little-endian, at any byte offset:
+ *
+ * ```text
+ *  0  u8   version = 1
+ *  1  u8   flags (JobFlag)
+ *  2  u8   user bytes, 1 to 128
+ *  3  u8   action bytes, 1 to 64
+ *  4  u8   id bytes, 0 to 64 (0: the event has no id)
+ *  5  u8   reserved, 0
+ *  6  u16  thread to reply to
+ *  8  i64  amount
+ * 16  u32  connection slot to reply to
+ * 20  u32  generation of that slot
+ * 24  u64  accepted at, microseconds since the epoch
+ * 32  user, action, id
+ * ```
+ *
+ * @module
+ */
+
+import { assert } from "./assert.ts";
+import { Int64 } from "./int64.ts";
+import { JOB_MAX_BYTES } from "./limits.ts";
+
+/** Longest user name. Unit: bytes of UTF-8. Source: the event contract. */
+export const MAX_USER_BYTES = 128;
+/** Longest action. Unit: bytes of UTF-8. Source: the event contract. */
+export const MAX_ACTION_BYTES = 64;
+/** Longest event id. Unit: bytes of UTF-8. Source: the event contract. */
+export const MAX_ID_BYTES = 64;
+/** Bytes before the user name in a job. */
+export const JOB_HEADER_BYTES = 32;
+/** Longest job that a channel carries. Unit: bytes. */
+export const MAX_JOB_BYTES: number = JOB_MAX_BYTES;
+
+assert(
+  JOB_HEADER_BYTES + MAX_USER_BYTES + MAX_ACTION_BYTES + MAX_ID_BYTES <= MAX_JOB_BYTES,
+  "the largest event fits a job",
+);
+
+const JOB_VERSION = 1;
+const TWO_32 = 4294967296;
+const EMPTY = new Uint8Array(0);
+
+/** Bits of a job's flags byte. */
+export const JobFlag = {
+  /** Somebody waits for the outcome at (reply thread, slot, generation). */
+  WANTS_REPLY: 1,
+} as const;
+
+/**
+ * A view of bytes in somebody's buffer: `bytes[start, end)`.
+ *
+ * Thread: belongs to one thread; reuse instances.
+ */
+export class ByteSlice {
+  /** Buffer that holds the bytes. */
+  bytes: Uint8Array = EMPTY;
+  /** First byte. */
+  start = 0;
+  /** Behind the last byte. */
+  end = 0;
+
+  /** Length in bytes. */
+  get length(): number {
+    return this.end - this.start;
+  }
+
+  /** Points at other bytes. */
+  set(bytes: Uint8Array, start: number, end: number): this {
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    return this;
+  }
+
+  /** Becomes empty and lets go of the buffer. */
+  clear(): this {
+    return this.set(EMPTY, 0, 0);
+  }
+}
+
+/**
+ * One event as a protocol received it; the slices may point into different buffers (a read buffer,
+ * a scratch buffer with JSON escapes decoded).
+ *
+ * The filler guarantees the limits of the event contract; {@link encodeJob} asserts the lengths.
+ *
+ * Thread: belongs to one thread; reuse one instance per connection or thread.
+ */
+export class EventFields {
+  /** Who, 1 to 128 bytes. */
+  readonly user: ByteSlice = new ByteSlice();
+  /** What, 1 to 64 bytes. */
+  readonly action: ByteSlice = new ByteSlice();
+  /** Idempotency id, 0 to 64 bytes; empty means none. */
+  readonly id: ByteSlice = new ByteSlice();
+  /** How much. */
+  readonly amount: Int64 = new Int64();
+  /** Bits of {@link JobFlag}. */
+  flags = 0;
+  /** Thread that waits for the outcome (with `WANTS_REPLY`), uint16. */
+  replyThread = 0;
+  /** Connection slot that waits for the outcome, uint32. */
+  replySlot = 0;
+  /** Generation of that slot, uint32. */
+  replyGeneration = 0;
+  /** When it was accepted, milliseconds since the epoch; kept to the microsecond. */
+  acceptedAtMs = 0;
+
+  /** Forgets everything, buffers included. */
+  clear(): this {
+    this.user.clear();
+    this.action.clear();
+    this.id.clear();
+    this.amount.setNumber(0);
+    this.flags = 0;
+    this.replyThread = 0;
+    this.replySlot = 0;
+    this.replyGeneration = 0;
+    this.acceptedAtMs = 0;
+    return this;
+  }
+}
+
+/** How many bytes {@link encodeJob} will write for `event`. */
+export function jobByteLength(event: EventFields): number {
+  return JOB_HEADER_BYTES + event.user.length + event.action.length + event.id.length;
+}
+
+/**
+ * Writes `event` as a job at `target[offset…]`.
+ *
+ * Thread: any; `target` may be shared memory that only this thread can reach.
+ *
+ * @param target has {@link MAX_JOB_BYTES} bytes (or {@link jobByteLength}) from `offset`
+ * @returns how many bytes were written
+ * @throws {AssertionFault} when a field is longer than its limit: the caller did not validate
+ */
+export function encodeJob(event: EventFields, target: Uint8Array, offset: number): number {
+  const userBytes = event.user.length;
+  const actionBytes = event.action.length;
+  const idBytes = event.id.length;
+  assert(userBytes >= 1 && userBytes <= MAX_USER_BYTES, `user has ${userBytes} bytes`);
+  assert(actionBytes >= 1 && actionBytes <= MAX_ACTION_BYTES, `action has ${actionBytes} bytes`);
+  assert(idBytes >= 0 && idBytes <= MAX_ID_BYTES, `id has ${idBytes} bytes`);
+  const jobBytes = JOB_HEADER_BYTES + userBytes + actionBytes + idBytes;
+  assert(offset + jobBytes <= target.length, `a job of ${jobBytes} bytes fits its target`);
+  target[offset] = JOB_VERSION;
+  target[offset + 1] = event.flags;
+  target[offset + 2] = userBytes;
+  target[offset + 3] = actionBytes;
+  target[offset + 4] = idBytes;
+  target[offset + 5] = 0;
+  target[offset + 6] = event.replyThread;
+  target[offset + 7] = event.replyThread >>> 8;
+  writeWord(target, offset + 8, event.amount.lo);
+  writeWord(target, offset + 12, event.amount.hi);
+  writeWord(target, offset + 16, event.replySlot);
+  writeWord(target, offset + 20, event.replyGeneration);
+  const acceptedAtUs = Math.round(event.acceptedAtMs * 1000);
+  writeWord(target, offset + 24, acceptedAtUs);
+  writeWord(target, offset + 28, acceptedAtUs / TWO_32);
+  let at = offset + JOB_HEADER_BYTES;
+  at = writeSlice(event.user, target, at);
+  at = writeSlice(event.action, target, at);
+  writeSlice(event.id, target, at);
+  return jobBytes;
+}
+
+/**
+ * Reads a job in place.
+ *
+ * Shape: `bytes[userStart, userEnd)`, `bytes[actionStart, actionEnd)`, `bytes[idStart, idEnd)`.
+ *
+ * Thread: belongs to one thread; reuse one instance.
+ */
+export class JobView {
+  /** Buffer that holds the job. */
+  bytes: Uint8Array = EMPTY;
+  /** First byte of the user name. */
+  userStart = 0;
+  /** Behind the last byte of the user name. */
+  userEnd = 0;
+  /** First byte of the action. */
+  actionStart = 0;
+  /** Behind the last byte of the action. */
+  actionEnd = 0;
+  /** First byte of the id. */
+  idStart = 0;
+  /** Behind the last byte of the id; equal to `idStart` when the event has no id. */
+  idEnd = 0;
+  /** How much. */
+  readonly amount: Int64 = new Int64();
+  /** Bits of {@link JobFlag}. */
+  flags = 0;
+  /** Thread that waits for the outcome, uint16. */
+  replyThread = 0;
+  /** Connection slot that waits for the outcome, uint32. */
+  replySlot = 0;
+  /** Generation of that slot, uint32. */
+  replyGeneration = 0;
+  /** When it was accepted, milliseconds since the epoch. */
+  acceptedAtMs = 0;
+
+  /**
+   * Points at the job `bytes[offset, offset + byteLength)` and reads its header.
+   *
+   * @throws {AssertionFault} when that is not a job as {@link encodeJob} writes it
+   */
+  attach(bytes: Uint8Array, offset: number, byteLength: number): this {
+    assert(
+      byteLength >= JOB_HEADER_BYTES && bytes[offset] === JOB_VERSION,
+      `job version ${bytes[offset]} with ${byteLength} bytes can be read`,
+    );
+    this.bytes = bytes;
+    this.flags = bytes[offset + 1]!;
+    this.userStart = offset + JOB_HEADER_BYTES;
+    this.userEnd = this.userStart + bytes[offset + 2]!;
+    this.actionStart = this.userEnd;
+    this.actionEnd = this.actionStart + bytes[offset + 3]!;
+    this.idStart = this.actionEnd;
+    this.idEnd = this.idStart + bytes[offset + 4]!;
+    assert(
+      this.idEnd === offset + byteLength,
+      `fields end at ${this.idEnd - offset}, the job at ${byteLength}`,
+    );
+    this.replyThread = bytes[offset + 6]! | (bytes[offset + 7]! << 8);
+    this.amount.lo = readWord(bytes, offset + 8);
+    this.amount.hi = readWord(bytes, offset + 12) | 0;
+    this.replySlot = readWord(bytes, offset + 16);
+    this.replyGeneration = readWord(bytes, offset + 20);
+    this.acceptedAtMs = (readWord(bytes, offset + 24) + readWord(bytes, offset + 28) * TWO_32) /
+      1000;
+    return this;
+  }
+}
+
+function writeWord(target: Uint8Array, at: number, value: number): void {
+  const word = value >>> 0;
+  target[at] = word;
+  target[at + 1] = word >>> 8;
+  target[at + 2] = word >>> 16;
+  target[at + 3] = word >>> 24;
+}
+
+function readWord(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) |
+    (bytes[at + 3]! << 24)) >>> 0;
+}
+
+function writeSlice(slice: ByteSlice, target: Uint8Array, at: number): number {
+  const { bytes, start, end } = slice;
+  if (end - start <= 32) {
+    let out = at;
+    for (let i = start; i < end; i++) target[out++] = bytes[i]!;
+  } else {
+    target.set(bytes.subarray(start, end), at);
+  }
+  return at + end - start;
+}

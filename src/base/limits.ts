@@ -1,0 +1,183 @@
+/**
+ * Bounds that hold across parts: each with its unit, its reason and how it relates to others.
+ *
+ * A bound that only one part knows lives with that part (the longest RESP line, the bytes of a
+ * page). The relations are checked when this file is loaded.
+ *
+ * @module
+ */
+
+import { assert } from "./assert.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+const HOUR_MS = 3_600_000;
+
+/**
+ * Most event workers.
+ *
+ * Unit: threads. Reason: each costs 8 to 12 MiB, and the owner field of a lock word holds a thread
+ * id.
+ */
+export const WORKERS_MAX = 256;
+
+/**
+ * Most I/O threads, the main isolate included.
+ *
+ * Unit: threads. Reason: thread ids are handed out below `IO_THREADS_MAX + WORKERS_MAX`.
+ */
+export const IO_THREADS_MAX = 64;
+
+/**
+ * Most threads that ever share memory at one time.
+ *
+ * Unit: threads. Reason: lock words and job headers keep a thread id in 16 bits.
+ */
+export const THREADS_MAX: number = IO_THREADS_MAX + WORKERS_MAX;
+
+/**
+ * Most jobs that may wait in the channel.
+ *
+ * Unit: jobs. Reason: a cell takes 576 bytes and the ring is one buffer of less than 1 GiB.
+ */
+export const CHANNEL_CAPACITY_MAX = 1_048_576;
+
+/**
+ * Largest job.
+ *
+ * Unit: bytes. Reason: user, action and id at their longest (128 + 64 + 64) and the header fit, with
+ * room for what later versions add.
+ */
+export const JOB_MAX_BYTES = 512;
+
+/**
+ * Most shards; the number is a power of two.
+ *
+ * Unit: shards. Reason: beyond a few per core they only cost memory, 1 KiB of control block each.
+ */
+export const SHARDS_MAX = 4096;
+
+/**
+ * Smallest arena.
+ *
+ * Unit: bytes. Reason: less than a few pages cannot hold anything useful.
+ */
+export const MEMORY_MIN_BYTES: number = MIB;
+
+/**
+ * Largest arena.
+ *
+ * Unit: bytes. Reason: addresses are 32-bit numbers of 8-byte units.
+ */
+export const MEMORY_MAX_BYTES: number = 32 * GIB;
+
+/**
+ * Arena that each shard needs at least.
+ *
+ * Unit: bytes. Reason: a shard that cannot lease two pages of 64 KiB (index and entries) cannot
+ * store its first key.
+ */
+export const MEMORY_PER_SHARD_BYTES: number = 128 * KIB;
+
+/**
+ * Largest value that `--max-value-bytes` may allow.
+ *
+ * Unit: bytes. Reason: Redis's own bound of a string.
+ *
+ * @see https://redis.io/docs/latest/develop/data-types/strings/
+ */
+export const VALUE_MAX_BYTES: number = 512 * MIB;
+
+/**
+ * Smallest `--max-request-bytes`.
+ *
+ * Unit: bytes. Reason: the largest event as JSON, its names and escapes included, and a usual set
+ * of HTTP headers fit.
+ */
+export const REQUEST_MIN_BYTES: number = 4 * KIB;
+
+/**
+ * Largest `--max-request-bytes`.
+ *
+ * Unit: bytes. Reason: a value at its largest and the command around it fit.
+ */
+export const REQUEST_MAX_BYTES: number = GIB;
+
+/**
+ * Most connections.
+ *
+ * Unit: connections. Reason: each takes a file descriptor and at least 6 KiB; systems rarely grant
+ * more descriptors than this to one process.
+ */
+export const CONNECTIONS_MAX = 1_000_000;
+
+/**
+ * Longest of all durations a flag takes.
+ *
+ * Unit: ms. Reason: timers take a 32-bit number of milliseconds (24.8 days).
+ */
+export const DURATION_MAX_MS: number = 24 * HOUR_MS;
+
+/**
+ * Longest simulated work of one event.
+ *
+ * Unit: ms. Reason: more than a minute of it could not be told from a stuck worker.
+ */
+export const SIMULATED_WORK_MAX_MS = 60_000;
+
+/**
+ * Log lines that may wait for a slow stderr.
+ *
+ * Unit: lines. Reason: bursts of a few thousand lines pass whole; beyond, dropping is better than
+ * stopping the server or filling memory.
+ */
+export const LOG_QUEUE_MAX_LINES = 8192;
+
+/**
+ * Bytes of log lines that may wait for a slow stderr.
+ *
+ * Unit: bytes (UTF-16 code units, counted twice). Reason: long lines must not make the bound on
+ * lines meaningless.
+ */
+export const LOG_QUEUE_MAX_BYTES: number = 4 * MIB;
+
+/**
+ * Longest log line.
+ *
+ * Unit: UTF-16 code units. Reason: nothing a client sends may fill the log; longer lines lose their
+ * fields.
+ */
+export const LOG_LINE_MAX_LENGTH = 16_384;
+
+/**
+ * Longest text inside a log line: its message, or one field.
+ *
+ * Unit: UTF-16 code units. Reason: an error with its stack fits.
+ */
+export const LOG_TEXT_MAX_LENGTH = 4096;
+
+/**
+ * Log lines that one worker hands over in a second; more are dropped and counted.
+ *
+ * Unit: lines. Reason: the main isolate's message queue has no bound of its own.
+ */
+export const LOG_WORKER_LINES_PER_SECOND = 1000;
+
+/**
+ * Most shards that a scrape shows one by one; with more, only their sum is shown.
+ *
+ * Unit: shards. Reason: a scrape stays well below 100 KB.
+ */
+export const METRICS_MAX_SHARD_SERIES = 256;
+
+assert(THREADS_MAX < 65535, "a thread id + 1 fits 16 bits");
+assert(CHANNEL_CAPACITY_MAX * (JOB_MAX_BYTES + 64) < GIB, "the largest ring is one small buffer");
+assert(Number.isInteger(Math.log2(SHARDS_MAX)), "the largest number of shards is a power of two");
+assert(MEMORY_MAX_BYTES <= 2 ** 32 * 8, "an address reaches the whole arena");
+assert(SHARDS_MAX * MEMORY_PER_SHARD_BYTES <= MEMORY_MAX_BYTES, "the most shards fit an arena");
+assert(VALUE_MAX_BYTES < REQUEST_MAX_BYTES, "a request can carry the largest value");
+assert(DURATION_MAX_MS < 2 ** 31, "a timer can wait for the longest duration");
+assert(SIMULATED_WORK_MAX_MS <= DURATION_MAX_MS, "simulated work is a duration");
+assert(LOG_TEXT_MAX_LENGTH < LOG_LINE_MAX_LENGTH, "a line can carry the longest text");
+assert(LOG_LINE_MAX_LENGTH * 2 < LOG_QUEUE_MAX_BYTES, "the queue can hold the longest line");

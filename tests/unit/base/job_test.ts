@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  encodeJob,
+  EventFields,
+  jobByteLength,
+  JobView,
+  MAX_ACTION_BYTES,
+  MAX_ID_BYTES,
+  MAX_JOB_BYTES,
+  MAX_USER_BYTES,
+} from "../../../src/base/job.ts";
+
+const uint32 = fc.integer({ min: 0, max: 0xffffffff });
+
+function bytesOf(min: number, max: number) {
+  return fc.uint8Array({ minLength: min, maxLength: max });
+}
+
+Deno.test("JobView: reads what encodeJob wrote, at any offset, in shared memory, too", () => {
+  const target = new Uint8Array(new SharedArrayBuffer(MAX_JOB_BYTES + 16));
+  const view = new JobView();
+  fc.assert(fc.property(
+    bytesOf(1, MAX_USER_BYTES),
+    bytesOf(1, MAX_ACTION_BYTES),
+    bytesOf(0, MAX_ID_BYTES),
+    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+    fc.tuple(fc.integer({ min: 0, max: 0xffff }), uint32, uint32, fc.integer({ min: 0, max: 255 })),
+    fc.integer({ min: 0, max: 8_640_000_000_000_000 }),
+    fc.integer({ min: 0, max: 16 }),
+    (user, action, id, amount, [thread, slot, generation, flags], acceptedAtUs, offset) => {
+      const event = new EventFields();
+      // The user in the middle of a larger buffer, as in a read buffer.
+      event.user.set(Uint8Array.of(1, ...user, 2), 1, 1 + user.length);
+      event.action.set(action, 0, action.length);
+      event.id.set(id, 0, id.length);
+      event.amount.hi = Number(BigInt.asIntN(32, amount >> 32n));
+      event.amount.lo = Number(BigInt.asUintN(32, amount));
+      event.flags = flags;
+      event.replyThread = thread;
+      event.replySlot = slot;
+      event.replyGeneration = generation;
+      event.acceptedAtMs = acceptedAtUs / 1000;
+      const length = encodeJob(event, target, offset);
+      assert.equal(length, jobByteLength(event));
+      view.attach(target, offset, length);
+      const slice = (start: number, end: number) => [...target.slice(start, end)];
+      assert.deepEqual(slice(view.userStart, view.userEnd), [...user]);
+      assert.deepEqual(slice(view.actionStart, view.actionEnd), [...action]);
+      assert.deepEqual(slice(view.idStart, view.idEnd), [...id]);
+      assert.equal(view.amount.toBigInt(), amount);
+      assert.deepEqual(
+        [view.flags, view.replyThread, view.replySlot, view.replyGeneration],
+        [flags, thread, slot, generation],
+      );
+      assert.equal(view.acceptedAtMs, acceptedAtUs / 1000);
+    },
+  ));
+});
+
+Deno.test("encodeJob: the largest event fits, one byte more in any field is our bug", () => {
+  const largest = () => {
+    const event = new EventFields();
+    event.user.set(new Uint8Array(MAX_USER_BYTES), 0, MAX_USER_BYTES);
+    event.action.set(new Uint8Array(MAX_ACTION_BYTES), 0, MAX_ACTION_BYTES);
+    event.id.set(new Uint8Array(MAX_ID_BYTES), 0, MAX_ID_BYTES);
+    return event;
+  };
+  assert.ok(encodeJob(largest(), new Uint8Array(MAX_JOB_BYTES), 0) <= MAX_JOB_BYTES);
+  for (const field of ["user", "action", "id"] as const) {
+    const event = largest();
+    const length = event[field].length + 1;
+    event[field].set(new Uint8Array(length), 0, length);
+    assert.throws(() => encodeJob(event, new Uint8Array(2 * MAX_JOB_BYTES), 0), /bytes/);
+  }
+  const nobody = largest();
+  nobody.user.clear();
+  assert.throws(() => encodeJob(nobody, new Uint8Array(MAX_JOB_BYTES), 0), /user has 0 bytes/);
+});
+
+Deno.test("JobView: refuses bytes that are no job", () => {
+  const event = new EventFields();
+  event.user.set(Uint8Array.of(65), 0, 1);
+  event.action.set(Uint8Array.of(66), 0, 1);
+  const job = new Uint8Array(MAX_JOB_BYTES);
+  const length = encodeJob(event, job, 0);
+  const view = new JobView();
+  assert.throws(() => view.attach(job, 0, length + 1), /fields end/);
+  assert.throws(() => view.attach(job, 0, 10), /can be read/);
+  job[0] = 9;
+  assert.throws(() => view.attach(job, 0, length), /job version 9/);
+});
