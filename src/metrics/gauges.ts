@@ -1,0 +1,80 @@
+/**
+ * What the expositions show beyond counters: values that the server reads when asked.
+ *
+ * @module
+ */
+
+/** The waiting line of events. */
+export interface ChannelGauges {
+  /** Jobs waiting now. */
+  readonly depth: number;
+  /** Jobs that may wait. */
+  readonly capacity: number;
+  /** Most jobs that ever waited. */
+  readonly highWaterMark: number;
+}
+
+/** The store's memory and content. */
+export interface StoreGauges {
+  /** `--max-memory`, bytes. */
+  readonly maxMemoryBytes: number;
+  /** Bytes of the arena in use. */
+  readonly usedBytes: number;
+  /** Pages of the arena. */
+  readonly pagesTotal: number;
+  /** Pages that no shard has leased. */
+  readonly pagesFree: number;
+  /** Keys in all databases. */
+  readonly keyCount: number;
+}
+
+/** The event workers. */
+export interface WorkerGauges {
+  /** Workers running now. */
+  readonly running: number;
+  /** Lower bound of the pool. */
+  readonly min: number;
+  /** Upper bound of the pool. */
+  readonly max: number;
+}
+
+/** The counters of one shard's lock. */
+export interface LockGauges {
+  /** Exclusive acquisitions. */
+  readonly exclusive: number;
+  /** Shared acquisitions. */
+  readonly shared: number;
+  /** Acquisitions that found the lock taken. */
+  readonly contended: number;
+}
+
+/**
+ * Everything an exposition shows that is not in the metrics region.
+ *
+ * Thread: plain data, made by the server for each request of the metrics.
+ */
+export interface ServerGauges {
+  /** Seconds since start. */
+  readonly uptimeSeconds: number;
+  /** Resident memory of the process, bytes. */
+  readonly residentBytes: number;
+  /** The waiting line. */
+  readonly channel: ChannelGauges;
+  /** The store. */
+  readonly store: StoreGauges;
+  /** The pool. */
+  readonly workers: WorkerGauges;
+  /** One element per shard. */
+  readonly locks: readonly LockGauges[];
+}
+
+/** The sum over all shards. */
+export function sumLocks(locks: readonly LockGauges[]): LockGauges {
+  const sum = { exclusive: 0, shared: 0, contended: 0 };
+  for (const { exclusive, shared, contended } of locks) {
+    sum.exclusive += exclusive;
+    sum.shared += shared;
+    sum.contended += contended;
+  }
+  return sum;
+}

@@ -1,0 +1,193 @@
+/**
+ * The metrics as one JSON object.
+ *
+ * @module
+ */
+
+import { type LockGauges, type ServerGauges, sumLocks } from "./gauges.ts";
+import type { HistogramSnapshot } from "./histogram.ts";
+import {
+  CounterIndex,
+  HistogramIndex,
+  PROTOCOL_COUNTERS,
+  type ProtocolLabel,
+  PROTOCOLS,
+} from "./names.ts";
+import { eventCounters, type MetricsRegion } from "./region.ts";
+
+/** One protocol's connections and traffic. */
+export interface ProtocolJson {
+  /** Connections let in since start. */
+  connections_accepted: number;
+  /** Connections open now. */
+  active_connections: number;
+  /** Connections turned away, by reason. */
+  connections_refused: { max_connections: number };
+  /** Commands or requests executed. */
+  commands_processed: number;
+  /** Bytes read from clients. */
+  bytes_read: number;
+  /** Bytes written to clients. */
+  bytes_written: number;
+  /** From reading a request to its reply. */
+  latency: LatencyJson;
+}
+
+/** A histogram in a few numbers; durations in milliseconds, at most 6.25 % too large. */
+export interface LatencyJson {
+  /** Durations counted. */
+  count: number;
+  /** Median. */
+  p50_ms: number;
+  /** 90 of 100 are at most this long. */
+  p90_ms: number;
+  /** 99 of 100 are at most this long. */
+  p99_ms: number;
+  /** 999 of 1,000 are at most this long. */
+  p999_ms: number;
+  /** The longest. */
+  max_ms: number;
+}
+
+/**
+ * What `GET /metrics` answers with `Accept: application/json`.
+ *
+ * Shape: `{"received":3,"processed":2,"dropped":0,"failed":0,"pending":1,"invalid":0,
+ * "active_connections":1,…}`; `received = processed + dropped + failed + pending`.
+ */
+export interface MetricsJson {
+  /** Well-formed events. */
+  received: number;
+  /** Events that changed a balance. */
+  processed: number;
+  /** Refused events. */
+  dropped: number;
+  /** Accepted events settled without effect. */
+  failed: number;
+  /** Accepted events not settled yet. */
+  pending: number;
+  /** Malformed events. */
+  invalid: number;
+  /** Connections open now, all protocols. */
+  active_connections: number;
+  /** `dropped` by reason. */
+  dropped_by_reason: { server_busy: number; out_of_memory: number; shutting_down: number };
+  /** `failed` by reason. */
+  failed_by_reason: {
+    overflow: number;
+    wrong_type: number;
+    out_of_memory: number;
+    processor_error: number;
+  };
+  /** From acceptance to settlement. */
+  settlement: LatencyJson;
+  /** Commands that waited for a shard lock. */
+  commands_parked: number;
+  /** By protocol. */
+  protocols: Record<ProtocolLabel, ProtocolJson>;
+  /** The waiting line. */
+  channel: { depth: number; capacity: number; high_water_mark: number };
+  /** The pool. */
+  workers: { running: number; min: number; max: number; deaths: number };
+  /** The store. */
+  store: {
+    keys: number;
+    used_bytes: number;
+    max_memory_bytes: number;
+    pages_total: number;
+    pages_free: number;
+  };
+  /** Shard locks, all shards together. */
+  locks: LockGauges & { shards: number };
+  /** Log lines dropped. */
+  log_lines_dropped: number;
+  /** Seconds since start. */
+  uptime_seconds: number;
+  /** Resident memory, bytes. */
+  resident_bytes: number;
+}
+
+/**
+ * Takes a snapshot.
+ *
+ * Thread: any; stops nobody.
+ */
+export function metricsJson(region: MetricsRegion, gauges: ServerGauges): MetricsJson {
+  const { channel, store, workers } = gauges;
+  const sums = region.readCounters();
+  const total = (counter: CounterIndex): number => sums[counter]!;
+  const protocols = protocolsJson(region, total);
+  return {
+    ...eventCounters(sums),
+    invalid: total(CounterIndex.INVALID),
+    active_connections: PROTOCOLS.reduce(
+      (sum, protocol) => sum + protocols[protocol].active_connections,
+      0,
+    ),
+    dropped_by_reason: {
+      server_busy: total(CounterIndex.DROPPED_BUSY),
+      out_of_memory: total(CounterIndex.DROPPED_OUT_OF_MEMORY),
+      shutting_down: total(CounterIndex.DROPPED_SHUTTING_DOWN),
+    },
+    failed_by_reason: {
+      overflow: total(CounterIndex.FAILED_OVERFLOW),
+      wrong_type: total(CounterIndex.FAILED_WRONG_TYPE),
+      out_of_memory: total(CounterIndex.FAILED_OUT_OF_MEMORY),
+      processor_error: total(CounterIndex.FAILED_PROCESSOR_ERROR),
+    },
+    settlement: latencyJson(region.snapshot(HistogramIndex.EVENT_SETTLEMENT)),
+    commands_parked: total(CounterIndex.PARKED_COMMANDS),
+    protocols,
+    channel: {
+      depth: channel.depth,
+      capacity: channel.capacity,
+      high_water_mark: channel.highWaterMark,
+    },
+    workers: { ...workers, deaths: total(CounterIndex.WORKER_DEATHS) },
+    store: {
+      keys: store.keyCount,
+      used_bytes: store.usedBytes,
+      max_memory_bytes: store.maxMemoryBytes,
+      pages_total: store.pagesTotal,
+      pages_free: store.pagesFree,
+    },
+    locks: { shards: gauges.locks.length, ...sumLocks(gauges.locks) },
+    log_lines_dropped: total(CounterIndex.LOG_LINES_DROPPED),
+    uptime_seconds: Math.floor(gauges.uptimeSeconds),
+    resident_bytes: gauges.residentBytes,
+  };
+}
+
+function protocolsJson(
+  region: MetricsRegion,
+  total: (counter: CounterIndex) => number,
+): Record<ProtocolLabel, ProtocolJson> {
+  const histogramOf = {
+    http: HistogramIndex.HTTP_LATENCY,
+    resp: HistogramIndex.RESP_LATENCY,
+  };
+  const entries = PROTOCOLS.map((protocol): [ProtocolLabel, ProtocolJson] => {
+    const ids = PROTOCOL_COUNTERS[protocol];
+    return [protocol, {
+      connections_accepted: total(ids.accepted),
+      active_connections: total(ids.active),
+      connections_refused: { max_connections: total(ids.refused) },
+      commands_processed: total(ids.commands),
+      bytes_read: total(ids.bytesRead),
+      bytes_written: total(ids.bytesWritten),
+      latency: latencyJson(region.snapshot(histogramOf[protocol])),
+    }];
+  });
+  return Object.fromEntries(entries) as Record<ProtocolLabel, ProtocolJson>;
+}
+
+function latencyJson(snapshot: HistogramSnapshot): LatencyJson {
+  return {
+    count: snapshot.count,
+    p50_ms: snapshot.quantileMs(0.5),
+    p90_ms: snapshot.quantileMs(0.9),
+    p99_ms: snapshot.quantileMs(0.99),
+    p999_ms: snapshot.quantileMs(0.999),
+    max_ms: snapshot.maxUs / 1000,
+  };
+}

@@ -1,0 +1,216 @@
+/**
+ * What is counted: ids, names and help texts, one row per counter.
+ *
+ * @module
+ */
+
+import { assert } from "../base/assert.ts";
+
+/**
+ * Ids of the counters in a thread's block.
+ *
+ * Events: a well-formed event adds one to `RECEIVED` and later one to exactly one of `PROCESSED`,
+ * `DROPPED_*` and `FAILED_*`; until then it is pending. A malformed one adds to `INVALID` only.
+ * `*_CONNECTIONS_ACTIVE` are gauges: the thread adds 1 and -1.
+ */
+export const CounterIndex = {
+  RECEIVED: 0,
+  PROCESSED: 1,
+  DROPPED_BUSY: 2,
+  DROPPED_OUT_OF_MEMORY: 3,
+  DROPPED_SHUTTING_DOWN: 4,
+  FAILED_OVERFLOW: 5,
+  FAILED_WRONG_TYPE: 6,
+  FAILED_OUT_OF_MEMORY: 7,
+  FAILED_PROCESSOR_ERROR: 8,
+  INVALID: 9,
+  PARKED_COMMANDS: 10,
+  WORKER_DEATHS: 11,
+  LOG_LINES_DROPPED: 12,
+  INTERNAL_ERRORS: 13,
+  HTTP_CONNECTIONS_ACCEPTED: 16,
+  HTTP_CONNECTIONS_ACTIVE: 17,
+  HTTP_CONNECTIONS_REFUSED: 18,
+  HTTP_COMMANDS_PROCESSED: 19,
+  HTTP_BYTES_READ: 20,
+  HTTP_BYTES_WRITTEN: 21,
+  RESP_CONNECTIONS_ACCEPTED: 24,
+  RESP_CONNECTIONS_ACTIVE: 25,
+  RESP_CONNECTIONS_REFUSED: 26,
+  RESP_COMMANDS_PROCESSED: 27,
+  RESP_BYTES_READ: 28,
+  RESP_BYTES_WRITTEN: 29,
+  // A protocol takes a line of eight; the next one starts at 32.
+} as const;
+
+/** One of the ids of {@link CounterIndex}. */
+export type CounterIndex = (typeof CounterIndex)[keyof typeof CounterIndex];
+
+/** Counters a thread's block has room for: eight cache lines, half of them unused yet. */
+export const COUNTER_SLOTS = 64;
+
+/** The protocols, in the order of their counters and histograms. */
+export const PROTOCOLS = ["http", "resp"] as const;
+
+/** `"http"` or `"resp"`. */
+export type ProtocolLabel = (typeof PROTOCOLS)[number];
+
+/** Ids of the histograms in a thread's block: request latency by protocol, then events. */
+export const HistogramIndex = {
+  HTTP_LATENCY: 0,
+  RESP_LATENCY: 1,
+  /** From the acceptance of an event to its settlement. */
+  EVENT_SETTLEMENT: 2,
+} as const;
+
+/** One of the ids of {@link HistogramIndex}. */
+export type HistogramIndex = (typeof HistogramIndex)[keyof typeof HistogramIndex];
+
+/** Histograms in a thread's block. */
+export const HISTOGRAM_COUNT = 3;
+
+/** The counters of one protocol, by what they count. */
+export interface ProtocolCounterIds {
+  /** Connections let in since start. */
+  readonly accepted: CounterIndex;
+  /** Connections open now. */
+  readonly active: CounterIndex;
+  /** Connections turned away. */
+  readonly refused: CounterIndex;
+  /** Commands or requests executed. */
+  readonly commands: CounterIndex;
+  /** Bytes read from clients. */
+  readonly bytesRead: CounterIndex;
+  /** Bytes written to clients. */
+  readonly bytesWritten: CounterIndex;
+}
+
+/**
+ * The counter ids of each protocol.
+ *
+ * Shape: `PROTOCOL_COUNTERS.resp.accepted === CounterIndex.RESP_CONNECTIONS_ACCEPTED`.
+ */
+export const PROTOCOL_COUNTERS: Readonly<Record<ProtocolLabel, ProtocolCounterIds>> = {
+  http: {
+    accepted: CounterIndex.HTTP_CONNECTIONS_ACCEPTED,
+    active: CounterIndex.HTTP_CONNECTIONS_ACTIVE,
+    refused: CounterIndex.HTTP_CONNECTIONS_REFUSED,
+    commands: CounterIndex.HTTP_COMMANDS_PROCESSED,
+    bytesRead: CounterIndex.HTTP_BYTES_READ,
+    bytesWritten: CounterIndex.HTTP_BYTES_WRITTEN,
+  },
+  resp: {
+    accepted: CounterIndex.RESP_CONNECTIONS_ACCEPTED,
+    active: CounterIndex.RESP_CONNECTIONS_ACTIVE,
+    refused: CounterIndex.RESP_CONNECTIONS_REFUSED,
+    commands: CounterIndex.RESP_COMMANDS_PROCESSED,
+    bytesRead: CounterIndex.RESP_BYTES_READ,
+    bytesWritten: CounterIndex.RESP_BYTES_WRITTEN,
+  },
+};
+
+/** How one counter is shown. */
+export interface CounterRow {
+  /** Which counter. */
+  readonly index: CounterIndex;
+  /** Prometheus family; rows of one family differ in their labels. */
+  readonly family: string;
+  /** One sentence; the same for every row of a family. */
+  readonly help: string;
+  /** `"counter"` only grows; `"gauge"` goes up and down. */
+  readonly kind: "counter" | "gauge";
+  /** Labels of this row, e.g. `{ reason: "overflow" }`. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+const DROPPED_HELP = "Well-formed events that were refused, by reason.";
+const FAILED_HELP = "Accepted events that were settled without effect, by reason.";
+
+const eventRows: CounterRow[] = [
+  row(CounterIndex.RECEIVED, "sluice_events_received_total", "Well-formed events received."),
+  row(CounterIndex.PROCESSED, "sluice_events_processed_total", "Events that changed a balance."),
+  row(CounterIndex.DROPPED_BUSY, "sluice_events_dropped_total", DROPPED_HELP, {
+    reason: "server_busy",
+  }),
+  row(CounterIndex.DROPPED_OUT_OF_MEMORY, "sluice_events_dropped_total", DROPPED_HELP, {
+    reason: "out_of_memory",
+  }),
+  row(CounterIndex.DROPPED_SHUTTING_DOWN, "sluice_events_dropped_total", DROPPED_HELP, {
+    reason: "shutting_down",
+  }),
+  row(CounterIndex.FAILED_OVERFLOW, "sluice_events_failed_total", FAILED_HELP, {
+    reason: "overflow",
+  }),
+  row(CounterIndex.FAILED_WRONG_TYPE, "sluice_events_failed_total", FAILED_HELP, {
+    reason: "wrong_type",
+  }),
+  row(CounterIndex.FAILED_OUT_OF_MEMORY, "sluice_events_failed_total", FAILED_HELP, {
+    reason: "out_of_memory",
+  }),
+  row(CounterIndex.FAILED_PROCESSOR_ERROR, "sluice_events_failed_total", FAILED_HELP, {
+    reason: "processor_error",
+  }),
+  row(CounterIndex.INVALID, "sluice_events_invalid_total", "Malformed events."),
+  row(
+    CounterIndex.PARKED_COMMANDS,
+    "sluice_commands_parked_total",
+    "Commands that waited for a shard lock with their connection parked.",
+  ),
+  row(
+    CounterIndex.WORKER_DEATHS,
+    "sluice_worker_deaths_total",
+    "Event workers that ended unasked and were replaced.",
+  ),
+  row(
+    CounterIndex.LOG_LINES_DROPPED,
+    "sluice_log_lines_dropped_total",
+    "Log lines dropped because the log's reader was too slow.",
+  ),
+  row(
+    CounterIndex.INTERNAL_ERRORS,
+    "sluice_internal_errors_total",
+    "Errors of the server itself that it survived.",
+  ),
+];
+
+/** Every counter once, in the order in which they are shown. */
+export const COUNTER_ROWS: readonly CounterRow[] = [
+  ...eventRows,
+  ...PROTOCOLS.flatMap((protocol) => protocolRows(protocol)),
+];
+
+for (const { index } of COUNTER_ROWS) {
+  assert(index < COUNTER_SLOTS, `counter ${index} fits the block`);
+}
+assert(
+  new Set(COUNTER_ROWS.map(({ index }) => index)).size === COUNTER_ROWS.length &&
+    COUNTER_ROWS.length === Object.keys(CounterIndex).length,
+  "every counter has exactly one row",
+);
+
+function row(
+  index: CounterIndex,
+  family: string,
+  help: string,
+  labels: Record<string, string> = {},
+  kind: "counter" | "gauge" = "counter",
+): CounterRow {
+  return { index, family, help, kind, labels };
+}
+
+function protocolRows(protocol: ProtocolLabel): CounterRow[] {
+  const ids = PROTOCOL_COUNTERS[protocol];
+  return [
+    row(ids.accepted, "sluice_connections_accepted_total", "Connections let in.", { protocol }),
+    row(ids.active, "sluice_active_connections", "Connections open now.", { protocol }, "gauge"),
+    row(ids.refused, "sluice_connections_refused_total", "Connections turned away, by reason.", {
+      protocol,
+      reason: "max_connections",
+    }),
+    row(ids.commands, "sluice_commands_processed_total", "Commands and requests executed.", {
+      protocol,
+    }),
+    row(ids.bytesRead, "sluice_bytes_read_total", "Bytes read from clients.", { protocol }),
+    row(ids.bytesWritten, "sluice_bytes_written_total", "Bytes written to clients.", { protocol }),
+  ];
+}
