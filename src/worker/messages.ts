@@ -1,0 +1,69 @@
+/**
+ * What the supervisor and its workers tell each other by message; everything else goes through
+ * shared memory.
+ *
+ * @module
+ */
+
+import type { ChannelMemory } from "../channel/bounded_channel.ts";
+import type { ConsumerSlotsMemory } from "../channel/slot_layout.ts";
+import type { MetricsMemory } from "../metrics/region.ts";
+import type { StoreMemory } from "../store/store.ts";
+import type { LifelineSpec } from "./lifeline.ts";
+
+/** The one message that a worker gets. */
+export interface WorkerOrders {
+  /** Which slot is its own. */
+  slotIndex: number;
+  /** Epoch in which it owns the slot. */
+  epoch: number;
+  /** Its thread id in locks and metrics. */
+  threadId: number;
+  /** What it is to hold for life. */
+  lifeline: LifelineSpec;
+  /** The channel. */
+  channel: ChannelMemory;
+  /** The slots. */
+  slots: ConsumerSlotsMemory;
+  /** The store. */
+  store: StoreMemory;
+  /** The metrics. */
+  metrics: MetricsMemory;
+  /** Simulated work before the lock, in milliseconds. */
+  workMs: number;
+  /** Simulated work with the lock held, in milliseconds. */
+  holdMs: number;
+  /** URL of a module whose default export is a Processor; absent: balances. */
+  processorUrl?: string | undefined;
+  /** Tests only; see fault_plan.ts. */
+  faultPlan?: string | undefined;
+}
+
+/** What a worker says, in this order; any of it may be missing at the end. */
+export type WorkerMessage =
+  /** It holds its lifeline. */
+  | { kind: "holding" }
+  /** It is about to take jobs. */
+  | { kind: "ready" }
+  /** A job failed and was counted so. */
+  | FailedJobMessage
+  /** An exception ended it; the proof of its end is its lifeline. */
+  | { kind: "died"; error: string }
+  /** It has done what was asked and touches nothing any more. */
+  | { kind: "stopped" };
+
+/** One failed job, for the log. */
+export interface FailedJobMessage {
+  /** Discriminator. */
+  kind: "failed";
+  /** `"overflow"`, …; see outcome.ts. */
+  reason: string;
+  /** Whose event it was. */
+  user: string;
+  /** The amount in decimal. */
+  amount: string;
+  /** Message of the processor's exception, or "". */
+  error: string;
+  /** Failures since the last message that were not told, to bound the log. */
+  untold: number;
+}

@@ -1,0 +1,71 @@
+/**
+ * Decides when a pool grows and shrinks.
+ *
+ * @module
+ */
+
+/** What the sizer looks at. */
+export interface PoolLoad {
+  /** Jobs that wait in the channel. */
+  depth: number;
+  /** Workers that run or are being started. */
+  workers: number;
+  /** Workers that have a job. */
+  busy: number;
+}
+
+/** Times of a {@link PoolSizer}, in milliseconds. */
+export interface SizerTimings {
+  /** Jobs must have waited without a break for this long before a worker is added. */
+  growAfterMs: number;
+  /** A worker must have been superfluous for this long before it is let go. */
+  shrinkAfterMs: number;
+}
+
+/**
+ * Grows by one whenever jobs have waited for a while, shrinks by one whenever nobody needed the
+ * last worker for a long while.
+ *
+ * Thread: the supervisor. Time is an argument, so that it can be tested without waiting.
+ */
+export class PoolSizer {
+  readonly #min: number;
+  readonly #max: number;
+  readonly #timings: SizerTimings;
+  #waitingSinceMs = -1;
+  #spareSinceMs = -1;
+
+  /** Keeps the pool between `min` and `max` workers. */
+  constructor(min: number, max: number, timings: SizerTimings) {
+    this.#min = min;
+    this.#max = max;
+    this.#timings = timings;
+  }
+
+  /**
+   * Looks at the load; call it every few milliseconds.
+   *
+   * @returns 1 to add a worker now, -1 to let one go, 0 to do nothing
+   */
+  decide(load: PoolLoad, nowMs: number): -1 | 0 | 1 {
+    const { growAfterMs, shrinkAfterMs } = this.#timings;
+    if (load.workers < this.#min) return 1;
+    if (load.depth === 0) this.#waitingSinceMs = -1;
+    else if (this.#waitingSinceMs < 0) this.#waitingSinceMs = nowMs;
+    const isSpare = load.depth === 0 && load.busy < load.workers;
+    if (!isSpare) this.#spareSinceMs = -1;
+    else if (this.#spareSinceMs < 0) this.#spareSinceMs = nowMs;
+
+    if (this.#waitingSinceMs >= 0 && nowMs - this.#waitingSinceMs >= growAfterMs) {
+      if (load.workers >= this.#max) return 0;
+      this.#waitingSinceMs = nowMs;
+      return 1;
+    }
+    if (this.#spareSinceMs >= 0 && nowMs - this.#spareSinceMs >= shrinkAfterMs) {
+      if (load.workers <= this.#min) return 0;
+      this.#spareSinceMs = nowMs;
+      return -1;
+    }
+    return 0;
+  }
+}

@@ -1,0 +1,132 @@
+/// <reference lib="deno.worker" />
+/**
+ * Entry of an event worker: an isolate of its own that takes jobs from the channel until it is
+ * told to stop or nothing is left.
+ *
+ * Its loop never returns to the event loop, so it hears of the supervisor through shared memory
+ * only: the stop request in its slot, the closing of the channel, its fence.
+ *
+ * @module
+ */
+
+import type { JobView } from "../base/job.ts";
+import { LOG_WORKER_LINES_PER_SECOND } from "../base/limits.ts";
+import { BoundedChannel, RecvStatus } from "../channel/bounded_channel.ts";
+import type { ConsumerSlot } from "../channel/consumer_slot.ts";
+import { ConsumerSlots } from "../channel/consumer_slots.ts";
+import { SlotKind } from "../channel/slot_layout.ts";
+import { HistogramIndex } from "../metrics/names.ts";
+import { MetricsRegion } from "../metrics/region.ts";
+import { Store } from "../store/store.ts";
+import { BalanceProcessor } from "./balance_processor.ts";
+import { FaultInjector, InjectedDeath, parseFaultPlan, RECV_FAULT_STEPS } from "./fault_plan.ts";
+import { JobRunner } from "./job_runner.ts";
+import { holdLifeline } from "./lifeline.ts";
+import type { WorkerMessage, WorkerOrders } from "./messages.ts";
+import { type Outcome, reasonOf } from "./outcome.ts";
+import type { Processor } from "./processor.ts";
+
+/** Longest idle sleep; after it the worker shows its heartbeat and looks for orders. */
+const IDLE_SLICE_MS = 100;
+
+function tell(message: WorkerMessage): void {
+  self.postMessage(message);
+}
+
+async function loadProcessor(url: string | undefined): Promise<Processor> {
+  if (url === undefined) return new BalanceProcessor();
+  const module = await import(url) as { default?: Processor };
+  if (typeof module.default?.process !== "function") {
+    throw new TypeError(`Cannot use ${url}: its default export has no process()`);
+  }
+  return module.default;
+}
+
+/** Reports failed jobs, but no more of them per second than a log can take. */
+class FailureReports {
+  #secondStartMs = 0;
+  #toldInSecond = 0;
+  #untold = 0;
+
+  tell(job: JobView, outcome: Outcome, error: unknown): void {
+    const nowMs = Date.now();
+    if (nowMs - this.#secondStartMs >= 1000) {
+      this.#secondStartMs = nowMs;
+      this.#toldInSecond = 0;
+    }
+    if (++this.#toldInSecond > LOG_WORKER_LINES_PER_SECOND) {
+      this.#untold++;
+      return;
+    }
+    tell({
+      kind: "failed",
+      reason: reasonOf(outcome),
+      user: new TextDecoder().decode(job.bytes.slice(job.userStart, job.userEnd)),
+      amount: job.amount.toString(),
+      error: error === undefined ? "" : String(error),
+      untold: this.#untold,
+    });
+    this.#untold = 0;
+  }
+}
+
+function work(channel: BoundedChannel, slot: ConsumerSlot, runner: JobRunner): boolean {
+  for (;;) {
+    slot.beat(Date.now());
+    // The first turn may find a job that a predecessor died with.
+    if (slot.kind === SlotKind.CLAIMED && !runner.run()) return false;
+    if (slot.stopRequested) return true;
+    const status = channel.recv(slot, IDLE_SLICE_MS);
+    if (status === RecvStatus.CLOSED) return true;
+    if (status === RecvStatus.FENCED) return false;
+  }
+}
+
+self.onmessage = async (message: MessageEvent<WorkerOrders>) => {
+  try {
+    await live(message.data);
+  } catch (error) {
+    // Injected deaths take the way of exceptions that nobody could catch.
+    if (error instanceof InjectedDeath) throw error;
+    // An uncaught exception would be printed past the log; this one is logged by the supervisor.
+    tell({
+      kind: "died",
+      error: error instanceof Error ? error.stack ?? error.message : `${error}`,
+    });
+  }
+  self.close();
+};
+
+async function live(orders: WorkerOrders): Promise<void> {
+  await holdLifeline(orders.lifeline);
+  tell({ kind: "holding" });
+  const processor = await loadProcessor(orders.processorUrl);
+  const slot = ConsumerSlots.attach(orders.slots).own(orders.slotIndex, orders.epoch);
+  // Until here the slot says "asleep": a worker that never gets here can be replaced.
+  if (!slot.wakeUp()) return;
+  const metrics = MetricsRegion.attach(orders.metrics);
+  const failures = new FailureReports();
+  const channel = BoundedChannel.attach(orders.channel);
+  const faults = orders.faultPlan === undefined
+    ? undefined
+    : new FaultInjector(parseFaultPlan(orders.faultPlan), slot);
+  if (faults !== undefined) {
+    channel.onStep = (step) => void faults.reach(RECV_FAULT_STEPS[step]!);
+  }
+  const runner = new JobRunner({
+    store: Store.attach(orders.store, orders.threadId),
+    slot,
+    counters: metrics.counters(orders.threadId),
+    settlement: metrics.histogram(orders.threadId, HistogramIndex.EVENT_SETTLEMENT),
+    processor,
+    workMs: orders.workMs,
+    holdMs: orders.holdMs,
+    faults,
+    onFailed: (job, outcome, error) => failures.tell(job, outcome, error),
+  });
+  tell({ kind: "ready" });
+  if (work(channel, slot, runner)) {
+    slot.leave();
+    tell({ kind: "stopped" });
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * A store, a channel, metrics and a pool without a server around them, and what tests ask of them.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { Int64 } from "../../../src/base/int64.ts";
+import { encodeJob, EventFields } from "../../../src/base/job.ts";
+import { BoundedChannel } from "../../../src/channel/bounded_channel.ts";
+import { CounterIndex } from "../../../src/metrics/names.ts";
+import { MetricsRegion } from "../../../src/metrics/region.ts";
+import { Key } from "../../../src/store/key.ts";
+import type { LockKind } from "../../../src/store/locks.ts";
+import { minimumMemoryBytes, Store } from "../../../src/store/store.ts";
+import {
+  type InternalFault,
+  WorkerPool,
+  type WorkerPoolOptions,
+} from "../../../src/worker/worker_pool.ts";
+
+const FIRST_WORKER_THREAD = 1;
+const encoder = new TextEncoder();
+
+/** What differs between worlds. */
+export interface WorldOptions {
+  shardCount?: number;
+  lockKind?: LockKind;
+  capacity?: number;
+  firstTicket?: number;
+  pool?: Partial<WorkerPoolOptions>;
+  /** A twin of the pool's class; default: the real one. */
+  poolClass?: typeof WorkerPool;
+}
+
+/** One line that the pool logged. */
+export interface LoggedLine {
+  level: "info" | "warn";
+  message: string;
+  fields: Record<string, unknown>;
+}
+
+/** A pool and everything it works on. */
+export class PoolWorld implements AsyncDisposable {
+  readonly store: Store;
+  readonly channel: BoundedChannel;
+  readonly metrics: MetricsRegion;
+  readonly lines: LoggedLine[] = [];
+  readonly faults: InternalFault[] = [];
+  readonly fault = Promise.withResolvers<InternalFault>();
+  /** What the balances should be. */
+  readonly expected = new Map<string, bigint>();
+  pool!: WorkerPool;
+  accepted = 0;
+
+  readonly #event = new EventFields();
+  readonly #job = new Uint8Array(512);
+
+  private constructor(options: WorldOptions) {
+    const { shardCount = 1, lockKind = "mutex", capacity = 1000, firstTicket = 0 } = options;
+    const workersMax = options.pool?.workersMax ?? 2;
+    this.store = Store.create({
+      shardCount,
+      lockKind,
+      maxMemoryBytes: minimumMemoryBytes(shardCount),
+      maxValueBytes: 1024,
+      threadCount: FIRST_WORKER_THREAD + workersMax,
+    });
+    this.channel = BoundedChannel.create({ capacity, firstTicket });
+    this.metrics = MetricsRegion.create(FIRST_WORKER_THREAD + workersMax);
+  }
+
+  /** Makes everything and starts the pool. */
+  static async start(options: WorldOptions = {}): Promise<PoolWorld> {
+    const world = new PoolWorld(options);
+    const workersMax = options.pool?.workersMax ?? 2;
+    const logTo = (level: LoggedLine["level"]) => (message: string, fields: object) => {
+      world.lines.push({ level, message, fields: { ...fields } });
+    };
+    const { timings, ...rest } = options.pool ?? {};
+    world.pool = await (options.poolClass ?? WorkerPool).start({
+      store: world.store,
+      channel: world.channel,
+      metrics: world.metrics,
+      counters: world.metrics.counters(0),
+      firstThreadId: FIRST_WORKER_THREAD,
+      workersMin: workersMax,
+      workersMax,
+      log: { info: logTo("info"), warn: logTo("warn") },
+      onInternalFault: (fault) => {
+        world.faults.push(fault);
+        world.fault.resolve(fault);
+      },
+      // Replacements come at once: tests kill on purpose.
+      timings: { maxBackOffMs: 0, ...timings },
+      ...rest,
+    });
+    return world;
+  }
+
+  /** Offers one event as a server would; false when the channel is full. */
+  offer(user: string, amount: number): boolean {
+    const counters = this.metrics.counters(0);
+    counters.add(CounterIndex.RECEIVED);
+    if (!this.store.credits.tryAcquire()) throw new Error("the test's store is full");
+    const event = this.#event;
+    const userBytes = encoder.encode(user);
+    event.user.set(userBytes, 0, userBytes.length);
+    event.action.set(encoder.encode("buy"), 0, 3);
+    event.amount.setNumber(amount);
+    event.acceptedAtMs = Date.now();
+    const length = encodeJob(event, this.#job, 0);
+    if (!this.channel.trySend(this.#job, 0, length)) {
+      this.store.credits.release();
+      counters.add(CounterIndex.DROPPED_BUSY);
+      return false;
+    }
+    this.accepted++;
+    this.expected.set(user, (this.expected.get(user) ?? 0n) + BigInt(amount));
+    return true;
+  }
+
+  /** Offers an event until it is accepted. */
+  async send(user: string, amount: number): Promise<void> {
+    while (!this.offer(user, amount)) await sleep(1);
+  }
+
+  /** Drains the pool; fails when that takes longer than any machine needs. */
+  async drain(): Promise<void> {
+    const report = await this.pool.drainAndStop(AbortSignal.timeout(60_000));
+    assert.deepEqual(
+      { drained: report.drained, unsettled: report.unsettled, workersLeft: report.workersLeft },
+      { drained: true, unsettled: 0, workersLeft: 0 },
+    );
+  }
+
+  /** Reads a balance; undefined when there is none. */
+  balance(user: string): bigint | undefined {
+    const bytes = encoder.encode(`balance:${user}`);
+    const key = new Key().set(bytes, 0, bytes.length);
+    this.store.locate(key);
+    this.store.nowMs = Date.now();
+    assert.ok(this.store.locks.tryLock(key.shard, true), "no worker holds a shard any more");
+    const entry = this.store.lookup(0, key);
+    const value = new Int64();
+    const isInteger = entry !== 0 && this.store.readInteger(entry, value);
+    this.store.locks.unlock(key.shard, true);
+    return isInteger ? value.toBigInt() : undefined;
+  }
+
+  /** Checks that everything accepted was settled once, and that all memory is in order. */
+  assertExact(failed = 0): void {
+    const counted = this.metrics.readEventCounters();
+    assert.equal(counted.processed + counted.failed, this.accepted, "every accepted event once");
+    assert.equal(counted.failed, failed);
+    assert.equal(counted.pending, 0);
+    if (failed === 0) {
+      for (const [user, amount] of this.expected) {
+        assert.equal(this.balance(user), amount, `balance of ${user}`);
+      }
+    }
+    this.channel.assertInvariants();
+    this.pool.slots.assertInvariants();
+    this.store.assertInvariants();
+    this.metrics.assertInvariants();
+  }
+
+  /** Waits for something that must come, with a generous deadline. */
+  async until(what: string, condition: () => boolean): Promise<void> {
+    const endMs = performance.now() + 30_000;
+    while (!condition()) {
+      assert.ok(performance.now() < endMs, `waited in vain until ${what}`);
+      await sleep(2);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.pool[Symbol.asyncDispose]();
+  }
+}
+
+/** Resolves after `durationMs`. */
+export function sleep(durationMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs));
+}
