@@ -1,0 +1,144 @@
+/**
+ * One command's arguments as ranges of the read buffer.
+ *
+ * Nothing is copied and no string or array is made per command: a decoder fills the two offset
+ * arrays, the dispatcher and the handler read them, and the next command overwrites them.
+ *
+ * @module
+ */
+
+import { parseInt64 } from "../base/int64.ts";
+import type { Int64 } from "../base/int64.ts";
+
+/** Offset slots to start with; most commands have fewer arguments. */
+const INITIAL_SLOT_COUNT = 16;
+
+/** {@link ArgumentsPool} does not keep larger ones, so that one huge command pins no memory. */
+const KEEP_SLOT_COUNT = 1024;
+
+/** Idle instances that an {@link ArgumentsPool} keeps. */
+const KEEP_INSTANCE_COUNT = 64;
+
+const textDecoder = new TextDecoder();
+
+/**
+ * The arguments of one command, the command's name first.
+ *
+ * Shape: argument `i` is `bytes[starts[i], ends[i])` for `0 <= i < count`. For
+ * `SET key 17` in inline form: `starts = [0, 4, 8]`, `ends = [3, 7, 10]`, `count = 3`.
+ *
+ * Thread: belongs to one session at a time; the views are valid until that session's connection
+ * reads again.
+ */
+export class CommandArguments {
+  /** What the offsets refer to: the connection's read buffer. */
+  bytes: Uint8Array = new Uint8Array(0);
+  /** First byte of each argument. */
+  starts: Int32Array = new Int32Array(INITIAL_SLOT_COUNT);
+  /** Behind the last byte of each argument. */
+  ends: Int32Array = new Int32Array(INITIAL_SLOT_COUNT);
+  /** Number of arguments, the name included. */
+  count = 0;
+
+  /** Starts a new command over `bytes`. */
+  reset(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.count = 0;
+  }
+
+  /** Appends the argument `bytes[start, end)`. */
+  push(start: number, end: number): void {
+    const index = this.count;
+    if (index === this.starts.length) this.#grow();
+    this.starts[index] = start;
+    this.ends[index] = end;
+    this.count = index + 1;
+  }
+
+  /**
+   * Follows the unread bytes after they moved or the buffer was replaced.
+   *
+   * @param bytes the buffer as it is now
+   * @param shift how far the same byte is now from where it was; negative when it moved to the
+   *   front
+   */
+  rebase(bytes: Uint8Array, shift: number): void {
+    this.bytes = bytes;
+    if (shift === 0) return;
+    for (let i = 0; i < this.count; i++) {
+      this.starts[i]! += shift;
+      this.ends[i]! += shift;
+    }
+  }
+
+  /** Length of argument `index` in bytes. */
+  length(index: number): number {
+    return this.ends[index]! - this.starts[index]!;
+  }
+
+  /**
+   * Compares argument `index` with an ASCII word, ignoring case, without making a string.
+   *
+   * @param word upper-case ASCII, e.g. `"KEEPTTL"`
+   */
+  is(index: number, word: string): boolean {
+    const start = this.starts[index]!;
+    if (this.ends[index]! - start !== word.length) return false;
+    for (let i = 0; i < word.length; i++) {
+      let byte = this.bytes[start + i]!;
+      if (byte >= 0x61 && byte <= 0x7a) byte -= 32;
+      if (byte !== word.charCodeAt(i)) return false;
+    }
+    return true;
+  }
+
+  /**
+   * Reads argument `index` as a canonical int64.
+   *
+   * @returns false, `result` unchanged, when it is not one
+   */
+  int64(index: number, result: Int64): boolean {
+    return parseInt64(this.bytes, this.starts[index]!, this.ends[index]!, result);
+  }
+
+  /** Argument `index` as text; invalid UTF-8 is replaced. For errors and rare commands only. */
+  text(index: number): string {
+    return textDecoder.decode(this.bytes.subarray(this.starts[index]!, this.ends[index]!));
+  }
+
+  #grow(): void {
+    const starts = new Int32Array(this.starts.length * 2);
+    const ends = new Int32Array(this.ends.length * 2);
+    starts.set(this.starts);
+    ends.set(this.ends);
+    this.starts = starts;
+    this.ends = ends;
+  }
+}
+
+/**
+ * Lends {@link CommandArguments} to sessions.
+ *
+ * A session holds one only while it processes or while a request is incomplete, so thousands of
+ * idle connections hold none.
+ *
+ * Thread: one pool per I/O thread.
+ */
+export class ArgumentsPool {
+  readonly #idle: CommandArguments[] = [];
+
+  /** Takes an instance with no arguments in it. */
+  take(): CommandArguments {
+    return this.#idle.pop() ?? new CommandArguments();
+  }
+
+  /** Gives one back; the caller must not touch it again. */
+  give(args: CommandArguments): void {
+    args.reset(EMPTY);
+    const worthKeeping = args.starts.length <= KEEP_SLOT_COUNT &&
+      this.#idle.length < KEEP_INSTANCE_COUNT;
+    if (worthKeeping) this.#idle.push(args);
+  }
+}
+
+const EMPTY = new Uint8Array(0);

@@ -1,0 +1,106 @@
+/**
+ * One running command, as its handler sees it.
+ *
+ * @module
+ */
+
+import { Int64 } from "../base/int64.ts";
+import { EventFields } from "../base/job.ts";
+import { Key } from "../store/key.ts";
+import type { Store } from "../store/store.ts";
+import type { CommandArguments } from "./arguments.ts";
+import type { ClientState } from "./client_state.ts";
+import type { ReplySink } from "./reply_sink.ts";
+import type { CommandRow } from "./row.ts";
+import type { CommandServices } from "./services.ts";
+
+/** Room for a prefixed key to start with; a longer one gets its own. */
+const SCRATCH_BYTES = 256;
+
+/**
+ * The arguments, the reply and the scratch objects of one command.
+ *
+ * A dispatcher has one and reuses it; a parked command gets its own, because other commands run
+ * while it waits.
+ *
+ * Thread: one I/O thread.
+ */
+export class CommandCall {
+  /** What the server offers. */
+  readonly services: CommandServices;
+  /** Shortcut for `services.store`. */
+  readonly store: Store;
+  /** The row that runs. */
+  row!: CommandRow;
+  /** The arguments, the name first. */
+  args!: CommandArguments;
+  /** Where the reply goes. */
+  sink!: ReplySink;
+  /** Who asks. */
+  client!: ClientState;
+
+  /** The key located last; for a command with one key, that key. */
+  readonly key: Key = new Key();
+  /** Scratch: a number from an argument. */
+  readonly operand: Int64 = new Int64();
+  /** Scratch: a number from the store. */
+  readonly result: Int64 = new Int64();
+  /** Scratch: an event from arguments. */
+  readonly event: EventFields = new EventFields();
+
+  #scratch = new Uint8Array(SCRATCH_BYTES);
+  #locatedIndex = 0;
+
+  /** Makes an empty call; {@link CommandCall.begin} fills it. */
+  constructor(services: CommandServices) {
+    this.services = services;
+    this.store = services.store;
+  }
+
+  /** Starts a command. */
+  begin(row: CommandRow, args: CommandArguments, sink: ReplySink, client: ClientState): void {
+    this.row = row;
+    this.args = args;
+    this.sink = sink;
+    this.client = client;
+    this.#locatedIndex = 0;
+  }
+
+  /** A call of its own for a command that has to wait. */
+  detach(): CommandCall {
+    const own = new CommandCall(this.services);
+    own.begin(this.row, this.args, this.sink, this.client);
+    return own;
+  }
+
+  /** The database that the command's keys are in. */
+  get database(): number {
+    return this.row.keyPrefix.length === 0 ? this.client.database : 0;
+  }
+
+  /**
+   * Makes {@link CommandCall.key} the key that argument `index` names.
+   *
+   * @returns that key, located
+   */
+  keyAt(index: number): Key {
+    const key = this.key;
+    if (index === this.#locatedIndex) return key;
+    const args = this.args;
+    const start = args.starts[index]!;
+    const end = args.ends[index]!;
+    const prefix = this.row.keyPrefix;
+    if (prefix.length === 0) {
+      key.set(args.bytes, start, end);
+    } else {
+      const byteCount = prefix.length + end - start;
+      if (byteCount > this.#scratch.length) this.#scratch = new Uint8Array(byteCount);
+      this.#scratch.set(prefix);
+      this.#scratch.set(args.bytes.subarray(start, end), prefix.length);
+      key.set(this.#scratch, 0, byteCount);
+    }
+    this.store.locate(key);
+    this.#locatedIndex = index;
+    return key;
+  }
+}

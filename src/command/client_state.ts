@@ -1,0 +1,72 @@
+/**
+ * What the server remembers about one client between its commands.
+ *
+ * @module
+ */
+
+/** Which replies a client gets; see `CLIENT REPLY`. */
+export const ReplyMode = {
+  /** All of them. */
+  ON: 0,
+  /** None. */
+  OFF: 1,
+  /** The running command's reply and the next one are left out. */
+  SKIP_NEXT: 2,
+  /** The running command's reply is left out, the next one is sent. */
+  SKIP: 3,
+} as const;
+
+/** One of the values of {@link ReplyMode}. */
+export type ReplyMode = (typeof ReplyMode)[keyof typeof ReplyMode];
+
+/** What is known of a connection when it opens. */
+export interface ClientOrigin {
+  /** Number of the connection, unique in this process and never used again. */
+  id: number;
+  /** Peer as `address:port`; may be empty. */
+  address?: string;
+  /** Own end as `address:port`; may be empty. */
+  localAddress?: string;
+  /** When it opened, ms since the epoch. */
+  connectedAtMs: number;
+}
+
+/**
+ * One client's state.
+ *
+ * Thread: belongs to one connection.
+ */
+export class ClientState {
+  /** Number of the connection. */
+  readonly id: number;
+  /** Peer as `address:port`; empty when not told. */
+  readonly address: string;
+  /** Own end as `address:port`; empty when not told. */
+  readonly localAddress: string;
+  /** When it opened, ms since the epoch. */
+  readonly connectedAtMs: number;
+  /** RESP version of its replies, 2 or 3. */
+  protocol: 2 | 3 = 2;
+  /** Database that its keys are in. */
+  database = 0;
+  /** Which replies it gets. */
+  replyMode: ReplyMode = ReplyMode.ON;
+  /** Set by `CLIENT SETNAME`. */
+  name = "";
+  /** Set by `CLIENT SETINFO LIB-NAME`. */
+  libraryName = "";
+  /** Set by `CLIENT SETINFO LIB-VER`. */
+  libraryVersion = "";
+  /** Set by `CLIENT NO-EVICT`. */
+  noEvict = false;
+  /** Set by `CLIENT NO-TOUCH`. */
+  noTouch = false;
+
+  /** Starts as a client that has said nothing yet. */
+  constructor(origin: ClientOrigin) {
+    this.id = origin.id;
+    this.address = origin.address ?? "";
+    this.localAddress = origin.localAddress ?? "";
+    this.connectedAtMs = origin.connectedAtMs;
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * Runs commands: find the row, check the arguments, take the locks, call the handler.
+ *
+ * @module
+ */
+
+import type { CommandArguments } from "./arguments.ts";
+import { CommandCall } from "./call.ts";
+import type { ClientState } from "./client_state.ts";
+import { LockSet } from "./lock_set.ts";
+import { refuseArity, refuseUnknown, refuseUnknownSubcommand } from "./refusals.ts";
+import { ReplyCode } from "./reply_code.ts";
+import type { ReplySink } from "./reply_sink.ts";
+import { type CommandRow, HandlerStatus } from "./row.ts";
+import type { CommandServices } from "./services.ts";
+
+/** How often a command that found no memory is tried again after some was reclaimed. */
+export const MAX_RECLAIM_ATTEMPTS = 8;
+
+/**
+ * What the session does behind a command.
+ *
+ * - `CONTINUE`: go on with the next one.
+ * - `CLOSE`: write the output, then close.
+ */
+export const ExecuteStatus = { CONTINUE: 0, CLOSE: 1 } as const;
+
+/** One of the values of {@link ExecuteStatus}. */
+export type ExecuteStatus = (typeof ExecuteStatus)[keyof typeof ExecuteStatus];
+
+/**
+ * Executes commands on behalf of all sessions of one thread.
+ *
+ * Locks are taken for the handler's whole run and never across a wait (C2). A command whose locks
+ * are busy is parked: its promise resolves when it has run. An exception inside a handler that
+ * holds locks poisons them (C4) and is thrown on; the server must stop.
+ *
+ * Thread: one per I/O thread; nothing in it is shared.
+ */
+export class Dispatcher {
+  readonly #services: CommandServices;
+  readonly #call: CommandCall;
+  readonly #lockSet: LockSet;
+
+  /**
+   * Makes the dispatcher of a thread.
+   *
+   * @param services what commands may use, for the life of the thread
+   */
+  constructor(services: CommandServices) {
+    this.#services = services;
+    this.#call = new CommandCall(services);
+    this.#lockSet = new LockSet(services.store.locks, services.store.shardCount);
+  }
+
+  /** Takes the time once for the commands that follow in this turn of the event loop. */
+  beginBatch(): void {
+    this.#services.store.nowMs = this.#services.clock();
+  }
+
+  /**
+   * Executes one command and writes its reply.
+   *
+   * @param args at least the name; must stay untouched until a returned promise is done
+   * @returns the status, or a promise of it when the command had to wait for a lock
+   * @throws whatever a handler throws, and {@link LockPoisonedError}: faults of ours
+   */
+  execute(
+    args: CommandArguments,
+    sink: ReplySink,
+    client: ClientState,
+  ): ExecuteStatus | Promise<ExecuteStatus> {
+    const row = this.#services.table.find(args.bytes, args.starts[0]!, args.ends[0]!);
+    if (row === undefined) {
+      refuseUnknown(args, sink);
+      return ExecuteStatus.CONTINUE;
+    }
+    return this.executeRow(row, args, sink, client);
+  }
+
+  /**
+   * The same for a caller that knows the row, as routes of HTTP do; argument 0 is not looked at.
+   *
+   * @throws whatever a handler throws, and {@link LockPoisonedError}: faults of ours
+   */
+  executeRow(
+    row: CommandRow,
+    args: CommandArguments,
+    sink: ReplySink,
+    client: ClientState,
+  ): ExecuteStatus | Promise<ExecuteStatus> {
+    const argumentCount = args.count;
+    if (row.subcommands !== undefined && argumentCount > 1) {
+      const subcommand = row.subcommands.find(args.bytes, args.starts[1]!, args.ends[1]!);
+      if (subcommand === undefined) {
+        refuseUnknownSubcommand(row, args, sink);
+        return ExecuteStatus.CONTINUE;
+      }
+      row = subcommand;
+    }
+    if (argumentCount < row.minArguments || argumentCount > row.maxArguments) {
+      refuseArity(row, sink);
+      return ExecuteStatus.CONTINUE;
+    }
+    const call = this.#call;
+    call.begin(row, args, sink, client);
+    if (row.firstKey === 0) {
+      // Without keys there is no memory to run out of, so RETRY cannot come back.
+      return row.handler(call) as ExecuteStatus;
+    }
+    if (row.oneKey || row.lastKeyOf(argumentCount) === row.firstKey) return this.#runOneKey(call);
+    return this.#runManyKeys(call);
+  }
+
+  #runOneKey(call: CommandCall): ExecuteStatus | Promise<ExecuteStatus> {
+    const row = call.row;
+    const exclusive = row.exclusive;
+    const { store } = this.#services;
+    const shard = call.keyAt(row.firstKey).shard;
+    for (let attempt = 0;; attempt++) {
+      if (!store.locks.tryLock(shard, exclusive)) return this.#park(call, shard, attempt);
+      let status: HandlerStatus;
+      try {
+        status = row.handler(call);
+      } catch (error) {
+        store.locks.poison(shard, row.operation);
+        throw error;
+      }
+      store.locks.unlock(shard, exclusive);
+      if (status !== HandlerStatus.RETRY) return status;
+      if (!this.#reclaim(call, attempt)) return ExecuteStatus.CONTINUE;
+    }
+  }
+
+  #runManyKeys(call: CommandCall): ExecuteStatus | Promise<ExecuteStatus> {
+    const row = call.row;
+    const lockSet = this.#lockSet;
+    collectShards(call, lockSet);
+    for (let attempt = 0;; attempt++) {
+      const busyShard = lockSet.tryLock(row.exclusive);
+      if (busyShard >= 0) return this.#park(call, busyShard, attempt);
+      const status = this.#runLocked(call, lockSet);
+      if (status !== HandlerStatus.RETRY) return status;
+      if (!this.#reclaim(call, attempt)) return ExecuteStatus.CONTINUE;
+    }
+  }
+
+  /** Waits for the locks and runs the command when it has them. */
+  async #park(call: CommandCall, busyShard: number, attempt: number): Promise<ExecuteStatus> {
+    const { store, counters, counterIds } = this.#services;
+    counters.add(counterIds.parkedCommands);
+    // Others use the dispatcher's own call and lock set while this command waits.
+    const own = call.detach();
+    const lockSet = new LockSet(store.locks, store.shardCount);
+    collectShards(own, lockSet);
+    for (;; attempt++) {
+      await lockSet.lockAsync(own.row.exclusive, busyShard);
+      this.beginBatch();
+      const status = this.#runLocked(own, lockSet);
+      if (status !== HandlerStatus.RETRY) return status;
+      if (!this.#reclaim(own, attempt)) return ExecuteStatus.CONTINUE;
+    }
+  }
+
+  #runLocked(call: CommandCall, lockSet: LockSet): HandlerStatus {
+    const row = call.row;
+    let status: HandlerStatus;
+    try {
+      status = row.handler(call);
+    } catch (error) {
+      lockSet.poison(row.operation);
+      throw error;
+    }
+    lockSet.unlock(row.exclusive);
+    return status;
+  }
+
+  /** Finds memory for another attempt, with no lock held; if there is none, refuses. */
+  #reclaim(call: CommandCall, attempt: number): boolean {
+    if (attempt < MAX_RECLAIM_ATTEMPTS && this.#services.store.reclaim()) return true;
+    call.sink.error(ReplyCode.OUT_OF_MEMORY);
+    return false;
+  }
+}
+
+function collectShards(call: CommandCall, lockSet: LockSet): void {
+  const { row, args } = call;
+  lockSet.clear();
+  const last = row.lastKeyOf(args.count);
+  for (let i = row.firstKey; i <= last; i += row.keyStep) lockSet.add(call.keyAt(i).shard);
+  lockSet.seal();
+}

@@ -1,0 +1,145 @@
+/**
+ * The door through which events come in: accepted into the channel or refused at once.
+ *
+ * @module
+ */
+
+import { encodeJob, type EventFields, MAX_JOB_BYTES } from "../base/job.ts";
+import type { CounterSink, EventCounterIds } from "./counters.ts";
+import type { ServerPhase } from "./phase.ts";
+import { RetryEstimate } from "./retry_estimate.ts";
+
+/**
+ * What became of an offered event.
+ *
+ * - `ACCEPTED`: it waits in the channel and will be settled exactly once (P1).
+ * - `SERVER_BUSY`: the channel is full; see {@link EventIntake.retryAfterMs}.
+ * - `OUT_OF_MEMORY`: there is no memory for another balance.
+ * - `SHUTTING_DOWN`: the server is stopping.
+ */
+export const EventOutcome = {
+  ACCEPTED: 0,
+  SERVER_BUSY: 1,
+  OUT_OF_MEMORY: 2,
+  SHUTTING_DOWN: 3,
+} as const;
+
+/** One of the values of {@link EventOutcome}. */
+export type EventOutcome = (typeof EventOutcome)[keyof typeof EventOutcome];
+
+/** The sending side of the channel, as far as the intake needs it. */
+export interface EventChannel {
+  /** Takes room for one job; false when full or closed. Never waits. */
+  tryReserve(): boolean;
+  /** Fills reserved room with the job `bytes[start, end)`. */
+  publish(bytes: Uint8Array, start: number, end: number): void;
+  /** Gives reserved room back. */
+  cancelReservation(): void;
+  /** Whether no more jobs are taken. */
+  readonly closed: boolean;
+  /** Jobs that wait. */
+  readonly depth: number;
+}
+
+/** The memory set aside for new balances, as far as the intake needs it. */
+export interface BalanceCredits {
+  /** Sets memory for one new balance aside. */
+  tryAcquire(): boolean;
+  /** Gives it back. */
+  release(): void;
+}
+
+/** What an {@link EventIntake} is made from. */
+export interface EventIntakeOptions {
+  /** Where accepted events wait. */
+  channel: EventChannel;
+  /** The store's balance reserve. */
+  credits: BalanceCredits;
+  /** The server's phase. */
+  phase: ServerPhase;
+  /** This thread's counters. */
+  counters: CounterSink;
+  /** Where events are counted. */
+  counterIds: EventCounterIds;
+  /** How many events have been settled since start, over all workers; never goes down. */
+  settledTotal: () => number;
+  /** Time of day, ms since the epoch; `Date.now` when left out. */
+  clock?: () => number;
+}
+
+/**
+ * Accepts or refuses events; never waits and never allocates.
+ *
+ * Thread: one per I/O thread.
+ */
+export class EventIntake {
+  readonly #channel: EventChannel;
+  readonly #credits: BalanceCredits;
+  readonly #phase: ServerPhase;
+  readonly #counters: CounterSink;
+  readonly #counterIds: EventCounterIds;
+  readonly #clock: () => number;
+  readonly #estimate: RetryEstimate;
+  readonly #job = new Uint8Array(MAX_JOB_BYTES);
+
+  /** Makes an intake in front of `options.channel`. */
+  constructor(options: EventIntakeOptions) {
+    this.#channel = options.channel;
+    this.#credits = options.credits;
+    this.#phase = options.phase;
+    this.#counters = options.counters;
+    this.#counterIds = options.counterIds;
+    this.#clock = options.clock ?? Date.now;
+    this.#estimate = new RetryEstimate(options.settledTotal, this.#clock());
+  }
+
+  /**
+   * Offers a well-formed event ({@link eventDefect} found nothing); copies what it needs.
+   *
+   * Counts it as received and, if refused, as dropped by reason. An `event.acceptedAtMs` of 0 is
+   * filled in; callers with a clock reading at hand set it.
+   *
+   * Thread: the owner's; holds no lock.
+   */
+  offer(event: EventFields): EventOutcome {
+    const counters = this.#counters;
+    const ids = this.#counterIds;
+    // First, so that no reader ever sees an event settled that was not received (C15).
+    counters.add(ids.received);
+    const channel = this.#channel;
+    if (this.#phase.stopping || channel.closed) {
+      counters.add(ids.droppedShuttingDown);
+      return EventOutcome.SHUTTING_DOWN;
+    }
+    if (!channel.tryReserve()) {
+      if (channel.closed) {
+        counters.add(ids.droppedShuttingDown);
+        return EventOutcome.SHUTTING_DOWN;
+      }
+      counters.add(ids.droppedBusy);
+      return EventOutcome.SERVER_BUSY;
+    }
+    if (!this.#credits.tryAcquire()) {
+      channel.cancelReservation();
+      counters.add(ids.droppedOutOfMemory);
+      return EventOutcome.OUT_OF_MEMORY;
+    }
+    if (event.acceptedAtMs === 0) event.acceptedAtMs = this.#clock();
+    channel.publish(this.#job, 0, encodeJob(event, this.#job, 0));
+    return EventOutcome.ACCEPTED;
+  }
+
+  /** Counts a malformed event; the caller tells the client. */
+  countInvalid(): void {
+    this.#counters.add(this.#counterIds.invalid);
+  }
+
+  /**
+   * When a client whose event met a full channel should try again.
+   *
+   * @returns whole ms, at least 1
+   */
+  retryAfterMs(): number {
+    return this.#estimate.retryAfterMs(this.#channel.depth, this.#clock());
+  }
+}

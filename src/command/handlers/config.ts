@@ -1,0 +1,83 @@
+/**
+ * `CONFIG`: what tools ask for, and a clear refusal to change it.
+ *
+ * @module
+ */
+
+import type { CommandCall } from "../call.ts";
+import { matchesGlob } from "../glob.ts";
+import { refuseArity } from "../refusals.ts";
+import { ReplyCode } from "../reply_code.ts";
+import { CommandRow, HandlerStatus } from "../row.ts";
+import { containerRow } from "./container.ts";
+
+/** `CONFIG GET pattern [pattern ...]` */
+function handleGet(call: CommandCall): HandlerStatus {
+  const { args, sink } = call;
+  const { settings } = call.services;
+  const found: string[] = [];
+  const patterns: string[] = [];
+  for (let i = 2; i < args.count; i++) patterns.push(args.text(i).toLowerCase());
+  for (const name of settings.keys()) {
+    if (patterns.some((pattern) => matchesGlob(pattern, name))) found.push(name);
+  }
+  sink.mapStart(found.length);
+  for (const name of found) {
+    sink.bulkText(name);
+    sink.bulkText(settings.get(name)!);
+  }
+  return HandlerStatus.DONE;
+}
+
+/** `CONFIG SET name value [name value ...]` */
+function handleSet(call: CommandCall): HandlerStatus {
+  const { args, sink } = call;
+  if (args.count % 2 !== 0) {
+    refuseArity(call.row, sink);
+    return HandlerStatus.DONE;
+  }
+  const name = printable(args.text(2).toLowerCase());
+  sink.error(
+    ReplyCode.UNSUPPORTED,
+    call.services.settings.has(name)
+      ? `CONFIG SET failed (possibly related to argument '${name}') - ` +
+        "can't set immutable config; settings are given on the command line at start"
+      : `Unknown option or number of arguments for CONFIG SET - '${name}'`,
+  );
+  return HandlerStatus.DONE;
+}
+
+/** Settings have ASCII names; anything else must not reach an error line. */
+function printable(text: string): string {
+  return text.slice(0, 128).replace(/[^\x20-\x7e]/g, "?");
+}
+
+/** The row of CONFIG. Thread: any; a thread makes its own at start. */
+export function configRow(): CommandRow {
+  return containerRow("config", "Shows the settings.", "2.0.0", "server", [
+    new CommandRow({
+      name: "config|get",
+      arity: -3,
+      syntax: "pattern [pattern ...]",
+      summary: "Returns the settings whose names match.",
+      group: "server",
+      since: "2.0.0",
+      flags: ["admin", "noscript", "loading", "stale"],
+      cost: "per-argument",
+      complexity: "O(N) with N settings times patterns",
+      reply: "map",
+      handler: handleGet,
+    }),
+    new CommandRow({
+      name: "config|set",
+      arity: -4,
+      syntax: "name value [name value ...]",
+      summary: "Refused: settings are given on the command line.",
+      group: "server",
+      since: "2.0.0",
+      flags: ["admin", "noscript", "loading", "stale"],
+      reply: "ok",
+      handler: handleSet,
+    }),
+  ]);
+}

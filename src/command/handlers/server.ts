@@ -1,0 +1,49 @@
+/**
+ * Commands about the server.
+ *
+ * @module
+ */
+
+import type { CommandCall } from "../call.ts";
+import { CommandRow, HandlerStatus } from "../row.ts";
+import { infoText } from "./info.ts";
+
+function handleDbSize(call: CommandCall): HandlerStatus {
+  call.sink.integer(call.store.keyCount(call.client.database));
+  return HandlerStatus.DONE;
+}
+
+/** `INFO [section ...]` */
+function handleInfo(call: CommandCall): HandlerStatus {
+  const wanted: string[] = [];
+  for (let i = 1; i < call.args.count; i++) wanted.push(call.args.text(i).toLowerCase());
+  call.sink.verbatimText(infoText(call.services, wanted));
+  return HandlerStatus.DONE;
+}
+
+/** The rows of DBSIZE INFO. Thread: any; a thread makes its own at start. */
+export function serverRows(): CommandRow[] {
+  return [
+    new CommandRow({
+      name: "dbsize",
+      arity: 1,
+      summary: "Returns the number of keys in the database.",
+      group: "server",
+      since: "1.0.0",
+      flags: ["readonly", "fast"],
+      reply: "integer",
+      handler: handleDbSize,
+    }),
+    new CommandRow({
+      name: "info",
+      arity: -1,
+      syntax: "[section ...]",
+      summary: "Describes the server in numbers.",
+      group: "server",
+      since: "1.0.0",
+      flags: ["loading", "stale"],
+      reply: "text",
+      handler: handleInfo,
+    }),
+  ];
+}

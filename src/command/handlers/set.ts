@@ -1,0 +1,142 @@
+/**
+ * `SET` and its options.
+ *
+ * @module
+ */
+
+import { Int64 } from "../../base/int64.ts";
+import { WriteStatus } from "../../store/store.ts";
+import type { CommandCall } from "../call.ts";
+import { ReplyCode } from "../reply_code.ts";
+import { HandlerStatus } from "../row.ts";
+import { replyString } from "./string_reply.ts";
+import { refuseWrite } from "./write_failure.ts";
+
+/** Bits of what the options ask for. */
+const Option = {
+  NX: 1,
+  XX: 2,
+  GET: 4,
+  EXPIRY: 8,
+  IN_SECONDS: 16,
+  ABSOLUTE: 32,
+  KEEP_TTL: 64,
+} as const;
+
+/** An entry keeps its expiry in 48 bits. Unit: ms since the epoch. */
+const MAX_EXPIRE_AT_MS = 2 ** 48 - 1;
+
+/**
+ * Runs `SET key value [option …]`. The key's lock is held exclusively.
+ *
+ * Thread: the connection's I/O thread.
+ */
+export function handleSet(call: CommandCall): HandlerStatus {
+  const { args, store, sink } = call;
+  if (args.count > 3) return setWithOptions(call);
+  const status = store.setString(
+    call.database,
+    call.key,
+    args.bytes,
+    args.starts[2]!,
+    args.ends[2]!,
+    0,
+  );
+  if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  sink.ok();
+  return HandlerStatus.DONE;
+}
+
+function setWithOptions(call: CommandCall): HandlerStatus {
+  const { args, store, sink, key } = call;
+  const time = new Int64();
+  const options = readOptions(call, time);
+  if (options < 0) return HandlerStatus.DONE;
+  let expireAtMs = 0;
+  if ((options & Option.EXPIRY) !== 0) {
+    expireAtMs = expiryOf(options, time, store.nowMs);
+    if (expireAtMs < 0) {
+      sink.error(ReplyCode.BAD_ARGUMENT, "invalid expire time in 'set' command");
+      return HandlerStatus.DONE;
+    }
+  }
+  const entry = store.lookup(call.database, key);
+  if ((options & Option.KEEP_TTL) !== 0 && entry !== 0) expireAtMs = store.expireAtMs(entry);
+  const before = sink.mark();
+  // The old value is gone once the new one is set, so it is copied first.
+  if ((options & Option.GET) !== 0 && !replyString(call, entry)) return HandlerStatus.DONE;
+  const refused = (options & (entry !== 0 ? Option.NX : Option.XX)) !== 0;
+  if (refused) {
+    if ((options & Option.GET) === 0) sink.nil();
+    return HandlerStatus.DONE;
+  }
+  const status = store.setString(
+    call.database,
+    key,
+    args.bytes,
+    args.starts[2]!,
+    args.ends[2]!,
+    expireAtMs,
+  );
+  if (status !== WriteStatus.OK) {
+    sink.rewind(before);
+    return refuseWrite(call, status);
+  }
+  if ((options & Option.GET) === 0) sink.ok();
+  return HandlerStatus.DONE;
+}
+
+/**
+ * Reads the options behind the value.
+ *
+ * @param time receives the number of the expiry option
+ * @returns bits of {@link Option}, or -1 when an error was replied
+ */
+function readOptions(call: CommandCall, time: Int64): number {
+  const { args, sink } = call;
+  let options = 0;
+  for (let i = 3; i < args.count; i++) {
+    const expiry = expiryOption(call, i);
+    if (args.is(i, "NX") && (options & Option.XX) === 0) options |= Option.NX;
+    else if (args.is(i, "XX") && (options & Option.NX) === 0) options |= Option.XX;
+    else if (args.is(i, "GET")) options |= Option.GET;
+    else if (args.is(i, "KEEPTTL") && (options & Option.EXPIRY) === 0) options |= Option.KEEP_TTL;
+    else if (
+      expiry !== 0 && (options & (Option.EXPIRY | Option.KEEP_TTL)) === 0 && i + 1 < args.count
+    ) {
+      options |= expiry;
+      if (!args.int64(++i, time)) {
+        sink.error(ReplyCode.NOT_AN_INTEGER);
+        return -1;
+      }
+    } else {
+      sink.error(ReplyCode.SYNTAX);
+      return -1;
+    }
+  }
+  return options;
+}
+
+/** Bits of the expiry option that argument `index` names, or 0. */
+function expiryOption(call: CommandCall, index: number): number {
+  const { args } = call;
+  if (args.is(index, "PX")) return Option.EXPIRY;
+  if (args.is(index, "EX")) return Option.EXPIRY | Option.IN_SECONDS;
+  if (args.is(index, "PXAT")) return Option.EXPIRY | Option.ABSOLUTE;
+  if (args.is(index, "EXAT")) return Option.EXPIRY | Option.IN_SECONDS | Option.ABSOLUTE;
+  return 0;
+}
+
+/**
+ * When the key expires.
+ *
+ * @returns ms since the epoch, or -1 when the time is not positive or too far away
+ */
+function expiryOf(options: number, time: Int64, nowMs: number): number {
+  // Beyond 2^48 every value is refused, so a double that rounds there does no harm.
+  let expireAtMs = time.toNumber();
+  if (expireAtMs <= 0) return -1;
+  if ((options & Option.IN_SECONDS) !== 0) expireAtMs *= 1000;
+  if ((options & Option.ABSOLUTE) === 0) expireAtMs += nowMs;
+  return expireAtMs > MAX_EXPIRE_AT_MS ? -1 : expireAtMs;
+}

@@ -1,0 +1,31 @@
+/**
+ * A stored string as a reply.
+ *
+ * @module
+ */
+
+import { EntryType } from "../../store/store.ts";
+import type { CommandCall } from "../call.ts";
+import { ReplyCode } from "../reply_code.ts";
+
+/**
+ * Replies with the string at `entry`, nil if that is 0, or the wrong-type error.
+ *
+ * Thread: the connection's I/O thread.
+ *
+ * @returns whether it was a string or nil
+ */
+export function replyString(call: CommandCall, entry: number): boolean {
+  const { store, sink } = call;
+  if (entry === 0) {
+    sink.nil();
+    return true;
+  }
+  if (store.entryType(entry) !== EntryType.STRING) {
+    sink.error(ReplyCode.WRONG_TYPE);
+    return false;
+  }
+  const offset = sink.bulkStart(store.stringLength(entry));
+  store.copyString(entry, sink.target, offset);
+  return true;
+}

@@ -1,0 +1,61 @@
+/**
+ * Refusals whose words depend on what the client sent.
+ *
+ * @module
+ */
+
+import type { CommandArguments } from "./arguments.ts";
+import { ReplyCode } from "./reply_code.ts";
+import type { ReplySink } from "./reply_sink.ts";
+import type { CommandRow } from "./row.ts";
+
+/** How much of a name, and of all arguments together, is repeated to the client. Unit: bytes. */
+const QUOTED_BYTES = 128;
+
+/**
+ * Says that there is no such command, with the beginning of its arguments, as Redis does.
+ *
+ * Thread: the connection's I/O thread.
+ */
+export function refuseUnknown(args: CommandArguments, sink: ReplySink): void {
+  let beginning = "";
+  for (let i = 1; i < args.count && beginning.length < QUOTED_BYTES; i++) {
+    beginning += `'${quote(args, i, QUOTED_BYTES - beginning.length)}' `;
+  }
+  sink.error(
+    ReplyCode.UNKNOWN_COMMAND,
+    `unknown command '${quote(args, 0, QUOTED_BYTES)}', with args beginning with: ${beginning}`,
+  );
+}
+
+/** Says that the command has no such subcommand. Thread: the connection's I/O thread. */
+export function refuseUnknownSubcommand(
+  row: CommandRow,
+  args: CommandArguments,
+  sink: ReplySink,
+): void {
+  sink.error(
+    ReplyCode.UNKNOWN_COMMAND,
+    `unknown subcommand '${quote(args, 1, QUOTED_BYTES)}'. Try ${row.name.toUpperCase()} HELP.`,
+  );
+}
+
+/** Says that the command takes another number of arguments. Thread: the connection's I/O thread. */
+export function refuseArity(row: CommandRow, sink: ReplySink): void {
+  sink.error(ReplyCode.WRONG_ARITY, `wrong number of arguments for '${row.name}' command`);
+}
+
+/** At most `maxBytes` bytes of an argument as one line of text. */
+function quote(args: CommandArguments, index: number, maxBytes: number): string {
+  const start = args.starts[index]!;
+  const end = Math.min(args.ends[index]!, start + maxBytes);
+  let text = "";
+  for (let i = start; i < end; i++) {
+    const byte = args.bytes[i]!;
+    // A line end inside an error would forge the next reply.
+    if (byte === 0x0d || byte === 0x0a) text += " ";
+    else if (byte < 0x20 || byte >= 0x7f) text += `\\x${byte.toString(16).padStart(2, "0")}`;
+    else text += String.fromCharCode(byte);
+  }
+  return text;
+}

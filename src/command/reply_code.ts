@@ -1,0 +1,49 @@
+/**
+ * Why a command was refused, as a number that every protocol maps to its own words.
+ *
+ * @module
+ */
+
+/**
+ * Codes of refusals.
+ *
+ * Shape: small integers from 0, so that a protocol's table is an array. Codes marked "detail" carry
+ * words that only the command knows (a name, a field, a time).
+ */
+export const ReplyCode = {
+  /** An option or its place is wrong. */
+  SYNTAX: 0,
+  /** Number of arguments. Detail: names the command. */
+  WRONG_ARITY: 1,
+  /** No such command or subcommand. Detail: names it. */
+  UNKNOWN_COMMAND: 2,
+  /** An argument or a value is not an int64. */
+  NOT_AN_INTEGER: 3,
+  /** The sum does not fit int64. */
+  OVERFLOW: 4,
+  /** The key holds another type. */
+  WRONG_TYPE: 5,
+  /** The arena is full. */
+  OUT_OF_MEMORY: 6,
+  /** The value is longer than `--max-value-bytes`. */
+  VALUE_TOO_LARGE: 7,
+  /** The key is longer than the store takes. */
+  KEY_TOO_LONG: 8,
+  /** The server is stopping. */
+  SHUTTING_DOWN: 9,
+  /** The channel is full. Detail: when to come back. */
+  SERVER_BUSY: 10,
+  /** A field of an event breaks its rule. Detail: names field and rule. */
+  INVALID_EVENT: 11,
+  /** `HELLO` with a version that is not spoken. */
+  NO_PROTOCOL: 12,
+  /** An argument is out of its range. Detail: says which. */
+  BAD_ARGUMENT: 13,
+  /** What is asked for cannot be done here. Detail: says why. */
+  UNSUPPORTED: 14,
+  /** Authentication was tried or is needed. Detail: says what. */
+  WRONG_PASSWORD: 15,
+} as const;
+
+/** One of the values of {@link ReplyCode}. */
+export type ReplyCode = (typeof ReplyCode)[keyof typeof ReplyCode];

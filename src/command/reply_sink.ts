@@ -1,0 +1,59 @@
+/**
+ * Where handlers write their reply.
+ *
+ * @module
+ */
+
+import type { Int64 } from "../base/int64.ts";
+import type { ReplyCode } from "./reply_code.ts";
+
+/**
+ * A reply under construction, in the words of commands and not of a protocol.
+ *
+ * A handler makes exactly one top-level call (an array or map is followed by that many elements).
+ * Nothing allocates per reply; bytes are copied before the call returns.
+ *
+ * Thread: belongs to one connection.
+ */
+export interface ReplySink {
+  /** Done, with nothing to say. RESP: `+OK`. */
+  ok(): void;
+  /** A fixed word of ASCII. RESP: `+PONG`. */
+  simple(word: string): void;
+  /**
+   * A refusal.
+   *
+   * @param detail replaces the code's own words; one line of printable ASCII
+   */
+  error(code: ReplyCode, detail?: string): void;
+  /** A safe integer. */
+  integer(value: number): void;
+  /** A 64-bit integer; copied at once. */
+  int64(value: Int64): void;
+  /** No such thing. */
+  nil(): void;
+  /** The bytes `bytes[start, end)`. */
+  bulk(bytes: Uint8Array, start: number, end: number): void;
+  /** A string, as UTF-8 bytes. */
+  bulkText(text: string): void;
+  /** Text for people to read, several lines of it. RESP3: verbatim string. */
+  verbatimText(text: string): void;
+  /**
+   * Room for a byte string that the caller fills at once: `target[offset, offset + byteCount)`.
+   *
+   * @returns offset into {@link ReplySink.target} as it is after this call
+   */
+  bulkStart(byteCount: number): number;
+  /** What {@link ReplySink.bulkStart}'s offset refers to; may be replaced by any other call. */
+  readonly target: Uint8Array;
+  /** `elementCount` replies follow. */
+  arrayStart(elementCount: number): void;
+  /** `elementCount` different replies in no order follow. */
+  setStart(elementCount: number): void;
+  /** `pairCount` times a key and a value follow. */
+  mapStart(pairCount: number): void;
+  /** A place to {@link ReplySink.rewind} to. */
+  mark(): number;
+  /** Takes back everything since `mark`. */
+  rewind(mark: number): void;
+}

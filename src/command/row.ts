@@ -1,0 +1,207 @@
+/**
+ * One command's row: everything there is to know about it, in one place.
+ *
+ * @module
+ */
+
+import { assert } from "../base/assert.ts";
+import type { CommandCall } from "./call.ts";
+import type { CommandTable } from "./lookup.ts";
+
+/** What a handler tells the dispatcher. */
+export const HandlerStatus = {
+  /** The reply is written. */
+  DONE: 0,
+  /** The reply is written and the connection ends behind it. */
+  CLOSE: 1,
+  /** There was no memory; nothing was written, neither to the store nor to the reply. */
+  RETRY: 2,
+} as const;
+
+/** One of the values of {@link HandlerStatus}. */
+export type HandlerStatus = (typeof HandlerStatus)[keyof typeof HandlerStatus];
+
+/**
+ * A command's code. Runs with the locks of its keys held; never locks, waits or awaits.
+ *
+ * Thread: the connection's I/O thread.
+ */
+export type Handler = (call: CommandCall) => HandlerStatus;
+
+/** Which locks a command needs on its keys' shards. */
+export type CommandAccess = "none" | "read" | "write";
+
+/** How a command's work grows; commands that are not `constant` are bounded elsewhere. */
+export type CommandCost = "constant" | "per-key" | "per-argument" | "whole-table";
+
+/** Which part of the command set a row belongs to, as `COMMAND DOCS` calls it. */
+export type CommandGroup = "connection" | "generic" | "server" | "string" | "events";
+
+/** What a reply looks like, for documentation and for the HTTP side. */
+export type ReplyShape =
+  | "ok"
+  | "simple"
+  | "integer"
+  | "integer-or-nil"
+  | "bulk"
+  | "bulk-or-nil"
+  | "array"
+  | "map"
+  | "text";
+
+/** Flags as `COMMAND INFO` reports them. */
+export type CommandFlag =
+  | "admin"
+  | "denyoom"
+  | "fast"
+  | "loading"
+  | "no_auth"
+  | "noscript"
+  | "readonly"
+  | "stale"
+  | "write";
+
+/** What a family file says about one of its commands. */
+export interface CommandDefinition {
+  /** Lower case; a subcommand has its parent's name in front: `client|setname`. */
+  name: string;
+  /** As in Redis: the exact number of arguments with the name, or minus the least number. */
+  arity: number;
+  /** What follows the name, e.g. `key value [NX | XX]`. */
+  syntax?: string;
+  /** One line. */
+  summary: string;
+  /** Part of the command set. */
+  group: CommandGroup;
+  /** First version that had it: of Redis, or of this server for its own commands. */
+  since: string;
+  /** Flags for `COMMAND INFO`. */
+  flags: readonly CommandFlag[];
+  /** Locks on the keys' shards; `none` when it has no keys. */
+  access?: CommandAccess;
+  /** Argument index of the first key; 0 = no keys. */
+  firstKey?: number;
+  /** Argument index of the last key; negative counts from the end, -1 being the last argument. */
+  lastKey?: number;
+  /** Distance between keys. */
+  keyStep?: number;
+  /** The key in the store is this prefix and then the argument; its database is 0. */
+  keyPrefix?: string;
+  /** How the work grows. */
+  cost?: CommandCost;
+  /** The same in words, e.g. `O(1)`. */
+  complexity?: string;
+  /** What the reply looks like. */
+  reply: ReplyShape;
+  /** The code. */
+  handler: Handler;
+  /** Rows of subcommands, if it has any. */
+  subcommands?: CommandTable;
+}
+
+/**
+ * A row of the command table. All rows have the same fields in the same order, so that reading
+ * them stays fast.
+ *
+ * Thread: any; never changes.
+ */
+export class CommandRow {
+  /** Lower case, e.g. `get` or `client|setname`. */
+  readonly name: string;
+  /** The part that a client sends, in lower-case ASCII: for `client|setname`, `setname`. */
+  readonly nameBytes: Uint8Array;
+  /** The code. */
+  readonly handler: Handler;
+  /** Least number of arguments, the name included. */
+  readonly minArguments: number;
+  /** Greatest number of arguments. */
+  readonly maxArguments: number;
+  /** Argument index of the first key; 0 = no keys, no locks. */
+  readonly firstKey: number;
+  /** Argument index of the last key; negative counts from the end. */
+  readonly lastKey: number;
+  /** Distance between keys. */
+  readonly keyStep: number;
+  /** Whether the locks are exclusive. */
+  readonly exclusive: boolean;
+  /** Whether there is exactly one key however many arguments there are. */
+  readonly oneKey: boolean;
+  /** Put in front of the argument to make the key; empty for most. */
+  readonly keyPrefix: Uint8Array;
+  /** Rows of subcommands. */
+  readonly subcommands: CommandTable | undefined;
+  /** As `COMMAND INFO` reports it. */
+  readonly arity: number;
+  /** As `COMMAND INFO` reports them. */
+  readonly flags: readonly CommandFlag[];
+  /** Locks on the keys' shards. */
+  readonly access: CommandAccess;
+  /** What follows the name. */
+  readonly syntax: string;
+  /** One line. */
+  readonly summary: string;
+  /** Part of the command set. */
+  readonly group: CommandGroup;
+  /** First version that had it. */
+  readonly since: string;
+  /** How the work grows. */
+  readonly cost: CommandCost;
+  /** The same in words. */
+  readonly complexity: string;
+  /** What the reply looks like. */
+  readonly reply: ReplyShape;
+  /** Number by which a fault names the command; given once, by the table. */
+  operation = 0;
+
+  /**
+   * Makes the row.
+   *
+   * @throws {AssertionFault} when the definition contradicts itself
+   */
+  constructor(definition: CommandDefinition) {
+    const { name, arity } = definition;
+    this.name = name;
+    this.nameBytes = encoder.encode(name.slice(name.indexOf("|") + 1));
+    this.handler = definition.handler;
+    this.minArguments = Math.abs(arity);
+    this.maxArguments = arity < 0 ? 0x7fffffff : arity;
+    this.firstKey = definition.firstKey ?? 0;
+    this.lastKey = definition.lastKey ?? this.firstKey;
+    this.keyStep = definition.keyStep ?? (this.firstKey === 0 ? 0 : 1);
+    this.access = definition.access ?? "none";
+    this.exclusive = this.access === "write";
+    this.oneKey = this.firstKey > 0 && this.firstKey === this.lastKey;
+    this.keyPrefix = encoder.encode(definition.keyPrefix ?? "");
+    this.subcommands = definition.subcommands;
+    this.arity = arity;
+    this.flags = definition.flags;
+    this.syntax = definition.syntax ?? "";
+    this.summary = definition.summary;
+    this.group = definition.group;
+    this.since = definition.since;
+    this.cost = definition.cost ?? "constant";
+    this.complexity = definition.complexity ?? "O(1)";
+    this.reply = definition.reply;
+    assert(name === name.toLowerCase() && name !== "", `command name ${name} is lower case`);
+    assert(arity !== 0, `command ${name} has an arity`);
+    assert(
+      (this.firstKey > 0) === (this.access !== "none"),
+      `command ${name} locks exactly if it has keys`,
+    );
+    assert(
+      this.firstKey < this.minArguments,
+      `command ${name} has its first key whenever its arity is right`,
+    );
+    assert(
+      this.keyPrefix.length === 0 || this.oneKey,
+      `command ${name} with a key prefix has one key`,
+    );
+  }
+
+  /** Argument index of the last key of a call with `argumentCount` arguments. */
+  lastKeyOf(argumentCount: number): number {
+    return this.lastKey < 0 ? argumentCount + this.lastKey : this.lastKey;
+  }
+}
+
+const encoder = new TextEncoder();

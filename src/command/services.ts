@@ -1,0 +1,97 @@
+/**
+ * What commands may ask of the server, as one bundle.
+ *
+ * @module
+ */
+
+import type { Store } from "../store/store.ts";
+import type { CounterSink, DispatchCounterIds } from "./counters.ts";
+import type { EventIntake } from "./event_intake.ts";
+import type { CommandTable } from "./lookup.ts";
+
+/** Events since start; `received = processed + dropped + failed + pending`. */
+export interface EventTotals {
+  /** Well-formed ones. */
+  received: number;
+  /** Settled: the balance changed. */
+  processed: number;
+  /** Refused at the door. */
+  dropped: number;
+  /** Settled: the balance did not change. */
+  failed: number;
+  /** Malformed ones. */
+  invalid: number;
+  /** Accepted and not settled yet. */
+  pending: number;
+}
+
+/**
+ * Facts about the running server for `INFO` and `HELLO`; a snapshot, taken when asked for.
+ *
+ * Sizes are bytes, times ms.
+ */
+export interface ServerSnapshot {
+  /** Version of this server, e.g. `0.1.0`. */
+  version: string;
+  /** Process id. */
+  processId: number;
+  /** When the server became ready, ms since the epoch. */
+  startedAtMs: number;
+  /** Port of the Redis protocol; 0 when off. */
+  respPort: number;
+  /** Port of HTTP; 0 when off. */
+  httpPort: number;
+  /** Open connections over all listeners. */
+  activeConnections: number;
+  /** Bound on the former. */
+  maxConnections: number;
+  /** Connections accepted since start. */
+  acceptedConnections: number;
+  /** Connections refused since start. */
+  refusedConnections: number;
+  /** Commands executed since start, over all protocols. */
+  processedCommands: number;
+  /** Bytes read from clients. */
+  readBytes: number;
+  /** Bytes written to clients. */
+  writtenBytes: number;
+  /** Resident set size of the process; 0 when unknown. */
+  residentBytes: number;
+  /** Workers that drain the channel. */
+  workers: number;
+  /** Event counters. */
+  events: EventTotals;
+  /** The channel: jobs that wait, may wait, and waited at most. */
+  channel: { depth: number; capacity: number; highWaterMark: number };
+}
+
+/**
+ * Settings as `CONFIG GET` shows them: Redis's names in lower case, values as text.
+ *
+ * Shape: `Map { "maxmemory" => "268435456", "appendonly" => "no" }`.
+ */
+export type SettingTexts = ReadonlyMap<string, string>;
+
+/**
+ * Everything a dispatcher is made from.
+ *
+ * Thread: one bundle per I/O thread.
+ */
+export interface CommandServices {
+  /** The store as this thread sees it. */
+  readonly store: Store;
+  /** Where events are offered. */
+  readonly intake: EventIntake;
+  /** All commands. */
+  readonly table: CommandTable;
+  /** For `CONFIG GET`. */
+  readonly settings: SettingTexts;
+  /** For `INFO` and `HELLO`. */
+  snapshot(): ServerSnapshot;
+  /** Time of day, ms since the epoch. */
+  clock(): number;
+  /** This thread's counters. */
+  readonly counters: CounterSink;
+  /** Where the dispatcher counts. */
+  readonly counterIds: DispatchCounterIds;
+}

@@ -1,0 +1,36 @@
+/**
+ * All commands.
+ *
+ * @module
+ */
+
+import { clientRow } from "./handlers/client.ts";
+import { commandRow } from "./handlers/command.ts";
+import { configRow } from "./handlers/config.ts";
+import { connectionRows } from "./handlers/connection.ts";
+import { eventRows } from "./handlers/events.ts";
+import { keyRows } from "./handlers/keys.ts";
+import { serverRows } from "./handlers/server.ts";
+import { stringRows } from "./handlers/strings.ts";
+import { CommandTable } from "./lookup.ts";
+
+/**
+ * Makes the table of every command of this server.
+ *
+ * One row per command, kept by the file of its family; dispatch, `COMMAND`, routes and tests read
+ * them here.
+ *
+ * Thread: any; a thread makes one at start.
+ */
+export function makeCommandTable(): CommandTable {
+  return new CommandTable([
+    ...connectionRows(),
+    ...stringRows(),
+    ...keyRows(),
+    ...eventRows(),
+    ...serverRows(),
+    commandRow(),
+    configRow(),
+    clientRow(),
+  ]);
+}

@@ -1,0 +1,274 @@
+/**
+ * A command layer with everything around it that it needs, for tests.
+ *
+ * @module
+ */
+
+import { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
+import { ArgumentsPool } from "../../../src/command/arguments.ts";
+import { Dispatcher } from "../../../src/command/dispatch.ts";
+import { type EventChannel, EventIntake } from "../../../src/command/event_intake.ts";
+import type { CommandTable } from "../../../src/command/lookup.ts";
+import type { CommandServices, ServerSnapshot } from "../../../src/command/services.ts";
+import { makeCommandTable } from "../../../src/command/table.ts";
+import { RespSession } from "../../../src/protocol/resp/resp_session.ts";
+import { SessionStep } from "../../../src/protocol/session.ts";
+import { Store } from "../../../src/store/store.ts";
+
+/** Counter ids of the harness. */
+export const Count = {
+  RECEIVED: 0,
+  DROPPED_BUSY: 1,
+  DROPPED_OUT_OF_MEMORY: 2,
+  DROPPED_SHUTTING_DOWN: 3,
+  INVALID: 4,
+  PARKED: 5,
+  COMMANDS: 6,
+} as const;
+
+/** Counters in an array. */
+export class FakeCounters {
+  readonly values: number[] = new Array<number>(8).fill(0);
+
+  add(counter: number, amount = 1): void {
+    this.values[counter]! += amount;
+  }
+}
+
+/** A channel that keeps its jobs in an array. */
+export class FakeChannel implements EventChannel {
+  readonly jobs: Uint8Array[] = [];
+  reserved = 0;
+  closed = false;
+
+  constructor(readonly capacity = 1000) {}
+
+  get depth(): number {
+    return this.jobs.length;
+  }
+
+  tryReserve(): boolean {
+    if (this.closed || this.jobs.length + this.reserved >= this.capacity) return false;
+    this.reserved++;
+    return true;
+  }
+
+  publish(bytes: Uint8Array, start: number, end: number): void {
+    this.reserved--;
+    this.jobs.push(bytes.slice(start, end));
+  }
+
+  cancelReservation(): void {
+    this.reserved--;
+  }
+}
+
+/** What a {@link Harness} may be made with. */
+export interface HarnessOptions {
+  maxRequestBytes?: number;
+  maxMemoryBytes?: number;
+  maxValueBytes?: number;
+  shardCount?: number;
+  lockKind?: "mutex" | "rwlock";
+  channel?: FakeChannel;
+  table?: CommandTable;
+  settledTotal?: () => number;
+  hasCredits?: () => boolean;
+}
+
+/** One thread's command layer over a real store. */
+export class Harness {
+  readonly store: Store;
+  readonly counters = new FakeCounters();
+  readonly channel: FakeChannel;
+  readonly phase = { stopping: false };
+  readonly intake: EventIntake;
+  readonly services: CommandServices;
+  readonly dispatcher: Dispatcher;
+  readonly pool = new ArgumentsPool();
+  readonly crossProtocolLines: string[] = [];
+  readonly maxRequestBytes: number;
+  credits = 0;
+  nowMs = 1_700_000_000_000;
+  #nextId = 1;
+
+  constructor(options: HarnessOptions = {}) {
+    this.store = Store.create({
+      shardCount: options.shardCount ?? 4,
+      lockKind: options.lockKind ?? "mutex",
+      maxMemoryBytes: options.maxMemoryBytes ?? 8 * 2 ** 20,
+      maxValueBytes: options.maxValueBytes ?? 2 ** 20,
+      threadCount: 4,
+    });
+    this.maxRequestBytes = options.maxRequestBytes ?? 2 ** 20;
+    this.channel = options.channel ?? new FakeChannel();
+    this.intake = new EventIntake({
+      channel: this.channel,
+      credits: {
+        tryAcquire: () => {
+          if (options.hasCredits?.() === false) return false;
+          this.credits++;
+          return true;
+        },
+        release: () => {
+          this.credits--;
+        },
+      },
+      phase: this.phase,
+      counters: this.counters,
+      counterIds: {
+        received: Count.RECEIVED,
+        droppedBusy: Count.DROPPED_BUSY,
+        droppedOutOfMemory: Count.DROPPED_OUT_OF_MEMORY,
+        droppedShuttingDown: Count.DROPPED_SHUTTING_DOWN,
+        invalid: Count.INVALID,
+      },
+      settledTotal: options.settledTotal ?? (() => 0),
+      clock: () => this.nowMs,
+    });
+    this.services = {
+      store: this.store,
+      intake: this.intake,
+      table: options.table ?? makeCommandTable(),
+      settings: new Map([
+        ["appendonly", "no"],
+        ["maxmemory", "8388608"],
+        ["maxmemory-policy", "noeviction"],
+        ["save", ""],
+      ]),
+      snapshot: () => SNAPSHOT,
+      clock: () => this.nowMs,
+      counters: this.counters,
+      counterIds: { parkedCommands: Count.PARKED },
+    };
+    this.dispatcher = new Dispatcher(this.services);
+  }
+
+  /** Opens a connection whose read buffer starts at `inputBytes`. */
+  connect(inputBytes = 64): TestClient {
+    const session = new RespSession({
+      dispatcher: this.dispatcher,
+      argumentsPool: this.pool,
+      phase: this.phase,
+      maxRequestBytes: this.maxRequestBytes,
+      counters: this.counters,
+      commandsProcessed: Count.COMMANDS,
+      onCrossProtocol: (_client, line) => this.crossProtocolLines.push(line),
+    }, { id: this.#nextId++, address: "127.0.0.1:50000", connectedAtMs: this.nowMs });
+    return new TestClient(session, inputBytes);
+  }
+
+  /** Replies to `request` on a connection of its own, as text. */
+  async ask(request: string): Promise<string> {
+    return await this.connect().send(request);
+  }
+}
+
+/** A client's end: bytes in, replies out. */
+export class TestClient {
+  readonly input: InputBuffer;
+  readonly output = new ByteWriter();
+  closed = false;
+  flushCount = 0;
+
+  constructor(readonly session: RespSession, inputBytes: number) {
+    this.input = new InputBuffer(inputBytes);
+  }
+
+  /** Delivers bytes in one read, runs the session and returns what it wrote, as Latin-1. */
+  async send(bytes: string | Uint8Array): Promise<string> {
+    const chunk = typeof bytes === "string" ? latin1(bytes) : bytes;
+    let sent = 0;
+    let text = "";
+    // A large chunk arrives in as many reads as the buffer makes of it.
+    do {
+      const space = this.input.space();
+      const part = chunk.subarray(sent, sent + space.length);
+      space.set(part);
+      this.input.commit(part.length);
+      sent += part.length;
+      text += await this.#run();
+    } while (sent < chunk.length && !this.closed);
+    return text;
+  }
+
+  /** Like {@link TestClient.send}, one byte per read. */
+  async sendByteByByte(bytes: Uint8Array): Promise<string> {
+    let text = "";
+    for (let i = 0; i < bytes.length && !this.closed; i++) {
+      text += await this.send(bytes.subarray(i, i + 1));
+    }
+    return text;
+  }
+
+  async #run(): Promise<string> {
+    let text = "";
+    for (;;) {
+      const step = await this.session.process(this.input, this.output);
+      text += toLatin1(this.output.view());
+      this.output.clear();
+      if (step === SessionStep.FLUSH) {
+        this.flushCount++;
+        continue;
+      }
+      if (step === SessionStep.CLOSE) this.closed = true;
+      return text;
+    }
+  }
+}
+
+/**
+ * Awaits a promise that depends on `Atomics.waitAsync`, which by itself does not keep the event
+ * loop alive.
+ */
+export async function settled<T>(promise: Promise<T>): Promise<T> {
+  const keepAlive = setInterval(() => {}, 1000);
+  try {
+    return await promise;
+  } finally {
+    clearInterval(keepAlive);
+  }
+}
+
+/** Lets everything run that is ready to run, timers included. */
+export function pause(durationMs = 20): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs));
+}
+
+/** Bytes of a text whose characters are all below 256. */
+export function latin1(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/** The reverse of {@link latin1}. */
+export function toLatin1(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}
+
+/** A request as clients send it: an array of bulk strings. */
+export function request(...words: string[]): string {
+  return `*${words.length}\r\n` + words.map((word) => `$${word.length}\r\n${word}\r\n`).join("");
+}
+
+const SNAPSHOT: ServerSnapshot = {
+  version: "0.1.0",
+  processId: 1,
+  startedAtMs: 1_700_000_000_000,
+  respPort: 6379,
+  httpPort: 8080,
+  activeConnections: 1,
+  maxConnections: 1000,
+  acceptedConnections: 1,
+  refusedConnections: 0,
+  processedCommands: 0,
+  readBytes: 0,
+  writtenBytes: 0,
+  residentBytes: 0,
+  workers: 1,
+  events: { received: 0, processed: 0, dropped: 0, failed: 0, invalid: 0, pending: 0 },
+  channel: { depth: 0, capacity: 1000, highWaterMark: 0 },
+};
