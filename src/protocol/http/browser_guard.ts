@@ -1,0 +1,92 @@
+/**
+ * Keeps web pages from using a local server behind their reader's back.
+ *
+ * Any page can send requests to `127.0.0.1`. What gives it away is `Origin`, which a page cannot
+ * forge, and, when the page's own name was made to point here (DNS rebinding), `Host`.
+ *
+ * @module
+ */
+
+import { encodeText, equalBytes } from "./characters.ts";
+import { endOfHost } from "./host.ts";
+import type { HttpRequest } from "./request.ts";
+
+const ORIGIN = encodeText("origin");
+const OPEN_BRACKET = 0x5b;
+const decoder = new TextDecoder();
+
+/** What a {@link BrowserGuard} finds. */
+export const GuardVerdict = {
+  /** Nothing wrong. */
+  PASS: 0,
+  /** `Host` names a host that is not ours: 421. */
+  WRONG_HOST: 1,
+  /** `Origin` is another site: 403. */
+  WRONG_ORIGIN: 2,
+} as const;
+
+/** One of the values of {@link GuardVerdict}. */
+export type GuardVerdict = (typeof GuardVerdict)[keyof typeof GuardVerdict];
+
+/** What a {@link BrowserGuard} is made from. */
+export interface BrowserGuardOptions {
+  /** Host names that this server answers to, besides `localhost` and IP literals. */
+  readonly allowedHosts?: readonly string[];
+  /** Origins that may send requests, besides the same origin, e.g. `https://app.example`. */
+  readonly corsOrigins?: readonly string[];
+}
+
+/**
+ * Checks `Host` and `Origin`.
+ *
+ * Thread: one per I/O thread.
+ */
+export class BrowserGuard {
+  readonly #allowedHosts: ReadonlySet<string>;
+  readonly #corsOrigins: ReadonlySet<string>;
+  /** The last host that passed; nearly all requests name the same one. */
+  #passedHost: Uint8Array = new Uint8Array(0);
+
+  /** Makes a guard; without options only this machine's own names pass. */
+  constructor(options: BrowserGuardOptions = {}) {
+    const hosts = (options.allowedHosts ?? []).map((host) => host.toLowerCase());
+    this.#allowedHosts = new Set(["localhost", ...hosts]);
+    this.#corsOrigins = new Set((options.corsOrigins ?? []).map((origin) => origin.toLowerCase()));
+  }
+
+  /** Judges a request whose head is complete. Nothing allocates for the usual request. */
+  check(request: HttpRequest): GuardVerdict {
+    const { bytes, hostStart, hostEnd } = request;
+    if (!equalBytes(bytes, hostStart, hostEnd, this.#passedHost)) {
+      if (!this.#isOurs(bytes, hostStart, hostEnd)) return GuardVerdict.WRONG_HOST;
+      this.#passedHost = bytes.slice(hostStart, hostEnd);
+    }
+    const origin = request.findField(ORIGIN);
+    if (origin < 0) return GuardVerdict.PASS;
+    if (request.findField(ORIGIN, origin + 1) >= 0) return GuardVerdict.WRONG_ORIGIN;
+    return this.#isAllowedOrigin(request, origin) ? GuardVerdict.PASS : GuardVerdict.WRONG_ORIGIN;
+  }
+
+  #isOurs(bytes: Uint8Array, start: number, end: number): boolean {
+    // Only HTTP/1.0 gets here without a host, and no browser speaks that.
+    if (start === end) return true;
+    const nameEnd = endOfHost(bytes, start, end);
+    if (bytes[start] === OPEN_BRACKET) return true;
+    const name = decoder.decode(bytes.subarray(start, nameEnd)).toLowerCase();
+    return isIpv4(name) || this.#allowedHosts.has(name);
+  }
+
+  #isAllowedOrigin(request: HttpRequest, field: number): boolean {
+    const { bytes } = request;
+    const start = request.valueStart(field);
+    const origin = decoder.decode(bytes.subarray(start, request.valueEnd(field))).toLowerCase();
+    if (this.#corsOrigins.has(origin)) return true;
+    const host = decoder.decode(bytes.subarray(request.hostStart, request.hostEnd)).toLowerCase();
+    return host !== "" && origin === `http://${host}`;
+  }
+}
+
+function isIpv4(name: string): boolean {
+  const parts = name.split(".");
+  return parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256);
+}

@@ -1,0 +1,147 @@
+/**
+ * One request and its reply, as a handler sees them.
+ *
+ * @module
+ */
+
+import { ByteWriter } from "../../base/bytes.ts";
+import { decimalDigitCount } from "../../base/int64.ts";
+import type { CannedReply } from "./canned_reply.ts";
+import { encodeText } from "./characters.ts";
+import { CONNECTION_LINES, Disposition } from "./disposition.ts";
+import { DATE_BYTES, type ReplyDate } from "./reply_date.ts";
+import type { HttpRequest } from "./request.ts";
+import { HttpRequestParser } from "./request_parser.ts";
+import { RouteParams } from "./route_params.ts";
+import { statusLine } from "./status_line.ts";
+
+const DATE_LINE_START = encodeText("Date: ");
+const CONTENT_TYPE_START = encodeText("\r\nContent-Type: ");
+const CONTENT_LENGTH_START = encodeText("\r\nContent-Length: ");
+const HEAD_END = encodeText("\r\n\r\n");
+const NO_OUTPUT = new ByteWriter(0);
+
+/** Scratch that grew beyond this is given back. Unit: bytes. */
+const KEPT_SCRATCH_BYTES = 65536;
+
+/** Media types of replies, encoded once. */
+export const ContentType = {
+  JSON: encodeText("application/json"),
+  TEXT: encodeText("text/plain; charset=utf-8"),
+} as const;
+
+/**
+ * A request and the means to answer it.
+ *
+ * A handler answers exactly once, with {@link HttpExchange.send} or {@link HttpExchange.sendBody};
+ * it may do so after an await. Nothing else of it may be kept.
+ *
+ * Thread: one I/O thread. A session holds one from a request's first byte to its reply and idle
+ * connections hold none.
+ */
+export class HttpExchange {
+  /** Reads the request. */
+  readonly parser: HttpRequestParser;
+  /** The request. */
+  readonly request: HttpRequest;
+  /** What the route's parameters matched. */
+  readonly params: RouteParams = new RouteParams();
+  /** Room to build a body in; empty when the handler is called. */
+  readonly scratch: ByteWriter = new ByteWriter(256);
+  /** What happens to the connection behind the reply. */
+  disposition: Disposition = Disposition.KEEP;
+  /** Whether the reply's body is left out, as for HEAD. */
+  headOnly = false;
+
+  readonly #date: ReplyDate;
+  #output: ByteWriter = NO_OUTPUT;
+
+  /**
+   * Makes an exchange for any connection of the thread.
+   *
+   * @param maxBodyBytes longest request body
+   * @param date the thread's date
+   */
+  constructor(maxBodyBytes: number, date: ReplyDate) {
+    this.parser = new HttpRequestParser(maxBodyBytes);
+    this.request = this.parser.request;
+    this.#date = date;
+  }
+
+  /** The batch's time of day. Unit: ms since the epoch. */
+  get nowMs(): number {
+    return this.#date.nowMs;
+  }
+
+  /** Gets ready for a reply to `output`. */
+  begin(output: ByteWriter): void {
+    this.#output = output;
+    this.headOnly = false;
+    this.scratch.clear(KEPT_SCRATCH_BYTES);
+  }
+
+  /** Lets go of everything that belongs to the connection. */
+  release(): void {
+    this.#output = NO_OUTPUT;
+    this.request.release();
+  }
+
+  /** Answers with a reply that was encoded in advance. */
+  send(reply: CannedReply): void {
+    reply.write(this.#output, this.#date, this.disposition, this.headOnly);
+  }
+
+  /**
+   * Answers with the bytes `body[start, end)`, which are copied.
+   *
+   * @param contentType media type, see {@link ContentType}
+   */
+  sendBody(
+    status: number,
+    contentType: Uint8Array,
+    body: Uint8Array,
+    start = 0,
+    end: number = body.length,
+  ): void {
+    const output = this.#output;
+    const bodyBytes = end - start;
+    const connectionLine = CONNECTION_LINES[this.disposition]!;
+    const line = statusLine(status);
+    const headBytes = line.length + connectionLine.length + DATE_LINE_START.length + DATE_BYTES +
+      CONTENT_TYPE_START.length + contentType.length + CONTENT_LENGTH_START.length +
+      decimalDigitCount(bodyBytes) + HEAD_END.length;
+    // One growth at most, however large the body is.
+    output.reserve(headBytes + (this.headOnly ? 0 : bodyBytes));
+    output.copy(line);
+    output.copy(connectionLine);
+    output.copy(DATE_LINE_START);
+    output.copy(this.#date.bytes);
+    output.copy(CONTENT_TYPE_START);
+    output.copy(contentType);
+    output.copy(CONTENT_LENGTH_START);
+    output.integer(bodyBytes);
+    output.copy(HEAD_END);
+    if (!this.headOnly) output.copy(body, start, end);
+  }
+
+  /** Answers with {@link HttpExchange.scratch} as a JSON body. */
+  sendScratch(status: number): void {
+    const { bytes, length } = this.scratch;
+    this.sendBody(status, ContentType.JSON, bytes, 0, length);
+  }
+
+  /**
+   * Answers with an error that is not worth encoding in advance:
+   * `{"status":"error","reason":…,"detail":…}`.
+   *
+   * @param detail words for people; left out when empty
+   */
+  sendError(status: number, reason: string, detail = ""): void {
+    const content = detail === ""
+      ? { status: "error", reason }
+      : { status: "error", reason, detail };
+    this.scratch.clear(KEPT_SCRATCH_BYTES);
+    this.scratch.utf8(JSON.stringify(content));
+    this.sendScratch(status);
+  }
+}

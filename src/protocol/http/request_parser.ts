@@ -1,0 +1,133 @@
+/**
+ * Reads one request, head and body, from the front of a connection's input.
+ *
+ * @module
+ */
+
+import type { InputBuffer } from "../../base/bytes.ts";
+import { ChunkedBody } from "./chunked_body.ts";
+import { type HttpFailure, HttpFailures } from "./failure.ts";
+import { Framing } from "./framing.ts";
+import { HeadParser } from "./head_parser.ts";
+import { ParseStep } from "./parse_step.ts";
+import { HttpRequest } from "./request.ts";
+
+/**
+ * An incremental parser: what was looked at is not looked at again when more arrives.
+ *
+ * Thread: belongs to one connection, from a request's first byte to its reply.
+ *
+ * @example
+ * ```ts
+ * import { InputBuffer } from "../../base/bytes.ts";
+ * import { ParseStep } from "./parse_step.ts";
+ * import { HttpRequestParser } from "./request_parser.ts";
+ *
+ * const input = new InputBuffer();
+ * const text = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+ * input.commit(new TextEncoder().encodeInto(text, input.space()).written);
+ * const parser = new HttpRequestParser(1024);
+ * parser.begin(input);
+ * if (parser.parse(input) !== ParseStep.COMPLETE) throw new Error("Cannot parse: incomplete");
+ * input.start = parser.requestEnd;
+ * ```
+ */
+export class HttpRequestParser {
+  /** The request; complete once `parse` has said so, its head once `headComplete` is true. */
+  readonly request: HttpRequest = new HttpRequest();
+  /** Whether the head has arrived in full. */
+  headComplete = false;
+  /** Behind the request, after `parse` said `COMPLETE`. */
+  requestEnd = 0;
+  /** What is wrong, after `parse` said `FAILED`. */
+  failure: HttpFailure = HttpFailures.BAD_METHOD;
+
+  readonly #maxBodyBytes: number;
+  readonly #framing = new Framing();
+  readonly #head = new HeadParser();
+  readonly #chunks: ChunkedBody;
+  /** Where the input's front was when it was last looked at. */
+  #base = 0;
+
+  /**
+   * Makes a parser; `begin` points it at a request.
+   *
+   * @param maxBodyBytes longest body; more is answered 413. Unit: bytes
+   */
+  constructor(maxBodyBytes: number) {
+    this.#maxBodyBytes = maxBodyBytes;
+    this.#chunks = new ChunkedBody(maxBodyBytes);
+  }
+
+  /** Starts over with a request at the front of `input`. */
+  begin(input: InputBuffer): void {
+    this.#base = input.start;
+    this.headComplete = false;
+    this.request.reset(input.bytes);
+    this.#framing.reset();
+    this.#head.reset(input.start);
+  }
+
+  /** Whether something of the request has arrived; an empty line in front of it does not count. */
+  get hasStarted(): boolean {
+    return !this.#head.isAtStart;
+  }
+
+  /**
+   * Goes on with what has arrived.
+   *
+   * Does not advance `input.start`; may take back `input.end`, over bytes that it has dealt with
+   * (framing of chunks).
+   */
+  parse(input: InputBuffer): ParseStep {
+    const { request } = this;
+    const shift = input.start - this.#base;
+    request.rebase(input.bytes, shift);
+    if (shift !== 0) {
+      this.#base = input.start;
+      this.#head.rebase(shift);
+      this.#chunks.at += shift;
+    }
+    if (!this.headComplete) {
+      const step = this.#head.parse(request, this.#framing, input.end);
+      if (step === ParseStep.FAILED) this.failure = this.#head.failure;
+      if (step !== ParseStep.COMPLETE) return step;
+      this.headComplete = true;
+      if (this.#framing.chunked) {
+        this.#chunks.reset(request, this.#head.at);
+      } else if (!this.#startPlainBody()) {
+        return ParseStep.FAILED;
+      }
+    }
+    if (this.#framing.chunked) return this.#parseChunks(input);
+    this.requestEnd = request.bodyEnd;
+    return input.end >= request.bodyEnd ? ParseStep.COMPLETE : ParseStep.INCOMPLETE;
+  }
+
+  #startPlainBody(): boolean {
+    const { contentLength } = this.#framing;
+    if (contentLength > this.#maxBodyBytes) {
+      this.failure = HttpFailures.BODY_TOO_LARGE;
+      return false;
+    }
+    this.request.bodyStart = this.#head.at;
+    this.request.bodyEnd = this.#head.at + (contentLength > 0 ? contentLength : 0);
+    return true;
+  }
+
+  #parseChunks(input: InputBuffer): ParseStep {
+    const { request } = this;
+    const chunks = this.#chunks;
+    const step = chunks.parse(request, input.end);
+    if (step === ParseStep.COMPLETE) {
+      this.requestEnd = chunks.at;
+    } else if (step === ParseStep.FAILED) {
+      this.failure = chunks.failure;
+    } else {
+      // Everything has been looked at; only the joined data is still needed.
+      chunks.at = request.bodyEnd;
+      input.end = request.bodyEnd;
+    }
+    return step;
+  }
+}

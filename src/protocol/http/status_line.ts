@@ -1,0 +1,50 @@
+/**
+ * Status lines, encoded once.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-15
+ *
+ * @module
+ */
+
+import { assert } from "../../base/assert.ts";
+import { encodeText } from "./characters.ts";
+
+const REASON_PHRASES: Readonly<Record<number, string>> = {
+  200: "OK",
+  202: "Accepted",
+  204: "No Content",
+  400: "Bad Request",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  409: "Conflict",
+  413: "Content Too Large",
+  414: "URI Too Long",
+  417: "Expectation Failed",
+  421: "Misdirected Request",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  503: "Service Unavailable",
+  505: "HTTP Version Not Supported",
+};
+
+const LINES = new Map<number, Uint8Array<ArrayBuffer>>(
+  Object.entries(REASON_PHRASES).map((
+    [status, phrase],
+  ) => [Number(status), encodeText(`HTTP/1.1 ${status} ${phrase}\r\n`)]),
+);
+
+/**
+ * The status line, e.g. `HTTP/1.1 404 Not Found\r\n` for 404.
+ *
+ * Thread: any; the bytes must not be changed.
+ *
+ * @throws {AssertionFault} for a status that this server never sends
+ */
+export function statusLine(status: number): Uint8Array<ArrayBuffer> {
+  const line = LINES.get(status);
+  assert(line !== undefined, `status ${status} has a status line`);
+  return line;
+}

@@ -1,0 +1,87 @@
+/**
+ * The forms of a request target.
+ *
+ * @module
+ */
+
+import {
+  COLON,
+  encodeText,
+  equalIgnoringCase,
+  hexDigit,
+  PERCENT,
+  QUESTION,
+  SLASH,
+} from "./characters.ts";
+import { type HttpFailure, HttpFailures } from "./failure.ts";
+import { endOfHost } from "./host.ts";
+import { HttpMethod } from "./method.ts";
+import type { HttpRequest } from "./request.ts";
+
+const ASTERISK = 0x2a;
+const SCHEMES = [encodeText("http://"), encodeText("https://")];
+
+/**
+ * Splits the target `bytes[start, end)` into host, path and query of `request`.
+ *
+ * Shape: `/a?b` (origin form), `http://host:1/a?b` (absolute form; its host replaces `Host`), `*`
+ * (only `OPTIONS`). The caller has checked that every byte may stand in a target.
+ *
+ * Thread: the connection's own.
+ *
+ * @returns what is wrong, or null
+ * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+ */
+export function splitTarget(request: HttpRequest, start: number, end: number): HttpFailure | null {
+  const { bytes, method } = request;
+  let pathStart = start;
+  if (method === HttpMethod.CONNECT) {
+    return endOfHost(bytes, start, end) < 0 ? HttpFailures.BAD_TARGET : HttpFailures.CONNECT;
+  }
+  if (bytes[start] !== SLASH) {
+    if (bytes[start] === ASTERISK && end - start === 1) {
+      if (method !== HttpMethod.OPTIONS) return HttpFailures.BAD_TARGET;
+    } else {
+      pathStart = splitAuthority(request, start, end);
+      if (pathStart < 0) return HttpFailures.BAD_TARGET;
+    }
+  }
+  return splitPath(request, pathStart, end);
+}
+
+/** Takes host and port from an absolute target. Returns where its path starts, or -1. */
+function splitAuthority(request: HttpRequest, start: number, end: number): number {
+  const { bytes } = request;
+  for (const scheme of SCHEMES) {
+    const hostStart = start + scheme.length;
+    if (hostStart >= end || !equalIgnoringCase(bytes, start, hostStart, scheme)) continue;
+    let at = hostStart;
+    while (at < end && bytes[at] !== SLASH && bytes[at] !== QUESTION) at++;
+    if (endOfHost(bytes, hostStart, at) < 0 || bytes[at - 1] === COLON) return -1;
+    request.hostStart = hostStart;
+    request.hostEnd = at;
+    return at;
+  }
+  return -1;
+}
+
+function splitPath(request: HttpRequest, start: number, end: number): HttpFailure | null {
+  const { bytes } = request;
+  let queryMark = end;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at]!;
+    if (byte === QUESTION) {
+      if (queryMark === end) queryMark = at;
+    } else if (byte === PERCENT) {
+      if (at + 2 >= end || hexDigit(bytes[at + 1]!) < 0 || hexDigit(bytes[at + 2]!) < 0) {
+        return HttpFailures.BAD_ESCAPE;
+      }
+      at += 2;
+    }
+  }
+  request.pathStart = start;
+  request.pathEnd = queryMark;
+  request.queryStart = queryMark === end ? end : queryMark + 1;
+  request.queryEnd = end;
+  return null;
+}

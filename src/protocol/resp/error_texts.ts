@@ -1,0 +1,57 @@
+/**
+ * How RESP words refusals; the texts are those of Redis where Redis has them, because clients
+ * match on them.
+ *
+ * @module
+ */
+
+import { ReplyCode } from "../../command/reply_code.ts";
+
+/** The first word of an error and the rest, used when a command gives no detail of its own. */
+export interface ErrorText {
+  /** Upper-case word that clients switch on, e.g. `ERR`. */
+  readonly prefix: string;
+  /** What follows the prefix and a space. */
+  readonly text: string;
+}
+
+/** Indexed by {@link ReplyCode}. */
+export const ERROR_TEXTS: readonly ErrorText[] = makeTexts({
+  SYNTAX: err("syntax error"),
+  WRONG_ARITY: err("wrong number of arguments"),
+  UNKNOWN_COMMAND: err("unknown command"),
+  NOT_AN_INTEGER: err("value is not an integer or out of range"),
+  OVERFLOW: err("increment or decrement would overflow"),
+  WRONG_TYPE: {
+    prefix: "WRONGTYPE",
+    text: "Operation against a key holding the wrong kind of value",
+  },
+  OUT_OF_MEMORY: {
+    prefix: "OOM",
+    text: "command not allowed when used memory > 'maxmemory'.",
+  },
+  VALUE_TOO_LARGE: err("string exceeds maximum allowed size (proto-max-bulk-len)"),
+  KEY_TOO_LONG: err("key is too long"),
+  SHUTTING_DOWN: err("server is shutting down"),
+  SERVER_BUSY: { prefix: "BUSY", text: "channel is full" },
+  INVALID_EVENT: err("invalid event"),
+  NO_PROTOCOL: { prefix: "NOPROTO", text: "unsupported protocol version" },
+  BAD_ARGUMENT: err("invalid argument"),
+  UNSUPPORTED: err("not supported"),
+  WRONG_PASSWORD: {
+    prefix: "WRONGPASS",
+    text: "invalid username-password pair or user is disabled.",
+  },
+});
+
+function err(text: string): ErrorText {
+  return { prefix: "ERR", text };
+}
+
+function makeTexts(texts: Record<keyof typeof ReplyCode, ErrorText>): readonly ErrorText[] {
+  const byCode: ErrorText[] = [];
+  for (const name of Object.keys(ReplyCode) as (keyof typeof ReplyCode)[]) {
+    byCode[ReplyCode[name]] = texts[name];
+  }
+  return byCode;
+}

@@ -1,0 +1,285 @@
+/**
+ * Finds complete requests at the front of a connection's input.
+ *
+ * A request that arrived in part stays where it is, and the parser remembers how far it got: the
+ * next read goes on there, so no byte is looked at twice however finely the input is cut.
+ *
+ * @module
+ */
+
+import type { InputBuffer } from "../../base/bytes.ts";
+import { Int64, parseInt64 } from "../../base/int64.ts";
+import type { CommandArguments } from "../../command/arguments.ts";
+import { splitInline } from "./inline_request.ts";
+import { RESP_MAX_ARGUMENTS, RESP_MAX_BULK_BYTES, RESP_MAX_LINE_BYTES } from "./limits.ts";
+
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const DOLLAR = 0x24;
+const STAR = 0x2a;
+const DIGIT_0 = 0x30;
+
+/** `$0\r\n\r\n`: no argument takes fewer bytes. */
+const MIN_ARGUMENT_BYTES = 6;
+
+/** A length line within this many digits is read in one pass; no valid length is longer. */
+const FAST_DIGIT_COUNT = 9;
+
+/** {@link RequestParser} has no number for a line: it is incomplete, or {@link FAILED}. */
+const UNFINISHED = -1;
+const FAILED = -2;
+
+/**
+ * What {@link RequestParser.parse} found.
+ *
+ * - `COMPLETE`: one request was taken; an empty one (blank line, `*0`) has no arguments.
+ * - `INCOMPLETE`: more bytes are needed.
+ * - `ERROR`: malformed; see {@link RequestParser.errorText}. The connection must be closed.
+ */
+export const ParseResult = { COMPLETE: 0, INCOMPLETE: 1, ERROR: 2 } as const;
+
+/** One of the values of {@link ParseResult}. */
+export type ParseResult = (typeof ParseResult)[keyof typeof ParseResult];
+
+/** Where an unfinished request was left. */
+const State = { BETWEEN: 0, INLINE: 1, COUNT: 2, ARGUMENTS: 3 } as const;
+type State = (typeof State)[keyof typeof State];
+
+/**
+ * An incremental parser of Redis requests: arrays of bulk strings and inline lines.
+ *
+ * Stricter than Redis in one point: the bytes behind an argument and behind a length's `\r` must
+ * really be a line end, so that a client that counts wrongly is told instead of misread.
+ *
+ * Thread: belongs to one connection.
+ *
+ * @see https://redis.io/docs/latest/develop/reference/protocol-spec/
+ */
+export class RequestParser {
+  /** Why the last call returned {@link ParseResult.ERROR}, e.g. `invalid bulk length`. */
+  errorText = "";
+  /** Whether the last complete request was an inline line. */
+  inline = false;
+
+  readonly #maxRequestBytes: number;
+  readonly #maxLineBytes: number;
+
+  #state: State = State.BETWEEN;
+  /** Arguments still to come. */
+  #remaining = 0;
+  /** Length of the argument under way, -1 while its length line is not read. */
+  #bulkLength = -1;
+  /** First byte not understood yet. */
+  #at = 0;
+  /** The line under way has no end before this offset; it may lie before the line. */
+  #scanned = 0;
+  /** `input.start` when the offsets above were taken. */
+  #base = 0;
+
+  /**
+   * Makes a parser that waits for a connection's first byte.
+   *
+   * @param maxRequestBytes largest request, its framing included, in bytes
+   */
+  constructor(maxRequestBytes: number) {
+    this.#maxRequestBytes = maxRequestBytes;
+    this.#maxLineBytes = Math.min(RESP_MAX_LINE_BYTES, maxRequestBytes);
+  }
+
+  /** True when a part of a request has arrived and the rest has not. */
+  get midRequest(): boolean {
+    return this.#state !== State.BETWEEN;
+  }
+
+  /**
+   * Takes one request from the front of `input`.
+   *
+   * On `COMPLETE`, `input.start` is behind the request and `args` refers to `input.bytes`. On
+   * `INCOMPLETE`, `input.start` stays and `args` must be passed again, untouched, next time.
+   */
+  parse(input: InputBuffer, args: CommandArguments): ParseResult {
+    if (this.#state !== State.BETWEEN) {
+      this.#resume(input, args);
+    } else {
+      const start = input.start;
+      if (start === input.end) return ParseResult.INCOMPLETE;
+      args.reset(input.bytes);
+      this.#at = start;
+      this.#scanned = start;
+      this.#state = input.bytes[start] === STAR ? State.COUNT : State.INLINE;
+    }
+    if (this.#state === State.ARGUMENTS) return this.#arguments(input, args);
+    if (this.#state === State.COUNT) return this.#count(input, args);
+    return this.#inlineLine(input, args);
+  }
+
+  /** Follows the input when it moved between two calls. */
+  #resume(input: InputBuffer, args: CommandArguments): void {
+    const shift = input.start - this.#base;
+    this.#at += shift;
+    this.#scanned += shift;
+    args.rebase(input.bytes, shift);
+  }
+
+  #suspend(input: InputBuffer): ParseResult {
+    this.#base = input.start;
+    return ParseResult.INCOMPLETE;
+  }
+
+  #complete(input: InputBuffer, at: number, inline: boolean): ParseResult {
+    input.start = at;
+    this.inline = inline;
+    this.#state = State.BETWEEN;
+    return ParseResult.COMPLETE;
+  }
+
+  #fail(input: InputBuffer, text: string): ParseResult {
+    input.start = input.end;
+    this.errorText = text;
+    this.#state = State.BETWEEN;
+    return ParseResult.ERROR;
+  }
+
+  /** Reads `*3\r\n`. */
+  #count(input: InputBuffer, args: CommandArguments): ParseResult {
+    const bytes = input.bytes;
+    const at = this.#at;
+    let count: number;
+    // Nearly every request has one digit here.
+    const digit = bytes[at + 1]! - DIGIT_0;
+    if (
+      at + 3 < input.end && digit > 0 && digit <= 9 && bytes[at + 2] === CARRIAGE_RETURN &&
+      bytes[at + 3] === LINE_FEED
+    ) {
+      count = digit;
+      this.#at = at + 4;
+    } else {
+      count = this.#lengthLine(bytes, input.end);
+      if (count === UNFINISHED) return this.#suspend(input);
+      if (count === FAILED) return this.#fail(input, `${this.errorText} mbulk count string`);
+      if (Number.isNaN(count) || count > RESP_MAX_ARGUMENTS) {
+        return this.#fail(input, "invalid multibulk length");
+      }
+      if (count <= 0) return this.#complete(input, this.#at, false);
+      if (count * MIN_ARGUMENT_BYTES > this.#maxRequestBytes) return this.#tooLarge(input);
+    }
+    this.#remaining = count;
+    this.#bulkLength = -1;
+    this.#state = State.ARGUMENTS;
+    return this.#arguments(input, args);
+  }
+
+  /** Reads `$3\r\nGET\r\n`, as often as arguments remain. */
+  #arguments(input: InputBuffer, args: CommandArguments): ParseResult {
+    const bytes = input.bytes;
+    const end = input.end;
+    let at = this.#at;
+    let remaining = this.#remaining;
+    let bulkLength = this.#bulkLength;
+    while (remaining > 0) {
+      if (bulkLength < 0) {
+        if (at === end) break;
+        if (bytes[at] !== DOLLAR) {
+          return this.#fail(input, `expected '$', got '${printable(bytes[at]!)}'`);
+        }
+        const limit = Math.min(end, at + 1 + FAST_DIGIT_COUNT);
+        let next = at + 1;
+        let value = 0;
+        while (next < limit) {
+          const digit = bytes[next]! - DIGIT_0;
+          if (digit < 0 || digit > 9) break;
+          value = value * 10 + digit;
+          next++;
+        }
+        if (
+          next + 1 < end && bytes[next] === CARRIAGE_RETURN && bytes[next + 1] === LINE_FEED &&
+          next > at + 1 && (bytes[at + 1] !== DIGIT_0 || next === at + 2)
+        ) {
+          bulkLength = value;
+          at = next + 2;
+        } else {
+          this.#at = at;
+          bulkLength = this.#lengthLine(bytes, end);
+          if (bulkLength === UNFINISHED) break;
+          if (bulkLength === FAILED) {
+            return this.#fail(input, `${this.errorText} bulk count string`);
+          }
+          at = this.#at;
+        }
+        // The negation also catches NaN, a line that is no number.
+        if (!(bulkLength >= 0 && bulkLength <= RESP_MAX_BULK_BYTES)) {
+          return this.#fail(input, "invalid bulk length");
+        }
+        if (at + bulkLength + 2 - input.start > this.#maxRequestBytes) return this.#tooLarge(input);
+      }
+      const argumentEnd = at + bulkLength;
+      if (end - argumentEnd < 2) break;
+      if (bytes[argumentEnd] !== CARRIAGE_RETURN || bytes[argumentEnd + 1] !== LINE_FEED) {
+        return this.#fail(input, "expected a line end behind the argument");
+      }
+      args.push(at, argumentEnd);
+      at = argumentEnd + 2;
+      bulkLength = -1;
+      remaining--;
+    }
+    if (remaining === 0) return this.#complete(input, at, false);
+    this.#at = at;
+    this.#remaining = remaining;
+    this.#bulkLength = bulkLength;
+    return this.#suspend(input);
+  }
+
+  /**
+   * Reads the number between the byte at `#at` (`*` or `$`) and `\r\n`, and moves behind it.
+   *
+   * @returns the number; NaN when the line is none; {@link UNFINISHED}; or {@link FAILED} when the
+   *   line is too long (`errorText` starts the message)
+   */
+  #lengthLine(bytes: Uint8Array, end: number): number {
+    const start = this.#at + 1;
+    let at = Math.max(start, this.#scanned);
+    while (at < end && bytes[at] !== CARRIAGE_RETURN) at++;
+    if (at - start > this.#maxLineBytes) {
+      this.errorText = "too big";
+      return FAILED;
+    }
+    this.#scanned = at;
+    if (at + 1 >= end) return UNFINISHED;
+    if (bytes[at + 1] !== LINE_FEED) return NaN;
+    const value = new Int64();
+    if (!parseInt64(bytes, start, at, value)) return NaN;
+    this.#at = at + 2;
+    // Negative counts mean an empty request; they must not be mistaken for the markers.
+    return value.hi < 0 ? -Infinity : value.toNumber();
+  }
+
+  #inlineLine(input: InputBuffer, args: CommandArguments): ParseResult {
+    const bytes = input.bytes;
+    const start = this.#at;
+    const end = input.end;
+    let at = this.#scanned;
+    while (at < end && bytes[at] !== LINE_FEED) at++;
+    this.#scanned = at;
+    if (at === end) {
+      // One byte more than the limit may still turn out to be the line's `\r`.
+      if (at - start > this.#maxLineBytes + 1) return this.#fail(input, "too big inline request");
+      return this.#suspend(input);
+    }
+    const lineEnd = at > start && bytes[at - 1] === CARRIAGE_RETURN ? at - 1 : at;
+    if (lineEnd - start > this.#maxLineBytes) return this.#fail(input, "too big inline request");
+    if (!splitInline(bytes, start, lineEnd, args)) {
+      return this.#fail(input, "unbalanced quotes in request");
+    }
+    return this.#complete(input, at + 1, true);
+  }
+
+  #tooLarge(input: InputBuffer): ParseResult {
+    return this.#fail(input, `request larger than ${this.#maxRequestBytes} bytes`);
+  }
+}
+
+function printable(byte: number): string {
+  if (byte >= 0x20 && byte < 0x7f) return String.fromCharCode(byte);
+  if (byte === CARRIAGE_RETURN || byte === LINE_FEED) return " ";
+  return `\\x${byte.toString(16).padStart(2, "0")}`;
+}

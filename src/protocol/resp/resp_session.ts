@@ -1,0 +1,178 @@
+/**
+ * One connection that speaks RESP.
+ *
+ * @module
+ */
+
+import type { ByteWriter, InputBuffer } from "../../base/bytes.ts";
+import type { ArgumentsPool, CommandArguments } from "../../command/arguments.ts";
+import { type ClientOrigin, ClientState, ReplyMode } from "../../command/client_state.ts";
+import type { CounterSink } from "../../command/counters.ts";
+import { type Dispatcher, ExecuteStatus } from "../../command/dispatch.ts";
+import type { ServerPhase } from "../../command/phase.ts";
+import { ReplyCode } from "../../command/reply_code.ts";
+import { OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../session.ts";
+import { ParseResult, RequestParser } from "./request_parser.ts";
+import { RespSink } from "./resp_sink.ts";
+
+/**
+ * What all RESP sessions of a thread share.
+ *
+ * Thread: one object per I/O thread.
+ */
+export interface RespSessionOptions {
+  /** Executes the commands. */
+  readonly dispatcher: Dispatcher;
+  /** Lends offset arrays. */
+  readonly argumentsPool: ArgumentsPool;
+  /** The server's phase. */
+  readonly phase: ServerPhase;
+  /** `--max-request-bytes`. */
+  readonly maxRequestBytes: number;
+  /** This thread's counters. */
+  readonly counters: CounterSink;
+  /** Counter of the commands executed over RESP. */
+  readonly commandsProcessed: number;
+  /** Told when an HTTP request came in, as a web page would send it; its connection is closed. */
+  readonly onCrossProtocol?: (client: ClientState, line: string) => void;
+}
+
+/**
+ * Executes the requests of one RESP connection, in order.
+ *
+ * Thread: belongs to one connection.
+ */
+export class RespSession implements Session {
+  /** What is remembered about the client. */
+  readonly client: ClientState;
+
+  readonly #options: RespSessionOptions;
+  readonly #parser: RequestParser;
+  readonly #sink: RespSink;
+  /** Held only while processing or in the middle of a request. */
+  #args: CommandArguments | undefined;
+  /** The request under way began before the server was told to stop, so it is still served. */
+  #admitted = false;
+
+  /**
+   * Begins a conversation.
+   *
+   * @param origin what is known of the connection
+   */
+  constructor(options: RespSessionOptions, origin: ClientOrigin) {
+    this.#options = options;
+    this.client = new ClientState(origin);
+    this.#parser = new RequestParser(options.maxRequestBytes);
+    this.#sink = new RespSink(this.client);
+  }
+
+  /** True when a request has been received only in part. */
+  get midRequest(): boolean {
+    return this.#parser.midRequest;
+  }
+
+  /**
+   * Executes the complete requests at the front of `input`; see {@link Session.process}.
+   *
+   * @throws whatever a handler throws, and {@link LockPoisonedError}: faults of ours
+   */
+  process(input: InputBuffer, output: ByteWriter): SessionStep | Promise<SessionStep> {
+    const { dispatcher, argumentsPool, counters, commandsProcessed, phase } = this.#options;
+    const parser = this.#parser;
+    const sink = this.#sink;
+    const client = this.client;
+    const args = this.#args ??= argumentsPool.take();
+    sink.output = output;
+    dispatcher.beginBatch();
+    let executedCount = 0;
+    let step: SessionStep = SessionStep.NEED_INPUT;
+    for (;;) {
+      if (output.length >= OUTPUT_PAUSE_BYTES && input.start < input.end) {
+        step = SessionStep.FLUSH;
+        break;
+      }
+      const result = parser.parse(input, args);
+      if (result === ParseResult.INCOMPLETE) break;
+      if (result === ParseResult.ERROR) {
+        sink.protocolError(parser.errorText);
+        step = SessionStep.CLOSE;
+        break;
+      }
+      if (args.count === 0) continue;
+      if (phase.stopping && !this.#admitted) {
+        sink.error(ReplyCode.SHUTTING_DOWN);
+        step = SessionStep.CLOSE;
+        break;
+      }
+      this.#admitted = false;
+      if (parser.inline && this.#isHttp(args)) {
+        step = SessionStep.CLOSE;
+        break;
+      }
+      executedCount++;
+      const before = output.length;
+      const status = dispatcher.execute(args, sink, client);
+      if (typeof status !== "number") {
+        counters.add(commandsProcessed, executedCount);
+        return this.#resume(status, before, input, output);
+      }
+      if (client.replyMode !== ReplyMode.ON) this.#withhold(output, before);
+      if (status === ExecuteStatus.CLOSE) {
+        step = SessionStep.CLOSE;
+        break;
+      }
+    }
+    if (executedCount > 0) counters.add(commandsProcessed, executedCount);
+    this.#settle();
+    return step;
+  }
+
+  /** Gives back what the session borrowed. */
+  close(): void {
+    if (this.#args !== undefined) this.#options.argumentsPool.give(this.#args);
+    this.#args = undefined;
+  }
+
+  /** Goes on behind a command that had to wait. */
+  async #resume(
+    pending: Promise<ExecuteStatus>,
+    before: number,
+    input: InputBuffer,
+    output: ByteWriter,
+  ): Promise<SessionStep> {
+    const status = await pending;
+    if (this.client.replyMode !== ReplyMode.ON) this.#withhold(output, before);
+    if (status === ExecuteStatus.CLOSE) {
+      this.#settle();
+      return SessionStep.CLOSE;
+    }
+    return await this.process(input, output);
+  }
+
+  /** Leaves a place from which the next call can go on. */
+  #settle(): void {
+    if (this.#parser.midRequest) {
+      if (!this.#options.phase.stopping) this.#admitted = true;
+    } else {
+      this.close();
+    }
+  }
+
+  /** Takes back a reply that the client does not want. */
+  #withhold(output: ByteWriter, before: number): void {
+    const client = this.client;
+    output.length = before;
+    if (client.replyMode === ReplyMode.SKIP_NEXT) client.replyMode = ReplyMode.SKIP;
+    else if (client.replyMode === ReplyMode.SKIP) client.replyMode = ReplyMode.ON;
+  }
+
+  /**
+   * Whether a line is the beginning of an HTTP request. A web page can make a browser send one
+   * here, with commands in its body, so the connection must end before the body is read.
+   */
+  #isHttp(args: CommandArguments): boolean {
+    if (!args.is(0, "POST") && !args.is(0, "HOST:")) return false;
+    this.#options.onCrossProtocol?.(this.client, args.text(0));
+    return true;
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * What a connection asks of a protocol, and nothing else.
+ *
+ * The server owns sockets, timeouts and fairness; a protocol owns bytes. This interface is the
+ * seam: it knows no socket and a connection knows no protocol.
+ *
+ * @module
+ */
+
+import type { ByteWriter, InputBuffer } from "../base/bytes.ts";
+
+/**
+ * Pending output above this many bytes pauses a batch: the session returns
+ * {@link SessionStep.FLUSH} and goes on when called again.
+ *
+ * Unit: bytes. Reason: a pipeline of reads of large values must not build all its replies in
+ * memory before the first of them is written.
+ */
+export const OUTPUT_PAUSE_BYTES = 262144;
+
+/**
+ * What the connection does after {@link Session.process} returned.
+ *
+ * - `NEED_INPUT`: write the output, then read more.
+ * - `FLUSH`: write the output, then call `process` again without reading.
+ * - `CLOSE`: write the output, then close.
+ */
+export const SessionStep = { NEED_INPUT: 0, FLUSH: 1, CLOSE: 2 } as const;
+
+/** One of the values of {@link SessionStep}. */
+export type SessionStep = (typeof SessionStep)[keyof typeof SessionStep];
+
+/**
+ * One connection's conversation in one protocol.
+ *
+ * Thread: belongs to one connection, hence to one I/O thread.
+ */
+export interface Session {
+  /**
+   * Executes the complete requests at the front of `input` and appends their replies to `output`.
+   *
+   * An incomplete request stays in `input`. Never called again before the previous call (or its
+   * promise) is done; while a promise is pending the connection neither reads into `input` nor
+   * touches `output`.
+   *
+   * @returns the step, or a promise of it when a command parked because its locks were busy; the
+   *   order of replies is kept
+   */
+  process(input: InputBuffer, output: ByteWriter): SessionStep | Promise<SessionStep>;
+
+  /** True when a request has been received only in part (for timeouts and for shutting down). */
+  readonly midRequest: boolean;
+
+  /** Called once when the connection is over. */
+  close(): void;
+}

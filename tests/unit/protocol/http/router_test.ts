@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { HttpMethod } from "../../../../src/protocol/http/method.ts";
+import type { HttpHandler } from "../../../../src/protocol/http/resource.ts";
+import { RouteParams } from "../../../../src/protocol/http/route_params.ts";
+import { createRouter } from "../../../../src/protocol/http/router.ts";
+import { latin1, toLatin1 } from "./support.ts";
+
+const nothing: HttpHandler = () => {};
+
+const router = createRouter([
+  "/",
+  "/events",
+  "/users/:user",
+  "/users/me",
+  "/users/:user/orders/:order",
+  "/metrics",
+].map((pattern) => ({ method: "GET", pattern, handler: nothing })));
+
+Deno.test("Router: find names the pattern and its parameters", () => {
+  const cases: [path: string, pattern: string | null, params: string[]][] = [
+    ["/", "/", []],
+    ["/events", "/events", []],
+    ["/metrics", "/metrics", []],
+    ["/users/alice", "/users/:user", ["alice"]],
+    ["/users/a%2Fb", "/users/:user", ["a%2Fb"]],
+    ["/users/me", "/users/me", []],
+    ["/users/mee", "/users/:user", ["mee"]],
+    ["/users/..", "/users/:user", [".."]],
+    ["/users/a/orders/7", "/users/:user/orders/:order", ["a", "7"]],
+    ["/users/", null, []],
+    ["/users", null, []],
+    ["/users//orders/7", null, []],
+    ["/users/a/", null, []],
+    ["/users/a/orders", null, []],
+    ["/users/a/orders/7/8", null, []],
+    ["/users/a/order/7", null, []],
+    ["/event", null, []],
+    ["/events/", null, []],
+    ["//events", null, []],
+    ["/EVENTS", null, []],
+    ["*", null, []],
+    ["", null, []],
+  ];
+  const params = new RouteParams();
+  for (const [path, pattern, expected] of cases) {
+    const bytes = latin1(`GET ${path} HTTP`);
+    const resource = router.find(bytes, 4, 4 + path.length, params);
+    assert.equal(resource?.pattern ?? null, pattern, path);
+    if (resource === null) continue;
+    const found = Array.from(
+      { length: params.count },
+      (_, i) => toLatin1(bytes.subarray(params.start(i), params.end(i))),
+    );
+    assert.deepEqual(found, expected, path);
+  }
+});
+
+Deno.test("Router: routes of one pattern are one resource", () => {
+  const get: HttpHandler = () => {};
+  const post: HttpHandler = () => {};
+  const both = createRouter([
+    { method: "GET", pattern: "/keys/:key", handler: get },
+    { method: "DELETE", pattern: "/keys/:name", handler: post },
+  ]);
+  const path = latin1("/keys/a");
+  const resource = both.find(path, 0, path.length, new RouteParams());
+  assert.equal(resource?.handlerFor(HttpMethod.GET), get);
+  assert.equal(resource?.handlerFor(HttpMethod.HEAD), get);
+  assert.equal(resource?.handlerFor(HttpMethod.DELETE), post);
+  assert.equal(resource?.handlerFor(HttpMethod.PUT), null);
+  assert.equal(resource?.handlerFor(HttpMethod.OTHER), null);
+  assert.equal(resource?.allow, "GET, HEAD, DELETE, OPTIONS");
+});
+
+Deno.test("Router: a route that is wrong is refused when the router is made", () => {
+  const make = (method: string, ...patterns: string[]) => () =>
+    createRouter(patterns.map((pattern) => ({ method, pattern, handler: nothing })));
+  assert.throws(make("GET", "/a", "/a"), /route GET \/a occurs once/);
+  assert.throws(make("GET", "/a/:b", "/a/:c"), /occurs once/);
+  assert.throws(make("BREW", "/a"), /known method/);
+  assert.throws(make("GET", "a"), /starts with/);
+  assert.throws(make("GET", "a/:b"), /starts with/);
+});
