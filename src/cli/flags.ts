@@ -1,0 +1,252 @@
+/**
+ * The flags of `sluice serve`: one row each. Parsing, `--help`, error messages and the check of the
+ * README read this table.
+ *
+ * @module
+ */
+
+import { LOG_FORMATS, LOG_LEVELS } from "../base/log_record.ts";
+import { formatDuration, formatSize } from "../base/units.ts";
+import type { Config, Port } from "../server/config.ts";
+import {
+  count,
+  duration,
+  host,
+  milliseconds,
+  oneOf,
+  pool,
+  port,
+  powerOfTwo,
+  size,
+  toggle,
+  type ValueReader,
+} from "./values.ts";
+
+/** One flag. */
+export interface Flag {
+  /** Without dashes, e.g. `"http-port"`. */
+  readonly name: string;
+  /** Stands for the value in the help, e.g. `"<port>"`; empty for a switch. */
+  readonly placeholder: string;
+  /** Heading under which the help shows it. */
+  readonly group: string;
+  /** What it does, a short phrase. */
+  readonly summary: string;
+  /** The settings it sets; a problem with any of them is told as a problem with this flag. */
+  readonly fields: readonly (keyof Config)[];
+  /** Reads its value. */
+  readonly read: ValueReader;
+  /** The value that says the same as `config` does. */
+  readonly show: (config: Config) => string;
+}
+
+const LISTENERS = "Listeners:";
+const WORKERS = "Events:";
+const STORE = "Store:";
+const CLIENTS = "Clients:";
+const STOP = "Stopping:";
+const LOGS = "Logs:";
+
+/** Every flag, in the order of the help. */
+export const FLAGS: readonly Flag[] = [
+  {
+    name: "host",
+    placeholder: "<address>",
+    group: LISTENERS,
+    summary: "address to bind; one that other machines reach needs --insecure",
+    fields: ["host"],
+    read: host,
+    show: (config) => config.host,
+  },
+  {
+    name: "http-port",
+    placeholder: "<port>",
+    group: LISTENERS,
+    summary: "port for HTTP; 0 picks a free one, off means none",
+    fields: ["httpPort"],
+    read: port("httpPort"),
+    show: (config) => showPort(config.httpPort),
+  },
+  {
+    name: "resp-port",
+    placeholder: "<port>",
+    group: LISTENERS,
+    summary: "port for Redis clients; 0 picks a free one, off means none",
+    fields: ["respPort"],
+    read: port("respPort"),
+    show: (config) => showPort(config.respPort),
+  },
+  {
+    name: "insecure",
+    placeholder: "",
+    group: LISTENERS,
+    summary: "serve other machines although no password protects the server",
+    fields: ["insecure"],
+    read: toggle("insecure"),
+    show: (config) => String(config.insecure),
+  },
+  {
+    name: "workers",
+    placeholder: "<n|min-max>",
+    group: WORKERS,
+    summary: "workers that process events; MIN-MAX grows while jobs wait and shrinks when idle; " +
+      "the default is one less than the processors",
+    fields: ["workersMin", "workersMax"],
+    read: pool,
+    show: ({ workersMin, workersMax }) =>
+      workersMin === workersMax ? String(workersMin) : `${workersMin}-${workersMax}`,
+  },
+  {
+    name: "channel-capacity",
+    placeholder: "<jobs>",
+    group: WORKERS,
+    summary: "events that may wait for a worker; more are refused at once",
+    fields: ["channelCapacity"],
+    read: count("channelCapacity"),
+    show: (config) => String(config.channelCapacity),
+  },
+  {
+    name: "work-ms",
+    placeholder: "<ms>",
+    group: WORKERS,
+    summary: "simulated work for each event, before its shard is locked",
+    fields: ["workMs"],
+    read: milliseconds("workMs"),
+    show: (config) => String(config.workMs),
+  },
+  {
+    name: "hold-ms",
+    placeholder: "<ms>",
+    group: WORKERS,
+    summary: "simulated work for each event, while its shard is locked",
+    fields: ["holdMs"],
+    read: milliseconds("holdMs"),
+    show: (config) => String(config.holdMs),
+  },
+  {
+    name: "max-memory",
+    placeholder: "<size>",
+    group: STORE,
+    summary: "memory for keys and values, all overhead included",
+    fields: ["maxMemoryBytes"],
+    read: size("maxMemoryBytes"),
+    show: (config) => formatSize(config.maxMemoryBytes),
+  },
+  {
+    name: "max-value-bytes",
+    placeholder: "<size>",
+    group: STORE,
+    summary: "largest value",
+    fields: ["maxValueBytes"],
+    read: size("maxValueBytes"),
+    show: (config) => formatSize(config.maxValueBytes),
+  },
+  {
+    name: "shards",
+    placeholder: "<n>",
+    group: STORE,
+    summary: "parts of the store with a lock each, a power of two; 1 is the single-lock server",
+    fields: ["shards"],
+    read: powerOfTwo("shards"),
+    show: (config) => String(config.shards),
+  },
+  {
+    name: "lock",
+    placeholder: "<kind>",
+    group: STORE,
+    summary: "mutex, or rwlock to let readers share a shard",
+    fields: ["lock"],
+    read: oneOf("lock", ["mutex", "rwlock"]),
+    show: (config) => config.lock,
+  },
+  {
+    name: "max-connections",
+    placeholder: "<n>",
+    group: CLIENTS,
+    summary: "connections over all listeners",
+    fields: ["maxConnections"],
+    read: count("maxConnections"),
+    show: (config) => String(config.maxConnections),
+  },
+  {
+    name: "max-request-bytes",
+    placeholder: "<size>",
+    group: CLIENTS,
+    summary: "largest request; a connection that sends more gets an error and is closed",
+    fields: ["maxRequestBytes"],
+    read: size("maxRequestBytes"),
+    show: (config) => formatSize(config.maxRequestBytes),
+  },
+  {
+    name: "header-timeout",
+    placeholder: "<time>",
+    group: CLIENTS,
+    summary: "time an HTTP client has to send the head of a request",
+    fields: ["headerTimeoutMs"],
+    read: duration("headerTimeoutMs"),
+    show: (config) => formatDuration(config.headerTimeoutMs),
+  },
+  {
+    name: "idle-timeout",
+    placeholder: "<time>",
+    group: CLIENTS,
+    summary: "time an HTTP connection may be idle",
+    fields: ["idleTimeoutMs"],
+    read: duration("idleTimeoutMs"),
+    show: (config) => formatDuration(config.idleTimeoutMs),
+  },
+  {
+    name: "resp-idle-timeout",
+    placeholder: "<time>",
+    group: CLIENTS,
+    summary: "time a Redis client's connection may be idle; 0 means for ever",
+    fields: ["respIdleTimeoutMs"],
+    read: duration("respIdleTimeoutMs"),
+    show: (config) => formatDuration(config.respIdleTimeoutMs),
+  },
+  {
+    name: "drain-delay",
+    placeholder: "<time>",
+    group: STOP,
+    summary: "time to go on serving after /ready has turned 503",
+    fields: ["drainDelayMs"],
+    read: duration("drainDelayMs"),
+    show: (config) => formatDuration(config.drainDelayMs),
+  },
+  {
+    name: "shutdown-timeout",
+    placeholder: "<time>",
+    group: STOP,
+    summary: "time for the whole stop, from the signal on",
+    fields: ["shutdownTimeoutMs"],
+    read: duration("shutdownTimeoutMs"),
+    show: (config) => formatDuration(config.shutdownTimeoutMs),
+  },
+  {
+    name: "log-level",
+    placeholder: "<level>",
+    group: LOGS,
+    summary: "least severe level to log: trace, debug, info, warn or error",
+    fields: ["logLevel"],
+    read: oneOf("logLevel", LOG_LEVELS),
+    show: (config) => config.logLevel,
+  },
+  {
+    name: "log-format",
+    placeholder: "<form>",
+    group: LOGS,
+    summary: "text for people, or json: one object a line",
+    fields: ["logFormat"],
+    read: oneOf("logFormat", LOG_FORMATS),
+    show: (config) => config.logFormat,
+  },
+];
+
+/** The environment variable of a flag: `"http-port"` has `"SLUICE_HTTP_PORT"`. */
+export function environmentName(flagName: string): string {
+  return `SLUICE_${flagName.toUpperCase().replaceAll("-", "_")}`;
+}
+
+function showPort(value: Port): string {
+  return String(value);
+}

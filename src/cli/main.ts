@@ -1,0 +1,73 @@
+/**
+ * The program: from arguments to an exit code.
+ *
+ * @module
+ */
+
+import { flushLogs, getLogger, startLogging } from "../base/log.ts";
+import type { Config } from "../server/config.ts";
+import { ExitCode } from "../server/run.ts";
+import { parseCommandLine } from "./command_line.ts";
+
+/** How long the end of the program waits for a slow reader of the log. Unit: ms. */
+const FLUSH_DEADLINE_MS = 1000;
+
+/** What the program is made of besides its arguments; tests give their own. */
+export interface Surroundings {
+  /** Reads an environment variable. */
+  environment(name: string): string | undefined;
+  /** Width of the terminal in columns, or null when there is none. */
+  terminalColumns(): number | null;
+  /** Writes to standard output. */
+  print(text: string): Promise<void>;
+  /** Writes to standard error. */
+  complain(text: string): Promise<void>;
+  /** Runs the server until it has stopped. */
+  runServer(config: Config): Promise<number>;
+}
+
+/**
+ * Runs the program.
+ *
+ * Thread: the main isolate.
+ *
+ * @param args the arguments behind the program's name
+ * @returns the exit code; the caller ends the process with it
+ */
+export async function main(
+  args: readonly string[],
+  surroundings: Surroundings,
+): Promise<number> {
+  const request = parseCommandLine(args, {
+    environment: (name) => surroundings.environment(name),
+    columns: helpColumns(surroundings.terminalColumns()),
+  });
+  switch (request.kind) {
+    case "print":
+      await surroundings.print(request.text);
+      return ExitCode.OK;
+    case "usage_error":
+      await surroundings.complain(`sluice: ${request.message}\n`);
+      return ExitCode.WRONG_USAGE;
+    case "serve":
+      return await serve(request.config, surroundings);
+  }
+}
+
+async function serve(config: Config, surroundings: Surroundings): Promise<number> {
+  startLogging({ level: config.logLevel, format: config.logFormat });
+  let exitCode: number;
+  try {
+    exitCode = await surroundings.runServer(config);
+  } catch (error) {
+    getLogger("server").error("internal fault", { event: "internal_fault", error });
+    exitCode = ExitCode.INTERNAL_FAULT;
+  }
+  await flushLogs(FLUSH_DEADLINE_MS);
+  return exitCode;
+}
+
+/** Lines of more than 100 columns are hard to read, of fewer than 80 hard to lay out. */
+function helpColumns(terminalColumns: number | null): number {
+  return Math.min(Math.max(terminalColumns ?? 80, 80), 100);
+}

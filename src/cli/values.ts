@@ -1,0 +1,157 @@
+/**
+ * How the values of flags are read: each reader gives settings, or the rule that the text breaks.
+ *
+ * @module
+ */
+
+import { formatDuration, formatSize, parseDuration, parseSize } from "../base/units.ts";
+import { type Config, CONFIG_RANGES } from "../server/config.ts";
+
+/** What a value became. */
+export type Reading =
+  | { readonly kind: "settings"; readonly settings: Partial<Config> }
+  /** `rule` follows "must", e.g. `"be a port from 0 to 65535, or off"`. */
+  | { readonly kind: "refused"; readonly rule: string };
+
+/** Reads the text given for a flag. */
+export type ValueReader = (text: string) => Reading;
+
+type RangedField = keyof typeof CONFIG_RANGES;
+
+function settings(values: Partial<Config>): Reading {
+  return { kind: "settings", settings: values };
+}
+
+function refused(rule: string): Reading {
+  return { kind: "refused", rule };
+}
+
+/** Whole decimal digits only: no sign, exponent, fraction or spaces. */
+function parseWhole(text: string): number | null {
+  return /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
+
+function ranged(
+  field: RangedField,
+  parse: (text: string) => number | null,
+  describe: (min: number, max: number) => string,
+): ValueReader {
+  const { min, max } = CONFIG_RANGES[field];
+  return (text) => {
+    const value = parse(text);
+    return value === null || value < min || value > max
+      ? refused(describe(min, max))
+      : settings({ [field]: value });
+  };
+}
+
+/** Reads a whole number. */
+export function count(field: RangedField): ValueReader {
+  return ranged(field, parseWhole, (min, max) => `be a whole number from ${min} to ${max}`);
+}
+
+/** Reads a size. */
+export function size(field: RangedField): ValueReader {
+  return ranged(
+    field,
+    parseSize,
+    (min, max) => `be a size from ${formatSize(min)} to ${formatSize(max)}, e.g. 64mb`,
+  );
+}
+
+/** Reads a duration. */
+export function duration(field: RangedField): ValueReader {
+  return ranged(
+    field,
+    parseDuration,
+    (min, max) =>
+      `be a duration from ${formatDuration(min)} to ${formatDuration(max)}, e.g. 500ms or 10s`,
+  );
+}
+
+/** Reads milliseconds: a plain number, or a duration. */
+export function milliseconds(field: RangedField): ValueReader {
+  return ranged(
+    field,
+    (text) => parseWhole(text) ?? parseDuration(text),
+    (min, max) => `be milliseconds from ${min} to ${max}, e.g. 100`,
+  );
+}
+
+/** Reads a power of two. */
+export function powerOfTwo(field: RangedField): ValueReader {
+  return ranged(
+    field,
+    (text) => {
+      const value = parseWhole(text);
+      return value !== null && Number.isInteger(Math.log2(value)) ? value : null;
+    },
+    (min, max) => `be a power of two from ${min} to ${max}`,
+  );
+}
+
+/** Reads a port, or `off`. */
+export function port(field: "httpPort" | "respPort"): ValueReader {
+  return (text) => {
+    const value = text === "off" ? text : parseWhole(text);
+    return value === null || (value !== "off" && value > 65535)
+      ? refused("be a port from 0 to 65535, or off")
+      : settings({ [field]: value });
+  };
+}
+
+/** Reads `N` or `MIN-MAX`. */
+export function pool(text: string): Reading {
+  const { min, max } = CONFIG_RANGES.workersMax;
+  const [low, high, ...rest] = text.split("-").map(parseWhole);
+  const from = low ?? 0;
+  const to = high === undefined ? from : high ?? 0;
+  if (rest.length > 0 || from < min || to > max || from > to) {
+    return refused(`be N, or MIN-MAX with MIN at most MAX, from ${min} to ${max}: e.g. 4 or 2-8`);
+  }
+  return settings({ workersMin: from, workersMax: to });
+}
+
+/** Reads one of a few words. */
+export function oneOf<Field extends "lock" | "logLevel" | "logFormat">(
+  field: Field,
+  words: readonly Config[Field][],
+): ValueReader {
+  return (text) => {
+    const word = words.find((candidate) => candidate === text);
+    return word === undefined
+      ? refused(`be ${words.slice(0, -1).join(", ")} or ${words.at(-1)}`)
+      : settings({ [field]: word });
+  };
+}
+
+/** Reads an address or a host name. */
+export function host(text: string): Reading {
+  const name = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
+  if (/^[^:]*:\d*$/.test(name)) {
+    return refused("be an address without a port; --http-port and --resp-port give the ports");
+  }
+  return /^[0-9a-z_][0-9a-z._-]*$/i.test(name) || /^[0-9a-f:.]*:[0-9a-f:.]*(%\w+)?$/i.test(name)
+    ? settings({ host: name })
+    : refused("be an IP address or a host name, e.g. 127.0.0.1 or ::1");
+}
+
+/** Reads a switch; a flag without a value reads `true`. */
+export function toggle(field: "insecure"): ValueReader {
+  return (text) => {
+    switch (text.toLowerCase()) {
+      case "true":
+      case "1":
+      case "yes":
+      case "on":
+        return settings({ [field]: true });
+      case "false":
+      case "0":
+      case "no":
+      case "off":
+        return settings({ [field]: false });
+      default:
+        return refused("be true or false");
+    }
+  };
+}

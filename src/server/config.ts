@@ -1,0 +1,220 @@
+/**
+ * What a server is started with.
+ *
+ * @module
+ */
+
+import {
+  CHANNEL_CAPACITY_MAX,
+  CONNECTIONS_MAX,
+  DURATION_MAX_MS,
+  MEMORY_MAX_BYTES,
+  MEMORY_MIN_BYTES,
+  MEMORY_PER_SHARD_BYTES,
+  REQUEST_MAX_BYTES,
+  REQUEST_MIN_BYTES,
+  SHARDS_MAX,
+  SIMULATED_WORK_MAX_MS,
+  VALUE_MAX_BYTES,
+  WORKERS_MAX,
+} from "../base/limits.ts";
+import { formatDuration, formatSize } from "../base/units.ts";
+import type { LogFormat, LogLevel } from "../base/log_record.ts";
+
+/** A TCP port: 1 to 65535, 0 for any free one, or no listener at all. */
+export type Port = number | "off";
+
+/**
+ * The settings of a server, all present.
+ *
+ * Start from {@link defaultConfig} and check with {@link findConfigProblem}.
+ */
+export interface Config {
+  /** Address to bind: an IP address without brackets, or a host name. */
+  readonly host: string;
+  /** Port of the HTTP listener. */
+  readonly httpPort: Port;
+  /** Port of the RESP listener. */
+  readonly respPort: Port;
+  /** Fewest event workers. Unit: threads. */
+  readonly workersMin: number;
+  /** Most event workers; the same as `workersMin` for a pool of fixed size. Unit: threads. */
+  readonly workersMax: number;
+  /** Jobs that may wait in the channel. */
+  readonly channelCapacity: number;
+  /** Shards of the store, a power of two. */
+  readonly shards: number;
+  /** Kind of the shard locks. */
+  readonly lock: "mutex" | "rwlock";
+  /** Size of the arena. Unit: bytes. */
+  readonly maxMemoryBytes: number;
+  /** Largest value. Unit: bytes. */
+  readonly maxValueBytes: number;
+  /** Largest incomplete request that a connection may buffer. Unit: bytes. */
+  readonly maxRequestBytes: number;
+  /** Connections over all listeners. */
+  readonly maxConnections: number;
+  /** Time to send a request's head. Unit: ms. */
+  readonly headerTimeoutMs: number;
+  /** Time an HTTP connection may be idle. Unit: ms. */
+  readonly idleTimeoutMs: number;
+  /** Time a RESP connection may be idle; 0 = for ever. Unit: ms. */
+  readonly respIdleTimeoutMs: number;
+  /** Simulated work of an event before its shard lock is taken. Unit: ms. */
+  readonly workMs: number;
+  /** Simulated work of an event while its shard lock is held. Unit: ms. */
+  readonly holdMs: number;
+  /** How long serving goes on after `/ready` has turned 503. Unit: ms. */
+  readonly drainDelayMs: number;
+  /** Deadline of a stop, counted from the signal, the drain delay included. Unit: ms. */
+  readonly shutdownTimeoutMs: number;
+  /** Least severe level that is logged. */
+  readonly logLevel: LogLevel;
+  /** How log lines look. */
+  readonly logFormat: LogFormat;
+  /** Allows a host that other machines reach, although no password protects it. */
+  readonly insecure: boolean;
+}
+
+/**
+ * The defaults.
+ *
+ * @param coreCount processors of this machine; one is left to the thread that serves connections
+ */
+export function defaultConfig(coreCount: number = navigator.hardwareConcurrency): Config {
+  const workers = Math.min(Math.max(1, coreCount - 1), WORKERS_MAX);
+  return {
+    host: "127.0.0.1",
+    httpPort: 8080,
+    respPort: 6379,
+    workersMin: workers,
+    workersMax: workers,
+    channelCapacity: 1000,
+    shards: 64,
+    lock: "mutex",
+    maxMemoryBytes: 256 * 2 ** 20,
+    maxValueBytes: 16 * 2 ** 20,
+    maxRequestBytes: 2 ** 20,
+    maxConnections: 1000,
+    headerTimeoutMs: 10_000,
+    idleTimeoutMs: 60_000,
+    respIdleTimeoutMs: 0,
+    workMs: 0,
+    holdMs: 0,
+    drainDelayMs: 0,
+    shutdownTimeoutMs: 10_000,
+    logLevel: "info",
+    logFormat: "text",
+    insecure: false,
+  };
+}
+
+/** A range of whole numbers, both ends included. */
+export interface Range {
+  /** Smallest allowed. */
+  readonly min: number;
+  /** Largest allowed. */
+  readonly max: number;
+}
+
+/** The numeric settings and what each may be; ports aside. */
+export const CONFIG_RANGES = {
+  workersMin: { min: 1, max: WORKERS_MAX },
+  workersMax: { min: 1, max: WORKERS_MAX },
+  channelCapacity: { min: 1, max: CHANNEL_CAPACITY_MAX },
+  shards: { min: 1, max: SHARDS_MAX },
+  maxMemoryBytes: { min: MEMORY_MIN_BYTES, max: MEMORY_MAX_BYTES },
+  maxValueBytes: { min: 1, max: VALUE_MAX_BYTES },
+  maxRequestBytes: { min: REQUEST_MIN_BYTES, max: REQUEST_MAX_BYTES },
+  maxConnections: { min: 1, max: CONNECTIONS_MAX },
+  headerTimeoutMs: { min: 1, max: DURATION_MAX_MS },
+  idleTimeoutMs: { min: 1, max: DURATION_MAX_MS },
+  respIdleTimeoutMs: { min: 0, max: DURATION_MAX_MS },
+  workMs: { min: 0, max: SIMULATED_WORK_MAX_MS },
+  holdMs: { min: 0, max: SIMULATED_WORK_MAX_MS },
+  drainDelayMs: { min: 0, max: DURATION_MAX_MS },
+  shutdownTimeoutMs: { min: 1, max: DURATION_MAX_MS },
+} as const satisfies Partial<Record<keyof Config, Range>>;
+
+/** Something wrong with a configuration. */
+export interface ConfigProblem {
+  /** The setting that should change. */
+  readonly field: keyof Config;
+  /** What would be right, to follow "must", e.g. `"be a power of two"`. */
+  readonly rule: string;
+}
+
+/**
+ * Looks for values out of range and settings that do not fit together.
+ *
+ * @returns the first problem, or null when the server can be started with `config`
+ */
+export function findConfigProblem(config: Config): ConfigProblem | null {
+  for (const [name, { min, max }] of Object.entries(CONFIG_RANGES)) {
+    const field = name as keyof typeof CONFIG_RANGES;
+    const value = config[field];
+    if (!Number.isInteger(value) || value < min || value > max) {
+      return { field, rule: `be a whole number from ${min} to ${max}` };
+    }
+  }
+  return findPortProblem(config) ?? findRelationProblem(config);
+}
+
+function findPortProblem(config: Config): ConfigProblem | null {
+  const { httpPort, respPort } = config;
+  for (const field of ["httpPort", "respPort"] as const) {
+    const port = config[field];
+    if (port !== "off" && (!Number.isInteger(port) || port < 0 || port > 65535)) {
+      return { field, rule: "be a port from 0 to 65535, or off" };
+    }
+  }
+  if (httpPort === "off" && respPort === "off") {
+    return { field: "httpPort", rule: "not be off when the RESP port is off too" };
+  }
+  if (httpPort === respPort && httpPort !== 0) {
+    return { field: "respPort", rule: `differ from the HTTP port, which is ${httpPort} too` };
+  }
+  return null;
+}
+
+function findRelationProblem(config: Config): ConfigProblem | null {
+  if (config.host === "") return { field: "host", rule: "name an address" };
+  if (!config.insecure && !isLoopback(config.host)) {
+    return {
+      field: "host",
+      rule: "be a loopback address such as 127.0.0.1, because nothing protects the server from " +
+        "other machines; give --insecure to serve them all the same",
+    };
+  }
+  if (config.workersMin > config.workersMax) {
+    return { field: "workersMin", rule: `be at most the largest pool, ${config.workersMax}` };
+  }
+  if (!Number.isInteger(Math.log2(config.shards))) {
+    return { field: "shards", rule: `be a power of two from 1 to ${SHARDS_MAX}` };
+  }
+  if (config.maxMemoryBytes < config.shards * MEMORY_PER_SHARD_BYTES) {
+    const needed = config.shards * MEMORY_PER_SHARD_BYTES;
+    return {
+      field: "maxMemoryBytes",
+      rule: `be at least ${formatSize(needed)} for ${config.shards} shards`,
+    };
+  }
+  if (config.drainDelayMs >= config.shutdownTimeoutMs) {
+    return {
+      field: "drainDelayMs",
+      rule: `be shorter than the whole stop, ${formatDuration(config.shutdownTimeoutMs)}`,
+    };
+  }
+  return null;
+}
+
+/**
+ * Whether only this machine reaches `host`.
+ *
+ * Names other than `localhost` count as reachable: what they resolve to may change.
+ */
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase();
+  return name === "localhost" || name === "::1" ||
+    /^(::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
+}

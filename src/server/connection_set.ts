@@ -1,0 +1,198 @@
+/**
+ * All open connections of one I/O thread: the cap, the sweep and the end.
+ *
+ * @module
+ */
+
+import type { StopBudget } from "./stop_deadline.ts";
+import { Connection, type ConnectionHost, ConnectionState } from "./connection.ts";
+import type { CounterSink } from "../command/counters.ts";
+import type { FairTurns } from "./fair_turns.ts";
+import type { Front } from "./front.ts";
+import { Refusals } from "./refusal.ts";
+import { pause } from "./pause.ts";
+
+/** Longest time between two sweeps; short timeouts are swept more often. Unit: ms. */
+const SWEEP_INTERVAL_MAX_MS = 1000;
+
+/** Shortest time between two sweeps. Unit: ms. */
+const SWEEP_INTERVAL_MIN_MS = 20;
+
+/** How often a stopping server looks whether its connections are done. Unit: ms. */
+const SETTLE_POLL_MS = 2;
+
+/** What a {@link ConnectionSet} is made of. */
+export interface ConnectionSetOptions {
+  /** Cap over all listeners of the thread. */
+  readonly maxConnections: number;
+  /** Bound on an incomplete request. Unit: bytes. */
+  readonly maxRequestBytes: number;
+  /** The thread's counters. */
+  readonly counters: CounterSink;
+  /** Who reads when; everybody at any time when left out. */
+  readonly turns?: FairTurns;
+  /** The shortest timeout that connections may have, for the sweep's pace; 0 = none. Unit: ms. */
+  readonly shortestTimeoutMs: number;
+  /** Draws a connection's number, never the same twice in the process. */
+  readonly nextConnectionId: () => number;
+  /** Told when a session threw. */
+  readonly onSessionFailure: (front: Front, error: unknown) => void;
+  /** Clock, ms since the epoch. */
+  readonly now?: () => number;
+}
+
+/**
+ * The connections of one I/O thread.
+ *
+ * Thread: the one that accepts; it runs all of them.
+ */
+export class ConnectionSet implements ConnectionHost, Disposable {
+  /** Set by each sweep. Unit: ms since the epoch. */
+  nowMs: number;
+  /** Bound on an incomplete request. Unit: bytes. */
+  readonly maxRequestBytes: number;
+  /** The thread's counters. */
+  readonly counters: CounterSink;
+
+  readonly #connections = new Set<Connection>();
+  readonly #refusals = new Refusals();
+  readonly #options: ConnectionSetOptions;
+  readonly #turns: FairTurns | undefined;
+  readonly #now: () => number;
+  readonly #sweepTimer: ReturnType<typeof setInterval>;
+
+  /** Starts sweeping; dispose it to stop. */
+  constructor(options: ConnectionSetOptions) {
+    this.#options = options;
+    this.#turns = options.turns;
+    this.#now = options.now ?? Date.now;
+    this.maxRequestBytes = options.maxRequestBytes;
+    this.counters = options.counters;
+    this.nowMs = this.#now();
+    this.#sweepTimer = setInterval(() => this.sweep(), sweepIntervalMs(options.shortestTimeoutMs));
+  }
+
+  /** Open connections. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /**
+   * Serves a connection that was just accepted, or turns it away when the house is full.
+   */
+  admit(socket: Deno.TcpConn, front: Front): void {
+    const { accepted, refused } = front.counterIds;
+    if (this.#connections.size >= this.#options.maxConnections) {
+      this.counters.add(refused);
+      void this.#refusals.refuse(socket, front.fullReply);
+      return;
+    }
+    const connection = new Connection(socket, front, this, this.#options.nextConnectionId());
+    this.counters.add(accepted);
+    void this.#run(connection);
+  }
+
+  /** One pass over all connections: the clock, and whose time is up. */
+  sweep(): void {
+    this.nowMs = this.#now();
+    for (const connection of this.#connections) connection.sweep(this.nowMs);
+  }
+
+  /** See {@link ConnectionHost.countRead}. */
+  countRead(): void {
+    this.#turns?.countRead();
+  }
+
+  /** See {@link ConnectionHost.park}. */
+  park(): Promise<void> | undefined {
+    return this.#turns?.park(this.#connections.size);
+  }
+
+  /** See {@link ConnectionHost.sessionFailed}. */
+  sessionFailed(connection: Connection, error: unknown): void {
+    this.#options.onSessionFailure(connection.front, error);
+  }
+
+  /**
+   * Waits until every request that is being executed or answered now is answered.
+   *
+   * Batches that begin meanwhile are not waited for: once the server is stopping they are refusals,
+   * and a client that keeps sending must not keep it from stopping.
+   *
+   * @returns how many were not done when the budget ended
+   */
+  async settleInFlight(budget: StopBudget): Promise<number> {
+    const inFlight = new Map<Connection, number>();
+    for (const connection of this.#connections) {
+      if (connection.state === ConnectionState.ANSWERING) {
+        inFlight.set(connection, connection.batchCount);
+      }
+    }
+    for (;;) {
+      for (const [connection, batchCount] of inFlight) {
+        const done = connection.state !== ConnectionState.ANSWERING ||
+          connection.batchCount !== batchCount;
+        if (done) inFlight.delete(connection);
+      }
+      if (inFlight.size === 0 || budget.ended) return inFlight.size;
+      await pause(SETTLE_POLL_MS, budget.signal);
+    }
+  }
+
+  /**
+   * Waits until no connection is open, or until the budget or `graceMs` ends.
+   *
+   * @returns how many are still open
+   */
+  async waitUntilEmpty(budget: StopBudget, graceMs: number): Promise<number> {
+    const untilMs = performance.now() + graceMs;
+    while (this.#connections.size > 0 && !budget.ended && performance.now() < untilMs) {
+      await pause(SETTLE_POLL_MS, budget.signal);
+    }
+    return this.#connections.size;
+  }
+
+  /**
+   * Ends every connection: first those that only wait, telling them so, then, a moment later, what
+   * is still there.
+   *
+   * @returns how many had to be cut off while they were being answered
+   */
+  async closeAll(budget: StopBudget, graceMs: number): Promise<number> {
+    for (const connection of this.#connections) void connection.closeGently(NOTHING);
+    await this.waitUntilEmpty(budget, graceMs);
+    let cutOff = 0;
+    for (const connection of this.#connections) {
+      if (connection.state === ConnectionState.ANSWERING) cutOff++;
+      connection.close();
+    }
+    this.#refusals.close();
+    // Lets the tasks of the closed connections end, so that nothing is left behind.
+    await this.waitUntilEmpty(budget, graceMs);
+    return cutOff;
+  }
+
+  /** Stops sweeping and closes whatever is open. */
+  [Symbol.dispose](): void {
+    clearInterval(this.#sweepTimer);
+    this.#refusals.close();
+    for (const connection of this.#connections) connection.close();
+  }
+
+  async #run(connection: Connection): Promise<void> {
+    const { active } = connection.front.counterIds;
+    this.#connections.add(connection);
+    this.counters.add(active, 1);
+    await connection.run();
+    this.#connections.delete(connection);
+    this.counters.add(active, -1);
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+function sweepIntervalMs(shortestTimeoutMs: number): number {
+  if (shortestTimeoutMs === 0) return SWEEP_INTERVAL_MAX_MS;
+  const wanted = Math.floor(shortestTimeoutMs / 4);
+  return Math.min(SWEEP_INTERVAL_MAX_MS, Math.max(SWEEP_INTERVAL_MIN_MS, wanted));
+}

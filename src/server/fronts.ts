@@ -1,0 +1,157 @@
+/**
+ * The protocols of one I/O thread, ready to be listened for.
+ *
+ * @module
+ */
+
+import { getLogger } from "../base/log.ts";
+import { ArgumentsPool } from "../command/arguments.ts";
+import { Dispatcher } from "../command/dispatch.ts";
+import { EventIntake } from "../command/event_intake.ts";
+import type { CommandTable } from "../command/lookup.ts";
+import type { HistogramRecorder } from "../metrics/histogram.ts";
+import { CounterIndex, HistogramIndex, PROTOCOL_COUNTERS } from "../metrics/names.ts";
+import { PrometheusExposition } from "../metrics/prometheus.ts";
+import type { ThreadCounters } from "../metrics/region.ts";
+import { BalanceQuery } from "../protocol/http/balance_query.ts";
+import { BrowserGuard } from "../protocol/http/browser_guard.ts";
+import { HttpService } from "../protocol/http/http_service.ts";
+import { RespSession } from "../protocol/resp/resp_session.ts";
+import type { Config } from "./config.ts";
+import { FULL_REPLY, TIMEOUT_REPLY } from "./farewells.ts";
+import type { Front } from "./front.ts";
+import { createHttpRoutes } from "./http_routes.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { ServerView } from "./server_view.ts";
+import { settingTexts } from "./setting_texts.ts";
+import { MAIN_THREAD_ID, type SharedParts } from "./shared_parts.ts";
+
+/** What the fronts are made from. */
+export interface FrontParts {
+  /** The settings. */
+  readonly config: Config;
+  /** The shared memory, as this thread sees it. */
+  readonly shared: SharedParts;
+  /** The server's life. */
+  readonly lifecycle: Lifecycle;
+  /** What it can say about itself. */
+  readonly view: ServerView;
+  /** All commands. */
+  readonly table: CommandTable;
+  /** This thread's counters. */
+  readonly counters: ThreadCounters;
+}
+
+/** The fronts of one thread, by protocol. */
+export interface Fronts {
+  /** HTTP. */
+  readonly http: Front;
+  /** RESP. */
+  readonly resp: Front;
+}
+
+/**
+ * Puts commands, events and protocols together.
+ *
+ * Thread: the I/O thread that will serve them.
+ */
+export function createFronts(parts: FrontParts): Fronts {
+  const intake = createIntake(parts);
+  const dispatcher = new Dispatcher({
+    store: parts.shared.store,
+    intake,
+    table: parts.table,
+    settings: settingTexts(parts.config),
+    snapshot: () => parts.view.snapshot(),
+    clock: Date.now,
+    counters: parts.counters,
+    counterIds: { parkedCommands: CounterIndex.PARKED_COMMANDS },
+  });
+  return {
+    http: createHttpFront(parts, dispatcher, intake),
+    resp: createRespFront(parts, dispatcher),
+  };
+}
+
+function createIntake({ shared, lifecycle, counters }: FrontParts): EventIntake {
+  const { channel, store, metrics } = shared;
+  return new EventIntake({
+    channel,
+    credits: store.credits,
+    phase: lifecycle,
+    counters,
+    counterIds: {
+      received: CounterIndex.RECEIVED,
+      droppedBusy: CounterIndex.DROPPED_BUSY,
+      droppedOutOfMemory: CounterIndex.DROPPED_OUT_OF_MEMORY,
+      droppedShuttingDown: CounterIndex.DROPPED_SHUTTING_DOWN,
+      invalid: CounterIndex.INVALID,
+    },
+    settledTotal: () => {
+      const { processed, failed } = metrics.readEventCounters();
+      return processed + failed;
+    },
+  });
+}
+
+function createHttpFront(parts: FrontParts, dispatcher: Dispatcher, intake: EventIntake): Front {
+  const { config, view, shared, lifecycle, counters, table } = parts;
+  const exposition = new PrometheusExposition(shared.metrics);
+  const service = new HttpService({
+    router: createHttpRoutes({
+      intake,
+      balances: new BalanceQuery(dispatcher, table),
+      metrics: {
+        json: () => view.json(),
+        text: () => exposition.render(view.gauges()),
+        textType: exposition.contentType,
+      },
+      readiness: () => lifecycle.readiness,
+    }),
+    phase: lifecycle,
+    maxRequestBytes: config.maxRequestBytes,
+    counters,
+    counterIds: { requests: PROTOCOL_COUNTERS.http.commands },
+    guard: new BrowserGuard(),
+    onBatch: () => dispatcher.beginBatch(),
+  });
+  return {
+    protocol: "http",
+    createSession: () => service.createSession(),
+    idleTimeoutMs: config.idleTimeoutMs,
+    requestTimeoutMs: config.headerTimeoutMs,
+    timeoutReply: TIMEOUT_REPLY.http,
+    fullReply: FULL_REPLY.http,
+    counterIds: PROTOCOL_COUNTERS.http,
+    latency: latencyRecorder(parts, HistogramIndex.HTTP_LATENCY),
+  };
+}
+
+function createRespFront(parts: FrontParts, dispatcher: Dispatcher): Front {
+  const { config, lifecycle, counters } = parts;
+  const log = getLogger("resp");
+  const options = {
+    dispatcher,
+    argumentsPool: new ArgumentsPool(),
+    phase: lifecycle,
+    maxRequestBytes: config.maxRequestBytes,
+    counters,
+    commandsProcessed: PROTOCOL_COUNTERS.resp.commands,
+    onCrossProtocol: ({ address }: { address: string }): void =>
+      log.debug("HTTP on the RESP port, closed", { event: "cross_protocol", peer: address }),
+  };
+  return {
+    protocol: "resp",
+    createSession: (origin) => new RespSession(options, origin),
+    idleTimeoutMs: config.respIdleTimeoutMs,
+    requestTimeoutMs: 0,
+    timeoutReply: TIMEOUT_REPLY.resp,
+    fullReply: FULL_REPLY.resp,
+    counterIds: PROTOCOL_COUNTERS.resp,
+    latency: latencyRecorder(parts, HistogramIndex.RESP_LATENCY),
+  };
+}
+
+function latencyRecorder({ shared }: FrontParts, histogram: HistogramIndex): HistogramRecorder {
+  return shared.metrics.histogram(MAIN_THREAD_ID, histogram);
+}

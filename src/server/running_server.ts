@@ -1,0 +1,116 @@
+/**
+ * A server that runs, as its owner holds it.
+ *
+ * @module
+ */
+
+import { getLogger } from "../base/log.ts";
+import { CounterIndex } from "../metrics/names.ts";
+import type { MetricsJson } from "../metrics/json.ts";
+import type { EventCounters } from "../metrics/region.ts";
+import type { ServerPorts, ServerView } from "./server_view.ts";
+import { MAIN_THREAD_ID, type SharedParts } from "./shared_parts.ts";
+import type { StopSteps } from "./stop_steps.ts";
+
+/**
+ * How a stop ended.
+ *
+ * Shape: `{ received: 10, processed: 9, dropped: 1, failed: 0, pending: 0, lost: 0 }`.
+ */
+export interface StopReport extends EventCounters {
+  /** Accepted events that nobody will settle any more. */
+  readonly lost: number;
+}
+
+/** What a {@link RunningServer} is made of. */
+export interface RunningServerParts {
+  /** Everything that has to be stopped. */
+  readonly stack: AsyncDisposableStack;
+  /** How it is stopped. */
+  readonly steps: StopSteps;
+  /** The shared memory. */
+  readonly shared: SharedParts;
+  /** The server in numbers. */
+  readonly view: ServerView;
+  /** See {@link RunningServer.fault}. */
+  readonly fault: Promise<string>;
+}
+
+/**
+ * A running server.
+ *
+ * Thread: main isolate.
+ *
+ * @example
+ * ```ts
+ * import { defaultConfig } from "./config.ts";
+ * import { startServer } from "./start.ts";
+ *
+ * await using server = await startServer({ ...defaultConfig(), httpPort: 0, respPort: 0 });
+ * const reply = await fetch(`http://127.0.0.1:${server.ports.http}/ready`);
+ * if (await reply.text() !== `{"status":"ready"}`) throw new Error("Cannot serve: not ready");
+ * ```
+ */
+export class RunningServer implements AsyncDisposable {
+  /** Where it listens. */
+  readonly ports: ServerPorts;
+  /**
+   * Resolves with a text for people when the store is torn. The server must then be ended at once:
+   * everything in memory is in doubt, and commands that meet the torn shard fail.
+   */
+  readonly fault: Promise<string>;
+
+  readonly #parts: RunningServerParts;
+  #stopped: Promise<StopReport> | undefined;
+
+  /** Made by `startServer`. */
+  constructor(parts: RunningServerParts) {
+    this.#parts = parts;
+    this.ports = parts.view.ports;
+    this.fault = parts.fault;
+  }
+
+  /** The server in numbers, as `GET /metrics` shows it with `Accept: application/json`. */
+  stats(): MetricsJson {
+    return this.#parts.view.json();
+  }
+
+  /** Counts an error of this program that it survived. */
+  countInternalError(): void {
+    this.#parts.shared.metrics.counters(MAIN_THREAD_ID).add(CounterIndex.INTERNAL_ERRORS);
+  }
+
+  /**
+   * Stops in order, within the deadline. Never rejects; later calls get the same report.
+   */
+  stop(): Promise<StopReport> {
+    return this.#stopped ??= this.#stop();
+  }
+
+  /** Makes a stop that is under way, or one that begins later, give up on everything. */
+  hurry(): void {
+    this.#parts.steps.deadline.hurry();
+  }
+
+  /** Stops. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #stop(): Promise<StopReport> {
+    const { stack, steps, shared } = this.#parts;
+    await stack.disposeAsync();
+    const events = shared.metrics.readEventCounters();
+    const report: StopReport = { ...events, lost: events.pending };
+    const { hurried, ended } = steps.deadline;
+    const log = getLogger("server");
+    const line = {
+      event: "stopped",
+      ...report,
+      ...(hurried ? { hurried } : ended ? { deadline_passed: true } : {}),
+    };
+    if (report.lost > 0) log.error("stopped", line);
+    else log.info("stopped", line);
+    return report;
+  }
+}

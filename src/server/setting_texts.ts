@@ -1,0 +1,25 @@
+/**
+ * The settings as `CONFIG GET` shows them.
+ *
+ * @module
+ */
+
+import type { SettingTexts } from "../command/services.ts";
+import { DATABASE_COUNT } from "../store/control.ts";
+import type { Config } from "./config.ts";
+
+/** Names of settings that Redis's tools ask for, with our values; sizes in bytes, times in s. */
+export function settingTexts(config: Config): SettingTexts {
+  return new Map([
+    ["appendonly", "no"],
+    ["bind", config.host],
+    ["databases", String(DATABASE_COUNT)],
+    ["maxclients", String(config.maxConnections)],
+    ["maxmemory", String(config.maxMemoryBytes)],
+    ["maxmemory-policy", "noeviction"],
+    ["port", String(config.respPort === "off" ? 0 : config.respPort)],
+    ["proto-max-bulk-len", String(config.maxValueBytes)],
+    ["save", ""],
+    ["timeout", String(Math.ceil(config.respIdleTimeoutMs / 1000))],
+  ]);
+}

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { RawClient, respCommand } from "../helpers/raw_client.ts";
+import { ServerProcess } from "../helpers/server_process.ts";
+
+const HEALTH = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+Deno.test("server: twenty silent clients on each port do not delay the next one (P3)", async () => {
+  await using server = await ServerProcess.start();
+  using silent = new DisposableStack();
+  for (let i = 0; i < 20; i++) {
+    silent.use(await RawClient.connect(server.port("http")));
+    const half = silent.use(await RawClient.connect(server.port("resp")));
+    await half.send("*2\r\n$3\r\nGE");
+  }
+  using http = await RawClient.connect(server.port("http"));
+  using resp = await RawClient.connect(server.port("resp"));
+  await http.send(HEALTH);
+  assert.equal((await http.readHttpReply()).status, 200);
+  await resp.send(respCommand("PING"));
+  assert.equal(await resp.read(7), "+PONG\r\n");
+});
+
+Deno.test("server: the cap counts all listeners and says no in the client's protocol", async () => {
+  await using server = await ServerProcess.start(["--max-connections", "2"]);
+  using http = await RawClient.connect(server.port("http"));
+  using resp = await RawClient.connect(server.port("resp"));
+  await http.send(HEALTH);
+  await resp.send(respCommand("PING"));
+  await Promise.all([http.readHttpReply(), resp.read(7)]);
+
+  using thirdHttp = await RawClient.connect(server.port("http"));
+  await thirdHttp.send(HEALTH);
+  const refusal = await thirdHttp.readHttpReply();
+  assert.equal(refusal.status, 503);
+  assert.match(refusal.head, /\r\nConnection: close\r\n/);
+  assert.equal(refusal.body, `{"status":"rejected","reason":"too_many_connections"}`);
+  assert.equal(await thirdHttp.readToEnd(), "");
+  using thirdResp = await RawClient.connect(server.port("resp"));
+  await thirdResp.send(respCommand("PING"));
+  assert.equal(await thirdResp.readToEnd(), "-ERR max number of clients reached\r\n");
+
+  await http.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n");
+  const { active_connections, protocols } = JSON.parse((await http.readHttpReply()).body);
+  assert.equal(active_connections, 2);
+  assert.equal(protocols.http.connections_refused.max_connections, 1);
+  assert.equal(protocols.resp.connections_refused.max_connections, 1);
+});
+
+Deno.test("server: half a request is told that it took too long, silence is closed", async () => {
+  await using server = await ServerProcess.start([
+    ...["--header-timeout", "200ms", "--idle-timeout", "600ms"],
+  ]);
+  using half = await RawClient.connect(server.port("http"));
+  using silent = await RawClient.connect(server.port("http"));
+  using respSilent = await RawClient.connect(server.port("resp"));
+  await half.send("GET /health HTT");
+  const late = await half.readHttpReply();
+  assert.equal(late.status, 408);
+  assert.equal(await half.readToEnd(), "");
+  assert.equal(await silent.readToEnd(), "");
+  await respSilent.send(respCommand("PING"));
+  assert.equal(await respSilent.read(7), "+PONG\r\n", "RESP clients may be silent");
+});
+
+Deno.test("server: many requests in one write are answered in order, on both ports", async () => {
+  await using server = await ServerProcess.start();
+  using http = await RawClient.connect(server.port("http"));
+  using resp = await RawClient.connect(server.port("resp"));
+  const commands: string[] = [];
+  for (let i = 0; i < 2000; i++) commands.push(respCommand("ECHO", `message ${i}`));
+  await Promise.all([resp.send(commands.join("")), http.send(HEALTH.repeat(500))]);
+  for (let i = 0; i < 2000; i++) {
+    const message = `message ${i}`;
+    assert.equal(await resp.readUntil(`${message}\r\n`), `$${message.length}\r\n${message}\r\n`);
+  }
+  for (let i = 0; i < 500; i++) assert.equal((await http.readHttpReply()).status, 200);
+});

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { RawClient, respCommand } from "../helpers/raw_client.ts";
+import { ServerProcess } from "../helpers/server_process.ts";
+
+const FAULTY = "tests/helpers/faulty_server.ts";
+
+Deno.test("server: a torn shard stops it at once with exit code 4 (C4)", async () => {
+  await using server = await ServerProcess.start(["--workers", "1", "--shards", "1"], {
+    script: FAULTY,
+    env: { SLUICE_TEST_FAULT: "torn_shard" },
+  });
+  using resp = await RawClient.connect(server.port("resp"));
+  await resp.send(respCommand("EVENT", "alice", "buy", "1"));
+  assert.equal(await resp.read(11), "+ACCEPTED\r\n");
+  const { code, lines } = await server.waitForEnd();
+  assert.equal(code, 4);
+  const faults = lines.map((line) => String(line["message"])).filter((message) =>
+    message.startsWith("internal fault: shard 0 torn by thread 1 in event settlement")
+  );
+  assert.equal(faults.length, 1);
+  assert.equal(server.linesOf("stopped").length, 0, "nothing pretends that this was a stop");
+});
+
+Deno.test("server: errors that nobody handled are logged, counted and survived", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await using server = await ServerProcess.start([], {
+    script: FAULTY,
+    env: { SLUICE_TEST_FAULT: "loose_errors" },
+  });
+  server.signal("SIGUSR2");
+  await server.waitForLine("unhandled_error");
+  using http = await RawClient.connect(server.port("http"));
+  let text = "";
+  while (!text.includes("sluice_internal_errors_total 2")) {
+    await http.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    text = (await http.readHttpReply()).body;
+  }
+  server.signal("SIGTERM");
+  const { code } = await server.waitForEnd();
+  assert.equal(code, 0);
+  const told = server.linesOf("unhandled_error").map((line) => JSON.stringify(line));
+  assert.equal(told.length, 2);
+  assert.match(told.join(), /a rejection that nobody handles.*an error that nobody catches/);
+});

@@ -1,0 +1,203 @@
+/**
+ * The server as a child process, as its users run it.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+
+const REPOSITORY = new URL("../../", import.meta.url);
+
+/** What the server is allowed to do, the same as in the task `start`. */
+const PERMISSIONS = [
+  "--no-prompt",
+  "--allow-net",
+  "--allow-read=.",
+  "--allow-env=SLUICE_*,NO_COLOR",
+];
+
+/** How long a server may take to start, and to end after its stop. Unit: ms. */
+const PATIENCE_MS = 60_000;
+
+/** One line of the server's log. */
+export type LogLine = Readonly<Record<string, unknown>>;
+
+/** How a server ended. */
+export interface ServerEnd {
+  /** Exit code. */
+  readonly code: number;
+  /** All lines of its log. */
+  readonly lines: readonly LogLine[];
+}
+
+/** How to start a server. */
+export interface ServerProcessOptions {
+  /** Started instead of `main.ts`; a path from the repository's root. */
+  readonly script?: string;
+  /** Started instead of `deno run …`: arguments of `deno`, to which the server's are appended. */
+  readonly denoArgs?: readonly string[];
+  /** Added to its environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Makes it the leader of a process group of its own. */
+  readonly ownGroup?: boolean;
+  /** Does not wait until it is ready. */
+  readonly skipReady?: boolean;
+}
+
+/**
+ * A server process with free ports and a JSON log.
+ *
+ * Thread: the test's. Disposing kills what is still there.
+ */
+export class ServerProcess implements AsyncDisposable {
+  /** Its log so far. */
+  readonly lines: LogLine[] = [];
+  /** Lines that were not JSON, e.g. the runtime's own. */
+  readonly otherLines: string[] = [];
+
+  readonly #process: Deno.ChildProcess;
+  readonly #reading: Promise<void>;
+  #news = Promise.withResolvers<void>();
+  #over = false;
+
+  private constructor(process: Deno.ChildProcess) {
+    this.#process = process;
+    this.#reading = this.#read();
+  }
+
+  /**
+   * Starts a server and waits until it is ready.
+   *
+   * @param flags appended to those that give it free ports and a JSON log
+   */
+  static async start(
+    flags: readonly string[] = [],
+    options: ServerProcessOptions = {},
+  ): Promise<ServerProcess> {
+    const denoArgs = options.denoArgs ?? ["run", ...PERMISSIONS, options.script ?? "main.ts"];
+    const ownFlags = ["--http-port", "0", "--resp-port", "0", "--log-format", "json"];
+    const command = new Deno.Command(Deno.execPath(), {
+      args: [...denoArgs, ...ownFlags, ...flags],
+      cwd: REPOSITORY,
+      env: { ...options.env },
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+      detached: options.ownGroup ?? false,
+    });
+    const server = new ServerProcess(command.spawn());
+    if (options.skipReady) return server;
+    try {
+      await server.waitForLine("ready");
+    } catch (error) {
+      await server[Symbol.asyncDispose]();
+      throw error;
+    }
+    return server;
+  }
+
+  /** Its process id. */
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /** The port that it said it listens on. */
+  port(protocol: "http" | "resp"): number {
+    const line = this.lines.find((line) =>
+      line["event"] === "listening" && line["protocol"] === protocol
+    );
+    return line?.["port"] as number ?? assert.fail(`no port for ${protocol}`);
+  }
+
+  /** Lines with this `event`. */
+  linesOf(event: string): readonly LogLine[] {
+    return this.lines.filter((line) => line["event"] === event);
+  }
+
+  /** Waits for a line with this `event`; fails when the server ends or says nothing for long. */
+  async waitForLine(event: string): Promise<LogLine> {
+    for (;;) {
+      const line = this.lines.find((line) => line["event"] === event);
+      if (line !== undefined) return line;
+      if (this.#over) throw this.#disappointment(`it ended without a line ${event}`);
+      await this.#withPatience(this.#news.promise, `a line ${event}`);
+    }
+  }
+
+  /** Sends a signal to the process, or with `ownGroup` to its whole group. */
+  signal(signal: Deno.Signal, toGroup = false): void {
+    if (toGroup) Deno.kill(-this.pid, signal);
+    else this.#process.kill(signal);
+  }
+
+  /** Waits for its end. */
+  async waitForEnd(): Promise<ServerEnd> {
+    const { code } = await this.#withPatience(this.#process.status, "its end");
+    await this.#withPatience(this.#reading, "the end of its log");
+    return { code, lines: this.lines };
+  }
+
+  /** Kills it, if it is still there. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#process.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await this.#process.status;
+    await this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    let rest = "";
+    for await (const text of this.#process.stderr.pipeThrough(new TextDecoderStream())) {
+      const parts = (rest + text).split("\n");
+      rest = parts.pop()!;
+      for (const part of parts) this.#take(part);
+      this.#news.resolve();
+      this.#news = Promise.withResolvers();
+    }
+    this.#over = true;
+    this.#news.resolve();
+  }
+
+  #take(text: string): void {
+    try {
+      this.lines.push(JSON.parse(text));
+    } catch {
+      this.otherLines.push(text);
+    }
+  }
+
+  async #withPatience<T>(promise: Promise<T>, what: string): Promise<T> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const outOfPatience = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(this.#disappointment(`waited for ${what}`)), PATIENCE_MS);
+    });
+    try {
+      return await Promise.race([promise, outOfPatience]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #disappointment(reason: string): Error {
+    const log = [...this.lines.map((line) => JSON.stringify(line)), ...this.otherLines];
+    return new Error(`Cannot go on with the server: ${reason}; its log:\n${log.join("\n")}`);
+  }
+}
+
+/** Whether `program` can be run here; for tests that use tools which not everybody has. */
+export async function isInstalled(program: string): Promise<boolean> {
+  try {
+    const command = new Deno.Command(program, {
+      args: ["--version"],
+      stdout: "null",
+      stderr: "null",
+    });
+    await command.output();
+    return true;
+  } catch {
+    return false;
+  }
+}

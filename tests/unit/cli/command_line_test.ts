@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import { parseCommandLine, type Request } from "../../../src/cli/command_line.ts";
+import { environmentName, FLAGS } from "../../../src/cli/flags.ts";
+import { type Config, defaultConfig } from "../../../src/server/config.ts";
+
+const DEFAULTS = defaultConfig(4);
+
+function parse(line: string, variables: Record<string, string> = {}, columns = 100): Request {
+  return parseCommandLine(line === "" ? [] : line.split(" "), {
+    environment: (name) => variables[name],
+    columns,
+    defaults: DEFAULTS,
+  });
+}
+
+function configOf(line: string, variables: Record<string, string> = {}): Config {
+  const request = parse(line, variables);
+  assert.ok(request.kind === "serve", JSON.stringify(request));
+  return request.config;
+}
+
+function errorOf(line: string, variables: Record<string, string> = {}): string {
+  const request = parse(line, variables);
+  assert.ok(request.kind === "usage_error", JSON.stringify(request));
+  assert.ok(!request.message.includes("\n"), "one line");
+  return request.message;
+}
+
+function textOf(line: string, columns = 100): string {
+  const request = parse(line, {}, columns);
+  assert.ok(request.kind === "print", JSON.stringify(request));
+  return request.text;
+}
+
+/** A value that is right and not the default, for each flag. */
+const OTHER_VALUES: Readonly<Record<string, [text: string, settings: Partial<Config>]>> = {
+  "host": ["::1", { host: "::1" }],
+  "http-port": ["0", { httpPort: 0 }],
+  "resp-port": ["off", { respPort: "off" }],
+  "insecure": ["true", { insecure: true }],
+  "workers": ["2-8", { workersMin: 2, workersMax: 8 }],
+  "channel-capacity": ["10", { channelCapacity: 10 }],
+  "work-ms": ["100", { workMs: 100 }],
+  "hold-ms": ["10ms", { holdMs: 10 }],
+  "max-memory": ["64mb", { maxMemoryBytes: 67108864 }],
+  "max-value-bytes": ["1kb", { maxValueBytes: 1024 }],
+  "shards": ["16", { shards: 16 }],
+  "lock": ["rwlock", { lock: "rwlock" }],
+  "max-connections": ["5000", { maxConnections: 5000 }],
+  "max-request-bytes": ["2mb", { maxRequestBytes: 2097152 }],
+  "header-timeout": ["500ms", { headerTimeoutMs: 500 }],
+  "idle-timeout": ["2m", { idleTimeoutMs: 120_000 }],
+  "resp-idle-timeout": ["1h", { respIdleTimeoutMs: 3_600_000 }],
+  "drain-delay": ["1s", { drainDelayMs: 1000 }],
+  "shutdown-timeout": ["30s", { shutdownTimeoutMs: 30_000 }],
+  "log-level": ["debug", { logLevel: "debug" }],
+  "log-format": ["json", { logFormat: "json" }],
+};
+
+Deno.test("parseCommandLine: without arguments runs the server with the defaults", () => {
+  assert.deepEqual(configOf(""), DEFAULTS);
+  assert.deepEqual(configOf("serve"), DEFAULTS);
+});
+
+Deno.test("parseCommandLine: every flag sets its settings, as a flag and from the environment", () => {
+  assert.deepEqual(Object.keys(OTHER_VALUES).toSorted(), FLAGS.map(({ name }) => name).toSorted());
+  for (const { name, placeholder } of FLAGS) {
+    const [text, settings] = OTHER_VALUES[name]!;
+    const expected = { ...DEFAULTS, ...settings };
+    const value = placeholder === "" ? "" : ` ${text}`;
+    assert.deepEqual(configOf(`--${name}${value}`), expected, name);
+    assert.deepEqual(configOf(`serve --${name}${value}`), expected, name);
+    assert.deepEqual(configOf("", { [environmentName(name)]: text }), expected, name);
+  }
+});
+
+Deno.test("parseCommandLine: the shown default of every flag is read back as the default", () => {
+  for (const { name, placeholder, show } of FLAGS) {
+    if (placeholder === "") continue;
+    assert.deepEqual(configOf(`--${name} ${show(DEFAULTS)}`), DEFAULTS, name);
+  }
+});
+
+Deno.test("parseCommandLine: every setting has a flag", () => {
+  const covered = new Set(FLAGS.flatMap(({ fields }) => fields));
+  assert.deepEqual([...covered].toSorted(), Object.keys(DEFAULTS).toSorted());
+});
+
+Deno.test("parseCommandLine: a flag beats the environment, which beats the default", () => {
+  const variables = { SLUICE_WORKERS: "3", SLUICE_SHARDS: "" };
+  assert.equal(configOf("", variables).workersMax, 3);
+  assert.equal(configOf("--workers 5", variables).workersMax, 5);
+  assert.equal(configOf("", variables).shards, DEFAULTS.shards, "empty means not set");
+  assert.equal(configOf("--workers=5 --workers 6").workersMax, 6, "the last one counts");
+});
+
+Deno.test("parseCommandLine: an error names the flag or variable, its value, and what is right", () => {
+  const cases: [line: string, variables: Record<string, string>, message: string][] = [
+    ["--http-port 70000", {}, '--http-port "70000" must be a port from 0 to 65535, or off'],
+    ["--http-port -1", {}, '--http-port "-1" must be a port from 0 to 65535, or off'],
+    ["", { SLUICE_RESP_PORT: "x" }, 'SLUICE_RESP_PORT "x" must be a port from 0 to 65535, or off'],
+    [
+      "--workers 8-2",
+      {},
+      '--workers "8-2" must be N, or MIN-MAX with MIN at most MAX, from 1 to 256: e.g. 4 or 2-8',
+    ],
+    ["--shards 48", {}, '--shards "48" must be a power of two from 1 to 4096'],
+    ["--max-memory 12", {}, '--max-memory "12" must be a size from 1mb to 32gb, e.g. 64mb'],
+    [
+      "--idle-timeout 10",
+      {},
+      '--idle-timeout "10" must be a duration from 1ms to 24h, e.g. 500ms or 10s',
+    ],
+    ["--lock spin", {}, '--lock "spin" must be mutex or rwlock'],
+    ["--log-level loud", {}, '--log-level "loud" must be trace, debug, info, warn or error'],
+    ["--work-ms 1e3", {}, '--work-ms "1e3" must be milliseconds from 0 to 60000, e.g. 100'],
+    [
+      "--host localhost:80",
+      {},
+      '--host "localhost:80" must be an address without a port; --http-port and --resp-port ' +
+      "give the ports",
+    ],
+    ["", { SLUICE_INSECURE: "maybe" }, 'SLUICE_INSECURE "maybe" must be true or false'],
+  ];
+  for (const [line, variables, message] of cases) assert.equal(errorOf(line, variables), message);
+});
+
+Deno.test("parseCommandLine: settings that do not fit together are told by flag, default or not", () => {
+  assert.equal(
+    errorOf("--shards 4096"),
+    '--max-memory "256mb" (the default) must be at least 512mb for 4096 shards',
+  );
+  assert.equal(
+    errorOf("--max-memory 1mb", { SLUICE_SHARDS: "64" }),
+    '--max-memory "1mb" must be at least 8mb for 64 shards',
+  );
+  assert.match(errorOf("--http-port off --resp-port off"), /^--http-port "off" must not be off/);
+  assert.match(errorOf("--resp-port 8080"), /^--resp-port "8080" must differ from the HTTP port/);
+});
+
+Deno.test("parseCommandLine: a host that other machines reach is refused without --insecure", () => {
+  for (const host of ["0.0.0.0", "::", "[::]", "192.168.1.5", "example.org"]) {
+    assert.match(errorOf(`--host ${host}`), /must be a loopback address .* --insecure/, host);
+    assert.equal(configOf(`--insecure --host ${host}`).host, host.replace(/[[\]]/g, ""));
+  }
+  assert.match(
+    errorOf("", { SLUICE_HOST: "0.0.0.0" }),
+    /^SLUICE_HOST "0.0.0.0" must be a loopback/,
+  );
+});
+
+Deno.test("parseCommandLine: unknown flags and arguments are one line, with a guess where there is one", () => {
+  assert.match(errorOf("--workrs 4"), /^unknown option '--workrs' \(Did you mean --workers\?\)$/);
+  assert.match(errorOf("--bogus"), /^unknown option '--bogus'; see sluice --help$/);
+  assert.match(errorOf("--workers"), /'--workers <n\|min-max>' argument missing; see/);
+  assert.equal(
+    errorOf("frobnicate"),
+    'unknown command or argument "frobnicate"; see sluice --help',
+  );
+  assert.equal(errorOf("serve x"), 'unknown command or argument "x"; see sluice --help');
+  assert.equal(errorOf("version x"), 'unknown command or argument "x"; see sluice --help');
+  assert.match(errorOf("version --workers 3"), /^unknown option '--workers'/);
+});
+
+Deno.test("--help: lists every flag with its default and environment variable, within its width", () => {
+  for (const columns of [80, 90, 100]) {
+    for (const line of ["--help", "-h", "help", "serve --help", "help serve"]) {
+      const text = textOf(line, columns);
+      for (const row of text.split("\n")) assert.ok(row.length <= columns, `${columns}: ${row}`);
+      for (const { name, show } of FLAGS) {
+        assert.match(text, new RegExp(`^  --${name}( <[^>]+>)?  +\\S`, "m"), name);
+        assert.ok(
+          text.includes(`(default: ${show(DEFAULTS)}, env: ${environmentName(name)})`),
+          name,
+        );
+      }
+      assert.ok(text.endsWith("\n") && !text.endsWith("\n\n"));
+    }
+  }
+});
+
+Deno.test("--help: aligns all descriptions", () => {
+  const starts = textOf("--help").split("\n")
+    .filter((row) => /^ {2}\S/.test(row))
+    .map((row) => /^ {2}(?:\S+ )+ */.exec(row)![0].length);
+  assert.equal(new Set(starts).size, 1, starts.join());
+});
+
+Deno.test("version: says the version, and the command also that of the runtime", () => {
+  assert.match(textOf("--version"), /^sluice \d+\.\d+\.\d+\n$/);
+  assert.equal(textOf("-V"), textOf("--version"));
+  assert.match(textOf("version"), /^sluice \d+\.\d+\.\d+\ndeno \d/);
+});

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { main, type Surroundings } from "../../../src/cli/main.ts";
+import type { Config } from "../../../src/server/config.ts";
+import { ExitCode } from "../../../src/server/run.ts";
+
+interface Run {
+  exitCode: number;
+  printed: string;
+  complained: string;
+  configs: Config[];
+}
+
+async function run(
+  args: string[],
+  runServer: (config: Config) => Promise<number> = () => Promise.resolve(0),
+  variables: Record<string, string> = {},
+): Promise<Run> {
+  const result: Run = { exitCode: -1, printed: "", complained: "", configs: [] };
+  const surroundings: Surroundings = {
+    environment: (name) => variables[name],
+    terminalColumns: () => null,
+    print: (text) => Promise.resolve(void (result.printed += text)),
+    complain: (text) => Promise.resolve(void (result.complained += text)),
+    runServer: (config) => {
+      result.configs.push(config);
+      return runServer(config);
+    },
+  };
+  result.exitCode = await main(args, surroundings);
+  return result;
+}
+
+Deno.test("main: runs the server and ends with its exit code", async () => {
+  for (const code of Object.values(ExitCode)) {
+    const { exitCode, configs } = await run(
+      ["--workers", "2", "--log-level", "error"],
+      () => Promise.resolve(code),
+    );
+    assert.equal(exitCode, code);
+    assert.equal(configs.length, 1);
+    assert.equal(configs[0]!.workersMax, 2);
+  }
+});
+
+Deno.test("main: wrong usage is one line on stderr and exit code 2, and no server", async () => {
+  const { exitCode, printed, complained, configs } = await run(["--workers", "none"]);
+  assert.equal(exitCode, 2);
+  assert.equal(printed, "");
+  assert.match(complained, /^sluice: --workers "none" must be [^\n]+\n$/);
+  assert.deepEqual(configs, []);
+});
+
+Deno.test("main: help and version go to stdout with exit code 0, and start no server", async () => {
+  for (const args of [["--help"], ["--version"], ["version"], ["serve", "--help"]]) {
+    const { exitCode, printed, complained, configs } = await run(args);
+    assert.equal(exitCode, 0);
+    assert.ok(printed.length > 0 && printed.endsWith("\n"));
+    assert.equal(complained, "");
+    assert.deepEqual(configs, []);
+  }
+});
+
+Deno.test("main: the environment reaches the server's configuration", async () => {
+  const { configs } = await run([], undefined, { SLUICE_SHARDS: "8", SLUICE_LOG_LEVEL: "error" });
+  assert.equal(configs[0]!.shards, 8);
+});

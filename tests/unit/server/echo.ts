@@ -1,0 +1,145 @@
+/**
+ * A server that answers lines, for tests of everything below the protocols.
+ *
+ * @module
+ */
+
+import type { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
+import { type Session, SessionStep } from "../../../src/protocol/session.ts";
+import { AcceptLoop, type ConnectionSource } from "../../../src/server/accept_loop.ts";
+import { ConnectionSet } from "../../../src/server/connection_set.ts";
+import type { Front } from "../../../src/server/front.ts";
+import { listen } from "../../../src/server/listen.ts";
+import { PROTOCOL_COUNTERS } from "../../../src/metrics/names.ts";
+
+const NEWLINE = 0x0a;
+const encoder = new TextEncoder();
+
+/** Hooks of a test into its sessions. */
+export interface EchoControl {
+  /** A line `park` waits for this. */
+  parked?: Promise<void>;
+  /** Bytes that a line `big` is answered with. */
+  bigBytes?: number;
+  /** Times that a line `flush` asks for a flush. */
+  flushes?: number;
+  /** Sessions closed so far. */
+  closedCount: number;
+  /** Errors that sessions threw. */
+  failures: unknown[];
+}
+
+/**
+ * Echoes lines. `quit` closes behind the echo, `throw` throws, `park` waits for the control's
+ * promise, `big` answers with many bytes, `flush` in pieces.
+ */
+export class EchoSession implements Session {
+  midRequest = false;
+  readonly #control: EchoControl;
+  #flushes = 0;
+
+  constructor(control: EchoControl) {
+    this.#control = control;
+  }
+
+  process(input: InputBuffer, output: ByteWriter): SessionStep | Promise<SessionStep> {
+    while (input.start < input.end) {
+      const lineEnd = input.bytes.indexOf(NEWLINE, input.start);
+      this.midRequest = lineEnd < 0 || lineEnd >= input.end;
+      if (this.midRequest) return SessionStep.NEED_INPUT;
+      const line = new TextDecoder().decode(input.bytes.subarray(input.start, lineEnd));
+      if (line === "flush" && this.#flushes++ < (this.#control.flushes ?? 0)) {
+        output.ascii(`part ${this.#flushes}\n`);
+        return SessionStep.FLUSH;
+      }
+      input.start = lineEnd + 1;
+      if (line === "throw") throw new Error("Cannot echo: told to throw");
+      if (line === "park") {
+        return this.#control.parked!.then(() => {
+          output.ascii("park\n");
+          return this.process(input, output);
+        });
+      }
+      if (line === "big") output.copy(new Uint8Array(this.#control.bigBytes ?? 0).fill(0x2e));
+      output.ascii(`${line}\n`);
+      if (line === "quit") return SessionStep.CLOSE;
+    }
+    this.midRequest = false;
+    return SessionStep.NEED_INPUT;
+  }
+
+  close(): void {
+    this.#control.closedCount++;
+  }
+}
+
+/** What a test may set. */
+export interface EchoServerOptions {
+  maxConnections?: number;
+  maxRequestBytes?: number;
+  idleTimeoutMs?: number;
+  requestTimeoutMs?: number;
+  /** Wraps the listener. */
+  source?: (listener: Deno.TcpListener) => ConnectionSource;
+}
+
+/** A running echo server. */
+export class EchoServer implements AsyncDisposable {
+  readonly port: number;
+  readonly control: EchoControl = { closedCount: 0, failures: [] };
+  /** Counters by id, as connections count them. */
+  readonly counts = new Map<number, number>();
+  readonly acceptErrors: unknown[] = [];
+  readonly connections: ConnectionSet;
+  readonly acceptLoop: AcceptLoop;
+
+  constructor(options: EchoServerOptions = {}) {
+    const { idleTimeoutMs = 0, requestTimeoutMs = 0 } = options;
+    const timeouts = [idleTimeoutMs, requestTimeoutMs].filter((value) => value > 0);
+    let id = 0;
+    this.connections = new ConnectionSet({
+      maxConnections: options.maxConnections ?? 1000,
+      maxRequestBytes: options.maxRequestBytes ?? 1 << 20,
+      counters: {
+        add: (counter, amount = 1) =>
+          void this.counts.set(counter, (this.counts.get(counter) ?? 0) + amount),
+      },
+      shortestTimeoutMs: timeouts.length > 0 ? Math.min(...timeouts) : 0,
+      nextConnectionId: () => ++id,
+      onSessionFailure: (_front, error) => void this.control.failures.push(error),
+    });
+    const front: Front = {
+      protocol: "http",
+      createSession: () => new EchoSession(this.control),
+      idleTimeoutMs,
+      requestTimeoutMs,
+      timeoutReply: encoder.encode("too slow\n"),
+      fullReply: encoder.encode("full\n"),
+      counterIds: PROTOCOL_COUNTERS.http,
+    };
+    const listener = listen("http", "127.0.0.1", 0);
+    this.port = listener.addr.port;
+    this.acceptLoop = new AcceptLoop(options.source?.(listener) ?? listener, {
+      onConnection: (socket) => this.connections.admit(socket, front),
+      onAcceptError: (error) => void this.acceptErrors.push(error),
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.acceptLoop[Symbol.asyncDispose]();
+    this.connections[Symbol.dispose]();
+    const { StopDeadline } = await import("../../../src/server/stop_deadline.ts");
+    using deadline = new StopDeadline(1000);
+    deadline.begin();
+    await this.connections.waitUntilEmpty(deadline, 1000);
+  }
+}
+
+/** Waits until `condition` holds; fails after a generous time. */
+export async function eventually(condition: () => boolean, what: string): Promise<void> {
+  const untilMs = performance.now() + 20_000;
+  while (!condition()) {
+    if (performance.now() > untilMs) throw new Error(`Cannot go on: ${what} did not happen`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
