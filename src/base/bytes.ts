@@ -5,7 +5,7 @@
  */
 
 import { assert } from "./assert.ts";
-import { decimalDigitCount, formatInt64, INT64_MAX_DECIMAL_BYTES, writeDigits } from "./int64.ts";
+import { formatInt64, INT64_MAX_DECIMAL_BYTES, writeDigits } from "./int64.ts";
 
 const textEncoder = new TextEncoder();
 const MINUS = 0x2d;

@@ -75,19 +75,17 @@ export const MEMORY_MAX_BYTES: number = 32 * GIB;
 /**
  * Arena that each shard needs at least.
  *
- * Unit: bytes. Reason: a shard that cannot lease two pages of 64 KiB (index and entries) cannot
- * store its first key.
+ * Unit: bytes. Reason: a shard leases a page of 64 KiB for every size of key and value in use, two
+ * more for its index; with less than eight the memory would be gone long before it is full.
  */
-export const MEMORY_PER_SHARD_BYTES: number = 128 * KIB;
+export const MEMORY_PER_SHARD_BYTES: number = 512 * KIB;
 
 /**
  * Largest value that `--max-value-bytes` may allow.
  *
- * Unit: bytes. Reason: Redis's own bound of a string.
- *
- * @see https://redis.io/docs/latest/develop/data-types/strings/
+ * Unit: bytes. Reason: the addresses of its parts and the longest key fit one block of the arena.
  */
-export const VALUE_MAX_BYTES: number = 512 * MIB;
+export const VALUE_MAX_BYTES: number = 60 * MIB;
 
 /**
  * Smallest `--max-request-bytes`.

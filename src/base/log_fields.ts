@@ -84,7 +84,8 @@ function plainObject(
   let count = 0;
   for (const name in source) {
     const value = plainValue(source[name], depth + 1);
-    if (value === undefined) continue;
+    // An assignment to `__proto__` would not make a field.
+    if (value === undefined || name === "__proto__") continue;
     if (++count > MAX_ELEMENTS) break;
     result[name] = value;
   }

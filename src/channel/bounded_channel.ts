@@ -7,7 +7,7 @@
  *       >= 2), job bytes, cell bytes, closed (0 or 1)
  * 64    line 1: producers. u32 reserved, u32 tail, u32 high-water mark
  * 128   line 2: consumers. u32 head
- * 192   line 3: u32 consumer lock: 0 free, else slot index + 1, bit 30 set when others wait
+ * 192   line 3: u32 consumer lock (see consumer_lock.ts)
  * 256   line 4: idle consumers. u32 signal (they sleep on it; it counts up), u32 sleepers
  * 320   cells, each a whole number of cache lines:
  *         u32 sequence, u32 job length, job
@@ -42,6 +42,7 @@
 import { assert } from "../base/assert.ts";
 import { MAX_JOB_BYTES } from "../base/job.ts";
 import { CHANNEL_CAPACITY_MAX } from "../base/limits.ts";
+import { ConsumerLock } from "./consumer_lock.ts";
 import type { ConsumerSlot } from "./consumer_slot.ts";
 import { SLEEP_SLICE_MS, SlotKind } from "./slot_layout.ts";
 import type { SlotSupervision } from "./slot_supervision.ts";
@@ -131,8 +132,6 @@ const Header = {
   SLEEPERS: 65,
 } as const;
 
-const LOCK_WAITERS = 1 << 30;
-const LOCK_SPIN_ROUNDS = 40;
 const IDLE_SPIN_ROUNDS = 20;
 
 /**
@@ -164,6 +163,7 @@ export class BoundedChannel {
 
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #bytes: Uint8Array<SharedArrayBuffer>;
+  readonly #lock: ConsumerLock;
   readonly #cellMask: number;
   readonly #cellBytes: number;
 
@@ -171,6 +171,7 @@ export class BoundedChannel {
     this.memory = memory;
     this.#words = new Int32Array(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
+    this.#lock = new ConsumerLock(this.#words, Header.LOCK);
     assert(this.#words[Header.MAGIC] === MAGIC, "the buffer is a channel of this version");
     this.capacity = this.#words[Header.CAPACITY]!;
     this.jobBytes = this.#words[Header.JOB_BYTES]!;
@@ -305,7 +306,7 @@ export class BoundedChannel {
       const signal = Atomics.load(words, Header.SIGNAL);
       while (this.#isPublished()) {
         this.onStep?.(RecvStep.SEEN);
-        this.#lock(slot.index + 1);
+        this.#lock.acquire(slot.index);
         const status = this.#takeLocked(slot);
         if (status !== RecvStatus.TIMEOUT) return status;
       }
@@ -351,7 +352,7 @@ export class BoundedChannel {
     for (;;) {
       const seenSignal = Atomics.load(words, Header.SIGNAL);
       while (this.#isPublished()) {
-        await this.#lockAsync(slot.index + 1);
+        await this.#lock.acquireAsync(slot.index);
         const status = this.#takeLocked(slot);
         if (status !== RecvStatus.TIMEOUT) return status;
       }
@@ -422,8 +423,7 @@ export class BoundedChannel {
     const words = this.#words;
     if (slot.takeAsleepCount()) Atomics.sub(words, Header.SLEEPERS, 1);
     let recovery: ConsumerRecovery = { kind: "none" };
-    const lockWord = Atomics.load(words, Header.LOCK);
-    if ((lockWord & ~LOCK_WAITERS) === slot.index + 1) {
+    if (this.#lock.owner === slot.index) {
       const head = Atomics.load(words, Header.HEAD);
       if (slot.kind === SlotKind.CLAIMED && slot.ticket === head) {
         this.#advance(head);
@@ -431,7 +431,7 @@ export class BoundedChannel {
       } else {
         recovery = { kind: "released" };
       }
-      this.#unlock();
+      this.#lock.release();
     }
     // It may have been woken for a job that it will never take.
     this.wakeAll();
@@ -474,7 +474,7 @@ export class BoundedChannel {
     const head = Atomics.load(words, Header.HEAD);
     const cellAt = this.#cellAt(head);
     if (Atomics.load(words, cellAt >> 2) !== ((head + 1) | 0)) {
-      this.#unlock();
+      this.#lock.release();
       this.onStep?.(RecvStep.UNLOCKED);
       return RecvStatus.TIMEOUT;
     }
@@ -482,13 +482,13 @@ export class BoundedChannel {
     slot.fill(this.#bytes, jobAt, jobAt + words[(cellAt >> 2) + 1]!, head);
     this.onStep?.(RecvStep.COPIED);
     if (!slot.claim()) {
-      this.#unlock();
+      this.#lock.release();
       this.onStep?.(RecvStep.UNLOCKED);
       return RecvStatus.FENCED;
     }
     this.onStep?.(RecvStep.CLAIMED);
     this.#advance(head);
-    this.#unlock();
+    this.#lock.release();
     this.onStep?.(RecvStep.UNLOCKED);
     if (Atomics.load(words, Header.SLEEPERS) !== 0 && this.#isPublished()) this.#wake(1);
     return RecvStatus.JOB;
@@ -555,53 +555,6 @@ export class BoundedChannel {
       if (this.#isPublished() || Atomics.load(this.#words, Header.SIGNAL) !== signal) return true;
     }
     return false;
-  }
-
-  #tryLock(owner: number): boolean {
-    for (let round = 0; round < LOCK_SPIN_ROUNDS; round++) {
-      if (Atomics.compareExchange(this.#words, Header.LOCK, 0, owner) === 0) return true;
-      Atomics.pause?.();
-    }
-    return false;
-  }
-
-  #lock(owner: number): void {
-    if (this.#tryLock(owner)) return;
-    const words = this.#words;
-    for (;;) {
-      const word = Atomics.load(words, Header.LOCK);
-      if (word === 0) {
-        // Others may wait too: keep the bit, at the price of one needless notify.
-        if (Atomics.compareExchange(words, Header.LOCK, 0, owner | LOCK_WAITERS) === 0) return;
-      } else {
-        const marked = word | LOCK_WAITERS;
-        if (word === marked || Atomics.compareExchange(words, Header.LOCK, word, marked) === word) {
-          Atomics.wait(words, Header.LOCK, marked, SLEEP_SLICE_MS);
-        }
-      }
-    }
-  }
-
-  async #lockAsync(owner: number): Promise<void> {
-    if (this.#tryLock(owner)) return;
-    const words = this.#words;
-    for (;;) {
-      const word = Atomics.load(words, Header.LOCK);
-      if (word === 0) {
-        if (Atomics.compareExchange(words, Header.LOCK, 0, owner | LOCK_WAITERS) === 0) return;
-      } else {
-        const marked = word | LOCK_WAITERS;
-        if (word === marked || Atomics.compareExchange(words, Header.LOCK, word, marked) === word) {
-          const wait = Atomics.waitAsync(words, Header.LOCK, marked, SLEEP_SLICE_MS);
-          if (wait.async) await wait.value;
-        }
-      }
-    }
-  }
-
-  #unlock(): void {
-    const before = Atomics.exchange(this.#words, Header.LOCK, 0);
-    if ((before & LOCK_WAITERS) !== 0) Atomics.notify(this.#words, Header.LOCK, 1);
   }
 }
 

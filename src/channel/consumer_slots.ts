@@ -1,5 +1,10 @@
 /**
- * The in-flight slots of one pool; the memory is drawn in slot_layout.ts.
+ * The in-flight slots of one pool, in one SharedArrayBuffer.
+ *
+ * ```text
+ * 0    u32 magic, u32 slot count, u32 job bytes, u32 slot bytes; rest of the cache line unused
+ * 64   slots of `slot bytes` each, a whole number of cache lines (drawn in slot_layout.ts)
+ * ```
  *
  * @module
  */

@@ -3,10 +3,6 @@
  * job outlives the consumer (C1, C3).
  *
  * ```text
- * region (one SharedArrayBuffer)
- *   0    u32 magic, u32 slot count, u32 job bytes, u32 slot bytes; rest of the cache line unused
- *   64   slots, each a whole number of cache lines
- *
  * slot (offsets in bytes)
  *   0    u32  state: bits 0–1 kind (EMPTY, CLAIMED, APPLIED, SETTLED), bit 2 ASLEEP,
  *             bits 3–31 epoch

@@ -16,7 +16,8 @@ export type Reading =
 /** Reads the text given for a flag. */
 export type ValueReader = (text: string) => Reading;
 
-type RangedField = keyof typeof CONFIG_RANGES;
+/** A numeric setting with a range. */
+export type RangedField = keyof typeof CONFIG_RANGES;
 
 function settings(values: Partial<Config>): Reading {
   return { kind: "settings", settings: values };

@@ -11,8 +11,13 @@ export const MAX_RETRY_MS = 60000;
 
 /** Settled events are looked up at most this often. Unit: ms. */
 const SAMPLE_MS = 100;
-/** A window longer than this contains idle time and says nothing about speed. Unit: ms. */
+/** A window longer than this says nothing about the speed of now. Unit: ms. */
 const STALE_MS = 2000;
+/**
+ * Without a refusal for this long the channel was not full, so the workers may have been idle: a
+ * window that contains such a time would make them look slow. Unit: ms.
+ */
+const CALM_MS = 500;
 
 /**
  * Estimates from how fast events were settled lately how long the waiting ones will take.
@@ -25,6 +30,7 @@ export class RetryEstimate {
   readonly #settledTotal: () => number;
   #sampledAtMs: number;
   #sampledTotal: number;
+  #askedAtMs: number;
   /** Events per ms; 0 = unknown. */
   #rate = 0;
 
@@ -38,6 +44,7 @@ export class RetryEstimate {
     this.#settledTotal = settledTotal;
     this.#sampledAtMs = nowMs;
     this.#sampledTotal = settledTotal();
+    this.#askedAtMs = nowMs - STALE_MS;
   }
 
   /**
@@ -49,7 +56,9 @@ export class RetryEstimate {
    */
   retryAfterMs(waiting: number, nowMs: number): number {
     const elapsedMs = nowMs - this.#sampledAtMs;
-    if (elapsedMs >= SAMPLE_MS || elapsedMs < 0) this.#sample(nowMs, elapsedMs);
+    if (nowMs - this.#askedAtMs > CALM_MS) this.#startWindow(nowMs, this.#settledTotal());
+    else if (elapsedMs >= SAMPLE_MS || elapsedMs < 0) this.#sample(nowMs, elapsedMs);
+    this.#askedAtMs = nowMs;
     if (this.#rate === 0) return DEFAULT_RETRY_MS;
     return Math.min(MAX_RETRY_MS, Math.max(1, Math.ceil(waiting / this.#rate)));
   }
@@ -59,10 +68,14 @@ export class RetryEstimate {
     const settled = total - this.#sampledTotal;
     // With slow events a short window may see none; let it grow until it sees one.
     if (settled === 0 && elapsedMs >= 0 && elapsedMs < STALE_MS) return;
-    this.#sampledAtMs = nowMs;
-    this.#sampledTotal = total;
+    this.#startWindow(nowMs, total);
     if (elapsedMs < 0 || elapsedMs >= STALE_MS) return;
     const rate = settled / elapsedMs;
     this.#rate = this.#rate === 0 ? rate : (this.#rate + rate) / 2;
+  }
+
+  #startWindow(nowMs: number, total: number): void {
+    this.#sampledAtMs = nowMs;
+    this.#sampledTotal = total;
   }
 }

@@ -34,6 +34,11 @@ function handleSelect(call: CommandCall): HandlerStatus {
   const { operand, sink } = call;
   if (!call.args.int64(1, operand)) {
     sink.error(ReplyCode.NOT_AN_INTEGER);
+  } else if (operand.hi !== (operand.lo | 0) >> 31) {
+    sink.error(
+      ReplyCode.BAD_ARGUMENT,
+      "value is out of range, value must between -2147483648 and 2147483647",
+    );
   } else if (operand.hi !== 0 || operand.lo >= DATABASE_COUNT) {
     sink.error(ReplyCode.BAD_ARGUMENT, "DB index is out of range");
   } else {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-const FLOOD = new URL("../../helpers/log_flood.ts", import.meta.url).pathname;
+const FLOOD = new URL("../../helpers/log_flood.ts", import.meta.url).href;
 const LINE_COUNT = 50 * 500;
 
 function flood(...args: string[]): Deno.ChildProcess {

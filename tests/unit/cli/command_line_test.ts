@@ -128,11 +128,11 @@ Deno.test("parseCommandLine: an error names the flag or variable, its value, and
 Deno.test("parseCommandLine: settings that do not fit together are told by flag, default or not", () => {
   assert.equal(
     errorOf("--shards 4096"),
-    '--max-memory "256mb" (the default) must be at least 512mb for 4096 shards',
+    '--max-memory "256mb" (the default) must be at least 2gb for 4096 shards',
   );
   assert.equal(
     errorOf("--max-memory 1mb", { SLUICE_SHARDS: "64" }),
-    '--max-memory "1mb" must be at least 8mb for 64 shards',
+    '--max-memory "1mb" must be at least 32mb for 64 shards',
   );
   assert.match(errorOf("--http-port off --resp-port off"), /^--http-port "off" must not be off/);
   assert.match(errorOf("--resp-port 8080"), /^--resp-port "8080" must differ from the HTTP port/);

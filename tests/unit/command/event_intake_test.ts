@@ -100,16 +100,28 @@ Deno.test("RetryEstimate: slow events are waited for, idle time says nothing", (
   const estimate = new RetryEstimate(() => settled, 0);
   assert.equal(estimate.retryAfterMs(10, 500), DEFAULT_RETRY_MS);
   settled = 1;
-  assert.equal(estimate.retryAfterMs(10, 1000), 10_000);
-  // An hour without a look: the rate known before stands.
+  // One in the 500 ms since the first refusal.
+  assert.equal(estimate.retryAfterMs(10, 1000), 5000);
+  // An hour without a refusal: the rate known before stands.
   settled = 2;
-  assert.equal(estimate.retryAfterMs(10, 3_600_000), 10_000);
+  assert.equal(estimate.retryAfterMs(10, 3_600_000), 5000);
   assert.equal(estimate.retryAfterMs(1000, 3_600_000), MAX_RETRY_MS);
+});
+
+Deno.test("RetryEstimate: the quiet time before a burst does not make the workers look slow", () => {
+  let settled = 0;
+  const estimate = new RetryEstimate(() => settled, 0);
+  settled = 2;
+  assert.equal(estimate.retryAfterMs(10, 1500), DEFAULT_RETRY_MS);
+  settled = 4;
+  // Two in the 200 ms since the first refusal, not four in 1,700 ms.
+  assert.equal(estimate.retryAfterMs(10, 1700), 1000);
 });
 
 Deno.test("RetryEstimate: survives a clock that is set back", () => {
   let settled = 0;
   const estimate = new RetryEstimate(() => settled, 10_000);
+  estimate.retryAfterMs(10, 10_000);
   settled = 100;
   assert.equal(estimate.retryAfterMs(10, 10_100), 10);
   settled = 200;

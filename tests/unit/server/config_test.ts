@@ -27,7 +27,7 @@ Deno.test("findConfigProblem: names the setting and the rule it breaks", () => {
     [{ workersMax: 257 }, /^workersMax must be a whole number from 1 to 256$/],
     [{ workersMin: 5, workersMax: 4 }, /^workersMin must be at most the largest pool, 4$/],
     [{ shards: 48 }, /^shards must be a power of two from 1 to 4096$/],
-    [{ shards: 4096 }, /^maxMemoryBytes must be at least 512mb for 4096 shards$/],
+    [{ shards: 4096 }, /^maxMemoryBytes must be at least 2gb for 4096 shards$/],
     [{ httpPort: 65536 }, /^httpPort must be a port/],
     [{ httpPort: "off", respPort: "off" }, /^httpPort must not be off/],
     [{ httpPort: 7000, respPort: 7000 }, /^respPort must differ from the HTTP port, which is 7000/],
@@ -47,7 +47,7 @@ Deno.test("findConfigProblem: takes what is unusual but right", () => {
     { httpPort: 0, respPort: 0 },
     { httpPort: "off" },
     { shards: 1, maxMemoryBytes: 2 ** 20 },
-    { shards: 4096, maxMemoryBytes: 2 ** 29 },
+    { shards: 4096, maxMemoryBytes: 2 ** 31 },
     { workersMin: 1, workersMax: 256 },
     { respIdleTimeoutMs: 0 },
   ];
