@@ -6,10 +6,11 @@
 
 import type { ProtocolLabel } from "../metrics/names.ts";
 
-type Replies = Readonly<Record<ProtocolLabel, Uint8Array<ArrayBuffer>>>;
+/** One reply per protocol, as bytes. */
+export type Farewells = Readonly<Record<ProtocolLabel, Uint8Array<ArrayBuffer>>>;
 
 /** To a client above `--max-connections`. */
-export const FULL_REPLY: Replies = {
+export const FULL_REPLY: Farewells = {
   http: httpReply("503 Service Unavailable", "rejected", "too_many_connections", [
     "Retry-After: 1",
   ]),
@@ -17,7 +18,7 @@ export const FULL_REPLY: Replies = {
 };
 
 /** To a client whose request did not arrive in time. RESP closes without a word, as Redis does. */
-export const TIMEOUT_REPLY: Replies = {
+export const TIMEOUT_REPLY: Farewells = {
   http: httpReply("408 Request Timeout", "error", "request_timeout", []),
   resp: bytesOf(""),
 };

@@ -85,6 +85,9 @@ export class Listeners implements AsyncDisposable {
     if (nowMs < this.#nextFailureLogAtMs) return;
     this.#nextFailureLogAtMs = nowMs + ACCEPT_LOG_INTERVAL_MS;
     const failures = this.#failures;
-    this.#log.warn("accept failed", { event: "accept_failed", protocol, failures, error });
+    // The text only, never the error: with no file descriptor left, reading its stack makes the
+    // runtime panic (seen on 2.9.6: the bounds of the thread's stack are looked up in a file).
+    const reason = String(error);
+    this.#log.warn("accept failed", { event: "accept_failed", protocol, failures, reason });
   }
 }

@@ -30,7 +30,11 @@ export class StopDeadline implements StopBudget, Disposable {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #hurried = false;
 
-  /** @param totalMs what `--shutdown-timeout` says */
+  /**
+   * Makes a budget that has not begun.
+   *
+   * @param totalMs what `--shutdown-timeout` says
+   */
   constructor(totalMs: number) {
     this.#totalMs = totalMs;
   }

@@ -32,6 +32,8 @@ export class StopRequests {
   #hurried = false;
 
   /**
+   * Waits for the first signal.
+   *
    * @param handlers what to call, each at most once
    * @param now monotonic clock, ms
    */

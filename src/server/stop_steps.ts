@@ -35,7 +35,11 @@ export class StopSteps implements Disposable {
 
   readonly #log: Logger;
 
-  /** @param timeoutMs what `--shutdown-timeout` says */
+  /**
+   * Makes the steps' frame; the clock starts with the first step.
+   *
+   * @param timeoutMs what `--shutdown-timeout` says
+   */
   constructor(timeoutMs: number, log: Logger) {
     this.deadline = new StopDeadline(timeoutMs);
     this.#log = log;

@@ -75,3 +75,22 @@ Deno.test("server: many requests in one write are answered in order, on both por
   }
   for (let i = 0; i < 500; i++) assert.equal((await http.readHttpReply()).status, 200);
 });
+
+Deno.test("server: survives having no file descriptor left, and serves again when it has", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await using server = await ServerProcess.start([], { descriptorLimit: 100 });
+  using first = await RawClient.connect(server.port("resp"));
+  await first.send(respCommand("PING"));
+  await first.read(7);
+  {
+    using crowd = new DisposableStack();
+    for (let i = 0; i < 150; i++) crowd.use(await RawClient.connect(server.port("http")));
+    await server.waitForLine("accept_failed");
+    await first.send(respCommand("PING"));
+    assert.equal(await first.read(7), "+PONG\r\n", "who is in is served");
+  }
+  using next = await RawClient.connect(server.port("http"));
+  await next.send(HEALTH);
+  assert.equal((await next.readHttpReply()).status, 200);
+});

@@ -38,6 +38,8 @@ export interface ServerProcessOptions {
   readonly denoArgs?: readonly string[];
   /** Added to its environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Most file descriptors that it may have; not on Windows. */
+  readonly descriptorLimit?: number;
   /** Makes it the leader of a process group of its own. */
   readonly ownGroup?: boolean;
   /** Does not wait until it is ready. */
@@ -76,8 +78,12 @@ export class ServerProcess implements AsyncDisposable {
   ): Promise<ServerProcess> {
     const denoArgs = options.denoArgs ?? ["run", ...PERMISSIONS, options.script ?? "main.ts"];
     const ownFlags = ["--http-port", "0", "--resp-port", "0", "--log-format", "json"];
-    const command = new Deno.Command(Deno.execPath(), {
-      args: [...denoArgs, ...ownFlags, ...flags],
+    const words = [Deno.execPath(), ...denoArgs, ...ownFlags, ...flags];
+    if (options.descriptorLimit !== undefined) {
+      words.unshift("sh", "-c", `ulimit -n ${options.descriptorLimit} && exec "$@"`, "sh");
+    }
+    const command = new Deno.Command(words[0]!, {
+      args: words.slice(1),
       cwd: REPOSITORY,
       env: { ...options.env },
       stdin: "null",
