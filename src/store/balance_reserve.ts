@@ -30,12 +30,18 @@ import type { Arena } from "./arena.ts";
 import type { ReserveSink } from "./block_allocator.ts";
 import { type ControlRegion, Header } from "./control.ts";
 import { type PageAllocator, PageKind } from "./page_allocator.ts";
-import { PAGE_BYTES, PAGE_UNITS, sizeClassOf } from "./size_classes.ts";
+import { CLASS_BYTES, PAGE_BYTES, PAGE_UNITS, sizeClassOf } from "./size_classes.ts";
 
 /** Blocks that one new balance may need: its entry and an overflow bucket. */
 export const BLOCKS_PER_CREDIT = 2;
-/** Size of a reserve block in bytes; holds the largest balance entry and a bucket. */
-export const RESERVE_BLOCK_BYTES = 192;
+/** Size of a reserve block in bytes, a size class; holds the largest balance entry and a bucket. */
+export const RESERVE_BLOCK_BYTES = 200;
+
+// A reserve block is written again in place when its class fits, so it must have all its bytes.
+assert(
+  CLASS_BYTES[sizeClassOf(RESERVE_BLOCK_BYTES)] === RESERVE_BLOCK_BYTES,
+  "a reserve block has the size that its page's class says",
+);
 
 const BLOCK_UNITS = RESERVE_BLOCK_BYTES / 8;
 const BLOCKS_PER_PAGE = Math.floor(PAGE_BYTES / RESERVE_BLOCK_BYTES);

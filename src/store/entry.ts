@@ -24,6 +24,8 @@
  * @module
  */
 
+import { assert } from "../base/assert.ts";
+import { VALUE_MAX_BYTES } from "../base/limits.ts";
 import { MAX_BLOCK_BYTES, PAGE_BYTES } from "./size_classes.ts";
 
 /** What kind of value a key has. */
@@ -79,7 +81,7 @@ export const CHUNK_HEADER_BYTES = 8;
 /** Value bytes in a full chunk. */
 export const CHUNK_VALUE_BYTES = MAX_BLOCK_BYTES - CHUNK_HEADER_BYTES;
 /** Largest value in bytes that any configuration may allow. */
-export const MAX_VALUE_BYTES = 60 * 2 ** 20;
+export const MAX_VALUE_BYTES: number = VALUE_MAX_BYTES;
 
 /** How many whole pages a value of `byteCount` bytes fills. */
 export function extentPageCount(byteCount: number): number {
@@ -116,3 +118,9 @@ export function entryBytes(
 export function needsExtents(flags: number, keyBytes: number, valueBytes: number): boolean {
   return entryBytes(flags, Encoding.RAW, keyBytes, valueBytes) > MAX_BLOCK_BYTES;
 }
+
+assert(
+  entryBytes(EntryFlag.HAS_TTL, Encoding.EXTENTS, MAX_KEY_BYTES, MAX_VALUE_BYTES) <=
+    MAX_BLOCK_BYTES,
+  "the longest key and the list of the largest value's extents fit one block",
+);

@@ -10,22 +10,33 @@
  *                 bit 31     POISONED      nobody may acquire, ever
  *   1  waiting exclusive      2  waiting shared
  *   3  gate exclusive         4  gate shared       words that waiters sleep on; they only count up
- *   5  barges                 releases since the first waiter came
- *   6  woken                  an exclusive waiter was notified and has not run yet
+ *   5  barges                 releases with waiters present since STARVING was last cleared
+ *   6  pending                exclusive waiters that were notified and have not run yet
  *   7  operation              what the holder does, for the fault text
  * counter line
  *   0  exclusive acquisitions (uint32, wraps)   1  shared acquisitions   2  contended ones
  * ```
  *
- * No lost wake-up: a waiter counts itself in, reads the gate, looks at the word, then sleeps on
+ * No lost wake-up: a waiter reads the gate, counts itself in, looks at the word, then sleeps on
  * the gate value it read. A releaser changes the word, then reads the waiter counts, then moves the
  * gate. In the single order of atomics either the releaser sees the waiter (and moves the gate,
  * which ends or prevents the sleep) or the waiter sees the released word.
  *
  * Fairness: newcomers may overtake sleeping waiters (barging keeps the lock hot), but only
- * {@link BARGE_LIMIT} times; then STARVING shuts them out until a waiter got the lock. Between
- * kinds the phases alternate: an exclusive release wakes the shared waiters first, the last shared
- * release wakes an exclusive waiter first, and WRITER_FIRST stops new shared holders.
+ * {@link BARGE_LIMIT} times; then STARVING keeps the lock for those who waited before, until one of
+ * them got it. A waiter is one of them when its gate has moved since it counted itself in. The
+ * holder sets the bit before it releases, while no waiter can leave, and moves a gate afterwards,
+ * so there is always one of them to take the lock and clear the bit, and it does not sleep through
+ * it. (Were it dead, the others take the lock when their sleep times out.)
+ *
+ * A release notifies one exclusive waiter, and none while another one is on its way (pending): that
+ * one will look at the lock after this release. It must be a count of those really woken, changed
+ * after the notification: a flag set before it can stay behind when the notification meets nobody,
+ * and then keeps all later ones from being sent.
+ *
+ * Between kinds the phases alternate: an exclusive release wakes the shared waiters first, the last
+ * shared release wakes an exclusive waiter first, and WRITER_FIRST stops new shared holders; the
+ * last shared waiter to get in sets it on behalf of exclusive waiters that sleep.
  *
  * `docs/locking.md` says who may take what, in which order, and waits how.
  *
@@ -49,7 +60,7 @@ const WAITING_SHARED = 2;
 const GATE_EXCLUSIVE = 3;
 const GATE_SHARED = 4;
 const BARGES = 5;
-const WOKEN = 6;
+const PENDING = 6;
 const OPERATION = 7;
 
 const EXCLUSIVE_COUNT = 0;
@@ -72,10 +83,15 @@ export const MutationPhase = {
 
 /** Releases with waiters present after which newcomers are shut out. */
 export const BARGE_LIMIT = 16;
-/** Longest sleep of a waiter before it looks again, in milliseconds. */
+/** Longest sleep of a waiting thread before it looks again, in milliseconds. */
 export const WAIT_SLICE_MS = 100;
+/**
+ * The same for `lockAsync`: who wakes up by the clock loses its place in the line, so that 40
+ * workers that each hold a lock for 10 ms made connections wait for 2 s with slices of 100 ms.
+ */
+const ASYNC_WAIT_SLICE_MS = 1000;
 const SPIN_ROUNDS = 20;
-/** A shared waiter ignores WRITER_FIRST after that many slices: its setter may be dead. */
+/** A shared waiter ignores WRITER_FIRST after more slices than these: its setter may be dead. */
 const PATIENCE_SLICES = 3;
 
 /** Thrown by every acquisition of a lock whose holder failed in the middle of a change. */
@@ -178,12 +194,16 @@ export class ShardLocks {
     const gateAt = at + (alone ? GATE_EXCLUSIVE : GATE_SHARED);
     // The record lets the supervisor take a dead waiter out of the count.
     Atomics.store(words, recordAt, (shard + 1) * 2 + (alone ? 1 : 0));
+    const firstGate = Atomics.load(words, gateAt);
     this.#countIn(at, alone);
     try {
-      for (let slices = 0;; slices++) {
-        const gate = Atomics.load(words, gateAt);
-        if (this.#acquireAsWaiter(at, shard, alone, slices)) return;
-        Atomics.wait(words, gateAt, gate, WAIT_SLICE_MS);
+      for (let gate = firstGate, slices = 0;;) {
+        const isNewcomer = gate === firstGate && slices === 0;
+        if (this.#acquireAsWaiter(at, shard, alone, isNewcomer, slices)) return;
+        const outcome = Atomics.wait(words, gateAt, gate, WAIT_SLICE_MS);
+        if (outcome === "timed-out") slices++;
+        else if (outcome === "ok" && alone) Atomics.sub(words, at + PENDING, 1);
+        gate = Atomics.load(words, gateAt);
       }
     } finally {
       this.#countOut(at, alone);
@@ -204,13 +224,19 @@ export class ShardLocks {
     const alone = exclusive || !this.#sharing;
     const words = this.#words;
     const gateAt = at + (alone ? GATE_EXCLUSIVE : GATE_SHARED);
+    // Shared waiters are woken all at once: they have no place to lose, and they must be patient.
+    const sliceMs = alone ? ASYNC_WAIT_SLICE_MS : WAIT_SLICE_MS;
+    const firstGate = Atomics.load(words, gateAt);
     this.#countIn(at, alone);
     try {
-      for (let slices = 0;; slices++) {
-        const gate = Atomics.load(words, gateAt);
-        if (this.#acquireAsWaiter(at, shard, alone, slices)) return;
-        const wait = Atomics.waitAsync(words, gateAt, gate, WAIT_SLICE_MS);
-        if (wait.async) await wait.value;
+      for (let gate = firstGate, slices = 0;;) {
+        const isNewcomer = gate === firstGate && slices === 0;
+        if (this.#acquireAsWaiter(at, shard, alone, isNewcomer, slices)) return;
+        const wait = Atomics.waitAsync(words, gateAt, gate, sliceMs);
+        const outcome = wait.async ? await wait.value : wait.value;
+        if (outcome === "timed-out") slices++;
+        else if (outcome === "ok" && alone) Atomics.sub(words, at + PENDING, 1);
+        gate = Atomics.load(words, gateAt);
       }
     } finally {
       this.#countOut(at, alone);
@@ -223,6 +249,7 @@ export class ShardLocks {
     const words = this.#words;
     if (exclusive || !this.#sharing) {
       if (this.#tracksPhases) Atomics.store(words, at + Shard.PHASE, MutationPhase.CLEAN);
+      if (words[at + BARGES]! >= BARGE_LIMIT) this.#endBarging(at);
       Atomics.and(words, at, STARVING | WRITER_FIRST | POISONED);
       if (
         Atomics.load(words, at + WAITING_EXCLUSIVE) !== 0 ||
@@ -252,20 +279,19 @@ export class ShardLocks {
     const at = this.#control.shardAt(shard);
     const words = this.#words;
     const before = Atomics.or(words, at, POISONED);
-    if ((before & POISONED) === 0 && Atomics.add(words, Header.FAULT_SIGNAL, 1) === 0) {
+    if (
+      (before & POISONED) === 0 && Atomics.compareExchange(words, Header.FAULT_SIGNAL, 0, 1) === 0
+    ) {
       words[Header.FAULT_SHARD] = shard;
       words[Header.FAULT_THREAD] = (before & EXCLUSIVE) !== 0
         ? (before & OWNER_MASK) - 1
         : this.#threadId;
       words[Header.FAULT_OPERATION] = operation;
       // The second step publishes the record, pairing with the load in waitForFault.
-      Atomics.add(words, Header.FAULT_SIGNAL, 1);
+      Atomics.store(words, Header.FAULT_SIGNAL, 2);
       Atomics.notify(words, Header.FAULT_SIGNAL);
     }
-    for (const gate of [GATE_EXCLUSIVE, GATE_SHARED]) {
-      Atomics.add(words, at + gate, 1);
-      Atomics.notify(words, at + gate);
-    }
+    this.#wakeAll(at);
   }
 
   /** Resolves when any shard has been poisoned. Thread: the main isolate. */
@@ -316,8 +342,10 @@ export class ShardLocks {
     const at = this.#control.shardAt((record >> 1) - 1);
     const alone = (record & 1) === 1;
     this.#countOut(at, alone);
-    // A notification it was given and never used belongs to the next one.
-    this.#wake(at, true);
+    // What it had asked for is void, and a notification it never used belongs to the next one.
+    Atomics.and(this.#words, at, ~(STARVING | WRITER_FIRST));
+    Atomics.store(this.#words, at + PENDING, 0);
+    this.#wakeAll(at);
   }
 
   /** Puts the supervisor in a dead holder's place. Thread: the supervisor. */
@@ -372,22 +400,42 @@ export class ShardLocks {
     return false;
   }
 
-  #acquireAsWaiter(at: number, shard: number, alone: boolean, slices: number): boolean {
+  /**
+   * One look of a waiter at the lock.
+   *
+   * @param isNewcomer whether its gate has not moved yet
+   * @param slices how many of its sleeps ended by the clock
+   */
+  #acquireAsWaiter(
+    at: number,
+    shard: number,
+    alone: boolean,
+    isNewcomer: boolean,
+    slices: number,
+  ): boolean {
     const words = this.#words;
     if (!alone) {
-      const excluded = slices > PATIENCE_SLICES ? EXCLUSIVE : EXCLUSIVE | WRITER_FIRST;
+      const excluded = EXCLUSIVE | (slices > PATIENCE_SLICES ? 0 : WRITER_FIRST) |
+        (isNewcomer ? STARVING : 0);
       if (!this.#enterShared(at, shard, excluded)) return false;
       Atomics.add(words, at + Shard.LOCK_COUNTERS + CONTENDED_COUNT, 1);
-      Atomics.store(words, at + BARGES, 0);
-      Atomics.and(words, at, ~STARVING);
+      if ((Atomics.load(words, at) & STARVING) !== 0) {
+        Atomics.store(words, at + BARGES, 0);
+        Atomics.and(words, at, ~STARVING);
+      }
+      // Nobody waits to share any more: now the exclusive waiters' turn comes. They cannot have
+      // left, because this thread holds the lock.
+      if (
+        Atomics.load(words, at + WAITING_SHARED) === 1 &&
+        Atomics.load(words, at + WAITING_EXCLUSIVE) !== 0
+      ) Atomics.or(words, at, WRITER_FIRST);
       return true;
     }
-    // From here on a release notifies the next waiter again.
-    Atomics.store(words, at + WOKEN, 0);
     for (;;) {
       const word = Atomics.load(words, at);
       if ((word & POISONED) !== 0) throw new LockPoisonedError(shard);
       if ((word & EXCLUSIVE) !== 0) return false;
+      if (isNewcomer && (word & STARVING) !== 0) return false;
       if ((word & OWNER_MASK) !== 0) {
         // Shared holders: let no more in, then sleep until the last one leaves.
         if ((word & WRITER_FIRST) !== 0) return false;
@@ -395,7 +443,7 @@ export class ShardLocks {
         continue;
       }
       if (Atomics.compareExchange(words, at, word, this.#ownWord) === word) {
-        Atomics.store(words, at + BARGES, 0);
+        if ((word & STARVING) !== 0) Atomics.store(words, at + BARGES, 0);
         this.#countContended(at, EXCLUSIVE_COUNT);
         return true;
       }
@@ -416,9 +464,27 @@ export class ShardLocks {
     Atomics.sub(this.#words, at + (alone ? WAITING_EXCLUSIVE : WAITING_SHARED), 1);
   }
 
+  /** The holder, about to release: newcomers have overtaken the waiters often enough. */
+  #endBarging(at: number): void {
+    const words = this.#words;
+    if (
+      Atomics.load(words, at + WAITING_EXCLUSIVE) !== 0 ||
+      Atomics.load(words, at + WAITING_SHARED) !== 0
+    ) Atomics.or(words, at, STARVING);
+    else Atomics.store(words, at + BARGES, 0);
+  }
+
+  #wakeAll(at: number): void {
+    const words = this.#words;
+    Atomics.add(words, at + GATE_SHARED, 1);
+    Atomics.notify(words, at + GATE_SHARED);
+    Atomics.add(words, at + GATE_EXCLUSIVE, 1);
+    Atomics.add(words, at + PENDING, Atomics.notify(words, at + GATE_EXCLUSIVE));
+  }
+
   #wake(at: number, releasedExclusive: boolean): void {
     const words = this.#words;
-    if (Atomics.add(words, at + BARGES, 1) + 1 >= BARGE_LIMIT) Atomics.or(words, at, STARVING);
+    Atomics.add(words, at + BARGES, 1);
     const exclusiveWaits = Atomics.load(words, at + WAITING_EXCLUSIVE) !== 0;
     const sharedWaits = Atomics.load(words, at + WAITING_SHARED) !== 0;
     if (sharedWaits && (releasedExclusive || !exclusiveWaits)) {
@@ -426,8 +492,9 @@ export class ShardLocks {
       Atomics.notify(words, at + GATE_SHARED);
     } else if (exclusiveWaits) {
       Atomics.add(words, at + GATE_EXCLUSIVE, 1);
-      if (Atomics.exchange(words, at + WOKEN, 1) === 0) {
-        Atomics.notify(words, at + GATE_EXCLUSIVE, 1);
+      if (Atomics.load(words, at + PENDING) <= 0) {
+        const woken = Atomics.notify(words, at + GATE_EXCLUSIVE, 1);
+        if (woken > 0) Atomics.add(words, at + PENDING, woken);
       }
     }
   }

@@ -9,63 +9,28 @@
  */
 
 import { assert } from "../base/assert.ts";
-import {
-  addInt64,
-  decimalDigitCount,
-  formatInt64,
-  Int64,
-  INT64_MAX_DECIMAL_BYTES,
-  parseInt64,
-} from "../base/int64.ts";
+import type { Int64 } from "../base/int64.ts";
+import { MEMORY_PER_SHARD_BYTES } from "../base/limits.ts";
 import { Arena } from "./arena.ts";
 import { BalanceReserve } from "./balance_reserve.ts";
 import { BlockAllocator } from "./block_allocator.ts";
 import { Compactor } from "./compactor.ts";
 import { ControlRegion, DATABASE_COUNT, Header, Shard } from "./control.ts";
-import {
-  Encoding,
-  Entry,
-  ENTRY_HEADER_BYTES,
-  entryBytes,
-  EntryFlag,
-  EntryType,
-  keyOffset,
-  MAX_KEY_BYTES,
-  MAX_VALUE_BYTES,
-  needsExtents,
-  TTL_BYTES,
-} from "./entry.ts";
+import { Entry, type EntryType, MAX_VALUE_BYTES } from "./entry.ts";
+import { EntryReader } from "./entry_reader.ts";
+import { EntryWriter, type WriteStatus } from "./entry_writer.ts";
 import { Extents } from "./extents.ts";
 import { hashKey } from "./hash.ts";
 import { assertStoreInvariants } from "./invariants.ts";
 import type { Key } from "./key.ts";
 import { type LockKind, MutationPhase, ShardLocks } from "./locks.ts";
 import type { MutationHook } from "./mutation_hook.ts";
-import { PageAllocator, PageKind } from "./page_allocator.ts";
-import { CLASS_BYTES, PAGE_BYTES, sizeClassOf } from "./size_classes.ts";
-import { BUCKET_BYTES, Root, Table } from "./table.ts";
+import { PageAllocator } from "./page_allocator.ts";
+import { PAGE_BYTES } from "./size_classes.ts";
+import { Root, Table } from "./table.ts";
 
 export { EntryType } from "./entry.ts";
-
-/** Outcome of a write. */
-export const WriteStatus = {
-  /** Done. */
-  OK: 0,
-  /** The arena is full; nothing was changed. Unlock, {@link Store.reclaim}, try again. */
-  OUT_OF_MEMORY: 1,
-  /** The sum does not fit int64. */
-  OVERFLOW: 2,
-  /** The value is not a canonical int64. */
-  NOT_AN_INTEGER: 3,
-  /** The key holds another type. */
-  WRONG_TYPE: 4,
-  /** The key is longer than {@link MAX_KEY_BYTES}. */
-  KEY_TOO_LONG: 5,
-  /** The value is longer than the configured maximum. */
-  VALUE_TOO_LARGE: 6,
-} as const;
-/** One of {@link WriteStatus}. */
-export type WriteStatus = typeof WriteStatus[keyof typeof WriteStatus];
+export { WriteStatus } from "./entry_writer.ts";
 
 /** What a store is created with. */
 export interface StoreOptions {
@@ -121,10 +86,11 @@ export type DeadOwner =
 
 /** The smallest arena in bytes for a number of shards: each leases pages per size in use. */
 export function minimumMemoryBytes(shardCount: number): number {
-  return Math.max(8 * 2 ** 20, shardCount * 8 * PAGE_BYTES);
+  return shardCount * MEMORY_PER_SHARD_BYTES;
 }
 
-const PlanKind = { NONE: 0, ADD_IN_PLACE: 1, WRITE: 2 } as const;
+/** Where events keep balances. */
+const BALANCE_DATABASE = 0;
 
 /**
  * One thread's view of the shared store.
@@ -142,10 +108,6 @@ export class Store {
   readonly shardCount: number;
   /** Largest value in bytes. */
   readonly maxValueBytes: number;
-  /** Clock of the current batch, milliseconds since 1970; the caller sets it before operations. */
-  nowMs = 0;
-  /** Told of every mutation; see {@link MutationHook}. */
-  hook: MutationHook | undefined;
 
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
@@ -154,33 +116,15 @@ export class Store {
   readonly #extents: Extents;
   readonly #pages: PageAllocator;
   readonly #table: Table;
-  readonly #threadId: number;
-  readonly #tracksPhases: boolean;
+  readonly #clock = { nowMs: 0 };
+  readonly #reader: EntryReader;
+  readonly #writer: EntryWriter;
   readonly #seed0: number;
   readonly #seed1: number;
-  readonly #sum = new Int64();
   #nextReclaimShard = 0;
-
-  // The plan under way; meaningful between plan and commit or cancel.
-  #planKind: number = PlanKind.NONE;
-  #planKey: Key | undefined;
-  #planDatabase = 0;
-  #planRootAt = 0;
-  #planFlags = 0;
-  #planEncoding = 0;
-  #planExpireAtMs = 0;
-  #planExisting = 0;
-  #planBlock = 0;
-  #planOverflow = 0;
-  #planValue: Uint8Array = EMPTY;
-  #planValueStart = 0;
-  #planValueEnd = 0;
-  readonly #planInteger = new Int64();
 
   private constructor(memory: StoreMemory, threadId: number, tracksPhases: boolean) {
     this.memory = memory;
-    this.#threadId = threadId;
-    this.#tracksPhases = tracksPhases;
     const control = ControlRegion.attach(memory.control);
     this.#control = control;
     this.shardCount = control.shardCount;
@@ -207,6 +151,17 @@ export class Store {
       this.#pages,
       this.#table,
     );
+    this.#reader = new EntryReader(this.#arena, this.#extents);
+    this.#writer = new EntryWriter({
+      arena: this.#arena,
+      blocks: this.#blocks,
+      control,
+      extents: this.#extents,
+      reader: this.#reader,
+      reserve: this.credits,
+      table: this.#table,
+      tracksPhases,
+    }, this.#clock);
   }
 
   /**
@@ -243,7 +198,13 @@ export class Store {
       descriptors: PageAllocator.createDescriptors(pageCount),
       segments: arena.segments,
     };
-    return new Store(memory, threadId, false);
+    const store = new Store(memory, threadId, false);
+    // A credit covers an entry and a bucket, not a whole table: balances find theirs made (C1).
+    for (let shard = 0; shard < shardCount; shard++) {
+      const made = store.#table.ensureTable(control.rootAt(BALANCE_DATABASE, shard), shard);
+      assert(made, `${pageCount} pages have room for the index of ${shardCount} shards`);
+    }
+    return store;
   }
 
   /**
@@ -256,6 +217,24 @@ export class Store {
    */
   static attach(memory: StoreMemory, threadId: number, canDieAlone = true): Store {
     return new Store(memory, threadId, canDieAlone);
+  }
+
+  /** Clock of the current batch, milliseconds since 1970; the caller sets it before operations. */
+  get nowMs(): number {
+    return this.#clock.nowMs;
+  }
+
+  set nowMs(value: number) {
+    this.#clock.nowMs = value;
+  }
+
+  /** Told of every mutation; see {@link MutationHook}. */
+  get hook(): MutationHook | undefined {
+    return this.#writer.hook;
+  }
+
+  set hook(value: MutationHook | undefined) {
+    this.#writer.hook = value;
   }
 
   /** Hashes a key and finds its shard; fills the key's derived fields. */
@@ -274,38 +253,29 @@ export class Store {
    */
   lookup(database: number, key: Key): number {
     const entry = this.#table.find(this.#control.rootAt(database, key.shard), key);
-    if (entry === 0 || this.#isExpired(entry)) return 0;
-    this.#arena.write(entry, Entry.CLOCK, (this.nowMs / 1000) >>> 0);
+    if (entry === 0 || this.#reader.isExpired(entry, this.#clock.nowMs)) return 0;
+    this.#arena.write(entry, Entry.CLOCK, (this.#clock.nowMs / 1000) >>> 0);
     return entry;
   }
 
   /** Type of an entry. */
   entryType(entry: number): EntryType {
-    return (this.#arena.read(entry, Entry.TYPE) & 0xff) as EntryType;
+    return this.#reader.type(entry);
   }
 
   /** Number of the entry's last mutation, 48 bits, drawn per shard. */
   entrySeq(entry: number): number {
-    return (this.#arena.read(entry, Entry.KEY_BYTES) >>> 16) * 2 ** 32 +
-      this.#arena.read(entry, Entry.SEQ_LO);
+    return this.#reader.seq(entry);
   }
 
   /** Expiry time of an entry in milliseconds since 1970; 0 = never. */
   expireAtMs(entry: number): number {
-    if ((this.#flags(entry) & EntryFlag.HAS_TTL) === 0) return 0;
-    const word = ENTRY_HEADER_BYTES / 4;
-    return this.#arena.read(entry, word + 1) * 2 ** 32 + this.#arena.read(entry, word);
+    return this.#reader.expireAtMs(entry);
   }
 
   /** Length in bytes of a string as a client sees it; an integer counts its decimal digits. */
   stringLength(entry: number): number {
-    if (this.#encoding(entry) !== Encoding.INTEGER) {
-      return this.#arena.read(entry, Entry.VALUE_BYTES);
-    }
-    this.readInteger(entry, this.#sum);
-    const value = this.#sum.toNumber();
-    if (value >= 0 && value <= Number.MAX_SAFE_INTEGER) return decimalDigitCount(value);
-    return formatInt64(this.#sum.hi, this.#sum.lo, DECIMAL, 0);
+    return this.#reader.stringLength(entry);
   }
 
   /**
@@ -314,32 +284,12 @@ export class Store {
    * @returns bytes written, equal to {@link Store.stringLength}
    */
   copyString(entry: number, target: Uint8Array, offset: number): number {
-    const encoding = this.#encoding(entry);
-    if (encoding === Encoding.INTEGER) {
-      this.readInteger(entry, this.#sum);
-      return formatInt64(this.#sum.hi, this.#sum.lo, target, offset);
-    }
-    const byteCount = this.#arena.read(entry, Entry.VALUE_BYTES);
-    if (encoding === Encoding.EXTENTS) {
-      this.#extents.copyOut(entry, target, offset);
-      return byteCount;
-    }
-    const bytes = this.#arena.bytesOf(entry);
-    const at = this.#arena.byteAt(entry) + this.#keyOffset(entry) + this.#keyBytes(entry);
-    if (byteCount <= 32) {
-      for (let i = 0; i < byteCount; i++) target[offset + i] = bytes[at + i]!;
-    } else {
-      target.set(bytes.subarray(at, at + byteCount), offset);
-    }
-    return byteCount;
+    return this.#reader.copyString(entry, target, offset);
   }
 
   /** Copies the key of an entry to `target[offset…]`; returns its length. */
   copyKey(entry: number, target: Uint8Array, offset: number): number {
-    const at = this.#arena.byteAt(entry) + this.#keyOffset(entry);
-    const byteCount = this.#keyBytes(entry);
-    target.set(this.#arena.bytesOf(entry).subarray(at, at + byteCount), offset);
-    return byteCount;
+    return this.#reader.copyKey(entry, target, offset);
   }
 
   /**
@@ -348,17 +298,7 @@ export class Store {
    * @returns false when it is not a canonical int64; `result` is then unchanged
    */
   readInteger(entry: number, result: Int64): boolean {
-    const encoding = this.#encoding(entry);
-    if (encoding === Encoding.INTEGER) {
-      const word = this.#integerWord(entry);
-      result.lo = this.#arena.read(entry, word);
-      result.hi = this.#arena.read(entry, word + 1) | 0;
-      return true;
-    }
-    const byteCount = this.#arena.read(entry, Entry.VALUE_BYTES);
-    if (encoding !== Encoding.RAW || byteCount > INT64_MAX_DECIMAL_BYTES) return false;
-    const at = this.#arena.byteAt(entry) + this.#keyOffset(entry) + this.#keyBytes(entry);
-    return parseInt64(this.#arena.bytesOf(entry), at, at + byteCount, result);
+    return this.#reader.readInteger(entry, result);
   }
 
   /**
@@ -375,22 +315,7 @@ export class Store {
     end: number,
     expireAtMs: number,
   ): WriteStatus {
-    const keyBytes = key.end - key.start;
-    const valueBytes = end - start;
-    if (keyBytes > MAX_KEY_BYTES) return WriteStatus.KEY_TOO_LONG;
-    if (valueBytes > this.maxValueBytes) return WriteStatus.VALUE_TOO_LARGE;
-    const flags = expireAtMs > 0 ? EntryFlag.HAS_TTL : 0;
-    const encoding = needsExtents(flags, keyBytes, valueBytes) ? Encoding.EXTENTS : Encoding.RAW;
-    this.#planExpireAtMs = expireAtMs;
-    this.#planValue = value;
-    this.#planValueStart = start;
-    this.#planValueEnd = end;
-    const rootAt = this.#control.rootAt(database, key.shard);
-    const existing = this.#table.find(rootAt, key);
-    const planned = this.#planWrite(database, key, rootAt, existing, flags, encoding, false);
-    if (planned !== WriteStatus.OK) return planned;
-    this.commitPlan();
-    return WriteStatus.OK;
+    return this.#writer.setString(database, key, value, start, end, expireAtMs);
   }
 
   /**
@@ -399,9 +324,7 @@ export class Store {
    * @param result receives the sum when the outcome is OK
    */
   addInteger(database: number, key: Key, delta: Int64, result: Int64): WriteStatus {
-    const planned = this.planAddInteger(database, key, delta, result, false);
-    if (planned === WriteStatus.OK) this.commitPlan();
-    return planned;
+    return this.#writer.addInteger(database, key, delta, result);
   }
 
   /**
@@ -419,82 +342,17 @@ export class Store {
     result: Int64,
     forEvent: boolean,
   ): WriteStatus {
-    const keyBytes = key.end - key.start;
-    if (keyBytes > MAX_KEY_BYTES) return WriteStatus.KEY_TOO_LONG;
-    const rootAt = this.#control.rootAt(database, key.shard);
-    const existing = this.#table.find(rootAt, key);
-    let flags = forEvent ? EntryFlag.PINNED : 0;
-    const sum = this.#sum;
-    this.#planExpireAtMs = 0;
-    if (existing === 0 || this.#isExpired(existing)) {
-      sum.copyFrom(delta);
-    } else {
-      if (this.entryType(existing) !== EntryType.STRING) return WriteStatus.WRONG_TYPE;
-      if (!this.readInteger(existing, sum)) return WriteStatus.NOT_AN_INTEGER;
-      if (!addInt64(sum, delta, sum)) return WriteStatus.OVERFLOW;
-      flags |= this.#flags(existing);
-      this.#planExpireAtMs = this.expireAtMs(existing);
-      if (this.#encoding(existing) === Encoding.INTEGER) {
-        this.#planKind = PlanKind.ADD_IN_PLACE;
-        this.#planKey = key;
-        this.#planDatabase = database;
-        this.#planExisting = existing;
-        this.#planFlags = flags;
-        this.#planInteger.copyFrom(sum);
-        result.copyFrom(sum);
-        return WriteStatus.OK;
-      }
-    }
-    this.#planInteger.copyFrom(sum);
-    const planned = this.#planWrite(
-      database,
-      key,
-      rootAt,
-      existing,
-      flags,
-      Encoding.INTEGER,
-      forEvent,
-    );
-    if (planned === WriteStatus.OK) result.copyFrom(this.#planInteger);
-    return planned;
+    return this.#writer.planAddInteger(database, key, delta, result, forEvent);
   }
 
   /** Carries out the plan under way. Cannot fail. */
   commitPlan(): void {
-    const key = this.#planKey!;
-    this.#markPhase(key.shard, MutationPhase.WRITING);
-    let entry: number;
-    if (this.#planKind === PlanKind.ADD_IN_PLACE) {
-      entry = this.#planExisting;
-      const word = this.#integerWord(entry);
-      this.#arena.write(entry, word, this.#planInteger.lo);
-      this.#arena.write(entry, word + 1, this.#planInteger.hi);
-      const head = this.#arena.read(entry, Entry.TYPE);
-      this.#arena.write(entry, Entry.TYPE, (head & 0xff00ffff) | (this.#planFlags << 16));
-      this.#stampSeq(entry, key);
-    } else {
-      assert(this.#planKind === PlanKind.WRITE, "a plan is under way");
-      entry = this.#commitWrite(key);
-    }
-    this.#planKind = PlanKind.NONE;
-    this.hook?.written(key.shard, this.#planDatabase, entry);
-    this.#markPhase(key.shard, MutationPhase.DONE);
+    this.#writer.commitPlan();
   }
 
   /** Drops the plan under way and gives back what it reserved. */
   cancelPlan(): void {
-    const key = this.#planKey;
-    if (this.#planKind === PlanKind.NONE || key === undefined) return;
-    this.#planKind = PlanKind.NONE;
-    this.#markPhase(key.shard, MutationPhase.PLANNING);
-    this.#extents.cancel();
-    if (this.#planBlock !== 0 && this.#planBlock !== this.#planExisting) {
-      this.#blocks.free(this.#planBlock);
-    }
-    if (this.#planOverflow !== 0) this.#blocks.free(this.#planOverflow);
-    this.#planBlock = 0;
-    this.#planOverflow = 0;
-    this.#markPhase(key.shard, MutationPhase.CLEAN);
+    this.#writer.cancelPlan();
   }
 
   /**
@@ -503,17 +361,7 @@ export class Store {
    * @returns whether it existed and had not expired
    */
   remove(database: number, key: Key): boolean {
-    const rootAt = this.#control.rootAt(database, key.shard);
-    const entry = this.#table.find(rootAt, key);
-    if (entry === 0) return false;
-    this.#markPhase(key.shard, MutationPhase.WRITING);
-    const existed = !this.#isExpired(entry);
-    this.#table.removeFound(rootAt, key.hash);
-    this.#freeEntry(entry);
-    const seq = this.#nextSeq(key.shard);
-    this.hook?.removed(key.shard, database, key, seq);
-    this.#markPhase(key.shard, MutationPhase.DONE);
-    return existed;
+    return this.#writer.remove(database, key);
   }
 
   /** Keys in a database, expired ones that nobody touched included. Takes no lock: a snapshot. */
@@ -552,9 +400,9 @@ export class Store {
     for (let i = 0; i < this.shardCount; i++) {
       const shard = (this.#nextReclaimShard + i) & (this.shardCount - 1);
       if (!this.locks.tryLock(shard, true)) continue;
-      this.#markPhase(shard, MutationPhase.WRITING);
+      this.#writer.markPhase(shard, MutationPhase.WRITING);
       const gained = this.#compactor.compactShard(shard);
-      this.#markPhase(shard, MutationPhase.DONE);
+      this.#writer.markPhase(shard, MutationPhase.DONE);
       this.locks.unlock(shard, true);
       if (gained) {
         this.#nextReclaimShard = shard;
@@ -645,202 +493,5 @@ export class Store {
       reserve: this.credits,
       locate: (key) => this.locate(key),
     });
-  }
-
-  /** Plans to write an entry, new or instead of `existing`. */
-  #planWrite(
-    database: number,
-    key: Key,
-    rootAt: number,
-    existing: number,
-    flags: number,
-    encoding: number,
-    forEvent: boolean,
-  ): WriteStatus {
-    const shard = key.shard;
-    const valueBytes = encoding === Encoding.INTEGER
-      ? INTEGER_VALUE_BYTES
-      : this.#planValueEnd - this.#planValueStart;
-    const byteCount = entryBytes(flags, encoding, key.end - key.start, valueBytes);
-    this.#planKind = PlanKind.WRITE;
-    this.#planKey = key;
-    this.#planDatabase = database;
-    this.#planRootAt = rootAt;
-    this.#planFlags = flags;
-    this.#planEncoding = encoding;
-    this.#planExisting = existing;
-    this.#planBlock = 0;
-    this.#planOverflow = 0;
-    // A block of the right size is written again in place: nothing to allocate, nothing to free.
-    if (
-      existing !== 0 && encoding !== Encoding.EXTENTS &&
-      this.#encoding(existing) !== Encoding.EXTENTS &&
-      this.#blocks.blockBytes(existing) === blockBytesFor(byteCount)
-    ) {
-      this.#planBlock = existing;
-      return WriteStatus.OK;
-    }
-    this.#markPhase(shard, MutationPhase.PLANNING);
-    if (encoding === Encoding.EXTENTS && !this.#extents.reserve(shard, valueBytes)) {
-      return this.#failPlan();
-    }
-    this.#planBlock = this.#blocks.allocate(shard, PageKind.ENTRY, byteCount) ||
-      (forEvent ? this.credits.draw() : 0);
-    if (this.#planBlock === 0) return this.#failPlan();
-    if (existing === 0) {
-      const slot = this.#table.findFreeSlot(rootAt, shard, key.hash);
-      if (slot < 0) return this.#failPlan();
-      if (slot > 0) {
-        this.#planOverflow = this.#blocks.allocate(shard, PageKind.NODE, BUCKET_BYTES) ||
-          (forEvent ? this.credits.draw() : 0);
-        if (this.#planOverflow === 0) return this.#failPlan();
-      }
-    }
-    if (this.#tracksPhases) {
-      const words = this.#control.words;
-      const shardAt = this.#control.shardAt(shard);
-      words[shardAt + Shard.PLANNED_0] = this.#planBlock;
-      words[shardAt + Shard.PLANNED_1] = this.#planOverflow;
-      this.#markPhase(shard, MutationPhase.PLANNED);
-    }
-    return WriteStatus.OK;
-  }
-
-  #failPlan(): WriteStatus {
-    this.cancelPlan();
-    return WriteStatus.OUT_OF_MEMORY;
-  }
-
-  #commitWrite(key: Key): number {
-    const existing = this.#planExisting;
-    const entry = this.#planBlock;
-    this.#writeEntry(entry, key);
-    if (existing === 0) {
-      this.#table.insert(this.#planRootAt, key.shard, entry, key.tag, this.#planOverflow);
-    } else if (entry !== existing) {
-      this.#table.replaceFound(entry);
-      this.#freeEntry(existing);
-    }
-    this.#planBlock = 0;
-    this.#planOverflow = 0;
-    this.#planValue = EMPTY;
-    return entry;
-  }
-
-  #writeEntry(entry: number, key: Key): void {
-    const arena = this.#arena;
-    const words = arena.wordsOf(entry);
-    const at = arena.wordAt(entry);
-    const encoding = this.#planEncoding;
-    const flags = this.#planFlags;
-    const keyBytes = key.end - key.start;
-    const isInteger = encoding === Encoding.INTEGER;
-    const valueBytes = isInteger ? INTEGER_VALUE_BYTES : this.#planValueEnd - this.#planValueStart;
-    words[at] = EntryType.STRING | (encoding << 8) | (flags << 16) | (this.#planDatabase << 24);
-    words[at + Entry.KEY_BYTES] = keyBytes;
-    words[at + Entry.CLOCK] = (this.nowMs / 1000) >>> 0;
-    words[at + Entry.HASH] = key.hash;
-    words[at + Entry.VALUE_BYTES] = valueBytes;
-    this.#stampSeq(entry, key);
-    let word = at + ENTRY_HEADER_BYTES / 4;
-    if ((flags & EntryFlag.HAS_TTL) !== 0) {
-      words[word] = this.#planExpireAtMs >>> 0;
-      words[word + 1] = Math.floor(this.#planExpireAtMs / 2 ** 32);
-      words[word + 2] = 0;
-      words[word + 3] = 0;
-      word += TTL_BYTES / 4;
-    }
-    if (isInteger) {
-      words[word] = this.#planInteger.lo;
-      words[word + 1] = this.#planInteger.hi;
-    }
-    const bytes = arena.bytesOf(entry);
-    let p = at * 4 + keyOffset(flags, encoding, valueBytes);
-    copyBytes(key.bytes, key.start, key.end, bytes, p);
-    p += keyBytes;
-    if (encoding === Encoding.RAW) {
-      copyBytes(this.#planValue, this.#planValueStart, this.#planValueEnd, bytes, p);
-    } else if (encoding === Encoding.EXTENTS) {
-      this.#extents.fill(entry, this.#planValue, this.#planValueStart);
-    }
-  }
-
-  #freeEntry(entry: number): void {
-    if (this.#encoding(entry) === Encoding.EXTENTS) this.#extents.release(entry);
-    this.#blocks.free(entry);
-  }
-
-  #stampSeq(entry: number, key: Key): void {
-    const seq = this.#nextSeq(key.shard);
-    const keyBytes = this.#arena.read(entry, Entry.KEY_BYTES) & 0xffff;
-    this.#arena.write(entry, Entry.KEY_BYTES, keyBytes | (Math.floor(seq / 2 ** 32) << 16));
-    this.#arena.write(entry, Entry.SEQ_LO, seq >>> 0);
-  }
-
-  #nextSeq(shard: number): number {
-    const words = this.#control.words;
-    const at = this.#control.shardAt(shard);
-    const lo = (words[at + Shard.SEQ_LO]! + 1) >>> 0;
-    words[at + Shard.SEQ_LO] = lo;
-    if (lo === 0) words[at + Shard.SEQ_HI]!++;
-    return words[at + Shard.SEQ_HI]! * 2 ** 32 + lo;
-  }
-
-  #isExpired(entry: number): boolean {
-    if ((this.#flags(entry) & EntryFlag.HAS_TTL) === 0) return false;
-    return this.expireAtMs(entry) <= this.nowMs;
-  }
-
-  #markPhase(shard: number, phase: number): void {
-    if (!this.#tracksPhases) return;
-    Atomics.store(this.#control.words, this.#control.shardAt(shard) + Shard.PHASE, phase);
-  }
-
-  #flags(entry: number): number {
-    return (this.#arena.read(entry, Entry.TYPE) >>> 16) & 0xff;
-  }
-
-  #encoding(entry: number): number {
-    return (this.#arena.read(entry, Entry.TYPE) >>> 8) & 0xff;
-  }
-
-  #keyBytes(entry: number): number {
-    return this.#arena.read(entry, Entry.KEY_BYTES) & 0xffff;
-  }
-
-  #keyOffset(entry: number): number {
-    return keyOffset(
-      this.#flags(entry),
-      this.#encoding(entry),
-      this.#arena.read(entry, Entry.VALUE_BYTES),
-    );
-  }
-
-  #integerWord(entry: number): number {
-    const hasTtl = (this.#flags(entry) & EntryFlag.HAS_TTL) !== 0;
-    return (ENTRY_HEADER_BYTES + (hasTtl ? TTL_BYTES : 0)) / 4;
-  }
-}
-
-/** What the header's value length says for integers; their bytes are not behind the key. */
-const INTEGER_VALUE_BYTES = 8;
-const EMPTY = new Uint8Array(0);
-const DECIMAL = new Uint8Array(INT64_MAX_DECIMAL_BYTES);
-
-function blockBytesFor(byteCount: number): number {
-  return CLASS_BYTES[sizeClassOf(byteCount)]!;
-}
-
-function copyBytes(
-  source: Uint8Array,
-  start: number,
-  end: number,
-  target: Uint8Array,
-  offset: number,
-): void {
-  if (end - start <= 32) {
-    for (let i = start, p = offset; i < end; i++, p++) target[p] = source[i]!;
-  } else {
-    target.set(source.subarray(start, end), offset);
   }
 }

@@ -26,6 +26,7 @@
  * @module
  */
 
+import { assert } from "../base/assert.ts";
 import type { Arena } from "./arena.ts";
 import type { BlockAllocator } from "./block_allocator.ts";
 import { Entry, keyOffset } from "./entry.ts";
@@ -136,6 +137,15 @@ export class Table {
   }
 
   /**
+   * Makes the table of a root unless it exists.
+   *
+   * @returns false when there is no memory for it
+   */
+  ensureTable(rootAt: number, shard: number): boolean {
+    return this.#roots[rootAt + Root.BUCKETS]! !== 0 || this.#createTable(rootAt, shard);
+  }
+
+  /**
    * Prepares the insertion of a key that is absent: makes sure that the table exists and finds a
    * free slot for it in {@link Table.foundBucket} and {@link Table.foundSlot}.
    *
@@ -143,7 +153,7 @@ export class Table {
    *   {@link Table.insert}; -1 the table does not exist and there is no memory to make it
    */
   findFreeSlot(rootAt: number, shard: number, hash: number): number {
-    if (this.#roots[rootAt + Root.BUCKETS]! === 0 && !this.#createTable(rootAt, shard)) return -1;
+    if (!this.ensureTable(rootAt, shard)) return -1;
     let bucket = this.#bucketAddress(rootAt, this.#bucketIndex(rootAt, hash));
     for (;;) {
       const slot = this.#freeSlotIn(bucket);
@@ -397,6 +407,7 @@ export class Table {
         let next = this.#arena.read(bucket, CHAIN_WORD);
         if (next === 0) {
           // Enough by arithmetic: ceil(a/12) + ceil(b/12) <= ceil((a+b)/12) + 1.
+          assert(this.#spareBuckets.length > 0, "a split or merge needs no new bucket");
           next = this.#spareBuckets.pop()!;
           this.#arena.write(bucket, CHAIN_WORD, next);
         }

@@ -1,0 +1,161 @@
+/**
+ * What one operation of the store costs under a lock that nobody else wants, and the lock alone.
+ *
+ * One iteration is {@link BATCH} operations on keys in random order; divide by that. The key is
+ * hashed each time, as a command does.
+ *
+ *     deno bench bench/store_bench.ts
+ *
+ * @module
+ */
+
+import { Int64 } from "../src/base/int64.ts";
+import { Key } from "../src/store/key.ts";
+import type { LockKind } from "../src/store/locks.ts";
+import { Store } from "../src/store/store.ts";
+
+/** Operations in one iteration. */
+const BATCH = 1000;
+const KEYS = 100_000;
+const KEY_BYTES = 11;
+const VALUE = new TextEncoder().encode("v".repeat(32));
+
+/** `key:0000000` … one after the other, so that a key is a view and not a new string. */
+function keyNames(count: number, prefix: string): Uint8Array {
+  const names = new Uint8Array(count * KEY_BYTES);
+  for (let i = 0; i < count; i++) {
+    const name = `${prefix}:${String(i).padStart(7, "0")}`;
+    new TextEncoder().encodeInto(name, names.subarray(i * KEY_BYTES));
+  }
+  return names;
+}
+
+const present = keyNames(KEYS, "key");
+const absent = keyNames(KEYS, "nil");
+const numbers = keyNames(KEYS, "num");
+const key = new Key();
+const target = new Uint8Array(64);
+const delta = Int64.fromNumber(1);
+const sum = new Int64();
+
+function makeStore(lockKind: LockKind, shardCount = 64): Store {
+  return Store.create({
+    shardCount,
+    lockKind,
+    maxMemoryBytes: 128 * 2 ** 20,
+    maxValueBytes: 2 ** 20,
+    threadCount: 2,
+  });
+}
+
+const store = makeStore("mutex");
+store.nowMs = Date.now();
+for (let i = 0; i < KEYS; i++) {
+  store.locate(key.set(present, i * KEY_BYTES, (i + 1) * KEY_BYTES));
+  store.setString(0, key, VALUE, 0, VALUE.length, 0);
+  store.locate(key.set(numbers, i * KEY_BYTES, (i + 1) * KEY_BYTES));
+  store.addInteger(0, key, delta, sum);
+}
+
+let state = 1;
+/** Points {@link key} at a random name, located. */
+function pick(names: Uint8Array): void {
+  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+  const i = (state >>> 8) % KEYS;
+  store.locate(key.set(names, i * KEY_BYTES, (i + 1) * KEY_BYTES));
+}
+
+function set(names: Uint8Array): void {
+  pick(names);
+  store.locks.tryLock(key.shard, true);
+  store.setString(0, key, VALUE, 0, VALUE.length, 0);
+  store.locks.unlock(key.shard, true);
+}
+
+function remove(names: Uint8Array): void {
+  pick(names);
+  store.locks.tryLock(key.shard, true);
+  store.remove(0, key);
+  store.locks.unlock(key.shard, true);
+}
+
+Deno.bench({ name: "hash and locate only", group: "store" }, () => {
+  for (let i = 0; i < BATCH; i++) pick(present);
+});
+
+Deno.bench({ name: "get, present", group: "store", baseline: true }, () => {
+  for (let i = 0; i < BATCH; i++) {
+    pick(present);
+    store.locks.tryLock(key.shard, false);
+    const entry = store.lookup(0, key);
+    store.copyString(entry, target, 0);
+    store.locks.unlock(key.shard, false);
+  }
+});
+
+Deno.bench({ name: "get, absent", group: "store" }, () => {
+  for (let i = 0; i < BATCH; i++) {
+    pick(absent);
+    store.locks.tryLock(key.shard, false);
+    store.lookup(0, key);
+    store.locks.unlock(key.shard, false);
+  }
+});
+
+Deno.bench({ name: "set, overwrite", group: "store" }, () => {
+  for (let i = 0; i < BATCH; i++) set(present);
+});
+
+Deno.bench({ name: "add 1", group: "store" }, () => {
+  for (let i = 0; i < BATCH; i++) {
+    pick(numbers);
+    store.locks.tryLock(key.shard, true);
+    store.addInteger(0, key, delta, sum);
+    store.locks.unlock(key.shard, true);
+  }
+});
+
+let next = 0;
+function fresh(): void {
+  const i = next++ % KEYS;
+  store.locate(key.set(absent, i * KEY_BYTES, (i + 1) * KEY_BYTES));
+}
+
+Deno.bench({ name: "set new and remove it", group: "store" }, () => {
+  const first = next;
+  for (let i = 0; i < BATCH; i++) {
+    fresh();
+    store.locks.tryLock(key.shard, true);
+    store.setString(0, key, VALUE, 0, VALUE.length, 0);
+    store.locks.unlock(key.shard, true);
+  }
+  next = first;
+  for (let i = 0; i < BATCH; i++) {
+    fresh();
+    store.locks.tryLock(key.shard, true);
+    store.remove(0, key);
+    store.locks.unlock(key.shard, true);
+  }
+});
+
+Deno.bench({ name: "remove, absent", group: "store" }, () => {
+  for (let i = 0; i < BATCH; i++) remove(absent);
+});
+
+for (const kind of ["mutex", "rwlock"] as const) {
+  for (const [who, canDieAlone] of [["server thread", false], ["worker", true]] as const) {
+    const { locks } = Store.attach(makeStore(kind).memory, 1, canDieAlone);
+    Deno.bench({ name: `${kind}, exclusive, ${who}`, group: "lock and unlock" }, () => {
+      for (let i = 0; i < BATCH; i++) {
+        locks.tryLock(i & 63, true);
+        locks.unlock(i & 63, true);
+      }
+    });
+    Deno.bench({ name: `${kind}, shared, ${who}`, group: "lock and unlock" }, () => {
+      for (let i = 0; i < BATCH; i++) {
+        locks.tryLock(i & 63, false);
+        locks.unlock(i & 63, false);
+      }
+    });
+  }
+}

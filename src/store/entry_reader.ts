@@ -1,0 +1,160 @@
+/**
+ * Reads entries (layout in entry.ts) as clients see them.
+ *
+ * @module
+ */
+
+import {
+  decimalDigitCount,
+  formatInt64,
+  Int64,
+  INT64_MAX_DECIMAL_BYTES,
+  parseInt64,
+} from "../base/int64.ts";
+import type { Arena } from "./arena.ts";
+import {
+  Encoding,
+  Entry,
+  ENTRY_HEADER_BYTES,
+  EntryFlag,
+  type EntryType,
+  keyOffset,
+  TTL_BYTES,
+} from "./entry.ts";
+import type { Extents } from "./extents.ts";
+
+/**
+ * Reads entries by their address.
+ *
+ * Thread: one instance per thread; every call needs the lock of the entry's shard, shared is enough.
+ */
+export class EntryReader {
+  readonly #arena: Arena;
+  readonly #extents: Extents;
+  readonly #value = new Int64();
+  readonly #decimal = new Uint8Array(INT64_MAX_DECIMAL_BYTES);
+
+  /** Wires the parts of one thread together. */
+  constructor(arena: Arena, extents: Extents) {
+    this.#arena = arena;
+    this.#extents = extents;
+  }
+
+  /** Type of an entry. */
+  type(entry: number): EntryType {
+    return (this.#arena.read(entry, Entry.TYPE) & 0xff) as EntryType;
+  }
+
+  /** Number of the entry's last mutation, 48 bits, drawn per shard. */
+  seq(entry: number): number {
+    return (this.#arena.read(entry, Entry.KEY_BYTES) >>> 16) * 2 ** 32 +
+      this.#arena.read(entry, Entry.SEQ_LO);
+  }
+
+  /** Expiry time of an entry in milliseconds since 1970; 0 = never. */
+  expireAtMs(entry: number): number {
+    if ((this.flags(entry) & EntryFlag.HAS_TTL) === 0) return 0;
+    const word = ENTRY_HEADER_BYTES / 4;
+    return this.#arena.read(entry, word + 1) * 2 ** 32 + this.#arena.read(entry, word);
+  }
+
+  /** Length in bytes of a string as a client sees it; an integer counts its decimal digits. */
+  stringLength(entry: number): number {
+    if (this.encoding(entry) !== Encoding.INTEGER) {
+      return this.#arena.read(entry, Entry.VALUE_BYTES);
+    }
+    this.readInteger(entry, this.#value);
+    const value = this.#value.toNumber();
+    if (value >= 0 && value <= Number.MAX_SAFE_INTEGER) return decimalDigitCount(value);
+    return formatInt64(this.#value.hi, this.#value.lo, this.#decimal, 0);
+  }
+
+  /**
+   * Copies a string as a client sees it to `target[offset…]`.
+   *
+   * @returns bytes written, equal to {@link EntryReader.stringLength}
+   */
+  copyString(entry: number, target: Uint8Array, offset: number): number {
+    const encoding = this.encoding(entry);
+    if (encoding === Encoding.INTEGER) {
+      this.readInteger(entry, this.#value);
+      return formatInt64(this.#value.hi, this.#value.lo, target, offset);
+    }
+    const byteCount = this.#arena.read(entry, Entry.VALUE_BYTES);
+    if (encoding === Encoding.EXTENTS) {
+      this.#extents.copyOut(entry, target, offset);
+      return byteCount;
+    }
+    const bytes = this.#arena.bytesOf(entry);
+    const at = this.#arena.byteAt(entry) + this.keyOffset(entry) + this.keyBytes(entry);
+    if (byteCount <= 32) {
+      for (let i = 0; i < byteCount; i++) target[offset + i] = bytes[at + i]!;
+    } else {
+      target.set(bytes.subarray(at, at + byteCount), offset);
+    }
+    return byteCount;
+  }
+
+  /** Copies the key of an entry to `target[offset…]`; returns its length. */
+  copyKey(entry: number, target: Uint8Array, offset: number): number {
+    const at = this.#arena.byteAt(entry) + this.keyOffset(entry);
+    const byteCount = this.keyBytes(entry);
+    target.set(this.#arena.bytesOf(entry).subarray(at, at + byteCount), offset);
+    return byteCount;
+  }
+
+  /**
+   * Reads a string as an integer.
+   *
+   * @returns false when it is not a canonical int64; `result` is then unchanged
+   */
+  readInteger(entry: number, result: Int64): boolean {
+    const encoding = this.encoding(entry);
+    if (encoding === Encoding.INTEGER) {
+      const word = this.integerWord(entry);
+      result.lo = this.#arena.read(entry, word);
+      result.hi = this.#arena.read(entry, word + 1) | 0;
+      return true;
+    }
+    const byteCount = this.#arena.read(entry, Entry.VALUE_BYTES);
+    if (encoding !== Encoding.RAW || byteCount > INT64_MAX_DECIMAL_BYTES) return false;
+    const at = this.#arena.byteAt(entry) + this.keyOffset(entry) + this.keyBytes(entry);
+    return parseInt64(this.#arena.bytesOf(entry), at, at + byteCount, result);
+  }
+
+  /** Whether an entry has expired by `nowMs`, milliseconds since 1970. */
+  isExpired(entry: number, nowMs: number): boolean {
+    if ((this.flags(entry) & EntryFlag.HAS_TTL) === 0) return false;
+    return this.expireAtMs(entry) <= nowMs;
+  }
+
+  /** Flags of an entry, bits of {@link EntryFlag}. */
+  flags(entry: number): number {
+    return (this.#arena.read(entry, Entry.TYPE) >>> 16) & 0xff;
+  }
+
+  /** How the value of an entry is stored. */
+  encoding(entry: number): number {
+    return (this.#arena.read(entry, Entry.TYPE) >>> 8) & 0xff;
+  }
+
+  /** Length of the key of an entry in bytes. */
+  keyBytes(entry: number): number {
+    return this.#arena.read(entry, Entry.KEY_BYTES) & 0xffff;
+  }
+
+  /** Bytes of an entry before its key. */
+  keyOffset(entry: number): number {
+    return keyOffset(
+      this.flags(entry),
+      this.encoding(entry),
+      this.#arena.read(entry, Entry.VALUE_BYTES),
+    );
+  }
+
+  /** Word offset of the low half of an INTEGER value in its entry. */
+  integerWord(entry: number): number {
+    const hasTtl = (this.flags(entry) & EntryFlag.HAS_TTL) !== 0;
+    return (ENTRY_HEADER_BYTES + (hasTtl ? TTL_BYTES : 0)) / 4;
+  }
+}
