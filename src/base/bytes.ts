@@ -26,7 +26,11 @@ export class ByteWriter {
 
   readonly #initialBytes: number;
 
-  /** @param initialBytes capacity to start with, in bytes */
+  /**
+   * Makes an empty writer.
+   *
+   * @param initialBytes capacity to start with, in bytes
+   */
   constructor(initialBytes = 256) {
     this.#initialBytes = initialBytes;
     this.bytes = new Uint8Array(initialBytes);
@@ -135,7 +139,11 @@ export class InputBuffer {
 
   readonly #initialBytes: number;
 
-  /** @param initialBytes capacity to start with and to shrink back to, in bytes */
+  /**
+   * Makes an empty buffer.
+   *
+   * @param initialBytes capacity to start with and to shrink back to, in bytes
+   */
   constructor(initialBytes = 4096) {
     this.#initialBytes = initialBytes;
     this.bytes = new Uint8Array(initialBytes);

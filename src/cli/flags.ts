@@ -12,6 +12,7 @@ import {
   count,
   duration,
   host,
+  hostNames,
   milliseconds,
   oneOf,
   pool,
@@ -167,6 +168,16 @@ export const FLAGS: readonly Flag[] = [
     fields: ["maxConnections"],
     read: count("maxConnections"),
     show: (config) => String(config.maxConnections),
+  },
+  {
+    name: "allowed-hosts",
+    placeholder: "<names>",
+    group: CLIENTS,
+    summary: "names that HTTP requests may give as Host, besides localhost and IP addresses, " +
+      "separated by commas",
+    fields: ["allowedHosts"],
+    read: hostNames,
+    show: (config) => config.allowedHosts.join(",") || "none",
   },
   {
     name: "max-request-bytes",

@@ -137,6 +137,17 @@ export function host(text: string): Reading {
     : refused("be an IP address or a host name, e.g. 127.0.0.1 or ::1");
 }
 
+/** Reads host names separated by commas, without ports, or `none`. */
+export function hostNames(text: string): Reading {
+  if (text === "none") return settings({ allowedHosts: [] });
+  const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  return names.length > 0 && names.every((name) => /^[0-9a-z_][0-9a-z._-]*$/i.test(name))
+    ? settings({ allowedHosts: names })
+    : refused(
+      "be host names without ports, separated by commas, e.g. sluice,events.example, or none",
+    );
+}
+
 /** Reads a switch; a flag without a value reads `true`. */
 export function toggle(field: "insecure"): ValueReader {
   return (text) => {

@@ -54,6 +54,8 @@ export interface Config {
   readonly maxRequestBytes: number;
   /** Connections over all listeners. */
   readonly maxConnections: number;
+  /** Names that HTTP requests may give as `Host`, besides `localhost` and IP addresses. */
+  readonly allowedHosts: readonly string[];
   /** Time to send a request's head. Unit: ms. */
   readonly headerTimeoutMs: number;
   /** Time an HTTP connection may be idle. Unit: ms. */
@@ -96,6 +98,7 @@ export function defaultConfig(coreCount: number = navigator.hardwareConcurrency)
     maxValueBytes: 16 * 2 ** 20,
     maxRequestBytes: 2 ** 20,
     maxConnections: 1000,
+    allowedHosts: [],
     headerTimeoutMs: 10_000,
     idleTimeoutMs: 60_000,
     respIdleTimeoutMs: 0,

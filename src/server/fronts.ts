@@ -112,7 +112,7 @@ function createHttpFront(parts: FrontParts, dispatcher: Dispatcher, intake: Even
     maxRequestBytes: config.maxRequestBytes,
     counters,
     counterIds: { requests: PROTOCOL_COUNTERS.http.commands },
-    guard: new BrowserGuard(),
+    guard: new BrowserGuard({ allowedHosts: config.allowedHosts }),
     onBatch: () => dispatcher.beginBatch(),
   });
   return {

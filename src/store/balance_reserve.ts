@@ -57,6 +57,8 @@ export class BalanceReserve implements ReserveSink {
   readonly #reclaim: () => boolean;
 
   /**
+   * Wires the parts of one thread together.
+   *
    * @param reclaim frees pages by compaction; called when the reserve cannot grow, with no lock held
    */
   constructor(

@@ -41,7 +41,7 @@ export class BlockAllocator {
    *
    * Lets tests show that a write that runs out of memory at any step changes nothing.
    */
-  failAfterRequests = -1;
+  failAfterRequests: number = -1;
 
   readonly #arena: Arena;
   readonly #pages: PageAllocator;

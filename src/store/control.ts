@@ -43,7 +43,6 @@ export const Header = {
   HASH_SEED_1: 6,
   MAX_VALUE_BYTES: 7,
   SEGMENT_SHIFT: 8,
-  TIMING: 9,
   /** int64 index 8 = byte 64. */
   PAGE_STACK_LONG: 8,
   PAGES_FREE: 18,
@@ -102,8 +101,6 @@ export interface ControlOptions {
   maxValueBytes: number;
   /** log2 of the units (8 bytes) in a segment. */
   segmentShift: number;
-  /** Whether lock wait and hold times are measured. */
-  timing: boolean;
 }
 
 /** Typed views and offsets over the control region. */
@@ -152,7 +149,6 @@ export class ControlRegion {
     words[Header.HASH_SEED_1] = options.hashSeed[1]!;
     words[Header.MAX_VALUE_BYTES] = options.maxValueBytes;
     words[Header.SEGMENT_SHIFT] = options.segmentShift;
-    words[Header.TIMING] = options.timing ? 1 : 0;
     // Page 0 is never handed out, so that address 0 can mean "none".
     words[Header.PAGES_FREE] = options.pageCount - 1;
     words[Header.PAGES_FRESH] = 1;

@@ -57,21 +57,12 @@ export function hashKey(key: Key, seed0: number, seed1: number): void {
   }
 
   v2 ^= 0xee;
-  for (let round = 0; round < 3; round++) {
-    v0 = (v0 + v1) | 0;
-    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
-    v0 = (v0 << 16) | (v0 >>> 16);
-    v2 = (v2 + v3) | 0;
-    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
-    v0 = (v0 + v3) | 0;
-    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
-    v2 = (v2 + v1) | 0;
-    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
-    v2 = (v2 << 16) | (v2 >>> 16);
-  }
-  key.hash = (v1 ^ v3) >>> 0;
-  v1 ^= 0xdd;
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 6; round++) {
+    if (round === 3) {
+      key.hash = (v1 ^ v3) >>> 0;
+      v1 ^= 0xdd;
+    }
+    // The same round as above; a function could not change four locals.
     v0 = (v0 + v1) | 0;
     v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
     v0 = (v0 << 16) | (v0 >>> 16);

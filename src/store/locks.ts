@@ -101,7 +101,11 @@ export class LockPoisonedError extends Error {
   /** The shard that is torn. */
   readonly shard: number;
 
-  /** @param shard the shard that is torn */
+  /**
+   * Makes the error.
+   *
+   * @param shard the shard that is torn
+   */
   constructor(shard: number) {
     super(`Cannot lock shard ${shard}: it was poisoned by a fault inside a critical section`);
     this.shard = shard;
@@ -142,6 +146,8 @@ export class ShardLocks {
   readonly #tracksPhases: boolean;
 
   /**
+   * Attaches this thread to the locks.
+   *
    * @param control the region with the lock lines
    * @param threadId this thread, 0 to 65,534
    * @param tracksPhases whether this thread may die alone, so that others must be able to tell how

@@ -76,6 +76,8 @@ export class PageAllocator {
   readonly #longs: BigInt64Array<SharedArrayBuffer>;
 
   /**
+   * Attaches to the descriptors and the stack.
+   *
    * @param control the region that holds the stack's head
    * @param descriptors made by {@link PageAllocator.createDescriptors}
    */

@@ -46,8 +46,6 @@ export interface StoreOptions {
   threadCount: number;
   /** Secret key of the hash; drawn at random when absent. */
   hashSeed?: Uint32Array;
-  /** Whether lock wait and hold times are measured. */
-  timing?: boolean;
   /** Segment size in bytes, for tests that want several. */
   segmentBytes?: number;
 }
@@ -191,7 +189,6 @@ export class Store {
       hashSeed: options.hashSeed ?? crypto.getRandomValues(new Uint32Array(2)),
       maxValueBytes: options.maxValueBytes,
       segmentShift: arena.shift,
-      timing: options.timing ?? false,
     });
     const memory: StoreMemory = {
       control: control.buffer,

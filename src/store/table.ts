@@ -64,7 +64,8 @@ const BUCKET_UNITS = BUCKET_BYTES / 8;
 const DIRECTORY_BYTES = [1024, MAX_BLOCK_BYTES, PAGE_BYTES];
 
 /** Largest number of buckets; beyond it chains grow. */
-export const MAX_BUCKETS = (PAGE_BYTES / 4 - SMALL_LEAVES) * PAGE_LEAF_BUCKETS + PAGE_LEAF_BUCKETS;
+export const MAX_BUCKETS: number = (PAGE_BYTES / 4 - SMALL_LEAVES) * PAGE_LEAF_BUCKETS +
+  PAGE_LEAF_BUCKETS;
 
 /**
  * Operations on tables.

@@ -47,6 +47,7 @@ const OTHER_VALUES: Readonly<Record<string, [text: string, settings: Partial<Con
   "shards": ["16", { shards: 16 }],
   "lock": ["rwlock", { lock: "rwlock" }],
   "max-connections": ["5000", { maxConnections: 5000 }],
+  "allowed-hosts": ["sluice,Events.example", { allowedHosts: ["sluice", "Events.example"] }],
   "max-request-bytes": ["2mb", { maxRequestBytes: 2097152 }],
   "header-timeout": ["500ms", { headerTimeoutMs: 500 }],
   "idle-timeout": ["2m", { idleTimeoutMs: 120_000 }],
@@ -103,6 +104,12 @@ Deno.test("parseCommandLine: an error names the flag or variable, its value, and
       "--workers 8-2",
       {},
       '--workers "8-2" must be N, or MIN-MAX with MIN at most MAX, from 1 to 256: e.g. 4 or 2-8',
+    ],
+    [
+      "--allowed-hosts a.example:80",
+      {},
+      '--allowed-hosts "a.example:80" must be host names without ports, separated by commas, ' +
+      "e.g. sluice,events.example, or none",
     ],
     ["--shards 48", {}, '--shards "48" must be a power of two from 1 to 4096'],
     ["--max-memory 12", {}, '--max-memory "12" must be a size from 1mb to 32gb, e.g. 64mb'],

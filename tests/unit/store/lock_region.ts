@@ -16,7 +16,6 @@ export function lockRegion(kind: LockKind, shardCount = 4): ControlRegion {
     hashSeed: new Uint32Array([1, 2]),
     maxValueBytes: 1,
     segmentShift: 13,
-    timing: false,
   });
 }
 

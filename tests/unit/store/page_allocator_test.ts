@@ -14,7 +14,6 @@ function allocatorOf(pageCount: number): { pages: PageAllocator; control: Contro
     hashSeed: new Uint32Array(2),
     maxValueBytes: 1,
     segmentShift: 13,
-    timing: false,
   });
   const pages = new PageAllocator(control, PageAllocator.createDescriptors(pageCount));
   return { pages, control };
