@@ -5,13 +5,15 @@
  * insertion is timed: the clock is read after each one and the difference to the reading before is
  * its time, so nothing can hide between two of them.
  *
- * A computer stops a thread for other reasons, too: the scheduler, interrupts, first touches of
- * memory. So there is a control: the same loop, the same number of times, which writes as many
- * bytes to fresh memory without a store. What the control shows, the store cannot beat.
+ * A computer stops a thread for other reasons, too: the scheduler (slices of 4 ms on Linux),
+ * interrupts, first touches of memory. So there is a control, which runs as long: the same loop
+ * writes as many bytes to fresh memory, without a store. And a pause that belongs to the store comes
+ * back when the same keys are inserted again, one that belongs to the machine does not: a run with
+ * a long pause is repeated.
  *
  *     deno run --allow-read bench/insert_pause.ts [keys] [arena MiB]
  *
- * Exit code 1 when an insertion took 2 ms or more and the control stayed below that.
+ * Exit code 1 when three runs had an insertion of 2 ms or more each and a control had not.
  *
  * @module
  */
@@ -22,6 +24,8 @@ import { Store, WriteStatus } from "../src/store/store.ts";
 const LIMIT_MS = 2;
 const KEY_BYTES = 11;
 const VALUE_BYTES = 8;
+/** Runs before a long pause counts as the store's own. */
+const ROUNDS = 3;
 /** Pauses that are looked at one by one. */
 const WORST = 10;
 
@@ -139,17 +143,18 @@ function insertAll(count: number, arenaMib: number): { pauses: Pauses; store: St
   return { pauses, store };
 }
 
-/** The same loop without a store: as many bytes, to fresh memory, a bucket and an entry each time. */
-function control(count: number, bytesPerKey: number): Pauses {
+/** The same loop without a store: as many bytes, in fresh memory for the first `count` times. */
+function control(count: number, bytesPerKey: number, durationMs: number): Pauses {
   const wordsPerKey = Math.ceil(bytesPerKey / 4);
   const memory = new Int32Array(new SharedArrayBuffer(count * wordsPerKey * 4));
   const pauses = new Pauses();
   const bytes = new TextEncoder().encode("key:0000000");
   const startMs = performance.now();
   let beforeMs = startMs;
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; beforeMs - startMs < durationMs; i++) {
     writeName(bytes, i);
-    for (let word = 0; word < wordsPerKey; word++) memory[i * wordsPerKey + word] = bytes[10]!;
+    const at = (i % count) * wordsPerKey;
+    for (let word = 0; word < wordsPerKey; word++) memory[at + word] = bytes[10]!;
     const nowMs = performance.now();
     pauses.add(i, nowMs - beforeMs);
     beforeMs = nowMs;
@@ -158,27 +163,39 @@ function control(count: number, bytesPerKey: number): Pauses {
   return pauses;
 }
 
+/** One run and its control. @returns their longest pauses in milliseconds */
+function measure(count: number, arenaMib: number): [number, number] {
+  const { pauses, store } = insertAll(count, arenaMib);
+  pauses.print(`insertions into one shard, arena of ${arenaMib} MiB`, (i) => growthAt(i + 1));
+  const { blockBytes, usedBytes, keyCount } = store.stats();
+  say(
+    `  ${keyCount} keys, ${(blockBytes / keyCount).toFixed(1)} bytes per key in blocks, ${
+      (usedBytes / keyCount).toFixed(1)
+    } in pages (${KEY_BYTES} + ${VALUE_BYTES} of them are the client's)`,
+  );
+  const controlPauses = control(count, usedBytes / keyCount, pauses.totalMs);
+  controlPauses.print("control: the same loop without a store", () => "");
+  return [pauses.longestMs, controlPauses.longestMs];
+}
+
 const count = Number(Deno.args[0] ?? 5_000_000);
 const arenaMib = Number(Deno.args[1] ?? 1024);
 // Once in small, so that the compiler is done with its work before anything is measured.
 insertAll(Math.min(count, 200_000), arenaMib);
-control(Math.min(count, 200_000), 60);
-const { pauses, store } = insertAll(count, arenaMib);
-pauses.print(`insertions into one shard, arena of ${arenaMib} MiB`, (i) => growthAt(i + 1));
-const { blockBytes, usedBytes, keyCount } = store.stats();
-say(
-  `  ${keyCount} keys, ${(blockBytes / keyCount).toFixed(1)} bytes per key in blocks, ${
-    (usedBytes / keyCount).toFixed(1)
-  } in pages (${KEY_BYTES} + ${VALUE_BYTES} of them are the client's)`,
-);
-const controlPauses = control(count, usedBytes / keyCount);
-controlPauses.print("control: the same loop without a store", () => "");
-const isLate = pauses.longestMs >= LIMIT_MS;
-say(
-  isLate
-    ? `An insertion took ${pauses.longestMs.toFixed(2)} ms, the control ${
-      controlPauses.longestMs.toFixed(2)
-    } ms at most.`
-    : `No insertion took ${LIMIT_MS} ms.`,
-);
-if (isLate && controlPauses.longestMs < LIMIT_MS) Deno.exit(1);
+control(Math.min(count, 200_000), 60, 100);
+let shortest = Infinity;
+let quietest = Infinity;
+for (let round = 0; round < ROUNDS && shortest >= LIMIT_MS; round++) {
+  const [longestMs, controlMs] = measure(count, arenaMib);
+  shortest = Math.min(shortest, longestMs);
+  quietest = Math.min(quietest, controlMs);
+}
+if (shortest < LIMIT_MS) {
+  say(`No insertion of the last run took ${LIMIT_MS} ms (longest ${shortest.toFixed(2)} ms).`);
+} else {
+  say(
+    `Every run had a pause of ${shortest.toFixed(2)} ms or more, every control one of ` +
+      `${quietest.toFixed(2)} ms or more.`,
+  );
+  if (quietest < LIMIT_MS) Deno.exit(1);
+}
