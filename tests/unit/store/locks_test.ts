@@ -405,11 +405,13 @@ Deno.test(
     // The dead one was notified: the flag says that a waiter is on its way.
     Atomics.store(region.words, region.shardAt(1) + 6, 1);
     main.unlock(1, true);
-    const slices = new Promise<string>((resolve) => setTimeout(() => resolve("clock"), 700));
     main.forgetDeadWaiter(7);
     // Not a promise about time: without the hand-over only the end of a 1 s sleep would wake it.
-    assert.equal(await Promise.race([wait.then(() => "notified"), slices]), "notified");
-    await wait;
+    const clock = new AbortController();
+    const slice = delay(700, "clock", { signal: clock.signal }).catch(() => "stopped");
+    assert.equal(await Promise.race([wait.then(() => "notified"), slice]), "notified");
+    clock.abort();
+    await slice;
     next.unlock(1, true);
   }),
 );
