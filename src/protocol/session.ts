@@ -22,7 +22,8 @@ export const OUTPUT_PAUSE_BYTES = 262144;
  * What the connection does after {@link Session.process} returned.
  *
  * - `NEED_INPUT`: write the output, then read more.
- * - `FLUSH`: write the output, then call `process` again without reading.
+ * - `FLUSH`: write the output, if any, let others have their turn, then call `process` again without
+ *   reading.
  * - `CLOSE`: write the output, then close.
  */
 export const SessionStep = { NEED_INPUT: 0, FLUSH: 1, CLOSE: 2 } as const;

@@ -104,8 +104,8 @@ export class ConnectionSet implements ConnectionHost, Disposable {
   }
 
   /** See {@link ConnectionHost.park}. */
-  park(): Promise<void> | undefined {
-    return this.#turns?.park(this.#connections.size);
+  park(nowMs: number): Promise<void> | undefined {
+    return this.#turns?.park(this.#connections.size, nowMs);
   }
 
   /** See {@link ConnectionHost.sessionFailed}. */

@@ -11,15 +11,28 @@
  * see about as many reads as the budget allows, others are still waiting for theirs; when one sees
  * fewer, everybody has been served, and all that are parked may read again.
  *
+ * Few connections fit the budget and need not park each time, but one of them that always has more to
+ * do keeps the runtime from its I/O driver as well: operations that are ready are done on the spot,
+ * thousands of them in a row, and nobody notices that another client has sent something. So once in
+ * a while they take a turn, too.
+ *
  * @see docs/architecture.md
  * @module
  */
 
 /**
- * Up to this many open connections nobody parks: all of them fit the budget, and a parked
- * connection pays a turn (some 30 µs) per batch.
+ * Up to this many open connections nobody parks for each batch: all of them fit the budget, and a
+ * parked connection pays a turn (some 30 µs) per batch.
  */
 const UNPARKED_CONNECTIONS_MAX = 64;
+
+/**
+ * After this long without a turn somebody parks, however few connections there are.
+ *
+ * Unit: ms. Reason: that is how long one busy client can delay the others; a turn costs below one
+ * hundredth of it.
+ */
+export const TURN_INTERVAL_MS = 4;
 
 /**
  * A turn with this many reads was ended by the budget and not by a lack of ready sockets: each
@@ -45,6 +58,8 @@ export class FairTurns implements Disposable {
   #turning = false;
   #readCount = 0;
   #over = false;
+  /** When the last turn ended, by `performance.now()`. */
+  #turnedAtMs = -Infinity;
 
   private constructor(near: Deno.TcpConn, far: Deno.TcpConn) {
     this.#near = near;
@@ -73,10 +88,14 @@ export class FairTurns implements Disposable {
    * Asks whether a connection that was served may read again at once.
    *
    * @param connectionCount open connections
+   * @param nowMs a recent reading of `performance.now()`
    * @returns undefined if so, else a promise of its turn; it never rejects
    */
-  park(connectionCount: number): Promise<void> | undefined {
-    if (connectionCount <= UNPARKED_CONNECTIONS_MAX || this.#over) return undefined;
+  park(connectionCount: number, nowMs: number): Promise<void> | undefined {
+    if (this.#over) return undefined;
+    const fewAndRecent = connectionCount <= UNPARKED_CONNECTIONS_MAX &&
+      nowMs - this.#turnedAtMs < TURN_INTERVAL_MS;
+    if (fewAndRecent) return undefined;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#parked.push(resolve);
     if (!this.#turning) {
@@ -103,6 +122,7 @@ export class FairTurns implements Disposable {
           await this.#near.write(this.#byte);
           await this.#far.read(this.#room);
         } while (this.#readCount >= FULL_TURN_READS);
+        this.#turnedAtMs = performance.now();
         this.#release();
       }
     } catch {

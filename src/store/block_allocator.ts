@@ -110,6 +110,7 @@ export class BlockAllocator {
     this.#arena.write(address, 0, descriptors[at + Page.FREE_HEAD]!);
     descriptors[at + Page.FREE_HEAD] = index + 1;
     const used = --descriptors[at + Page.USED]!;
+    this.#control.words[shardAt + Shard.FREES]!++;
     this.#control.doubles[(shardAt >> 1) + Shard.BLOCK_BYTES_DOUBLE]! -= classBytes;
     const listAt = shardAt + listOffset(kind, sizeClass);
     if (used + 1 === CLASS_BLOCKS[sizeClass]!) this.#link(page, listAt);

@@ -13,7 +13,7 @@
  * …           shard blocks, 1,024 bytes each
  *   0         lock line (see locks.ts)
  *   64        lock counters (see locks.ts)
- *   128       state: seq lo, seq hi, pages leased, pad, block bytes (float64), phase of the
+ *   128       state: seq lo, seq hi, pages leased, frees, block bytes (float64), phase of the
  *             mutation under way, blocks reserved by its plan
  *   192       heads of the lists of pages with free blocks, one word per (kind, size class)
  *   960       padding
@@ -64,6 +64,8 @@ export const Shard = {
   SEQ_LO: 32,
   SEQ_HI: 33,
   PAGES_LEASED: 34,
+  /** Blocks freed so far, modulo 2^32: without new ones compaction has nothing new to gain. */
+  FREES: 35,
   /** float64 index, from the block's first double. */
   BLOCK_BYTES_DOUBLE: 18,
   PHASE: 38,

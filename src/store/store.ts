@@ -120,6 +120,8 @@ export class Store {
   readonly #seed0: number;
   readonly #seed1: number;
   #nextReclaimShard = 0;
+  /** Frees in all shards when compaction last found nothing to gain anywhere; -1 = never. */
+  #fruitlessAtFrees = -1;
 
   private constructor(memory: StoreMemory, threadId: number, tracksPhases: boolean) {
     this.memory = memory;
@@ -394,9 +396,16 @@ export class Store {
    * @returns whether the write is worth another try
    */
   reclaim(): boolean {
+    // A refusal must stay cheap (P2): where nothing was freed since, there is nothing to look for.
+    const frees = this.#countFrees();
+    if (frees === this.#fruitlessAtFrees) return false;
+    let sawAll = true;
     for (let i = 0; i < this.shardCount; i++) {
       const shard = (this.#nextReclaimShard + i) & (this.shardCount - 1);
-      if (!this.locks.tryLock(shard, true)) continue;
+      if (!this.locks.tryLock(shard, true)) {
+        sawAll = false;
+        continue;
+      }
       this.#writer.markPhase(shard, MutationPhase.WRITING);
       const gained = this.#compactor.compactShard(shard);
       this.#writer.markPhase(shard, MutationPhase.DONE);
@@ -406,7 +415,17 @@ export class Store {
         return true;
       }
     }
+    if (sawAll) this.#fruitlessAtFrees = frees;
     return false;
+  }
+
+  /** Blocks freed in all shards so far, modulo 2^32; read before looking, so never too new. */
+  #countFrees(): number {
+    let frees = 0;
+    for (let shard = 0; shard < this.shardCount; shard++) {
+      frees += this.#control.words[this.#control.shardAt(shard) + Shard.FREES]!;
+    }
+    return frees >>> 0;
   }
 
   /** Sizes at this moment. Takes no lock. */

@@ -5,6 +5,7 @@
  */
 
 import type { ByteWriter, InputBuffer } from "../../base/bytes.ts";
+import { BatchSlice } from "../batch_slice.ts";
 import { OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../session.ts";
 import { encodeText } from "./characters.ts";
 import { Disposition } from "./disposition.ts";
@@ -31,6 +32,9 @@ export class HttpSession implements Session {
   /** Whether that request started while the server was stopping. */
   #isLate = false;
   #continueSent = false;
+  readonly #slice = new BatchSlice();
+  /** Output in front of the request's reply. Unit: bytes. */
+  #replyStart = 0;
 
   /**
    * Starts a conversation.
@@ -49,6 +53,7 @@ export class HttpSession implements Session {
   /** See {@link Session.process}. */
   process(input: InputBuffer, output: ByteWriter): SessionStep | Promise<SessionStep> {
     this.#service.beginBatch();
+    this.#slice.begin();
     const result = this.#run(input, output);
     return typeof result === "number" ? result : this.#resume(result, input, output);
   }
@@ -70,6 +75,7 @@ export class HttpSession implements Session {
         parser.begin(input);
       }
       const step = parser.parse(input);
+      this.#replyStart = output.length;
       exchange.begin(output);
       if (step === ParseStep.FAILED) {
         this.#service.refuse(exchange, parser.failure);
@@ -111,10 +117,13 @@ export class HttpSession implements Session {
 
   /** Takes an answered request from the input. Returns NEED_INPUT when the batch can go on. */
   #finishRequest(exchange: HttpExchange, input: InputBuffer, output: ByteWriter): SessionStep {
-    input.start = exchange.parser.requestEnd;
+    const { requestEnd } = exchange.parser;
+    const byteCount = requestEnd - input.start + output.length - this.#replyStart;
+    input.start = requestEnd;
     this.#inRequest = false;
     if (exchange.disposition === Disposition.CLOSE) return this.#closing();
-    return output.length > OUTPUT_PAUSE_BYTES ? SessionStep.FLUSH : SessionStep.NEED_INPUT;
+    const pauses = this.#slice.spend(byteCount) || output.length > OUTPUT_PAUSE_BYTES;
+    return pauses && input.start < input.end ? SessionStep.FLUSH : SessionStep.NEED_INPUT;
   }
 
   /** Tells a client that waits for it to send the body. */

@@ -11,6 +11,7 @@ import type { CounterSink } from "../../command/counters.ts";
 import { type Dispatcher, ExecuteStatus } from "../../command/dispatch.ts";
 import type { ServerPhase } from "../../command/phase.ts";
 import { ReplyCode } from "../../command/reply_code.ts";
+import { BatchSlice } from "../batch_slice.ts";
 import { OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../session.ts";
 import { ParseResult, RequestParser } from "./request_parser.ts";
 import { RespSink } from "./resp_sink.ts";
@@ -49,6 +50,7 @@ export class RespSession implements Session {
   readonly #options: RespSessionOptions;
   readonly #parser: RequestParser;
   readonly #sink: RespSink;
+  readonly #slice = new BatchSlice();
   /** Held only while processing or in the middle of a request. */
   #args: CommandArguments | undefined;
   /** The request under way began before the server was told to stop, so it is still served. */
@@ -84,6 +86,7 @@ export class RespSession implements Session {
     const args = this.#args ??= argumentsPool.take();
     sink.output = output;
     dispatcher.beginBatch();
+    this.#slice.begin();
     let executedCount = 0;
     let step: SessionStep = SessionStep.NEED_INPUT;
     for (;;) {
@@ -91,6 +94,7 @@ export class RespSession implements Session {
         step = SessionStep.FLUSH;
         break;
       }
+      const requestStart = input.start;
       const result = parser.parse(input, args);
       if (result === ParseResult.INCOMPLETE) break;
       if (result === ParseResult.ERROR) {
@@ -116,9 +120,14 @@ export class RespSession implements Session {
         counters.add(commandsProcessed, executedCount);
         return this.#resume(status, before, input, output);
       }
+      const byteCount = input.start - requestStart + output.length - before;
       if (client.replyMode !== ReplyMode.ON) this.#withhold(output, before);
       if (status === ExecuteStatus.CLOSE) {
         step = SessionStep.CLOSE;
+        break;
+      }
+      if (this.#slice.spend(byteCount) && input.start < input.end) {
+        step = SessionStep.FLUSH;
         break;
       }
     }

@@ -192,6 +192,20 @@ Deno.test("Store: compaction moves large values and their entries", () => {
   }
 });
 
+Deno.test("Store: compaction that found nothing finds something once blocks were freed", () => {
+  const store = smallStore({ shardCount: 4, maxMemoryBytes: 8 * MIB });
+  let count = 0;
+  while (set(store, `k${count}`, "v".repeat(500)) === WriteStatus.OK) count++;
+  for (let round = 0; round < 3; round++) {
+    assert.equal(store.reclaim(), false, "a full store has nothing to gain");
+    assert.equal(store.reclaim(), false, "and the second look says the same");
+  }
+  // Every third key: no page becomes empty by itself.
+  for (let i = 0; i < count; i += 3) remove(store, `k${i}`);
+  assert.equal(set(store, "other size", "w".repeat(1500)), WriteStatus.OK);
+  store.assertInvariants();
+});
+
 Deno.test("Store: a cancelled plan gives back an overflow bucket", () => {
   const store = smallStore({ shardCount: 1 });
   const before: number[] = [];
