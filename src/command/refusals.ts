@@ -45,6 +45,12 @@ export function refuseArity(row: CommandRow, sink: ReplySink): void {
   sink.error(ReplyCode.WRONG_ARITY, `wrong number of arguments for '${row.name}' command`);
 }
 
+/** Says that `HELLO` knows no such option, or not so. Thread: the connection's I/O thread. */
+export function refuseHelloOption(args: CommandArguments, index: number, sink: ReplySink): void {
+  const option = quote(args, index, QUOTED_BYTES);
+  sink.error(ReplyCode.SYNTAX, `Syntax error in HELLO option '${option}'`);
+}
+
 /** At most `maxBytes` bytes of an argument as one line of text. */
 function quote(args: CommandArguments, index: number, maxBytes: number): string {
   const start = args.starts[index]!;

@@ -243,7 +243,9 @@ export class Connection {
         this.front.latency?.recordMs(this.#clockMs - startedAtMs);
       }
       if (step !== SessionStep.FLUSH || this.#isOver()) return step;
-      // Without this a client that reads as fast as we write would never let the thread go.
+      // Without a turn, a client that reads as fast as we write, or wants no replies at all, would
+      // never let the thread go.
+      this.#clockMs = performance.now();
       const turn = this.#host.park(this.#clockMs);
       if (turn !== undefined) await turn;
       if (this.#isOver()) return step;

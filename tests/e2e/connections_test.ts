@@ -20,6 +20,57 @@ Deno.test("server: twenty silent clients on each port do not delay the next one 
   assert.equal(await resp.read(7), "+PONG\r\n");
 });
 
+/** Clients that always have more to do, each in a way of its own. */
+const GREEDY: readonly { name: string; port: "http" | "resp"; before?: string; batch: string }[] = [
+  {
+    name: "pipelines GET /metrics",
+    port: "http",
+    batch: "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1000),
+  },
+  { name: "pipelines INFO", port: "resp", batch: respCommand("INFO").repeat(5000) },
+  {
+    name: "names very many keys",
+    port: "resp",
+    batch: respCommand("EXISTS", ...new Array<string>(90_000).fill("a")),
+  },
+  {
+    name: "wants no replies",
+    port: "resp",
+    before: respCommand("SET", "big", "v".repeat(900_000)) + respCommand("CLIENT", "REPLY", "OFF"),
+    batch: respCommand("GET", "big").repeat(5000),
+  },
+];
+
+for (const { name, port, before, batch } of GREEDY) {
+  Deno.test(`server: a client that ${name} delays nobody else (P3)`, async () => {
+    await using server = await ServerProcess.start();
+    using greedy = await RawClient.connect(server.port(port));
+    using modest = await RawClient.connect(server.port("resp"));
+    await greedy.send(before ?? "");
+    const stop = new AbortController();
+    const load = Promise.all([greedy.sendForever(batch, stop.signal), greedy.discard()]);
+    const delaysMs: number[] = [];
+    const endMs = performance.now() + 1000;
+    try {
+      while (performance.now() < endMs) {
+        const sentAtMs = performance.now();
+        await modest.send(respCommand("PING"));
+        assert.equal(await modest.read(7), "+PONG\r\n");
+        delaysMs.push(performance.now() - sentAtMs);
+      }
+    } finally {
+      stop.abort();
+      greedy.close();
+      await load;
+    }
+    // Some 5 ms, and the noise of a shared machine; without turns it was seconds.
+    delaysMs.sort((a, b) => a - b);
+    const medianMs = delaysMs[delaysMs.length >> 1]!;
+    assert.ok(medianMs < 100, `median ${medianMs} ms of ${delaysMs.length}`);
+    assert.ok(delaysMs.at(-1)! < 1000, `longest ${delaysMs.at(-1)} ms of ${delaysMs.length}`);
+  });
+}
+
 Deno.test("server: the cap counts all listeners and says no in the client's protocol", async () => {
   await using server = await ServerProcess.start(["--max-connections", "2"]);
   using http = await RawClient.connect(server.port("http"));

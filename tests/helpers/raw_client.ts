@@ -37,6 +37,26 @@ export class RawClient implements Disposable {
     while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
   }
 
+  /** Sends `text` again and again until told to stop or the connection ends. */
+  async sendForever(text: string, stop: AbortSignal): Promise<void> {
+    const bytes = encoder.encode(text);
+    try {
+      while (!stop.aborted) await this.send(bytes);
+    } catch (error) {
+      if (!stop.aborted) throw error;
+    }
+  }
+
+  /** Reads and forgets whatever comes until the connection ends. */
+  async discard(): Promise<void> {
+    const bytes = new Uint8Array(1 << 18);
+    try {
+      while (await this.#socket.read(bytes) !== null);
+    } catch {
+      // Closed by the test.
+    }
+  }
+
   /** Says that nothing more will be sent. */
   closeWrite(): Promise<void> {
     return this.#socket.closeWrite();

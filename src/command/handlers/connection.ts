@@ -6,7 +6,7 @@
 
 import { DATABASE_COUNT } from "../../store/control.ts";
 import type { CommandCall } from "../call.ts";
-import { refuseArity } from "../refusals.ts";
+import { refuseArity, refuseHelloOption } from "../refusals.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { isClientName, NAME_RULE } from "./client_name.ts";
@@ -84,11 +84,7 @@ function handleHello(call: CommandCall): HandlerStatus {
       );
       return HandlerStatus.DONE;
     } else {
-      const known = args.is(i, "SETNAME") ? "SETNAME" : args.is(i, "AUTH") ? "AUTH" : undefined;
-      const detail = known === undefined
-        ? "Syntax error in HELLO: it takes [version [AUTH user password] [SETNAME name]]"
-        : `Syntax error in HELLO option '${known}'`;
-      sink.error(ReplyCode.SYNTAX, detail);
+      refuseHelloOption(args, i, sink);
       return HandlerStatus.DONE;
     }
   }

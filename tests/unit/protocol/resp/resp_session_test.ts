@@ -59,6 +59,14 @@ Deno.test("RespSession: POST as an array is an unknown command like any other", 
   assert.equal(client.closed, false);
 });
 
+Deno.test("RespSession: pauses a long pipeline whose replies nobody wants", async () => {
+  const client = new Harness().connect(1 << 17);
+  await client.send(request("SET", "k", "v".repeat(100_000)));
+  const batch = "CLIENT REPLY OFF\r\n" + "GET k\r\n".repeat(10_000) + "CLIENT REPLY ON\r\n";
+  assert.equal(await client.send(batch), "+OK\r\n");
+  assert.ok(client.flushCount > 1, `${client.flushCount} pauses`);
+});
+
 Deno.test("RespSession: pauses a pipeline whose replies pass the bound, and goes on", async () => {
   const harness = new Harness();
   const client = harness.connect();
