@@ -128,6 +128,8 @@ export class FakeConnection {
   written = "";
   /** How often something was written. */
   writeCount = 0;
+  /** Most bytes written at a time. */
+  largestWriteBytes = 0;
   /** Steps returned, in order. */
   readonly steps: SessionStep[] = [];
 
@@ -162,6 +164,7 @@ export class FakeConnection {
       if (this.output.length > 0) {
         this.written += toLatin1(this.output.view());
         this.writeCount++;
+        this.largestWriteBytes = Math.max(this.largestWriteBytes, this.output.length);
         this.output.clear();
       }
       if (step !== SessionStep.FLUSH) return;
