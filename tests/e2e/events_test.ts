@@ -46,6 +46,17 @@ Deno.test("server: an event that came in over HTTP is a balance over RESP and HT
   assert.equal((await http.readHttpReply()).body, `{"user":"alice","balance":75}`);
 });
 
+Deno.test("server: answers to the names of --allowed-hosts and to no others", async () => {
+  await using server = await ServerProcess.start(["--allowed-hosts", "sluice,events.example"]);
+  using http = await RawClient.connect(server.port("http"));
+  const statuses: number[] = [];
+  for (const name of ["sluice", "events.example:8080", "localhost", "127.0.0.1", "evil.example"]) {
+    await http.send(`GET /health HTTP/1.1\r\nHost: ${name}\r\n\r\n`);
+    statuses.push((await http.readHttpReply()).status);
+  }
+  assert.deepEqual(statuses, [200, 200, 200, 200, 421]);
+});
+
 Deno.test("server: overload is refused at once and loses nothing (P1, P2)", async () => {
   await using server = await ServerProcess.start([
     ...["--workers", "1", "--work-ms", "100", "--channel-capacity", "10"],
