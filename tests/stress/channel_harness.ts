@@ -9,6 +9,7 @@
 
 import { BoundedChannel } from "../../src/channel/bounded_channel.ts";
 import { ConsumerSlots } from "../../src/channel/consumer_slots.ts";
+import { type CrewMember, enlist } from "./crew.ts";
 import { Evidence, type Orders, type WorkerReport } from "./channel_evidence.ts";
 
 const CHANNEL_URL = new URL("../../src/channel/bounded_channel.ts", import.meta.url);
@@ -195,22 +196,10 @@ function judge(
   return { missing, outOfOrder };
 }
 
-function start(orders: Orders): { ready: Promise<void>; report: Promise<WorkerReport> } {
-  const worker = new Worker(new URL("./channel_worker.ts", import.meta.url), {
-    type: "module",
-    name: `${orders.role} ${orders.index}`,
-  });
-  const ready = Promise.withResolvers<void>();
-  const report = Promise.withResolvers<WorkerReport>();
-  worker.onmessage = (message: MessageEvent<"ready" | WorkerReport>) => {
-    if (message.data === "ready") ready.resolve();
-    else report.resolve(message.data);
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    ready.reject(new Error(event.message));
-    report.reject(new Error(event.message));
-  };
-  worker.postMessage(orders);
-  return { ready: ready.promise, report: report.promise };
+function start(orders: Orders): CrewMember<WorkerReport> {
+  return enlist(
+    new URL("./channel_worker.ts", import.meta.url),
+    `${orders.role} ${orders.index}`,
+    orders,
+  );
 }

@@ -9,6 +9,7 @@
 
 import { ControlRegion } from "../../src/store/control.ts";
 import { type LockKind, ShardLocks } from "../../src/store/locks.ts";
+import { type CrewMember, enlist, sumOf } from "./crew.ts";
 import {
   Block,
   BLOCK_WORDS,
@@ -184,40 +185,24 @@ export async function runLockStress(stress: LockStress): Promise<LockStressResul
     if (line.some((word) => word !== 0)) leftovers.push(`shard ${shard}: ${[...line]}`);
   }
   return {
-    sections: sum(
+    sections: sumOf(
       reports,
       (report) => report.sharedSections + report.exclusiveSections.reduce((a, b) => a + b, 0),
     ),
-    violations: sum(reports, (report) => report.violations),
+    violations: sumOf(reports, (report) => report.violations),
     lost,
     contended,
-    sharedOverlaps: sum(reports, (report) => report.sharedOverlaps),
+    sharedOverlaps: sumOf(reports, (report) => report.sharedOverlaps),
     timedOut,
     leftovers: leftovers.join("; "),
     elapsedMs: performance.now() - startedAtMs,
   };
 }
 
-function sum(reports: LockReport[], of: (report: LockReport) => number): number {
-  return reports.reduce((total, report) => total + of(report), 0);
-}
-
-function start(orders: LockOrders): { ready: Promise<void>; report: Promise<LockReport> } {
-  const worker = new Worker(new URL("./lock_worker.ts", import.meta.url), {
-    type: "module",
-    name: `lock stress ${orders.threadId}`,
-  });
-  const ready = Promise.withResolvers<void>();
-  const report = Promise.withResolvers<LockReport>();
-  worker.onmessage = (message: MessageEvent<"ready" | LockReport>) => {
-    if (message.data === "ready") ready.resolve();
-    else report.resolve(message.data);
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    ready.reject(new Error(event.message));
-    report.reject(new Error(event.message));
-  };
-  worker.postMessage(orders);
-  return { ready: ready.promise, report: report.promise };
+function start(orders: LockOrders): CrewMember<LockReport> {
+  return enlist(
+    new URL("./lock_worker.ts", import.meta.url),
+    `lock stress ${orders.threadId}`,
+    orders,
+  );
 }

@@ -10,6 +10,7 @@ import { BalanceReserve } from "../../src/store/balance_reserve.ts";
 import { ControlRegion, Header } from "../../src/store/control.ts";
 import { PageAllocator } from "../../src/store/page_allocator.ts";
 import { PAGE_UNITS } from "../../src/store/size_classes.ts";
+import { type CrewMember, enlist } from "./crew.ts";
 import { StackEvidence, type StackOrders, type StackReport } from "./stack_evidence.ts";
 import type { Mutation } from "./twin.ts";
 
@@ -148,22 +149,10 @@ function checkReserve(reserve: BalanceReserve, control: ControlRegion): string {
   return spare === free.length ? "" : `${spare} blocks are spare, ${free.length} on the stack`;
 }
 
-function start(orders: StackOrders): { ready: Promise<void>; report: Promise<StackReport> } {
-  const worker = new Worker(new URL("./stack_worker.ts", import.meta.url), {
-    type: "module",
-    name: `stack stress ${orders.threadId}`,
-  });
-  const ready = Promise.withResolvers<void>();
-  const report = Promise.withResolvers<StackReport>();
-  worker.onmessage = (message: MessageEvent<"ready" | StackReport>) => {
-    if (message.data === "ready") ready.resolve();
-    else report.resolve(message.data);
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    ready.reject(new Error(event.message));
-    report.reject(new Error(event.message));
-  };
-  worker.postMessage(orders);
-  return { ready: ready.promise, report: report.promise };
+function start(orders: StackOrders): CrewMember<StackReport> {
+  return enlist(
+    new URL("./stack_worker.ts", import.meta.url),
+    `stack stress ${orders.threadId}`,
+    orders,
+  );
 }

@@ -11,6 +11,7 @@ import { Int64 } from "../../src/base/int64.ts";
 import { Key } from "../../src/store/key.ts";
 import type { LockKind } from "../../src/store/locks.ts";
 import { Store } from "../../src/store/store.ts";
+import { type CrewMember, enlist, sumOf } from "./crew.ts";
 import {
   balanceName,
   type Defect,
@@ -97,11 +98,11 @@ export async function runStoreStress(stress: StoreStress): Promise<StoreStressRe
   }
   return {
     violation,
-    overlaps: sum(reports, (report) => report.overlaps),
+    overlaps: sumOf(reports, (report) => report.overlaps),
     contended,
-    outOfMemory: sum(reports, (report) => report.outOfMemory),
-    reclaims: sum(reports, (report) => report.reclaims),
-    refusedCredits: sum(reports, (report) => report.refusedCredits),
+    outOfMemory: sumOf(reports, (report) => report.outOfMemory),
+    reclaims: sumOf(reports, (report) => report.reclaims),
+    refusedCredits: sumOf(reports, (report) => report.refusedCredits),
     keyCount: store.keyCount(0),
     elapsedMs,
   };
@@ -121,14 +122,14 @@ function checkEnd(
     return store.readInteger(entry, value) ? value.toNumber() : NaN;
   };
   for (let i = 0; i < stress.keys; i++) {
-    const added = sum(reports, (report) => report.added[i]!);
+    const added = sumOf(reports, (report) => report.added[i]!);
     if (numberAt(`n${i}`) !== added) return `n${i} is ${numberAt(`n${i}`)} instead of ${added}`;
-    const settled = sum(reports, (report) => report.settled[i]!);
+    const settled = sumOf(reports, (report) => report.settled[i]!);
     const balance = numberAt(balanceName(i));
     if (balance !== settled) return `balance ${i} is ${balance} instead of ${settled}`;
   }
   for (let i = 0; i < stress.keys; i++) store.remove(0, locate(`t${i}`));
-  const keysMade = stress.keys + sum(reports, (report) => report.keysMade);
+  const keysMade = stress.keys + sumOf(reports, (report) => report.keysMade);
   if (store.keyCount(0) !== keysMade) return `${store.keyCount(0)} keys instead of ${keysMade}`;
   store.assertInvariants();
   // All credits are back: the reserve has nothing outstanding.
@@ -142,26 +143,10 @@ function checkEnd(
   return "";
 }
 
-function sum(reports: StoreReport[], of: (report: StoreReport) => number): number {
-  return reports.reduce((total, report) => total + of(report), 0);
-}
-
-function start(orders: StoreOrders): { ready: Promise<void>; report: Promise<StoreReport> } {
-  const worker = new Worker(new URL("./store_worker.ts", import.meta.url), {
-    type: "module",
-    name: `store stress ${orders.threadId}`,
-  });
-  const ready = Promise.withResolvers<void>();
-  const report = Promise.withResolvers<StoreReport>();
-  worker.onmessage = (message: MessageEvent<"ready" | StoreReport>) => {
-    if (message.data === "ready") ready.resolve();
-    else report.resolve(message.data);
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    ready.reject(new Error(event.message));
-    report.reject(new Error(event.message));
-  };
-  worker.postMessage(orders);
-  return { ready: ready.promise, report: report.promise };
+function start(orders: StoreOrders): CrewMember<StoreReport> {
+  return enlist(
+    new URL("./store_worker.ts", import.meta.url),
+    `store stress ${orders.threadId}`,
+    orders,
+  );
 }
