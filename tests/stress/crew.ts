@@ -36,3 +36,23 @@ export function enlist<Report>(url: URL, name: string, orders: unknown): CrewMem
 export function sumOf<Report>(reports: Report[], of: (report: Report) => number): number {
   return reports.reduce((total, report) => total + of(report), 0);
 }
+
+/** Runs of a broken twin before it counts as not caught. */
+const TWIN_ROUNDS = 6;
+
+/**
+ * Runs a broken twin until it shows its defect.
+ *
+ * A race needs two threads inside a window; on a busy machine one run may not bring them there. A
+ * twin that no run exposes fails the test as inconclusive.
+ *
+ * @returns the run that showed it, or the last one
+ */
+export async function runTwin<Result>(
+  run: () => Promise<Result>,
+  isCaught: (result: Result) => boolean,
+): Promise<Result> {
+  let result = await run();
+  for (let round = 1; round < TWIN_ROUNDS && !isCaught(result); round++) result = await run();
+  return result;
+}

@@ -5,6 +5,7 @@
  */
 
 import assert from "node:assert/strict";
+import { runTwin } from "./crew.ts";
 import {
   PAGE_MUTATIONS,
   PAGES_URL,
@@ -24,14 +25,20 @@ Deno.test("stack stress: broken twins are caught", async (t) => {
     for (const mutation of PAGE_MUTATIONS) {
       await t.step(mutation.name, async () => {
         const pagesModule = await writeTwinOf(PAGES_URL, [mutation], folder);
-        const result = await runStackStress({ ...PAGES, pagesModule });
+        const result = await runTwin(
+          () => runStackStress({ ...PAGES, pagesModule }),
+          ({ violation }) => violation !== "",
+        );
         assert.notEqual(result.violation, "", `inconclusive: ${JSON.stringify(result)}`);
       });
     }
     for (const mutation of RESERVE_MUTATIONS) {
       await t.step(mutation.name, async () => {
         const reserveModule = await writeTwinOf(RESERVE_URL, [mutation], folder);
-        const result = await runStackStress({ ...BLOCKS, reserveModule });
+        const result = await runTwin(
+          () => runStackStress({ ...BLOCKS, reserveModule }),
+          ({ violation }) => violation !== "",
+        );
         assert.notEqual(result.violation, "", `inconclusive: ${JSON.stringify(result)}`);
       });
     }

@@ -1,6 +1,7 @@
 /** The shard locks under several threads, briefly; the long run is in tests/stress. */
 
 import assert from "node:assert/strict";
+import { runTwin } from "../../stress/crew.ts";
 import {
   isClean,
   LOCK_MUTATIONS,
@@ -27,7 +28,10 @@ for (const kind of ["mutex", "rwlock"] as const) {
       try {
         const mutation = LOCK_MUTATIONS.find((candidate) => candidate.kinds.includes(kind))!;
         const broken = await writeTwinOf(LOCKS_URL, [mutation], folder);
-        const twin = await runLockStress({ ...stress, locksModule: broken, deadlineMs: 3000 });
+        const twin = await runTwin(
+          () => runLockStress({ ...stress, locksModule: broken, deadlineMs: 3000 }),
+          (result) => !isClean(result),
+        );
         assert.ok(!isClean(twin), `inconclusive: ${mutation.name}`);
         // Sleeps that the clock would end are made endless: a lost wake-up would hang the run.
         const locksModule = await writeTwinOf(LOCKS_URL, PATIENT, folder);

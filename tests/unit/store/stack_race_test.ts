@@ -1,6 +1,7 @@
 /** The lock-free stacks under several threads, briefly; the long run is in tests/stress. */
 
 import assert from "node:assert/strict";
+import { runTwin } from "../../stress/crew.ts";
 import {
   PAGE_MUTATIONS,
   PAGES_URL,
@@ -16,7 +17,10 @@ Deno.test("PageAllocator: several threads never get the same page, and a twin wi
     const stress = { what: "pages", threads: 4, rounds: 2_000_000, pageCount: 6 } as const;
     for (const mutation of PAGE_MUTATIONS) {
       const pagesModule = await writeTwinOf(PAGES_URL, [mutation], folder);
-      const twin = await runStackStress({ ...stress, pagesModule });
+      const twin = await runTwin(
+        () => runStackStress({ ...stress, pagesModule }),
+        ({ violation }) => violation !== "",
+      );
       assert.notEqual(twin.violation, "", `inconclusive: ${mutation.name}`);
     }
     const result = await runStackStress({ ...stress, rounds: 300_000 });
@@ -33,7 +37,10 @@ Deno.test("BalanceReserve: several threads never get the same block, and credits
     const stress = { what: "reserve", threads: 4, rounds: 1_000_000, pageCount: 2 } as const;
     for (const mutation of RESERVE_MUTATIONS) {
       const reserveModule = await writeTwinOf(RESERVE_URL, [mutation], folder);
-      const twin = await runStackStress({ ...stress, reserveModule });
+      const twin = await runTwin(
+        () => runStackStress({ ...stress, reserveModule }),
+        ({ violation }) => violation !== "",
+      );
       assert.notEqual(twin.violation, "", `inconclusive: ${mutation.name}`);
     }
     const result = await runStackStress({ ...stress, rounds: 100_000 });

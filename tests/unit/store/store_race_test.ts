@@ -1,6 +1,7 @@
 /** The store under several threads, briefly; the long run is in tests/stress. */
 
 import assert from "node:assert/strict";
+import { runTwin } from "../../stress/crew.ts";
 import { runStoreStress, type StoreStress } from "../../stress/store_harness.ts";
 
 const MIB = 2 ** 20;
@@ -16,12 +17,11 @@ const STRESS: StoreStress = {
 
 Deno.test("Store: users that take the lock wrongly are caught by the checks below", async () => {
   for (const defect of ["reads without the lock", "adds in two sections"] as const) {
-    const result = await runStoreStress({
-      ...STRESS,
-      keys: 4,
-      operationsPerThread: defect === "adds in two sections" ? 20_000 : 200_000,
-      defect,
-    });
+    const operationsPerThread = defect === "adds in two sections" ? 20_000 : 200_000;
+    const result = await runTwin(
+      () => runStoreStress({ ...STRESS, keys: 4, operationsPerThread, defect }),
+      ({ violation }) => violation !== "",
+    );
     assert.notEqual(result.violation, "", `inconclusive: ${defect}`);
   }
 });
