@@ -10,7 +10,6 @@ import {
   DURATION_MAX_MS,
   MEMORY_MAX_BYTES,
   MEMORY_MIN_BYTES,
-  MEMORY_PER_SHARD_BYTES,
   REQUEST_MAX_BYTES,
   REQUEST_MIN_BYTES,
   SHARDS_MAX,
@@ -19,6 +18,7 @@ import {
   WORKERS_MAX,
 } from "../base/limits.ts";
 import { formatDuration, formatSize } from "../base/units.ts";
+import { minimumMemoryBytes } from "../store/store.ts";
 import type { LogFormat, LogLevel } from "../base/log_record.ts";
 
 /** A TCP port: 1 to 65535, 0 for any free one, or no listener at all. */
@@ -195,8 +195,8 @@ function findRelationProblem(config: Config): ConfigProblem | null {
   if (!Number.isInteger(Math.log2(config.shards))) {
     return { field: "shards", rule: `be a power of two from 1 to ${SHARDS_MAX}` };
   }
-  if (config.maxMemoryBytes < config.shards * MEMORY_PER_SHARD_BYTES) {
-    const needed = config.shards * MEMORY_PER_SHARD_BYTES;
+  const needed = minimumMemoryBytes(config.shards);
+  if (config.maxMemoryBytes < needed) {
     return {
       field: "maxMemoryBytes",
       rule: `be at least ${formatSize(needed)} for ${config.shards} shards`,

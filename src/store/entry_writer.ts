@@ -22,6 +22,7 @@ import {
   entryBytes,
   EntryFlag,
   EntryType,
+  INTEGER_BYTES,
   keyOffset,
   MAX_KEY_BYTES,
   needsExtents,
@@ -77,8 +78,6 @@ export interface WriterParts {
 }
 
 const PlanKind = { NONE: 0, ADD_IN_PLACE: 1, WRITE: 2 } as const;
-/** What the header's value length says for integers; their bytes are not behind the key. */
-const INTEGER_VALUE_BYTES = 8;
 const EMPTY = new Uint8Array(0);
 
 /**
@@ -138,12 +137,7 @@ export class EntryWriter {
     this.#maxValueBytes = parts.control.words[Header.MAX_VALUE_BYTES]!;
   }
 
-  /**
-   * Sets a string. Needs the shard's exclusive lock.
-   *
-   * @param value buffer that holds the value in `[start, end)`
-   * @param expireAtMs milliseconds since 1970; 0 = never
-   */
+  /** See `Store.setString`. */
   setString(
     database: number,
     key: Key,
@@ -170,25 +164,14 @@ export class EntryWriter {
     return WriteStatus.OK;
   }
 
-  /**
-   * Adds to an integer; a missing key counts as 0. Needs the shard's exclusive lock.
-   *
-   * @param result receives the sum when the outcome is OK
-   */
+  /** See `Store.addInteger`. */
   addInteger(database: number, key: Key, delta: Int64, result: Int64): WriteStatus {
     const planned = this.planAddInteger(database, key, delta, result, false);
     if (planned === WriteStatus.OK) this.commitPlan();
     return planned;
   }
 
-  /**
-   * Decides an addition and reserves what it needs, changing nothing that can be seen. Needs the
-   * shard's exclusive lock until {@link EntryWriter.commitPlan} or {@link EntryWriter.cancelPlan}.
-   *
-   * @param result receives the sum that the commit will store
-   * @param forEvent the addition settles an event that holds a credit: it may use the reserve, and
-   *   the entry is never evicted
-   */
+  /** See `Store.planAddInteger`. */
   planAddInteger(
     database: number,
     key: Key,
@@ -305,7 +288,7 @@ export class EntryWriter {
   ): WriteStatus {
     const shard = key.shard;
     const valueBytes = encoding === Encoding.INTEGER
-      ? INTEGER_VALUE_BYTES
+      ? INTEGER_BYTES
       : this.#planValueEnd - this.#planValueStart;
     const byteCount = entryBytes(flags, encoding, key.end - key.start, valueBytes);
     this.#planKind = PlanKind.WRITE;
@@ -381,7 +364,7 @@ export class EntryWriter {
     const flags = this.#planFlags;
     const keyBytes = key.end - key.start;
     const isInteger = encoding === Encoding.INTEGER;
-    const valueBytes = isInteger ? INTEGER_VALUE_BYTES : this.#planValueEnd - this.#planValueStart;
+    const valueBytes = isInteger ? INTEGER_BYTES : this.#planValueEnd - this.#planValueStart;
     words[at] = EntryType.STRING | (encoding << 8) | (flags << 16) | (this.#planDatabase << 24);
     words[at + Entry.KEY_BYTES] = keyBytes;
     words[at + Entry.CLOCK] = (this.clock.nowMs / 1000) >>> 0;

@@ -88,7 +88,7 @@ export function minimumMemoryBytes(shardCount: number): number {
 }
 
 /** Where events keep balances. */
-const BALANCE_DATABASE = 0;
+export const BALANCE_DATABASE = 0;
 
 /**
  * One thread's view of the shared store.

@@ -94,11 +94,6 @@ export class Table {
     this.#roots = roots;
   }
 
-  /** Number of entries in the table. */
-  entryCount(rootAt: number): number {
-    return this.#roots[rootAt + Root.ENTRIES]!;
-  }
-
   /**
    * Finds the entry of a key.
    *

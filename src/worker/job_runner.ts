@@ -34,7 +34,7 @@ import type { ConsumerSlot } from "../channel/consumer_slot.ts";
 import type { HistogramRecorder } from "../metrics/histogram.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
 import { Key } from "../store/key.ts";
-import { type Store, WriteStatus } from "../store/store.ts";
+import { BALANCE_DATABASE, type Store, WriteStatus } from "../store/store.ts";
 import { type FaultInjector, InjectedDeath } from "./fault_plan.ts";
 import { counterOf, Outcome, outcomeOf } from "./outcome.ts";
 import { Effect, MAX_EFFECT_KEY_BYTES, type Processor } from "./processor.ts";
@@ -43,7 +43,6 @@ import { Effect, MAX_EFFECT_KEY_BYTES, type Processor } from "./processor.ts";
 export const SETTLE_EVENT_OPERATION = 1;
 /** Tries of a write that finds no memory; acceptance reserves it, so one is normally enough. */
 const MAX_MEMORY_ATTEMPTS = 8;
-const BALANCES_DATABASE = 0;
 
 /** What a {@link JobRunner} works with. */
 export interface JobRunnerOptions {
@@ -146,7 +145,7 @@ export class JobRunner {
       if (holdMs > 0 && !slot.nap(holdMs)) return WriteStatus.OK;
       store.nowMs = Date.now();
       const { delta } = this.#effect;
-      const status = store.planAddInteger(BALANCES_DATABASE, key, delta, this.#sum, true);
+      const status = store.planAddInteger(BALANCE_DATABASE, key, delta, this.#sum, true);
       if (status !== WriteStatus.OK || !this.#apply(Outcome.PROCESSED)) return status;
       if (faults !== undefined && !faults.reach("afterSwap")) return status;
       store.commitPlan();
