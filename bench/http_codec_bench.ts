@@ -14,6 +14,8 @@ import { ByteWriter, InputBuffer } from "../src/base/bytes.ts";
 import { EventFields } from "../src/base/job.ts";
 import { CommandArguments } from "../src/command/arguments.ts";
 import { ClientState } from "../src/command/client_state.ts";
+import { Authenticator } from "../src/command/authenticator.ts";
+import { EventWaits } from "../src/command/event_waits.ts";
 import { Dispatcher } from "../src/command/dispatch.ts";
 import { EventIntake } from "../src/command/event_intake.ts";
 import type { ServerSnapshot } from "../src/command/services.ts";
@@ -75,12 +77,19 @@ function makeSession(isFull: boolean): Session {
       droppedShuttingDown: 3,
       invalid: 4,
     },
+    waits: new EventWaits(0),
     settledTotal: () => 0,
   });
   const table = makeCommandTable();
+  const authenticator = new Authenticator({
+    password: new Uint8Array(0),
+    counters,
+    failures: 7,
+  });
   const dispatcher = new Dispatcher({
     store,
     intake,
+    authenticator,
     table,
     settings: new Map(),
     snapshot: () => ({} as ServerSnapshot),
@@ -113,7 +122,7 @@ function setBalance(dispatcher: Dispatcher): void {
   args.push(3, 16);
   args.push(16, 19);
   const sink = Object.assign(new BalanceLookup(), { ok: () => {} });
-  dispatcher.execute(args, sink, new ClientState({ id: 1, connectedAtMs: 0 }));
+  dispatcher.execute(args, sink, new ClientState({ id: 1, connectedAtMs: 0 }, true));
 }
 
 function makePipeline(request: string, count: number): Uint8Array {

@@ -11,6 +11,8 @@
 
 import { ByteWriter, InputBuffer } from "../src/base/bytes.ts";
 import { ArgumentsPool, CommandArguments } from "../src/command/arguments.ts";
+import { Authenticator } from "../src/command/authenticator.ts";
+import { EventWaits } from "../src/command/event_waits.ts";
 import { Dispatcher } from "../src/command/dispatch.ts";
 import { type EventChannel, EventIntake } from "../src/command/event_intake.ts";
 import type { ServerSnapshot } from "../src/command/services.ts";
@@ -55,11 +57,18 @@ function makeSession(): RespSession {
       droppedShuttingDown: 3,
       invalid: 4,
     },
+    waits: new EventWaits(0),
     settledTotal: () => 0,
+  });
+  const authenticator = new Authenticator({
+    password: new Uint8Array(0),
+    counters,
+    failures: 7,
   });
   const dispatcher = new Dispatcher({
     store,
     intake,
+    authenticator,
     table: makeCommandTable(),
     settings: new Map(),
     snapshot: () => ({ version: "bench" }) as ServerSnapshot,
@@ -70,6 +79,7 @@ function makeSession(): RespSession {
   const options = {
     dispatcher,
     argumentsPool: new ArgumentsPool(),
+    authenticator,
     phase,
     maxRequestBytes: MAX_REQUEST_BYTES,
     counters,

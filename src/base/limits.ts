@@ -111,6 +111,48 @@ export const REQUEST_MAX_BYTES: number = GIB;
 export const CONNECTIONS_MAX = 1_000_000;
 
 /**
+ * Smallest `--max-client-memory`.
+ *
+ * Unit: bytes. Reason: a few connections and their requests fit.
+ */
+export const CLIENT_MEMORY_MIN_BYTES: number = MIB;
+
+/**
+ * Largest `--max-client-memory`.
+ *
+ * Unit: bytes. Reason: one thread's share is one buffer whose indices are fast below 1 GiB.
+ */
+export const CLIENT_MEMORY_MAX_BYTES: number = GIB;
+
+/**
+ * What a connection holds at least while it is open.
+ *
+ * Unit: bytes. Reason: the smallest read buffer; a command or a request without a body fits.
+ */
+export const CONNECTION_BUFFER_BYTES: number = 4 * KIB;
+
+/**
+ * Longest password.
+ *
+ * Unit: bytes of UTF-8. Reason: it must fit a request's head, with room for the rest.
+ */
+export const PASSWORD_MAX_BYTES: number = KIB;
+
+/**
+ * Most networks that `--allow` and `--deny` take each.
+ *
+ * Unit: networks. Reason: they are searched one by one for each connection.
+ */
+export const NETWORKS_MAX = 1024;
+
+/**
+ * Longest time that a client may wait for the outcome of its event.
+ *
+ * Unit: ms. Reason: a connection that waits is not read from, so its end goes unnoticed.
+ */
+export const EVENT_WAIT_MAX_MS = 60_000;
+
+/**
  * Longest of all durations a flag takes.
  *
  * Unit: ms. Reason: timers take a 32-bit number of milliseconds (24.8 days).

@@ -58,6 +58,46 @@ export function parseDuration(text: string): number | null {
   return parseQuantity(text, DURATION_UNITS, null);
 }
 
+/**
+ * A number of things in a stretch of time.
+ *
+ * Shape: `{ count: 100, perMs: 60_000 }` is 100 a minute.
+ */
+export interface Rate {
+  /** How many. */
+  readonly count: number;
+  /** In how long. Unit: ms. */
+  readonly perMs: number;
+}
+
+/**
+ * Reads a rate: a whole number, a slash and a duration; `100/m` is `100/1m`.
+ *
+ * @returns null when `text` is not a rate, or is one of nothing or in no time
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { parseRate } from "./units.ts";
+ * assert.deepEqual(parseRate("100/1m"), { count: 100, perMs: 60_000 });
+ * assert.deepEqual(parseRate("1000/s"), { count: 1000, perMs: 1000 });
+ * assert.equal(parseRate("100"), null);
+ * ```
+ */
+export function parseRate(text: string): Rate | null {
+  const match = /^(\d{1,9})\/(.+)$/.exec(text);
+  if (match === null) return null;
+  const [, digits, duration] = match;
+  const count = Number(digits);
+  const perMs = parseDuration(/^[a-z]/i.test(duration!) ? `1${duration}` : duration!);
+  return perMs === null || perMs < 1 || count < 1 ? null : { count, perMs };
+}
+
+/** The form of a rate that {@link parseRate} reads back, e.g. `"100/1m"`. */
+export function formatRate({ count, perMs }: Rate): string {
+  return `${count}/${formatDuration(perMs)}`;
+}
+
 /** The shortest exact form of a size, e.g. `"256mb"`; {@link parseSize} reads it back. */
 export function formatSize(bytes: number): string {
   return formatQuantity(bytes, SIZE_UNITS);

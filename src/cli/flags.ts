@@ -6,18 +6,24 @@
  */
 
 import { LOG_FORMATS, LOG_LEVELS } from "../base/log_record.ts";
-import { formatDuration, formatSize } from "../base/units.ts";
+import { formatDuration, formatRate, formatSize } from "../base/units.ts";
 import type { Config, Port } from "../server/config.ts";
 import {
   count,
+  countOrOff,
   duration,
   host,
   hostNames,
   milliseconds,
+  networks,
   oneOf,
+  origins,
+  password,
+  path,
   pool,
   port,
   powerOfTwo,
+  rate,
   size,
   toggle,
   type ValueReader,
@@ -37,6 +43,8 @@ export interface Flag {
   readonly fields: readonly (keyof Config)[];
   /** Reads its value. */
   readonly read: ValueReader;
+  /** Whether its value must never be repeated, not even in an error. */
+  readonly secret?: true;
   /** The value that says the same as `config` does. */
   readonly show: (config: Config) => string;
 }
@@ -54,7 +62,7 @@ export const FLAGS: readonly Flag[] = [
     name: "host",
     placeholder: "<address>",
     group: LISTENERS,
-    summary: "address to bind; one that other machines reach needs --insecure",
+    summary: "address to bind; one that other machines reach needs a password, or --insecure",
     fields: ["host"],
     read: host,
     show: (config) => config.host,
@@ -76,6 +84,55 @@ export const FLAGS: readonly Flag[] = [
     fields: ["respPort"],
     read: port("respPort"),
     show: (config) => showPort(config.respPort),
+  },
+  {
+    name: "proto-port",
+    placeholder: "<port>",
+    group: LISTENERS,
+    summary: "port for Protobuf clients; 0 picks a free one, off means none",
+    fields: ["protoPort"],
+    read: port("protoPort"),
+    show: (config) => showPort(config.protoPort),
+  },
+  {
+    name: "proto-framing",
+    placeholder: "<kind>",
+    group: LISTENERS,
+    summary: "delimited: a varint length before each message; none: one message per read, as the " +
+      "simplest clients send",
+    fields: ["protoFraming"],
+    read: oneOf("protoFraming", ["delimited", "none"]),
+    show: (config) => config.protoFraming,
+  },
+  {
+    name: "io-threads",
+    placeholder: "<n>",
+    group: LISTENERS,
+    summary: "threads that accept and serve connections",
+    fields: ["ioThreads"],
+    read: count("ioThreads"),
+    show: (config) => String(config.ioThreads),
+  },
+  {
+    name: "password",
+    placeholder: "<text>",
+    group: LISTENERS,
+    summary:
+      "what clients must present; other programs can see it in the list of processes, so prefer " +
+      "--password-file or the environment variable",
+    fields: ["password"],
+    secret: true,
+    read: password,
+    show: (config) => config.password === "" ? "none" : "(hidden)",
+  },
+  {
+    name: "password-file",
+    placeholder: "<path>",
+    group: LISTENERS,
+    summary: "file whose first line is the password",
+    fields: ["passwordFile"],
+    read: path("passwordFile"),
+    show: (config) => config.passwordFile || "none",
   },
   {
     name: "insecure",
@@ -170,6 +227,42 @@ export const FLAGS: readonly Flag[] = [
     show: (config) => String(config.maxConnections),
   },
   {
+    name: "max-connections-per-ip",
+    placeholder: "<n>",
+    group: CLIENTS,
+    summary: "connections of one address over all listeners; off means no bound",
+    fields: ["maxConnectionsPerIp"],
+    read: countOrOff("maxConnectionsPerIp"),
+    show: (config) => config.maxConnectionsPerIp === 0 ? "off" : String(config.maxConnectionsPerIp),
+  },
+  {
+    name: "max-client-memory",
+    placeholder: "<size>",
+    group: CLIENTS,
+    summary: "all connections' buffers together; above it, the one that holds most is closed",
+    fields: ["maxClientMemoryBytes"],
+    read: size("maxClientMemoryBytes"),
+    show: (config) => formatSize(config.maxClientMemoryBytes),
+  },
+  {
+    name: "allow",
+    placeholder: "<networks>",
+    group: CLIENTS,
+    summary: "addresses or networks (CIDR) that are served, separated by commas; none means all",
+    fields: ["allow"],
+    read: networks("allow"),
+    show: (config) => config.allow.join(",") || "none",
+  },
+  {
+    name: "deny",
+    placeholder: "<networks>",
+    group: CLIENTS,
+    summary: "addresses or networks (CIDR) that are turned away, even if --allow has them",
+    fields: ["deny"],
+    read: networks("deny"),
+    show: (config) => config.deny.join(",") || "none",
+  },
+  {
     name: "allowed-hosts",
     placeholder: "<names>",
     group: CLIENTS,
@@ -178,6 +271,15 @@ export const FLAGS: readonly Flag[] = [
     fields: ["allowedHosts"],
     read: hostNames,
     show: (config) => config.allowedHosts.join(",") || "none",
+  },
+  {
+    name: "cors-origin",
+    placeholder: "<origins>",
+    group: CLIENTS,
+    summary: "other origins whose pages may send HTTP requests, separated by commas",
+    fields: ["corsOrigins"],
+    read: origins,
+    show: (config) => config.corsOrigins.join(",") || "none",
   },
   {
     name: "max-request-bytes",
@@ -214,6 +316,27 @@ export const FLAGS: readonly Flag[] = [
     fields: ["respIdleTimeoutMs"],
     read: duration("respIdleTimeoutMs"),
     show: (config) => formatDuration(config.respIdleTimeoutMs),
+  },
+  {
+    name: "min-transfer-rate",
+    placeholder: "<size>",
+    group: CLIENTS,
+    summary:
+      "bytes a second that an HTTP or Protobuf client must send or take of a request or reply, " +
+      "after 5 seconds; 0 means any",
+    fields: ["minTransferRate"],
+    read: size("minTransferRate"),
+    show: (config) => formatSize(config.minTransferRate),
+  },
+  {
+    name: "resp-rate-limit",
+    placeholder: "<rate>",
+    group: CLIENTS,
+    summary:
+      "commands of one Redis connection, e.g. 1000/1s; more are refused until the time is over",
+    fields: ["respRateLimit"],
+    read: rate("respRateLimit"),
+    show: (config) => config.respRateLimit === null ? "off" : formatRate(config.respRateLimit),
   },
   {
     name: "drain-delay",

@@ -37,7 +37,10 @@ export function resolveConfig(
   for (const flag of FLAGS) {
     const given = findText(flag, texts, environment);
     if (given === null) continue;
-    const source = `${given.name} ${JSON.stringify(given.text)}`;
+    // What was typed for a password is nobody's business, whatever else is wrong with it.
+    const source = flag.secret === true
+      ? given.name
+      : `${given.name} ${JSON.stringify(given.text)}`;
     const reading = flag.read(given.text);
     if (reading.kind === "refused") return usageError(`${source} must ${reading.rule}`);
     config = { ...config, ...reading.settings };

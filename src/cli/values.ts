@@ -4,7 +4,9 @@
  * @module
  */
 
-import { formatDuration, formatSize, parseDuration, parseSize } from "../base/units.ts";
+import { NETWORKS_MAX } from "../base/limits.ts";
+import { formatDuration, formatSize, parseDuration, parseRate, parseSize } from "../base/units.ts";
+import { parseNetwork } from "../base/network.ts";
 import { type Config, CONFIG_RANGES } from "../server/config.ts";
 
 /** What a value became. */
@@ -92,7 +94,7 @@ export function powerOfTwo(field: RangedField): ValueReader {
 }
 
 /** Reads a port, or `off`. */
-export function port(field: "httpPort" | "respPort"): ValueReader {
+export function port(field: "httpPort" | "respPort" | "protoPort"): ValueReader {
   return (text) => {
     const value = text === "off" ? text : parseWhole(text);
     return value === null || (value !== "off" && value > 65535)
@@ -114,7 +116,7 @@ export function pool(text: string): Reading {
 }
 
 /** Reads one of a few words. */
-export function oneOf<Field extends "lock" | "logLevel" | "logFormat">(
+export function oneOf<Field extends "lock" | "logLevel" | "logFormat" | "protoFraming">(
   field: Field,
   words: readonly Config[Field][],
 ): ValueReader {
@@ -130,7 +132,7 @@ export function oneOf<Field extends "lock" | "logLevel" | "logFormat">(
 export function host(text: string): Reading {
   const name = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
   if (/^[^:]*:\d*$/.test(name)) {
-    return refused("be an address without a port; --http-port and --resp-port give the ports");
+    return refused("be an address without a port; --http-port and its like give the ports");
   }
   return /^[0-9a-z_][0-9a-z._-]*$/i.test(name) || /^[0-9a-f:.]*:[0-9a-f:.]*(%\w+)?$/i.test(name)
     ? settings({ host: name })
@@ -146,6 +148,87 @@ export function hostNames(text: string): Reading {
     : refused(
       "be host names without ports, separated by commas, e.g. sluice,events.example, or none",
     );
+}
+
+/** Reads a whole number, or `off` for 0. */
+export function countOrOff(field: RangedField): ValueReader {
+  const { max } = CONFIG_RANGES[field];
+  return (text) => {
+    const value = text === "off" ? 0 : parseWhole(text);
+    return value === null || value > max
+      ? refused(`be a whole number from 1 to ${max}, or off`)
+      : settings({ [field]: value });
+  };
+}
+
+/** Reads a rate, or `off`. */
+export function rate(field: "respRateLimit"): ValueReader {
+  return (text) => {
+    if (text === "off") return settings({ [field]: null });
+    const value = parseRate(text);
+    return value === null || value.perMs > MAX_RATE_PERIOD_MS
+      ? refused("be a rate such as 1000/1s, over at most 1h, or off")
+      : settings({ [field]: value });
+  };
+}
+
+/** Reads networks in CIDR notation, separated by commas, or `none`. */
+export function networks(field: "allow" | "deny"): ValueReader {
+  return (text) => {
+    const list = listOf(text);
+    const wrong = list.find((network) => parseNetwork(network) === null);
+    if (wrong !== undefined || (list.length === 0 && text !== "none")) {
+      return refused(
+        "be addresses or networks separated by commas, e.g. 10.0.0.0/8,2001:db8::/32, or none" +
+          (wrong === undefined ? "" : `; ${JSON.stringify(wrong)} is neither`),
+      );
+    }
+    return list.length > NETWORKS_MAX
+      ? refused(`be at most ${NETWORKS_MAX} networks`)
+      : settings({ [field]: list });
+  };
+}
+
+/** Reads origins separated by commas, or `none`. */
+export function origins(text: string): Reading {
+  const list = listOf(text);
+  return (list.length > 0 || text === "none") && list.every(isOrigin)
+    ? settings({ corsOrigins: list.map((origin) => origin.toLowerCase()) })
+    : refused(
+      "be origins separated by commas, e.g. https://app.example,http://localhost:3000, or none",
+    );
+}
+
+/** Reads a password, or `none`; its text never appears in what is said about it. */
+export function password(text: string): Reading {
+  if (text === "none") return settings({ password: "" });
+  return /[\0\r\n]/.test(text) || text === ""
+    ? refused("be one line that is not empty")
+    : settings({ password: text });
+}
+
+/** Reads a path, or `none`. */
+export function path(field: "passwordFile"): ValueReader {
+  return (text) =>
+    text === "none"
+      ? settings({ [field]: "" })
+      : text === "" || text.includes("\0")
+      ? refused("be the path of a file")
+      : settings({ [field]: text });
+}
+
+/** Longest period of a rate. Unit: ms. */
+const MAX_RATE_PERIOD_MS = 3_600_000;
+
+function listOf(text: string): string[] {
+  if (text === "none") return [];
+  return text.split(",").map((item) => item.trim()).filter((item) => item !== "");
+}
+
+/** Scheme, host and port and nothing else, as browsers send it. */
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && url.origin !== "null" && url.origin === text.toLowerCase();
 }
 
 /** Reads a switch; a flag without a value reads `true`. */

@@ -11,7 +11,7 @@ import type { Store } from "../store/store.ts";
 import type { CommandArguments } from "./arguments.ts";
 import type { ClientState } from "./client_state.ts";
 import type { ReplySink } from "./reply_sink.ts";
-import type { CommandRow } from "./row.ts";
+import type { CommandRow, HandlerStatus } from "./row.ts";
 import type { CommandServices } from "./services.ts";
 
 /** Room for a prefixed key to start with; a longer one gets its own. */
@@ -47,6 +47,16 @@ export class CommandCall {
   readonly result: Int64 = new Int64();
   /** Scratch: an event from arguments. */
   readonly event: EventFields = new EventFields();
+
+  /**
+   * What a handler that returns `HandlerStatus.LATER` leaves here: it resolves when the reply has
+   * been written.
+   *
+   * The promise's code must use a {@link CommandCall.detach}ed call: this one serves others
+   * meanwhile. The connection executes nothing else until it is done, so it must end in bounded
+   * time.
+   */
+  later: Promise<HandlerStatus> | undefined = undefined;
 
   #scratch = new Uint8Array(SCRATCH_BYTES);
   #locatedIndex = 0;

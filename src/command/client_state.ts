@@ -62,8 +62,16 @@ export class ClientState {
   /** Set by `CLIENT NO-TOUCH`. */
   noTouch = false;
 
-  /** Starts as a client that has said nothing yet. */
-  constructor(origin: ClientOrigin) {
+  /** Whether it presented the password, or none is asked for. */
+  authenticated: boolean;
+
+  /**
+   * Starts as a client that has said nothing yet.
+   *
+   * @param authenticated false when it must present a password first
+   */
+  constructor(origin: ClientOrigin, authenticated: boolean) {
+    this.authenticated = authenticated;
     this.id = origin.id;
     this.address = origin.address ?? "";
     this.localAddress = origin.localAddress ?? "";

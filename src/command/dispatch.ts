@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assert } from "../base/assert.ts";
 import type { CommandArguments } from "./arguments.ts";
 import { CommandCall } from "./call.ts";
 import type { ClientState } from "./client_state.ts";
@@ -102,11 +103,15 @@ export class Dispatcher {
       refuseArity(row, sink);
       return ExecuteStatus.CONTINUE;
     }
+    if (!client.authenticated && !row.allowedUnauthenticated) {
+      sink.error(ReplyCode.NOT_AUTHENTICATED);
+      return ExecuteStatus.CONTINUE;
+    }
     const call = this.#call;
     call.begin(row, args, sink, client);
     if (row.firstKey === 0) {
-      // Without keys there is no memory to run out of, so RETRY cannot come back.
-      return row.handler(call) as ExecuteStatus;
+      const status = row.handler(call);
+      return status === HandlerStatus.LATER ? takeLater(call) : executeStatusOf(status);
     }
     if (row.oneKey || row.lastKeyOf(argumentCount) === row.firstKey) return this.#runOneKey(call);
     return this.#runManyKeys(call);
@@ -127,7 +132,7 @@ export class Dispatcher {
         throw error;
       }
       store.locks.unlock(shard, exclusive);
-      if (status !== HandlerStatus.RETRY) return status;
+      if (status !== HandlerStatus.RETRY) return executeStatusOf(status);
       if (!this.#reclaim(call, attempt)) return ExecuteStatus.CONTINUE;
     }
   }
@@ -140,7 +145,7 @@ export class Dispatcher {
       const busyShard = lockSet.tryLock(row.exclusive);
       if (busyShard >= 0) return this.#park(call, busyShard, attempt);
       const status = this.#runLocked(call, lockSet);
-      if (status !== HandlerStatus.RETRY) return status;
+      if (status !== HandlerStatus.RETRY) return executeStatusOf(status);
       if (!this.#reclaim(call, attempt)) return ExecuteStatus.CONTINUE;
     }
   }
@@ -157,7 +162,7 @@ export class Dispatcher {
       await lockSet.lockAsync(own.row.exclusive, busyShard);
       this.beginBatch();
       const status = this.#runLocked(own, lockSet);
-      if (status !== HandlerStatus.RETRY) return status;
+      if (status !== HandlerStatus.RETRY) return executeStatusOf(status);
       if (!this.#reclaim(own, attempt)) return ExecuteStatus.CONTINUE;
     }
   }
@@ -181,6 +186,22 @@ export class Dispatcher {
     call.sink.error(ReplyCode.OUT_OF_MEMORY);
     return false;
   }
+}
+
+/**
+ * What a handler's status means for the session. Without keys there is no memory to run out of, so
+ * RETRY cannot come back; with keys nothing may come later, because their locks are held.
+ */
+function executeStatusOf(status: HandlerStatus): ExecuteStatus {
+  return status === HandlerStatus.CLOSE ? ExecuteStatus.CLOSE : ExecuteStatus.CONTINUE;
+}
+
+/** The promise of a reply that comes later. */
+async function takeLater(call: CommandCall): Promise<ExecuteStatus> {
+  const { later } = call;
+  assert(later !== undefined, `${call.row.name} said what its reply waits for`);
+  call.later = undefined;
+  return executeStatusOf(await later);
 }
 
 function collectShards(call: CommandCall, lockSet: LockSet): void {

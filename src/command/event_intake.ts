@@ -4,8 +4,9 @@
  * @module
  */
 
-import { encodeJob, type EventFields, MAX_JOB_BYTES } from "../base/job.ts";
+import { encodeJob, type EventFields, JobFlag, MAX_JOB_BYTES } from "../base/job.ts";
 import type { CounterSink, EventCounterIds } from "./counters.ts";
+import type { EventWaits, Settlement } from "./event_waits.ts";
 import type { ServerPhase } from "./phase.ts";
 import { RetryEstimate } from "./retry_estimate.ts";
 
@@ -61,6 +62,8 @@ export interface EventIntakeOptions {
   counters: CounterSink;
   /** Where events are counted. */
   counterIds: EventCounterIds;
+  /** Clients of this thread that wait for an outcome. */
+  waits: EventWaits;
   /** How many events have been settled since start, over all workers; never goes down. */
   settledTotal: () => number;
   /** Time of day, ms since the epoch; `Date.now` when left out. */
@@ -76,6 +79,7 @@ export class EventIntake {
   readonly #channel: EventChannel;
   readonly #credits: BalanceCredits;
   readonly #phase: ServerPhase;
+  readonly #waits: EventWaits;
   readonly #counters: CounterSink;
   readonly #counterIds: EventCounterIds;
   readonly #clock: () => number;
@@ -87,6 +91,7 @@ export class EventIntake {
     this.#channel = options.channel;
     this.#credits = options.credits;
     this.#phase = options.phase;
+    this.#waits = options.waits;
     this.#counters = options.counters;
     this.#counterIds = options.counterIds;
     this.#clock = options.clock ?? Date.now;
@@ -127,6 +132,28 @@ export class EventIntake {
     if (event.acceptedAtMs === 0) event.acceptedAtMs = this.#clock();
     channel.publish(this.#job, 0, encodeJob(event, this.#job, 0));
     return EventOutcome.ACCEPTED;
+  }
+
+  /**
+   * Offers an event whose client wants to know its outcome; otherwise like {@link EventIntake.offer}.
+   *
+   * Thread: the owner's; holds no lock.
+   *
+   * @param timeoutMs how long to wait, at most `EVENT_WAIT_MAX_MS`
+   * @returns why it was refused, or once it is accepted a promise of its settlement, which never
+   *   rejects
+   */
+  offerWaiting(event: EventFields, timeoutMs: number): EventOutcome | Promise<Settlement> {
+    const { address, settlement } = this.#waits.begin(timeoutMs);
+    event.flags |= JobFlag.WANTS_REPLY;
+    event.replyThread = address.thread;
+    event.replySlot = address.slot;
+    event.replyGeneration = address.generation;
+    const outcome = this.offer(event);
+    event.flags &= ~JobFlag.WANTS_REPLY;
+    if (outcome === EventOutcome.ACCEPTED) return settlement;
+    this.#waits.settle(address.slot, address.generation, { kind: "pending" });
+    return outcome;
   }
 
   /** Counts a malformed event; the caller tells the client. */

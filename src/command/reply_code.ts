@@ -43,6 +43,10 @@ export const ReplyCode = {
   UNSUPPORTED: 14,
   /** Authentication was tried or is needed. Detail: says what. */
   WRONG_PASSWORD: 15,
+  /** The client has to present the password first. */
+  NOT_AUTHENTICATED: 16,
+  /** The client sends more commands than `--resp-rate-limit` allows. Detail: when to come back. */
+  THROTTLED: 17,
 } as const;
 
 /** One of the values of {@link ReplyCode}. */

@@ -16,6 +16,8 @@ export const HandlerStatus = {
   CLOSE: 1,
   /** There was no memory; nothing was written, neither to the store nor to the reply. */
   RETRY: 2,
+  /** The reply comes later; see {@link CommandCall.later}. Only for commands without keys. */
+  LATER: 3,
 } as const;
 
 /** One of the values of {@link HandlerStatus}. */
@@ -150,6 +152,8 @@ export class CommandRow {
   readonly complexity: string;
   /** What the reply looks like. */
   readonly reply: ReplyShape;
+  /** Whether clients may use it before they present the password. */
+  readonly allowedUnauthenticated: boolean;
   /** Number by which a fault names the command; given once, by the table. */
   operation = 0;
 
@@ -182,6 +186,7 @@ export class CommandRow {
     this.cost = definition.cost ?? "constant";
     this.complexity = definition.complexity ?? "O(1)";
     this.reply = definition.reply;
+    this.allowedUnauthenticated = definition.flags.includes("no_auth");
     assert(name === name.toLowerCase() && name !== "", `command name ${name} is lower case`);
     assert(arity !== 0, `command ${name} has an arity`);
     assert(

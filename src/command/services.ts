@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Authenticator } from "./authenticator.ts";
 import type { Store } from "../store/store.ts";
 import type { CounterSink, DispatchCounterIds } from "./counters.ts";
 import type { EventIntake } from "./event_intake.ts";
@@ -82,6 +83,8 @@ export interface CommandServices {
   readonly store: Store;
   /** Where events are offered. */
   readonly intake: EventIntake;
+  /** Knows the password. */
+  readonly authenticator: Authenticator;
   /** All commands. */
   readonly table: CommandTable;
   /** For `CONFIG GET`. */

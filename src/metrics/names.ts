@@ -34,13 +34,25 @@ export const CounterIndex = {
   HTTP_COMMANDS_PROCESSED: 19,
   HTTP_BYTES_READ: 20,
   HTTP_BYTES_WRITTEN: 21,
+  HTTP_REFUSED_PER_IP: 22,
+  HTTP_REFUSED_DENIED: 23,
   RESP_CONNECTIONS_ACCEPTED: 24,
   RESP_CONNECTIONS_ACTIVE: 25,
   RESP_CONNECTIONS_REFUSED: 26,
   RESP_COMMANDS_PROCESSED: 27,
   RESP_BYTES_READ: 28,
   RESP_BYTES_WRITTEN: 29,
+  RESP_REFUSED_PER_IP: 30,
+  RESP_REFUSED_DENIED: 31,
   // A protocol takes a line of eight; the next one starts at 32.
+  CLOSED_CLIENT_MEMORY: 40,
+  CLOSED_HEAD_TIMEOUT: 41,
+  CLOSED_IDLE: 42,
+  CLOSED_SLOW: 43,
+  AUTH_FAILURES: 44,
+  THROTTLED_COMMANDS: 45,
+  INBOX_OVERRUNS: 46,
+  CLIENT_MEMORY_BYTES: 47,
 } as const;
 
 /** One of the ids of {@link CounterIndex}. */
@@ -75,8 +87,12 @@ export interface ProtocolCounterIds {
   readonly accepted: CounterIndex;
   /** Connections open now. */
   readonly active: CounterIndex;
-  /** Connections turned away. */
+  /** Connections turned away at `--max-connections`. */
   readonly refused: CounterIndex;
+  /** Connections turned away at `--max-connections-per-ip`. */
+  readonly refusedPerIp: CounterIndex;
+  /** Connections turned away by `--allow` and `--deny`. */
+  readonly refusedDenied: CounterIndex;
   /** Commands or requests executed. */
   readonly commands: CounterIndex;
   /** Bytes read from clients. */
@@ -95,6 +111,8 @@ export const PROTOCOL_COUNTERS: Readonly<Record<ProtocolLabel, ProtocolCounterId
     accepted: CounterIndex.HTTP_CONNECTIONS_ACCEPTED,
     active: CounterIndex.HTTP_CONNECTIONS_ACTIVE,
     refused: CounterIndex.HTTP_CONNECTIONS_REFUSED,
+    refusedPerIp: CounterIndex.HTTP_REFUSED_PER_IP,
+    refusedDenied: CounterIndex.HTTP_REFUSED_DENIED,
     commands: CounterIndex.HTTP_COMMANDS_PROCESSED,
     bytesRead: CounterIndex.HTTP_BYTES_READ,
     bytesWritten: CounterIndex.HTTP_BYTES_WRITTEN,
@@ -103,6 +121,8 @@ export const PROTOCOL_COUNTERS: Readonly<Record<ProtocolLabel, ProtocolCounterId
     accepted: CounterIndex.RESP_CONNECTIONS_ACCEPTED,
     active: CounterIndex.RESP_CONNECTIONS_ACTIVE,
     refused: CounterIndex.RESP_CONNECTIONS_REFUSED,
+    refusedPerIp: CounterIndex.RESP_REFUSED_PER_IP,
+    refusedDenied: CounterIndex.RESP_REFUSED_DENIED,
     commands: CounterIndex.RESP_COMMANDS_PROCESSED,
     bytesRead: CounterIndex.RESP_BYTES_READ,
     bytesWritten: CounterIndex.RESP_BYTES_WRITTEN,
@@ -124,6 +144,8 @@ export interface CounterRow {
 }
 
 const DROPPED_HELP = "Well-formed events that were refused, by reason.";
+const REFUSED_HELP = "Connections turned away, by reason.";
+const CLOSED_HELP = "Connections that the server ended, by reason.";
 const FAILED_HELP = "Accepted events that were settled without effect, by reason.";
 
 const eventRows: CounterRow[] = [
@@ -171,6 +193,40 @@ const eventRows: CounterRow[] = [
     "sluice_internal_errors_total",
     "Errors of the server itself that it survived.",
   ),
+  row(CounterIndex.CLOSED_CLIENT_MEMORY, "sluice_connections_closed_total", CLOSED_HELP, {
+    reason: "client_memory",
+  }),
+  row(CounterIndex.CLOSED_HEAD_TIMEOUT, "sluice_connections_closed_total", CLOSED_HELP, {
+    reason: "header_timeout",
+  }),
+  row(CounterIndex.CLOSED_IDLE, "sluice_connections_closed_total", CLOSED_HELP, {
+    reason: "idle",
+  }),
+  row(CounterIndex.CLOSED_SLOW, "sluice_connections_closed_total", CLOSED_HELP, {
+    reason: "too_slow",
+  }),
+  row(
+    CounterIndex.AUTH_FAILURES,
+    "sluice_authentication_failures_total",
+    "Wrong passwords, over all protocols.",
+  ),
+  row(
+    CounterIndex.THROTTLED_COMMANDS,
+    "sluice_commands_throttled_total",
+    "Commands refused by --resp-rate-limit.",
+  ),
+  row(
+    CounterIndex.INBOX_OVERRUNS,
+    "sluice_inbox_overruns_total",
+    "Messages to I/O threads that were dropped because their inbox was full.",
+  ),
+  row(
+    CounterIndex.CLIENT_MEMORY_BYTES,
+    "sluice_client_memory_bytes",
+    "All connections' buffers together.",
+    {},
+    "gauge",
+  ),
 ];
 
 /** Every counter once, in the order in which they are shown. */
@@ -203,9 +259,17 @@ function protocolRows(protocol: ProtocolLabel): CounterRow[] {
   return [
     row(ids.accepted, "sluice_connections_accepted_total", "Connections let in.", { protocol }),
     row(ids.active, "sluice_active_connections", "Connections open now.", { protocol }, "gauge"),
-    row(ids.refused, "sluice_connections_refused_total", "Connections turned away, by reason.", {
+    row(ids.refused, "sluice_connections_refused_total", REFUSED_HELP, {
       protocol,
       reason: "max_connections",
+    }),
+    row(ids.refusedPerIp, "sluice_connections_refused_total", REFUSED_HELP, {
+      protocol,
+      reason: "max_connections_per_ip",
+    }),
+    row(ids.refusedDenied, "sluice_connections_refused_total", REFUSED_HELP, {
+      protocol,
+      reason: "denied",
     }),
     row(ids.commands, "sluice_commands_processed_total", "Commands and requests executed.", {
       protocol,

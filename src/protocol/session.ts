@@ -52,6 +52,9 @@ export interface Session {
   /** True when a request has been received only in part (for timeouts and for shutting down). */
   readonly midRequest: boolean;
 
+  /** True when what is missing of that request belongs to its body; its head has arrived. */
+  readonly midBody: boolean;
+
   /** Called once when the connection is over. */
   close(): void;
 }

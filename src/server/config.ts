@@ -6,10 +6,15 @@
 
 import {
   CHANNEL_CAPACITY_MAX,
+  CLIENT_MEMORY_MAX_BYTES,
+  CLIENT_MEMORY_MIN_BYTES,
+  CONNECTION_BUFFER_BYTES,
   CONNECTIONS_MAX,
   DURATION_MAX_MS,
+  IO_THREADS_MAX,
   MEMORY_MAX_BYTES,
   MEMORY_MIN_BYTES,
+  PASSWORD_MAX_BYTES,
   REQUEST_MAX_BYTES,
   REQUEST_MIN_BYTES,
   SHARDS_MAX,
@@ -17,9 +22,20 @@ import {
   VALUE_MAX_BYTES,
   WORKERS_MAX,
 } from "../base/limits.ts";
-import { formatDuration, formatSize } from "../base/units.ts";
+import { formatDuration, formatSize, type Rate } from "../base/units.ts";
 import { minimumMemoryBytes } from "../store/store.ts";
 import type { LogFormat, LogLevel } from "../base/log_record.ts";
+
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+
+/**
+ * What a connection may buffer beyond `--max-request-bytes`: the head and the body of a request
+ * count apart.
+ *
+ * Unit: bytes.
+ */
+export const REQUEST_SLACK_BYTES = 65536;
 
 /** A TCP port: 1 to 65535, 0 for any free one, or no listener at all. */
 export type Port = number | "off";
@@ -36,6 +52,12 @@ export interface Config {
   readonly httpPort: Port;
   /** Port of the RESP listener. */
   readonly respPort: Port;
+  /** Port of the Protobuf listener. */
+  readonly protoPort: Port;
+  /** How Protobuf messages are told apart: a length before each, or one message per read. */
+  readonly protoFraming: "delimited" | "none";
+  /** Threads that accept and serve connections. */
+  readonly ioThreads: number;
   /** Fewest event workers. Unit: threads. */
   readonly workersMin: number;
   /** Most event workers; the same as `workersMin` for a pool of fixed size. Unit: threads. */
@@ -54,6 +76,27 @@ export interface Config {
   readonly maxRequestBytes: number;
   /** Connections over all listeners. */
   readonly maxConnections: number;
+  /** Connections of one client address over all listeners; 0 = no bound. */
+  readonly maxConnectionsPerIp: number;
+  /** All connections' buffers together. Unit: bytes. */
+  readonly maxClientMemoryBytes: number;
+  /**
+   * Slowest transfer of a request or a reply over HTTP and Protobuf, after a few seconds' grace;
+   * 0 = any. Unit: bytes per second.
+   */
+  readonly minTransferRate: number;
+  /** Networks in CIDR notation whose clients are served; empty = all. */
+  readonly allow: readonly string[];
+  /** Networks in CIDR notation whose clients are turned away; beats `allow`. */
+  readonly deny: readonly string[];
+  /** Commands that one RESP connection may send in a time; null = as many as it likes. */
+  readonly respRateLimit: Rate | null;
+  /** What clients must present; empty = nothing. Never shown. */
+  readonly password: string;
+  /** File whose first line is the password, read at start; empty = none. */
+  readonly passwordFile: string;
+  /** Other origins whose pages may send HTTP requests, e.g. `https://app.example`. */
+  readonly corsOrigins: readonly string[];
   /** Names that HTTP requests may give as `Host`, besides `localhost` and IP addresses. */
   readonly allowedHosts: readonly string[];
   /** Time to send a request's head. Unit: ms. */
@@ -89,6 +132,9 @@ export function defaultConfig(coreCount: number = navigator.hardwareConcurrency)
     host: "127.0.0.1",
     httpPort: 8080,
     respPort: 6379,
+    protoPort: 9090,
+    protoFraming: "delimited",
+    ioThreads: 1,
     workersMin: workers,
     workersMax: workers,
     channelCapacity: 1000,
@@ -98,6 +144,15 @@ export function defaultConfig(coreCount: number = navigator.hardwareConcurrency)
     maxValueBytes: 16 * 2 ** 20,
     maxRequestBytes: 2 ** 20,
     maxConnections: 1000,
+    maxConnectionsPerIp: 0,
+    maxClientMemoryBytes: 64 * 2 ** 20,
+    minTransferRate: 240,
+    allow: [],
+    deny: [],
+    respRateLimit: null,
+    password: "",
+    passwordFile: "",
+    corsOrigins: [],
     allowedHosts: [],
     headerTimeoutMs: 10_000,
     idleTimeoutMs: 60_000,
@@ -122,6 +177,7 @@ export interface Range {
 
 /** The numeric settings and what each may be; ports aside. */
 export const CONFIG_RANGES = {
+  ioThreads: { min: 1, max: IO_THREADS_MAX },
   workersMin: { min: 1, max: WORKERS_MAX },
   workersMax: { min: 1, max: WORKERS_MAX },
   channelCapacity: { min: 1, max: CHANNEL_CAPACITY_MAX },
@@ -130,6 +186,9 @@ export const CONFIG_RANGES = {
   maxValueBytes: { min: 1, max: VALUE_MAX_BYTES },
   maxRequestBytes: { min: REQUEST_MIN_BYTES, max: REQUEST_MAX_BYTES },
   maxConnections: { min: 1, max: CONNECTIONS_MAX },
+  maxConnectionsPerIp: { min: 0, max: CONNECTIONS_MAX },
+  maxClientMemoryBytes: { min: CLIENT_MEMORY_MIN_BYTES, max: CLIENT_MEMORY_MAX_BYTES },
+  minTransferRate: { min: 0, max: GIB },
   headerTimeoutMs: { min: 1, max: DURATION_MAX_MS },
   idleTimeoutMs: { min: 1, max: DURATION_MAX_MS },
   respIdleTimeoutMs: { min: 0, max: DURATION_MAX_MS },
@@ -164,29 +223,43 @@ export function findConfigProblem(config: Config): ConfigProblem | null {
 }
 
 function findPortProblem(config: Config): ConfigProblem | null {
-  const { httpPort, respPort } = config;
-  for (const field of ["httpPort", "respPort"] as const) {
+  const { httpPort, respPort, protoPort } = config;
+  for (const field of ["httpPort", "respPort", "protoPort"] as const) {
     const port = config[field];
     if (port !== "off" && (!Number.isInteger(port) || port < 0 || port > 65535)) {
       return { field, rule: "be a port from 0 to 65535, or off" };
     }
   }
-  if (httpPort === "off" && respPort === "off") {
-    return { field: "httpPort", rule: "not be off when the RESP port is off too" };
+  if (httpPort === "off" && respPort === "off" && protoPort === "off") {
+    return { field: "httpPort", rule: "not be off when the other ports are off too" };
   }
-  if (httpPort === respPort && httpPort !== 0) {
+  const isFixed = (port: Port): boolean => port !== "off" && port !== 0;
+  if (httpPort === respPort && isFixed(httpPort)) {
     return { field: "respPort", rule: `differ from the HTTP port, which is ${httpPort} too` };
+  }
+  if (httpPort === protoPort && isFixed(httpPort)) {
+    return { field: "protoPort", rule: `differ from the HTTP port, which is ${httpPort} too` };
+  }
+  if (respPort === protoPort && isFixed(respPort)) {
+    return { field: "protoPort", rule: `differ from the RESP port, which is ${respPort} too` };
   }
   return null;
 }
 
 function findRelationProblem(config: Config): ConfigProblem | null {
   if (config.host === "") return { field: "host", rule: "name an address" };
-  if (!config.insecure && !isLoopback(config.host)) {
+  if (new TextEncoder().encode(config.password).length > PASSWORD_MAX_BYTES) {
+    return { field: "password", rule: `have at most ${PASSWORD_MAX_BYTES} bytes` };
+  }
+  if (config.password !== "" && config.passwordFile !== "") {
+    return { field: "passwordFile", rule: "not be given together with a password" };
+  }
+  const isProtected = config.password !== "" || config.passwordFile !== "";
+  if (!isProtected && !config.insecure && !isLoopback(config.host)) {
     return {
       field: "host",
-      rule: "be a loopback address such as 127.0.0.1, because nothing protects the server from " +
-        "other machines; give --insecure to serve them all the same",
+      rule: "be a loopback address such as 127.0.0.1, because no password protects the server " +
+        "from other machines; give --password-file, or --insecure to serve them all the same",
     };
   }
   if (config.workersMin > config.workersMax) {
@@ -202,6 +275,15 @@ function findRelationProblem(config: Config): ConfigProblem | null {
       rule: `be at least ${formatSize(needed)} for ${config.shards} shards`,
     };
   }
+  const clientMemory = minimumClientMemoryBytes(config);
+  if (config.maxClientMemoryBytes < clientMemory) {
+    return {
+      field: "maxClientMemoryBytes",
+      rule: `be at least ${formatSize(Math.ceil(clientMemory / MIB) * MIB)} for ` +
+        `${config.maxConnections} connections, ${config.ioThreads} I/O threads and requests of ` +
+        formatSize(config.maxRequestBytes),
+    };
+  }
   if (config.drainDelayMs >= config.shutdownTimeoutMs) {
     return {
       field: "drainDelayMs",
@@ -209,6 +291,18 @@ function findRelationProblem(config: Config): ConfigProblem | null {
     };
   }
   return null;
+}
+
+/**
+ * What `--max-client-memory` must be at least: every connection's smallest buffer, and on each I/O
+ * thread one request and one reply of the largest size.
+ */
+export function minimumClientMemoryBytes(
+  config: Pick<Config, "maxConnections" | "ioThreads" | "maxRequestBytes">,
+): number {
+  // Buffers are powers of two; a request's head counts apart from its body.
+  const largestBuffer = 2 ** Math.ceil(Math.log2(config.maxRequestBytes + REQUEST_SLACK_BYTES));
+  return config.maxConnections * CONNECTION_BUFFER_BYTES + config.ioThreads * 2 * largestBuffer;
 }
 
 /**

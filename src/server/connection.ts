@@ -10,15 +10,8 @@
 import { ByteWriter, InputBuffer } from "../base/bytes.ts";
 import type { CounterSink } from "../command/counters.ts";
 import { type Session, SessionStep } from "../protocol/session.ts";
+import { REQUEST_SLACK_BYTES } from "./config.ts";
 import type { Front } from "./front.ts";
-
-/**
- * Sessions refuse what is larger than `--max-request-bytes`; should one fail to, the connection
- * stops reading this much later (the head and the body of a request count apart, hence not at once).
- *
- * Unit: bytes.
- */
-const REQUEST_SLACK_BYTES = 65536;
 
 /** Buffers above this size are given back after a batch. Unit: bytes. */
 const KEPT_OUTPUT_BYTES = 16384;
@@ -180,11 +173,11 @@ export class Connection {
       if (nowMs - this.#lastActivityMs >= LINGER_MS) this.close();
       return;
     }
-    const { requestTimeoutMs, idleTimeoutMs } = this.front;
+    const { headTimeoutMs, idleTimeoutMs } = this.front;
     if (
-      requestTimeoutMs > 0 && this.#requestStartedAtMs > 0 &&
+      headTimeoutMs > 0 && this.#requestStartedAtMs > 0 && !this.#session.midBody &&
       this.#state === ConnectionState.READING &&
-      nowMs - this.#requestStartedAtMs >= requestTimeoutMs
+      nowMs - this.#requestStartedAtMs >= headTimeoutMs
     ) {
       void this.closeGently(this.front.timeoutReply);
     } else if (idleTimeoutMs > 0 && nowMs - this.#lastActivityMs >= idleTimeoutMs) {

@@ -39,8 +39,8 @@ export interface Front {
   createSession(origin: ClientOrigin): Session;
   /** Unit: ms without a byte in either direction until the connection is closed; 0 = never. */
   readonly idleTimeoutMs: number;
-  /** Unit: ms that a request may take to arrive, from its first byte; 0 = as long as it likes. */
-  readonly requestTimeoutMs: number;
+  /** Unit: ms that a request's head may take to arrive, from its first byte; 0 = any time. */
+  readonly headTimeoutMs: number;
   /** Sent before closing a connection whose request did not arrive in time; may be empty. */
   readonly timeoutReply: Uint8Array<ArrayBuffer>;
   /** Sent before closing a connection above `--max-connections`; may be empty. */

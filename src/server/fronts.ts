@@ -6,8 +6,10 @@
 
 import { getLogger } from "../base/log.ts";
 import { ArgumentsPool } from "../command/arguments.ts";
+import { Authenticator } from "../command/authenticator.ts";
 import { Dispatcher } from "../command/dispatch.ts";
 import { EventIntake } from "../command/event_intake.ts";
+import type { EventWaits } from "../command/event_waits.ts";
 import type { CommandTable } from "../command/lookup.ts";
 import type { HistogramRecorder } from "../metrics/histogram.ts";
 import { CounterIndex, HistogramIndex, PROTOCOL_COUNTERS } from "../metrics/names.ts";
@@ -40,6 +42,10 @@ export interface FrontParts {
   readonly table: CommandTable;
   /** This thread's counters. */
   readonly counters: ThreadCounters;
+  /** Clients of this thread that wait for the outcome of an event. */
+  readonly waits: EventWaits;
+  /** What clients must present, UTF-8; empty = nothing. */
+  readonly password: Uint8Array;
 }
 
 /** The fronts of one thread, by protocol. */
@@ -57,9 +63,15 @@ export interface Fronts {
  */
 export function createFronts(parts: FrontParts): Fronts {
   const intake = createIntake(parts);
+  const authenticator = new Authenticator({
+    password: parts.password,
+    counters: parts.counters,
+    failures: CounterIndex.AUTH_FAILURES,
+  });
   const dispatcher = new Dispatcher({
     store: parts.shared.store,
     intake,
+    authenticator,
     table: parts.table,
     settings: settingTexts(parts.config),
     snapshot: () => parts.view.snapshot(),
@@ -69,16 +81,17 @@ export function createFronts(parts: FrontParts): Fronts {
   });
   return {
     http: createHttpFront(parts, dispatcher, intake),
-    resp: createRespFront(parts, dispatcher),
+    resp: createRespFront(parts, dispatcher, authenticator),
   };
 }
 
-function createIntake({ shared, lifecycle, counters }: FrontParts): EventIntake {
+function createIntake({ shared, lifecycle, counters, waits }: FrontParts): EventIntake {
   const { channel, store, metrics } = shared;
   return new EventIntake({
     channel,
     credits: store.credits,
     phase: lifecycle,
+    waits,
     counters,
     counterIds: {
       received: CounterIndex.RECEIVED,
@@ -119,7 +132,7 @@ function createHttpFront(parts: FrontParts, dispatcher: Dispatcher, intake: Even
     protocol: "http",
     createSession: () => service.createSession(),
     idleTimeoutMs: config.idleTimeoutMs,
-    requestTimeoutMs: config.headerTimeoutMs,
+    headTimeoutMs: config.headerTimeoutMs,
     timeoutReply: TIMEOUT_REPLY.http,
     fullReply: FULL_REPLY.http,
     counterIds: PROTOCOL_COUNTERS.http,
@@ -127,12 +140,17 @@ function createHttpFront(parts: FrontParts, dispatcher: Dispatcher, intake: Even
   };
 }
 
-function createRespFront(parts: FrontParts, dispatcher: Dispatcher): Front {
+function createRespFront(
+  parts: FrontParts,
+  dispatcher: Dispatcher,
+  authenticator: Authenticator,
+): Front {
   const { config, lifecycle, counters } = parts;
   const log = getLogger("resp");
   const options = {
     dispatcher,
     argumentsPool: new ArgumentsPool(),
+    authenticator,
     phase: lifecycle,
     maxRequestBytes: config.maxRequestBytes,
     counters,
@@ -144,7 +162,7 @@ function createRespFront(parts: FrontParts, dispatcher: Dispatcher): Front {
     protocol: "resp",
     createSession: (origin) => new RespSession(options, origin),
     idleTimeoutMs: config.respIdleTimeoutMs,
-    requestTimeoutMs: 0,
+    headTimeoutMs: 0,
     timeoutReply: TIMEOUT_REPLY.resp,
     fullReply: FULL_REPLY.resp,
     counterIds: PROTOCOL_COUNTERS.resp,

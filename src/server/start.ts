@@ -5,6 +5,7 @@
  */
 
 import { getLogger } from "../base/log.ts";
+import { EventWaits } from "../command/event_waits.ts";
 import { makeCommandTable } from "../command/table.ts";
 import { CounterIndex, PROTOCOLS } from "../metrics/names.ts";
 import type { StoreFault } from "../store/locks.ts";
@@ -15,6 +16,7 @@ import { FairTurns } from "./fair_turns.ts";
 import { createFronts } from "./fronts.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { Listeners } from "./listeners.ts";
+import { readPassword } from "./password.ts";
 import { pause } from "./pause.ts";
 import { RunningServer } from "./running_server.ts";
 import { ServerView } from "./server_view.ts";
@@ -62,6 +64,7 @@ export async function startServer(
   const onStop = (name: string, share: number, step: StopStep): void =>
     stack.defer(() => steps.run(name, share, step));
 
+  const password = await readPassword(config);
   const lifecycle = new Lifecycle();
   const table = makeCommandTable();
   const shared = createSharedParts(config);
@@ -82,15 +85,26 @@ export async function startServer(
     return { unsettled, workers_left: workersLeft };
   });
 
+  const waits = new EventWaits(MAIN_THREAD_ID);
   onStop("requests", 0.25, async (budget) => {
     lifecycle.stopping = true;
+    waits.giveUp();
     const unfinished = await connections.settleInFlight(budget);
     await connections.waitUntilEmpty(budget, LATE_REQUEST_GRACE_MS);
     return { unfinished };
   });
 
   const view = new ServerView(config, shared, lifecycle, pool);
-  const fronts = createFronts({ config, shared, lifecycle, view, table, counters });
+  const fronts = createFronts({
+    config,
+    shared,
+    lifecycle,
+    view,
+    table,
+    counters,
+    waits,
+    password,
+  });
   const listeners = Listeners.bind(config, log);
   view.ports = listeners.ports;
   listeners.serve(fronts, connections);

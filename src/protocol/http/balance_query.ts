@@ -172,7 +172,7 @@ export class BalanceLookup implements ReplySink {
 export class BalanceQuery {
   readonly #executor: RowExecutor;
   readonly #row: CommandRow;
-  readonly #client: ClientState = new ClientState({ id: 0, connectedAtMs: 0 });
+  readonly #client: ClientState = new ClientState({ id: 0, connectedAtMs: 0 }, true);
   #spare: BalanceLookup | null = new BalanceLookup();
 
   /**

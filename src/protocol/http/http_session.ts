@@ -50,6 +50,11 @@ export class HttpSession implements Session {
     return this.#inRequest && this.#exchange !== null && this.#exchange.parser.hasStarted;
   }
 
+  /** See {@link Session.midBody}. */
+  get midBody(): boolean {
+    return this.midRequest && this.#exchange!.parser.headComplete;
+  }
+
   /** See {@link Session.process}. */
   process(input: InputBuffer, output: ByteWriter): SessionStep | Promise<SessionStep> {
     this.#service.beginBatch();

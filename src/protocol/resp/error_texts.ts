@@ -42,6 +42,8 @@ export const ERROR_TEXTS: readonly ErrorText[] = makeTexts({
     prefix: "WRONGPASS",
     text: "invalid username-password pair or user is disabled.",
   },
+  NOT_AUTHENTICATED: { prefix: "NOAUTH", text: "Authentication required." },
+  THROTTLED: { prefix: "THROTTLED", text: "too many commands" },
 });
 
 function err(text: string): ErrorText {

@@ -5,6 +5,7 @@
  */
 
 import type { ByteWriter, InputBuffer } from "../../base/bytes.ts";
+import type { Authenticator } from "../../command/authenticator.ts";
 import type { ArgumentsPool, CommandArguments } from "../../command/arguments.ts";
 import { type ClientOrigin, ClientState, ReplyMode } from "../../command/client_state.ts";
 import type { CounterSink } from "../../command/counters.ts";
@@ -26,6 +27,8 @@ export interface RespSessionOptions {
   readonly dispatcher: Dispatcher;
   /** Lends offset arrays. */
   readonly argumentsPool: ArgumentsPool;
+  /** Knows the password. */
+  readonly authenticator: Authenticator;
   /** The server's phase. */
   readonly phase: ServerPhase;
   /** `--max-request-bytes`. */
@@ -63,7 +66,7 @@ export class RespSession implements Session {
    */
   constructor(options: RespSessionOptions, origin: ClientOrigin) {
     this.#options = options;
-    this.client = new ClientState(origin);
+    this.client = new ClientState(origin, !options.authenticator.required);
     this.#parser = new RequestParser(options.maxRequestBytes);
     this.#sink = new RespSink(this.client);
   }
@@ -71,6 +74,11 @@ export class RespSession implements Session {
   /** True when a request has been received only in part. */
   get midRequest(): boolean {
     return this.#parser.midRequest;
+  }
+
+  /** Always false: a command has no head that would have to arrive in time. */
+  get midBody(): boolean {
+    return false;
   }
 
   /**

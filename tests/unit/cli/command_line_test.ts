@@ -37,6 +37,11 @@ const OTHER_VALUES: Readonly<Record<string, [text: string, settings: Partial<Con
   "host": ["::1", { host: "::1" }],
   "http-port": ["0", { httpPort: 0 }],
   "resp-port": ["off", { respPort: "off" }],
+  "proto-port": ["9091", { protoPort: 9091 }],
+  "proto-framing": ["none", { protoFraming: "none" }],
+  "io-threads": ["2", { ioThreads: 2 }],
+  "password": ["open-sesame", { password: "open-sesame" }],
+  "password-file": ["/run/secrets/sluice", { passwordFile: "/run/secrets/sluice" }],
   "insecure": ["true", { insecure: true }],
   "workers": ["2-8", { workersMin: 2, workersMax: 8 }],
   "channel-capacity": ["10", { channelCapacity: 10 }],
@@ -47,6 +52,13 @@ const OTHER_VALUES: Readonly<Record<string, [text: string, settings: Partial<Con
   "shards": ["16", { shards: 16 }],
   "lock": ["rwlock", { lock: "rwlock" }],
   "max-connections": ["5000", { maxConnections: 5000 }],
+  "max-connections-per-ip": ["20", { maxConnectionsPerIp: 20 }],
+  "max-client-memory": ["128mb", { maxClientMemoryBytes: 134217728 }],
+  "allow": ["10.0.0.0/8,::1", { allow: ["10.0.0.0/8", "::1"] }],
+  "deny": ["10.1.0.0/16", { deny: ["10.1.0.0/16"] }],
+  "cors-origin": ["https://App.example", { corsOrigins: ["https://app.example"] }],
+  "min-transfer-rate": ["1kb", { minTransferRate: 1024 }],
+  "resp-rate-limit": ["1000/s", { respRateLimit: { count: 1000, perMs: 1000 } }],
   "allowed-hosts": ["sluice,Events.example", { allowedHosts: ["sluice", "Events.example"] }],
   "max-request-bytes": ["2mb", { maxRequestBytes: 2097152 }],
   "header-timeout": ["500ms", { headerTimeoutMs: 500 }],
@@ -124,8 +136,35 @@ Deno.test("parseCommandLine: an error names the flag or variable, its value, and
     [
       "--host localhost:80",
       {},
-      '--host "localhost:80" must be an address without a port; --http-port and --resp-port ' +
-      "give the ports",
+      '--host "localhost:80" must be an address without a port; --http-port and its ' +
+      "like give the ports",
+    ],
+    [
+      "--allow 10.0.0.0/8,10.0.0.300",
+      {},
+      '--allow "10.0.0.0/8,10.0.0.300" must be addresses or networks separated by commas, e.g. ' +
+      '10.0.0.0/8,2001:db8::/32, or none; "10.0.0.300" is neither',
+    ],
+    [
+      "--resp-rate-limit 100",
+      {},
+      '--resp-rate-limit "100" must be a rate such as 1000/1s, over at most 1h, or off',
+    ],
+    [
+      "--cors-origin https://app.example/page",
+      {},
+      '--cors-origin "https://app.example/page" must be origins separated by commas, e.g. ' +
+      "https://app.example,http://localhost:3000, or none",
+    ],
+    [
+      "",
+      { SLUICE_PASSWORD: "secret\nsecond" },
+      "SLUICE_PASSWORD must be one line that is not empty",
+    ],
+    [
+      "--password secret --password-file secret.txt",
+      {},
+      '--password-file "secret.txt" must not be given together with a password',
     ],
     ["", { SLUICE_INSECURE: "maybe" }, 'SLUICE_INSECURE "maybe" must be true or false'],
   ];
@@ -141,14 +180,19 @@ Deno.test("parseCommandLine: settings that do not fit together are told by flag,
     errorOf("--max-memory 1mb", { SLUICE_SHARDS: "64" }),
     '--max-memory "1mb" must be at least 32mb for 64 shards',
   );
-  assert.match(errorOf("--http-port off --resp-port off"), /^--http-port "off" must not be off/);
+  assert.match(
+    errorOf("--http-port off --resp-port off --proto-port off"),
+    /^--http-port "off" must not be off/,
+  );
   assert.match(errorOf("--resp-port 8080"), /^--resp-port "8080" must differ from the HTTP port/);
 });
 
-Deno.test("parseCommandLine: a host that other machines reach is refused without --insecure", () => {
+Deno.test("parseCommandLine: a host that other machines reach is refused without a password or --insecure", () => {
   for (const host of ["0.0.0.0", "::", "[::]", "192.168.1.5", "example.org"]) {
     assert.match(errorOf(`--host ${host}`), /must be a loopback address .* --insecure/, host);
     assert.equal(configOf(`--insecure --host ${host}`).host, host.replace(/[[\]]/g, ""));
+    assert.equal(configOf(`--password x --host ${host}`).password, "x");
+    assert.equal(configOf(`--password-file x --host ${host}`).passwordFile, "x");
   }
   assert.match(
     errorOf("", { SLUICE_HOST: "0.0.0.0" }),
@@ -176,10 +220,9 @@ Deno.test("--help: lists every flag with its default and environment variable, w
       for (const row of text.split("\n")) assert.ok(row.length <= columns, `${columns}: ${row}`);
       for (const { name, show } of FLAGS) {
         assert.match(text, new RegExp(`^  --${name}( <[^>]+>)?  +\\S`, "m"), name);
-        assert.ok(
-          text.includes(`(default: ${show(DEFAULTS)}, env: ${environmentName(name)})`),
-          name,
-        );
+        // In a narrow window it may be cut in two at a space.
+        const shown = `(default: ${show(DEFAULTS)}, env: ${environmentName(name)})`;
+        assert.ok(text.replace(/\s+/g, " ").includes(shown), name);
       }
       assert.ok(text.endsWith("\n") && !text.endsWith("\n\n"));
     }

@@ -6,6 +6,8 @@
 
 import { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
 import { ArgumentsPool } from "../../../src/command/arguments.ts";
+import { Authenticator } from "../../../src/command/authenticator.ts";
+import { EventWaits } from "../../../src/command/event_waits.ts";
 import { Dispatcher } from "../../../src/command/dispatch.ts";
 import { type EventChannel, EventIntake } from "../../../src/command/event_intake.ts";
 import type { CommandTable } from "../../../src/command/lookup.ts";
@@ -24,11 +26,12 @@ export const Count = {
   INVALID: 4,
   PARKED: 5,
   COMMANDS: 6,
+  AUTH_FAILURES: 7,
 } as const;
 
 /** Counters in an array. */
 export class FakeCounters {
-  readonly values: number[] = new Array<number>(8).fill(0);
+  readonly values: number[] = new Array<number>(16).fill(0);
 
   add(counter: number, amount = 1): void {
     this.values[counter]! += amount;
@@ -72,6 +75,7 @@ export interface HarnessOptions {
   lockKind?: "mutex" | "rwlock";
   channel?: FakeChannel;
   table?: CommandTable;
+  password?: string;
   settledTotal?: () => number;
   hasCredits?: () => boolean;
 }
@@ -83,6 +87,8 @@ export class Harness {
   readonly channel: FakeChannel;
   readonly phase = { stopping: false };
   readonly intake: EventIntake;
+  readonly waits = new EventWaits(0);
+  readonly authenticator: Authenticator;
   readonly services: CommandServices;
   readonly dispatcher: Dispatcher;
   readonly pool = new ArgumentsPool();
@@ -99,6 +105,12 @@ export class Harness {
       maxMemoryBytes: options.maxMemoryBytes ?? 8 * 2 ** 20,
       maxValueBytes: options.maxValueBytes ?? 2 ** 20,
       threadCount: 4,
+    });
+    this.authenticator = new Authenticator({
+      password: new TextEncoder().encode(options.password ?? ""),
+      counters: this.counters,
+      failures: Count.AUTH_FAILURES,
+      pause: () => Promise.resolve(),
     });
     this.maxRequestBytes = options.maxRequestBytes ?? 2 ** 20;
     this.channel = options.channel ?? new FakeChannel();
@@ -123,12 +135,14 @@ export class Harness {
         droppedShuttingDown: Count.DROPPED_SHUTTING_DOWN,
         invalid: Count.INVALID,
       },
+      waits: this.waits,
       settledTotal: options.settledTotal ?? (() => 0),
       clock: () => this.nowMs,
     });
     this.services = {
       store: this.store,
       intake: this.intake,
+      authenticator: this.authenticator,
       table: options.table ?? makeCommandTable(),
       settings: new Map([
         ["appendonly", "no"],
@@ -149,6 +163,7 @@ export class Harness {
     const session = new RespSession({
       dispatcher: this.dispatcher,
       argumentsPool: this.pool,
+      authenticator: this.authenticator,
       phase: this.phase,
       maxRequestBytes: this.maxRequestBytes,
       counters: this.counters,

@@ -123,5 +123,5 @@ Deno.test("readEventCounters: sees no event settled before it was received, whil
 
 Deno.test("PROTOCOL_COUNTERS: names a counter of its own for every protocol and use", () => {
   const ids = PROTOCOLS.flatMap((protocol) => Object.values(PROTOCOL_COUNTERS[protocol]));
-  assert.equal(new Set(ids).size, PROTOCOLS.length * 6);
+  assert.equal(new Set(ids).size, PROTOCOLS.length * 8);
 });

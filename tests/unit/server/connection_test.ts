@@ -165,7 +165,7 @@ Deno.test("ConnectionSet: ends silent clients, without a word when no request ha
 });
 
 Deno.test("ConnectionSet: tells a client whose request does not arrive in time", async () => {
-  await using server = new EchoServer({ requestTimeoutMs: 100 });
+  await using server = new EchoServer({ headTimeoutMs: 100 });
   using slow = await RawClient.connect(server.port);
   using idle = await RawClient.connect(server.port);
   await slow.send("half a li");
@@ -175,7 +175,7 @@ Deno.test("ConnectionSet: tells a client whose request does not arrive in time",
 });
 
 Deno.test("ConnectionSet: a request dripping in gets no more time than one that stalls", async () => {
-  await using server = new EchoServer({ requestTimeoutMs: 200 });
+  await using server = new EchoServer({ headTimeoutMs: 200 });
   using slow = await RawClient.connect(server.port);
   let dripping = true;
   const dripped = (async () => {
@@ -190,7 +190,7 @@ Deno.test("ConnectionSet: a request dripping in gets no more time than one that 
 });
 
 Deno.test("ConnectionSet: requests that always end in the middle of a read are not late", async () => {
-  await using server = new EchoServer({ requestTimeoutMs: 400 });
+  await using server = new EchoServer({ headTimeoutMs: 400 });
   using client = await RawClient.connect(server.port);
   await client.send("li");
   for (let i = 0; i < 60; i++) {

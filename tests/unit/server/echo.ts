@@ -35,6 +35,7 @@ export interface EchoControl {
  */
 export class EchoSession implements Session {
   midRequest = false;
+  midBody = false;
   readonly #control: EchoControl;
   #flushes = 0;
 
@@ -78,7 +79,7 @@ export interface EchoServerOptions {
   maxConnections?: number;
   maxRequestBytes?: number;
   idleTimeoutMs?: number;
-  requestTimeoutMs?: number;
+  headTimeoutMs?: number;
   /** Wraps the listener. */
   source?: (listener: Deno.TcpListener) => ConnectionSource;
 }
@@ -94,8 +95,8 @@ export class EchoServer implements AsyncDisposable {
   readonly acceptLoop: AcceptLoop;
 
   constructor(options: EchoServerOptions = {}) {
-    const { idleTimeoutMs = 0, requestTimeoutMs = 0 } = options;
-    const timeouts = [idleTimeoutMs, requestTimeoutMs].filter((value) => value > 0);
+    const { idleTimeoutMs = 0, headTimeoutMs = 0 } = options;
+    const timeouts = [idleTimeoutMs, headTimeoutMs].filter((value) => value > 0);
     let id = 0;
     this.connections = new ConnectionSet({
       maxConnections: options.maxConnections ?? 1000,
@@ -112,7 +113,7 @@ export class EchoServer implements AsyncDisposable {
       protocol: "http",
       createSession: () => new EchoSession(this.control),
       idleTimeoutMs,
-      requestTimeoutMs,
+      headTimeoutMs,
       timeoutReply: encoder.encode("too slow\n"),
       fullReply: encoder.encode("full\n"),
       counterIds: PROTOCOL_COUNTERS.http,

@@ -9,7 +9,7 @@ import { latin1, toLatin1 } from "../../command/harness.ts";
 
 /** What `write` puts on the wire in one protocol version. */
 function written(protocol: 2 | 3, write: (sink: RespSink) => void): string {
-  const client = new ClientState({ id: 1, connectedAtMs: 0 });
+  const client = new ClientState({ id: 1, connectedAtMs: 0 }, true);
   client.protocol = protocol;
   const sink = new RespSink(client);
   // As small as possible, so that every reply has to grow it.

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { Int64 } from "../../../src/base/int64.ts";
+import { JobFlag, JobView } from "../../../src/base/job.ts";
+import { EventOutcome } from "../../../src/command/event_intake.ts";
+import { EventWaits, type Settlement } from "../../../src/command/event_waits.ts";
+import { EventFields } from "../../../src/base/job.ts";
+import { FakeChannel, Harness } from "./harness.ts";
+
+const PROCESSED: Settlement = { kind: "processed", balance: new Int64().setNumber(7) };
+
+Deno.test("EventWaits: an answer reaches the wait it is addressed to, once", async () => {
+  const waits = new EventWaits(3);
+  const first = waits.begin(60_000);
+  const second = waits.begin(60_000);
+  assert.equal(waits.size, 2);
+  assert.equal(first.address.thread, 3);
+  assert.ok(waits.settle(second.address.slot, second.address.generation, PROCESSED));
+  assert.deepEqual(await second.settlement, PROCESSED);
+  assert.ok(!waits.settle(second.address.slot, second.address.generation, PROCESSED), "it is over");
+  const third = waits.begin(60_000);
+  assert.equal(third.address.slot, second.address.slot, "the slot is used again");
+  assert.ok(
+    !waits.settle(second.address.slot, second.address.generation, PROCESSED),
+    "late answer",
+  );
+  assert.ok(!waits.settle(17, 0, PROCESSED), "no such slot");
+  assert.ok(waits.settle(third.address.slot, third.address.generation, { kind: "pending" }));
+  assert.ok(waits.settle(first.address.slot, first.address.generation, PROCESSED));
+  assert.equal(waits.size, 0);
+});
+
+Deno.test("EventWaits: ends as pending when the time is up, and when the server stops", async () => {
+  const waits = new EventWaits(0);
+  assert.deepEqual(await waits.begin(1).settlement, { kind: "pending" });
+  const long = waits.begin(60_000);
+  waits.giveUp();
+  assert.deepEqual(await long.settlement, { kind: "pending" });
+  assert.deepEqual(await waits.begin(60_000).settlement, { kind: "pending" }, "late comers too");
+  assert.equal(waits.size, 0);
+});
+
+Deno.test("EventIntake.offerWaiting: the job carries the address; a refusal leaves no wait", async () => {
+  const channel = new FakeChannel(1);
+  const harness = new Harness({ channel });
+  const event = new EventFields();
+  const text = new TextEncoder().encode("alicebuy");
+  event.user.set(text, 0, 5);
+  event.action.set(text, 5, 8);
+  const settlement = harness.intake.offerWaiting(event, 60_000);
+  assert.ok(settlement instanceof Promise);
+  assert.equal(harness.intake.offerWaiting(event, 60_000), EventOutcome.SERVER_BUSY);
+  assert.equal(harness.waits.size, 1);
+  const [bytes] = channel.jobs;
+  const job = new JobView().attach(bytes!, 0, bytes!.length);
+  assert.equal(job.flags, JobFlag.WANTS_REPLY);
+  assert.ok(harness.waits.settle(job.replySlot, job.replyGeneration, PROCESSED));
+  assert.deepEqual(await settlement, PROCESSED);
+  channel.jobs.length = 0;
+  harness.intake.offer(event);
+  assert.equal(new JobView().attach(channel.jobs[0]!, 0, channel.jobs[0]!.length).flags, 0);
+});
