@@ -10,7 +10,7 @@ import { guardAgainstCrashes } from "./crash_guard.ts";
 import type { RunningServer } from "./running_server.ts";
 import { StartError } from "./start_error.ts";
 import { type StartOptions, startServer } from "./start.ts";
-import { listenForStopSignals } from "./stop_signals.ts";
+import { listenForSignals } from "./stop_signals.ts";
 
 /**
  * What the process ends with.
@@ -52,7 +52,7 @@ export async function runServer(config: Config, options: StartOptions = {}): Pro
     log.error("unhandled error", { event: "unhandled_error", error });
   });
   // Before the start, so that a signal during it is not lost.
-  using _signals = listenForStopSignals({
+  using _signals = listenForSignals({
     onStop: (signal) => {
       log.info("stop requested", { event: "stop_requested", signal });
       stopRequest.resolve("stop");
@@ -62,6 +62,7 @@ export async function runServer(config: Config, options: StartOptions = {}): Pro
       hurried = true;
       server?.hurry();
     },
+    onHangup: () => log.info("SIGHUP ignored: there is nothing to reload", { event: "sighup" }),
   });
   try {
     server = await startServer(config, options);

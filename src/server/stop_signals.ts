@@ -1,5 +1,5 @@
 /**
- * Signals that ask the process to stop.
+ * Signals that ask the process to stop, and the one that does not.
  *
  * @module
  */
@@ -12,12 +12,18 @@
  */
 export const SAME_SIGNAL_MS = 250;
 
-/** What the two signals do. */
+/** What the signals do. */
 export interface StopSignalHandlers {
   /** The first signal: stop in order. */
   onStop(signal: string): void;
   /** A later one: stop at once. */
   onHurry(signal: string): void;
+}
+
+/** What the signals that do not stop the server do as well. */
+export interface SignalHandlers extends StopSignalHandlers {
+  /** SIGHUP where it does not ask for a stop. */
+  onHangup(): void;
 }
 
 /**
@@ -65,15 +71,19 @@ export function stopSignals(os: typeof Deno.build.os = Deno.build.os): Deno.Sign
 }
 
 /**
- * Listens to the process's stop signals until disposed.
+ * Listens to the process's signals until disposed.
+ *
+ * SIGHUP would end the process if nobody listened: many who run servers send it to have a
+ * configuration read again or a log file reopened, and must not lose events by that.
  *
  * Thread: main isolate.
  */
-export function listenForStopSignals(handlers: StopSignalHandlers): Disposable {
+export function listenForSignals(handlers: SignalHandlers): Disposable {
   const requests = new StopRequests(handlers);
+  const wanted = new Map<Deno.Signal, () => void>([["SIGHUP", () => handlers.onHangup()]]);
+  for (const signal of stopSignals()) wanted.set(signal, () => requests.receive(signal));
   const listeners = new Map<Deno.Signal, () => void>();
-  for (const signal of stopSignals()) {
-    const listener = (): void => requests.receive(signal);
+  for (const [signal, listener] of wanted) {
     try {
       Deno.addSignalListener(signal, listener);
       listeners.set(signal, listener);

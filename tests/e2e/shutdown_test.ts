@@ -174,6 +174,21 @@ Deno.test("stop: a late request on an open connection is told, and the connectio
   assert.equal(code, 0);
 });
 
+Deno.test("signals: SIGHUP is logged, and neither stops the server nor counts as a first signal", {
+  ignore: isWindows,
+}, async () => {
+  await using server = await ServerProcess.start();
+  server.signal("SIGHUP");
+  const line = await server.waitForLine("sighup");
+  assert.equal(line["level"], "info");
+  await acceptEvents(server, 5);
+  server.signal("SIGTERM");
+  const { code, lines } = await server.waitForEnd();
+  assert.equal(lines.at(-1)!["processed"], 5);
+  assert.equal(server.linesOf("stop_hurried").length, 0);
+  assert.equal(code, 0);
+});
+
 Deno.test("start: a port in use is one clear line and exit code 1", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const port = String(listener.addr.port);
