@@ -8,12 +8,21 @@ import { Command, CommanderError, Help, Option } from "commander";
 import { VERSION } from "../server/version.ts";
 import { type Config, defaultConfig } from "../server/config.ts";
 import { environmentName, type Flag, FLAGS } from "./flags.ts";
-import { type EnvironmentReader, resolveConfig } from "./settings.ts";
+import type { HealthQuestion } from "./health.ts";
+import {
+  HEALTH_FLAGS,
+  HEALTH_GROUP,
+  HEALTH_OPTIONS,
+  resolveHealthQuestion,
+} from "./health_flags.ts";
+import { type EnvironmentReader, type FlagTexts, resolveConfig } from "./settings.ts";
 
 /** What a command line asks for. */
 export type Request =
   /** Run the server. */
   | { readonly kind: "serve"; readonly config: Config }
+  /** Ask a running server whether it is well. */
+  | { readonly kind: "health"; readonly question: HealthQuestion }
   /** Print something and end; `text` ends with a line end. */
   | { readonly kind: "print"; readonly text: string }
   /** Tell what is wrong, in one line without its end, and end with exit code 2. */
@@ -71,12 +80,23 @@ export function parseCommandLine(args: readonly string[], context: CommandLineCo
       request = strayArgument(command) ?? serveRequest(command, context.environment, defaults);
     });
   for (const flag of FLAGS) serve.addOption(toOption(flag, defaults));
+  const health = configure(new Command("health"))
+    .description("ask a running server whether it is well; exit code 0 means yes, 1 no")
+    .usage("[flags]")
+    .action((_options, command: Command) => {
+      request = strayArgument(command) ??
+        healthRequest(command, context.environment, defaults);
+    });
+  for (const flag of HEALTH_FLAGS) health.addOption(toOption(flag, defaults));
+  for (const [syntax, summary] of HEALTH_OPTIONS) {
+    health.addOption(new Option(syntax, summary).helpGroup(HEALTH_GROUP));
+  }
   const version = configure(new Command("version"))
     .description("show the version, and that of the runtime")
     .action((_options, command: Command) => {
       request = strayArgument(command) ?? { kind: "print", text: versionText() };
     });
-  program.addCommand(serve, { isDefault: true }).addCommand(version);
+  program.addCommand(serve, { isDefault: true }).addCommand(health).addCommand(version);
   // `serve` is what almost everybody wants, so the first help shows its flags too.
   const plainHelp = new Help();
   program.configureHelp({
@@ -101,7 +121,16 @@ const HINT = "see sluice --help";
 
 const HELP_FOOTER = `
 A flag beats its environment variable, which beats the default.
-Sizes take kb, mb and gb; times take ms, s, m and h.`;
+Sizes take kb, mb and gb; times take ms, s, m and h; rates are a number and a
+time: 1000/1s, 100/m.
+
+With a password, clients say it before anything else: Redis clients with AUTH,
+HTTP clients with "Authorization: Bearer <password>", Protobuf clients with an
+AuthRequest. Flags can be read in the list of processes; the environment and
+files cannot be, by other users.
+
+Exit codes: 0 stopped and nothing lost, 1 could not start, 2 wrong usage,
+3 something was lost, 4 internal fault.`;
 
 function toOption(flag: Flag, defaults: Config): Option {
   const syntax = flag.placeholder === "" ? `--${flag.name}` : `--${flag.name} ${flag.placeholder}`;
@@ -115,21 +144,36 @@ function serveRequest(
   environment: EnvironmentReader,
   defaults: Config,
 ): Request {
+  const result = resolveConfig(textsOf(command), environment, defaults);
+  return result.kind === "config" ? { kind: "serve", config: result.config } : result;
+}
+
+function healthRequest(
+  command: Command,
+  environment: EnvironmentReader,
+  defaults: Config,
+): Request {
+  const result = resolveHealthQuestion(textsOf(command), environment, defaults);
+  return result.kind === "question" ? { kind: "health", question: result.question } : result;
+}
+
+function textsOf(command: Command): FlagTexts {
   const texts: Record<string, string> = {};
   for (const option of command.options) {
     const value: unknown = command.getOptionValue(option.attributeName());
     if (value !== undefined) texts[option.name()] = String(value);
   }
-  const result = resolveConfig(texts, environment, defaults);
-  return result.kind === "config" ? { kind: "serve", config: result.config } : result;
+  return texts;
 }
 
 function strayArgument(command: Command): Request | null {
   const [first] = command.args;
-  return first === undefined ? null : {
-    kind: "usage_error",
-    message: `unknown command or argument ${JSON.stringify(first)}; ${HINT}`,
-  };
+  if (first === undefined) return null;
+  // A password with a space in it, and no quotes around it, ends here with its second word.
+  const what = FLAGS.some(({ name, secret }) => secret && name in textsOf(command))
+    ? "there is an argument too many (a text with spaces in it needs quotes)"
+    : `unknown command or argument ${JSON.stringify(first)}`;
+  return { kind: "usage_error", message: `${what}; ${HINT}` };
 }
 
 function versionText(): string {
@@ -139,6 +183,11 @@ function versionText(): string {
 
 /** Commander's own messages: `error: unknown option '--x'\n(Did you mean --y?)`. */
 function oneLine(message: string): string {
-  const text = message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ").trim();
+  const text = message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ").trim()
+    // `--pasword=secret` and `--passwordsecret`: what may be a password is not repeated.
+    .replace(
+      /^unknown option '(--password|--[^=']*(?==)).*'(?= \(Did you mean |$)/,
+      (_, name) => `unknown option '${name}…'`,
+    );
   return text.includes("Did you mean") ? text : `${text}; ${HINT}`;
 }

@@ -8,9 +8,13 @@ import { flushLogs, getLogger, startLogging } from "../base/log.ts";
 import type { Config } from "../server/config.ts";
 import { ExitCode } from "../server/run.ts";
 import { parseCommandLine } from "./command_line.ts";
+import type { HealthAnswer, HealthQuestion } from "./health.ts";
 
 /** How long the end of the program waits for a slow reader of the log. Unit: ms. */
 const FLUSH_DEADLINE_MS = 1000;
+
+/** Exit code of `sluice health` when the server is not well. */
+const EXIT_CODE_UNHEALTHY = 1;
 
 /** What the program is made of besides its arguments; tests give their own. */
 export interface Surroundings {
@@ -24,6 +28,8 @@ export interface Surroundings {
   complain(text: string): Promise<void>;
   /** Runs the server until it has stopped. */
   runServer(config: Config): Promise<number>;
+  /** Asks a running server whether it is well. */
+  askHealth(question: HealthQuestion): Promise<HealthAnswer>;
 }
 
 /**
@@ -51,6 +57,12 @@ export async function main(
       return ExitCode.WRONG_USAGE;
     case "serve":
       return await serve(request.config, surroundings);
+    case "health": {
+      const { healthy, text } = await surroundings.askHealth(request.question);
+      if (healthy) await surroundings.print(`${text}\n`);
+      else await surroundings.complain(`sluice: ${text}\n`);
+      return healthy ? ExitCode.OK : EXIT_CODE_UNHEALTHY;
+    }
   }
 }
 

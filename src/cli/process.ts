@@ -5,6 +5,7 @@
  */
 
 import { runServer } from "../server/run.ts";
+import { askHealth } from "./health.ts";
 import type { Surroundings } from "./main.ts";
 
 /** Standard streams, environment and terminal of this process. Thread: the main isolate. */
@@ -14,6 +15,7 @@ export const processSurroundings: Surroundings = {
   print: (text) => writeAll(Deno.stdout, text),
   complain: (text) => writeAll(Deno.stderr, text),
   runServer: (config) => runServer(config),
+  askHealth,
 };
 
 function terminalColumns(): number | null {

@@ -13,10 +13,16 @@ export type FlagTexts = Readonly<Record<string, string | undefined>>;
 /** Reads an environment variable. */
 export type EnvironmentReader = (name: string) => string | undefined;
 
-/** A configuration, or one line that says what is wrong. */
-export type ConfigResult =
-  | { readonly kind: "config"; readonly config: Config }
-  | { readonly kind: "usage_error"; readonly message: string };
+/** One line, without its end, that says what is wrong. */
+export interface UsageError {
+  /** Tells it from what was asked for. */
+  readonly kind: "usage_error";
+  /** E.g. `--shards "48" must be a power of two from 1 to 4096`. */
+  readonly message: string;
+}
+
+/** A configuration, or what is wrong. */
+export type ConfigResult = { readonly kind: "config"; readonly config: Config } | UsageError;
 
 /**
  * Builds the configuration.
@@ -32,9 +38,34 @@ export function resolveConfig(
   environment: EnvironmentReader,
   defaults: Config,
 ): ConfigResult {
+  const reading = readFlags(FLAGS, texts, environment, defaults);
+  if (reading.kind === "usage_error") return reading;
+  const { config, sources } = reading;
+  const problem = findConfigProblem(config);
+  return problem === null ? { kind: "config", config } : explain(problem, config, sources);
+}
+
+/** What some of the flags say. */
+export type FlagReading =
+  | {
+    readonly kind: "config";
+    /** The defaults with what the flags set. */
+    readonly config: Config;
+    /** The flags that were given, each with how an error names it. */
+    readonly sources: ReadonlyMap<Flag, string>;
+  }
+  | UsageError;
+
+/** Reads some of the flags, without a look at whether they fit together. */
+export function readFlags(
+  flags: readonly Flag[],
+  texts: FlagTexts,
+  environment: EnvironmentReader,
+  defaults: Config,
+): FlagReading {
   let config = defaults;
   const sources = new Map<Flag, string>();
-  for (const flag of FLAGS) {
+  for (const flag of flags) {
     const given = findText(flag, texts, environment);
     if (given === null) continue;
     // What was typed for a password is nobody's business, whatever else is wrong with it.
@@ -46,8 +77,7 @@ export function resolveConfig(
     config = { ...config, ...reading.settings };
     sources.set(flag, source);
   }
-  const problem = findConfigProblem(config);
-  return problem === null ? { kind: "config", config } : explain(problem, config, sources);
+  return { kind: "config", config, sources };
 }
 
 function findText(
@@ -74,6 +104,6 @@ function explain(
   return usageError(`${source} must ${rule}`);
 }
 
-function usageError(message: string): ConfigResult {
+function usageError(message: string): UsageError {
   return { kind: "usage_error", message };
 }

@@ -213,6 +213,24 @@ Deno.test("parseCommandLine: unknown flags and arguments are one line, with a gu
   assert.match(errorOf("version --workers 3"), /^unknown option '--workers'/);
 });
 
+Deno.test("parseCommandLine: no error repeats what may be a password", () => {
+  const lines = [
+    "--password sesame --workers x",
+    "--password=sesame --shards 3",
+    "--password open sesame",
+    "serve --password open sesame",
+    "--pasword=sesame",
+    "--passwort=sesame",
+    "--passwordsesame",
+    "--password sesame --password-file x",
+    "--password sesame --workers",
+    "health --password=sesame",
+    "version --password=sesame",
+  ];
+  for (const line of lines) assert.doesNotMatch(errorOf(line), /sesame/, line);
+  assert.match(errorOf("--pasword=sesame"), /^unknown option '--pasword…'/);
+});
+
 Deno.test("--help: lists every flag with its default and environment variable, within its width", () => {
   for (const columns of [80, 90, 100]) {
     for (const line of ["--help", "-h", "help", "serve --help", "help serve"]) {
@@ -226,6 +244,18 @@ Deno.test("--help: lists every flag with its default and environment variable, w
       }
       assert.ok(text.endsWith("\n") && !text.endsWith("\n\n"));
     }
+  }
+});
+
+Deno.test("--help: lists every command, and `health` its own flags", () => {
+  const text = textOf("--help");
+  for (const name of ["serve", "health", "version", "help"]) {
+    assert.match(text, new RegExp(`^  ${name}  +\\S`, "m"));
+  }
+  assert.match(text, /Authorization: Bearer/);
+  for (const line of ["health --help", "help health"]) {
+    const flags = [...textOf(line).matchAll(/^ {2}(?:-h, )?--([a-z-]+)/gm)].map(([, name]) => name);
+    assert.deepEqual(flags, ["host", "http-port", "url", "ready", "timeout", "help"]);
   }
 });
 

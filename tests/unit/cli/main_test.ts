@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { main, type Surroundings } from "../../../src/cli/main.ts";
+import type { HealthAnswer } from "../../../src/cli/health.ts";
 import type { Config } from "../../../src/server/config.ts";
 import { ExitCode } from "../../../src/server/run.ts";
 
@@ -14,6 +15,7 @@ async function run(
   args: string[],
   runServer: (config: Config) => Promise<number> = () => Promise.resolve(0),
   variables: Record<string, string> = {},
+  healthAnswer: HealthAnswer = { healthy: true, text: "healthy" },
 ): Promise<Run> {
   const result: Run = { exitCode: -1, printed: "", complained: "", configs: [] };
   const surroundings: Surroundings = {
@@ -25,6 +27,7 @@ async function run(
       result.configs.push(config);
       return runServer(config);
     },
+    askHealth: () => Promise.resolve(healthAnswer),
   };
   result.exitCode = await main(args, surroundings);
   return result;
@@ -63,4 +66,16 @@ Deno.test("main: help and version go to stdout with exit code 0, and start no se
 Deno.test("main: the environment reaches the server's configuration", async () => {
   const { configs } = await run([], undefined, { SLUICE_SHARDS: "8", SLUICE_LOG_LEVEL: "error" });
   assert.equal(configs[0]!.shards, 8);
+});
+
+Deno.test("main: health is one line, on stdout with exit code 0 or on stderr with 1", async () => {
+  const well = await run(["health"]);
+  assert.deepEqual([well.exitCode, well.printed, well.complained], [0, "healthy\n", ""]);
+  const ill = await run(["health"], undefined, {}, { healthy: false, text: "not healthy: why" });
+  assert.deepEqual([ill.exitCode, ill.printed, ill.complained], [
+    1,
+    "",
+    "sluice: not healthy: why\n",
+  ]);
+  assert.deepEqual([...well.configs, ...ill.configs], [], "no server was started");
 });

@@ -1,0 +1,120 @@
+/**
+ * `sluice health`: asks a running server whether it is well, for container health checks and probes.
+ *
+ * It speaks HTTP itself, because `fetch` would go through a proxy that the environment names, and
+ * would give a name as `Host` that the server need not allow.
+ *
+ * @module
+ */
+
+import { formatDuration } from "../base/units.ts";
+
+/** What to ask. */
+export interface HealthQuestion {
+  /** Where to ask, e.g. `http://127.0.0.1:8080/health`. */
+  readonly url: URL;
+  /** Value of the `Host` header. */
+  readonly hostHeader: string;
+  /** How long the answer may take, connecting included. Unit: ms. */
+  readonly timeoutMs: number;
+}
+
+/** What came of it. */
+export interface HealthAnswer {
+  /** Whether the server answered 200. */
+  readonly healthy: boolean;
+  /** One line for people, without its end. */
+  readonly text: string;
+}
+
+/** Where `sluice health` asks when it is not told. Shape: `http://[::1]:8080/health`. */
+export function localUrl(host: string, port: number, path: string): URL {
+  const address = LOOPBACK_OF[host] ?? host;
+  return new URL(`http://${address.includes(":") ? `[${address}]` : address}:${port}${path}`);
+}
+
+/** Addresses that mean every address; a client needs one. */
+const LOOPBACK_OF: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+
+/** Most bytes to look for a status line in. */
+const STATUS_LINE_BYTES = 1024;
+
+/**
+ * Asks a server; never rejects.
+ *
+ * Thread: any.
+ */
+export async function askHealth(question: HealthQuestion): Promise<HealthAnswer> {
+  const expired = Promise.withResolvers<null>();
+  const timer = setTimeout(() => expired.resolve(null), question.timeoutMs);
+  try {
+    const status = await askStatus(question, expired.promise);
+    if (status === null) {
+      return unhealthy(
+        `no answer from ${question.url} within ${formatDuration(question.timeoutMs)}`,
+      );
+    }
+    const text = `${question.url} answered ${status}`;
+    return status === 200 ? { healthy: true, text: `healthy: ${text}` } : unhealthy(text);
+  } catch (error) {
+    return unhealthy(`${question.url}: ${reason(error)}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The status of the answer, or null when the time is over before it is there. */
+async function askStatus(
+  { url, hostHeader }: HealthQuestion,
+  expired: Promise<null>,
+): Promise<number | null> {
+  const connecting = connect(url);
+  const socket = await Promise.race([connecting, expired]);
+  if (socket === null) {
+    connecting.then((late) => late.close(), () => {});
+    return null;
+  }
+  // Closing it ends what still reads or writes.
+  using _socket = socket;
+  const asking = exchange(
+    socket,
+    `GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${hostHeader}\r\nConnection: close\r\n\r\n`,
+  );
+  asking.catch(() => {});
+  return await Promise.race([asking, expired]);
+}
+
+function connect(url: URL): Promise<Deno.Conn> {
+  const hostname = url.hostname.replace(/^\[|\]$/g, "");
+  const secure = url.protocol === "https:";
+  const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
+  return secure ? Deno.connectTls({ hostname, port }) : Deno.connect({ hostname, port });
+}
+
+async function exchange(socket: Deno.Conn, request: string): Promise<number> {
+  let rest = new TextEncoder().encode(request);
+  while (rest.length > 0) rest = rest.subarray(await socket.write(rest));
+  const reply = new Uint8Array(STATUS_LINE_BYTES);
+  let length = 0;
+  while (length < reply.length) {
+    const count = await socket.read(reply.subarray(length));
+    if (count === null) break;
+    length += count;
+    const text = new TextDecoder().decode(reply.subarray(0, length));
+    if (!text.includes("\r\n")) continue;
+    const status = /^HTTP\/1\.[01] (\d{3})\b/.exec(text)?.[1];
+    if (status !== undefined) return Number(status);
+    break;
+  }
+  throw new Error("what answers there does not speak HTTP");
+}
+
+function unhealthy(text: string): HealthAnswer {
+  return { healthy: false, text: `not healthy: ${text}` };
+}
+
+function reason(error: unknown): string {
+  if (error instanceof Deno.errors.ConnectionRefused) return "nothing listens there";
+  if (error instanceof Deno.errors.ConnectionReset) return "the connection was reset";
+  return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, " ");
+}
