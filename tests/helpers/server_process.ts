@@ -5,6 +5,7 @@
  */
 
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 
 const REPOSITORY = new URL("../../", import.meta.url);
 
@@ -36,6 +37,8 @@ export interface ServerProcessOptions {
   readonly script?: string;
   /** Started instead of `deno run …`: arguments of `deno`, to which the server's are appended. */
   readonly denoArgs?: readonly string[];
+  /** Started instead of Deno: an executable, without the environment and in the folder of it. */
+  readonly program?: string;
   /** Added to its environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** Most file descriptors that it may have; not on Windows. */
@@ -78,13 +81,17 @@ export class ServerProcess implements AsyncDisposable {
   ): Promise<ServerProcess> {
     const denoArgs = options.denoArgs ?? ["run", ...PERMISSIONS, options.script ?? "main.ts"];
     const ownFlags = ["--http-port", "0", "--resp-port", "0", "--log-format", "json"];
-    const words = [Deno.execPath(), ...denoArgs, ...ownFlags, ...flags];
+    const program = options.program === undefined
+      ? [Deno.execPath(), ...denoArgs]
+      : [options.program];
+    const words = [...program, ...ownFlags, ...flags];
     if (options.descriptorLimit !== undefined) {
       words.unshift("sh", "-c", `ulimit -n ${options.descriptorLimit} && exec "$@"`, "sh");
     }
     const command = new Deno.Command(words[0]!, {
       args: words.slice(1),
-      cwd: REPOSITORY,
+      cwd: options.program === undefined ? REPOSITORY : dirname(options.program),
+      clearEnv: options.program !== undefined,
       env: { ...options.env },
       stdin: "null",
       stdout: "null",

@@ -1,0 +1,294 @@
+/**
+ * The executable: what is in it, and that it needs nothing else.
+ */
+
+import assert from "node:assert/strict";
+import { WORKER_ENTRIES } from "../../scripts/compile.ts";
+import { VERSION } from "../../src/server/version.ts";
+import { type Build, buildExecutable, embeddedFiles, runProgram } from "../helpers/executable.ts";
+import { eventRequest, RawClient, respCommand } from "../helpers/raw_client.ts";
+import { ServerProcess } from "../helpers/server_process.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+const folder = await Deno.makeTempDir({ prefix: "sluice-executable-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+
+const build: Build = await buildExecutable(folder);
+if (build.kind === "unavailable") {
+  await Deno.stderr.write(
+    new TextEncoder().encode(`tests of the executable are skipped: ${build.reason}\n`),
+  );
+}
+
+/** For a test that needs the executable. */
+const needsBuild = { ignore: build.kind === "unavailable" };
+const needsSignals = { ignore: build.kind === "unavailable" || Deno.build.os === "windows" };
+
+function built(): Extract<Build, { kind: "built" }> {
+  assert.ok(build.kind === "built");
+  return build;
+}
+
+/** The environment of a program that has none: only where files for a while go. */
+async function bareEnvironment(name: string): Promise<Record<string, string>> {
+  const temporary = `${folder}/${name}`;
+  await Deno.mkdir(temporary, { recursive: true });
+  const env: Record<string, string> = { TMPDIR: temporary, TEMP: temporary, TMP: temporary };
+  const systemRoot = Deno.env.get("SystemRoot");
+  if (systemRoot !== undefined) env["SystemRoot"] = systemRoot;
+  return env;
+}
+
+/** Runs the executable to its end. */
+async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return await runProgram(built().path, args, {
+    clearEnv: true,
+    env: await bareEnvironment("tmp"),
+  });
+}
+
+interface InfoModule {
+  specifier: string;
+  error?: string;
+  dependencies?: { code?: { specifier?: string } }[];
+}
+
+/** The modules that `entry` can load, static and dynamic imports; paths from the root. */
+async function loadable(entry: string): Promise<Set<string>> {
+  const { stdout } = await runProgram(Deno.execPath(), ["info", "--json", entry]);
+  const modules = new Map<string, InfoModule>(
+    (JSON.parse(stdout).modules as InfoModule[]).map((module) => [module.specifier, module]),
+  );
+  const found = new Set<string>();
+  const visit = (specifier: string): void => {
+    if (!specifier.startsWith(ROOT.href) || found.has(specifier)) return;
+    const module = modules.get(specifier);
+    assert.ok(module !== undefined && module.error === undefined, specifier);
+    found.add(specifier);
+    for (const { code } of module.dependencies ?? []) {
+      if (code?.specifier !== undefined) visit(code.specifier);
+    }
+  };
+  visit(new URL(entry, ROOT).href);
+  return new Set([...found].map((specifier) => specifier.slice(ROOT.href.length)));
+}
+
+/** What the program is made of; paths from the root. */
+interface Program {
+  /** Every module that it can load, in any of its threads. */
+  readonly modules: readonly string[];
+  /** Modules that it starts workers with. */
+  readonly workers: readonly string[];
+}
+
+/** Reads the program from its sources, and not from the list that is to be tested. */
+async function readProgram(): Promise<Program> {
+  const modules = new Set<string>();
+  const entries = ["main.ts"];
+  // Grows on the way: workers may start workers.
+  for (const entry of entries) {
+    for (const path of await loadable(entry)) {
+      if (modules.has(path)) continue;
+      modules.add(path);
+      for (const worker of await workersOf(path)) {
+        if (!entries.includes(worker)) entries.push(worker);
+      }
+    }
+  }
+  return { modules: [...modules].toSorted(), workers: entries.slice(1).toSorted() };
+}
+
+async function workersOf(path: string): Promise<string[]> {
+  const url = new URL(path, ROOT);
+  const text = await Deno.readTextFile(url);
+  const found = [...text.matchAll(/\bnew Worker\(\s*new URL\("([^"]+)", import\.meta\.url\)/g)];
+  const all = text.match(/\bnew Worker\(/g) ?? [];
+  assert.equal(found.length, all.length, `${path}: the module of a worker is a literal`);
+  return found.map(([, target]) => new URL(target!, url).href.slice(ROOT.href.length));
+}
+
+const program = await readProgram();
+
+Deno.test("executable: every worker that the program starts is on the list of the compile script", () => {
+  assert.deepEqual(WORKER_ENTRIES.toSorted(), program.workers);
+  assert.ok(program.workers.length > 0, "the workers were found");
+});
+
+Deno.test("executable: every module that the program can load is embedded", needsBuild, () => {
+  const isEmbedded = embeddedFiles(built().said);
+  const { modules } = program;
+  assert.ok(modules.length > 100 && modules.includes("deno.json"), "deno info read the program");
+  assert.deepEqual(modules.filter((path) => !isEmbedded(path)), []);
+  assert.ok(!isEmbedded("tests/e2e/executable_test.ts"), "not everything counts as embedded");
+});
+
+Deno.test(
+  "executable: serves with two workers, without Deno and its caches, and stops in order",
+  needsSignals,
+  async () => {
+    const env = await bareEnvironment("bare");
+    await using server = await ServerProcess.start(["--workers", "2"], {
+      program: built().path,
+      env,
+    });
+    await postEventAndReadBalance(server);
+    server.signal("SIGTERM");
+    const { code, lines } = await server.waitForEnd();
+    assert.equal(code, 0);
+    const last = lines.at(-1)!;
+    assert.deepEqual(
+      [last["event"], last["processed"], last["pending"], last["lost"]],
+      ["stopped", 1, 0, 0],
+    );
+    assert.deepEqual(server.otherLines.filter((line) => line !== ""), []);
+    const left = await Array.fromAsync(Deno.readDir(env["TMPDIR"]!));
+    assert.deepEqual(left.map(({ name }) => name), [], "it leaves no file behind");
+  },
+);
+
+async function postEventAndReadBalance(server: ServerProcess): Promise<void> {
+  using http = await RawClient.connect(server.port("http"));
+  using resp = await RawClient.connect(server.port("resp"));
+  await http.send(eventRequest("alice", 100));
+  assert.equal((await http.readHttpReply()).status, 202);
+  for (;;) {
+    await resp.send(respCommand("GET", "balance:alice"));
+    const reply = await resp.readUntil("\r\n");
+    if (reply === "$3\r\n") break;
+    assert.equal(reply, "$-1\r\n", "settled soon");
+  }
+  assert.equal(await resp.readUntil("\r\n"), "100\r\n");
+}
+
+const PLANTED = "planted module was loaded";
+
+/** Puts a module of our own wherever `program` would look for one that is not embedded. */
+async function plantModules(temporary: string, name: string): Promise<void> {
+  for (const path of program.modules) {
+    const file = `${temporary}/deno-compile-${name}/${path}`;
+    await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
+    await Deno.writeTextFile(
+      file,
+      path.endsWith(".json") ? "{}" : `console.error("${PLANTED}");\n`,
+    );
+  }
+}
+
+Deno.test(
+  "executable: modules planted in the folder for temporary files are ignored",
+  needsSignals,
+  async () => {
+    const env = await bareEnvironment("planted");
+    await plantModules(env["TMPDIR"]!, "sluice");
+    await using server = await ServerProcess.start(["--workers", "2"], {
+      program: built().path,
+      env,
+    });
+    await postEventAndReadBalance(server);
+    server.signal("SIGTERM");
+    const { code, lines } = await server.waitForEnd();
+    assert.equal(code, 0);
+    assert.equal(lines.at(-1)!["lost"], 0);
+    assert.deepEqual(server.otherLines.filter((line) => line !== ""), []);
+  },
+);
+
+Deno.test(
+  "executable: a planted worker is loaded where none is embedded, so the test before can fail",
+  needsBuild,
+  async () => {
+    const source = `${folder}/twin`;
+    await Deno.mkdir(source);
+    await Deno.writeTextFile(
+      `${source}/main.ts`,
+      `const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+     worker.onmessage = () => Deno.exit(0);`,
+    );
+    await Deno.writeTextFile(`${source}/worker.ts`, "self.close();");
+    const output = `${source}/careless${Deno.build.os === "windows" ? ".exe" : ""}`;
+    await built().compile(
+      ["compile", "--no-config", "--allow-read", "--output", output, `${source}/main.ts`],
+    );
+    const env = await bareEnvironment("twin_tmp");
+    const planted = `${env["TMPDIR"]}/deno-compile-${output.slice(output.lastIndexOf("/") + 1)}`;
+    await Deno.mkdir(planted);
+    await Deno.writeTextFile(
+      `${planted}/worker.ts`,
+      `console.error("${PLANTED}"); self.postMessage("here");`,
+    );
+    const { code, stderr } = await runProgram(output, [], {
+      clearEnv: true,
+      env,
+      patienceMs: 20_000,
+    });
+    assert.match(stderr, new RegExp(PLANTED));
+    assert.equal(code, 0);
+  },
+);
+
+Deno.test(
+  "executable: says its version and its flags, and what is wrong with them",
+  needsBuild,
+  async () => {
+    const version = await run("version");
+    assert.match(
+      version.stdout,
+      new RegExp(`^sluice ${VERSION.replaceAll(".", "\\.")}\ndeno [^\n]+\n$`),
+    );
+    const help = await run("--help");
+    assert.match(help.stdout, /--http-port[\s\S]+--log-format/);
+    assert.deepEqual([version.code, version.stderr, help.code, help.stderr], [0, "", 0, ""]);
+    const wrong = await run("--workers", "none");
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /^sluice: --workers "none" must be [^\n]+\n$/);
+  },
+);
+
+Deno.test(
+  "executable: reads its environment, and the file of a password anywhere",
+  needsBuild,
+  async () => {
+    const env = await bareEnvironment("tmp");
+    const options = { clearEnv: true, env: { ...env, SLUICE_WORKERS: "many" } };
+    const wrong = await runProgram(built().path, [], options);
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /^sluice: SLUICE_WORKERS "many" must be /);
+    const file = `${folder}/password`;
+    const missing = await run("--password-file", file, "--http-port", "0", "--resp-port", "0");
+    assert.equal(missing.code, 1);
+    assert.match(missing.stderr, /there is no such file; check --password-file/);
+  },
+);
+
+Deno.test("executable: a port in use is one line and exit code 1", needsBuild, async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const port = String(listener.addr.port);
+  const { code, stderr } = await run("--http-port", port, "--resp-port", "0", "--workers", "1");
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    new RegExp(`^[^\\n]*127\\.0\\.0\\.1:${port}[^\\n]*the port is in use[^\\n]*\\n$`),
+  );
+});
+
+Deno.test("executable: `health` asks a running server", needsSignals, async () => {
+  const env = await bareEnvironment("health");
+  let port: string;
+  {
+    await using server = await ServerProcess.start(["--workers", "1"], {
+      program: built().path,
+      env,
+    });
+    port = String(server.port("http"));
+    const well = await run("health", "--http-port", port);
+    assert.deepEqual([well.code, well.stderr], [0, ""]);
+    assert.equal(well.stdout, `healthy: http://127.0.0.1:${port}/health answered 200\n`);
+  }
+  const gone = await run("health", "--http-port", port);
+  assert.deepEqual([gone.code, gone.stdout], [1, ""]);
+  assert.equal(
+    gone.stderr,
+    `sluice: not healthy: http://127.0.0.1:${port}/health: nothing listens there\n`,
+  );
+});
