@@ -29,8 +29,8 @@ export const AMOUNT_RULE =
  */
 export function eventDefect(event: EventFields): string | undefined {
   const { user, action, id } = event;
-  if (user.length < 1 || user.length > MAX_USER_BYTES) return lengthRule("user", MAX_USER_BYTES);
-  if (!isPlainText(user)) return textRule("user");
+  const defect = userDefect(user);
+  if (defect !== undefined) return defect;
   if (action.length < 1 || action.length > MAX_ACTION_BYTES) {
     return lengthRule("action", MAX_ACTION_BYTES);
   }
@@ -38,6 +38,12 @@ export function eventDefect(event: EventFields): string | undefined {
   if (id.length > MAX_ID_BYTES) return idRule();
   if (!isPlainText(id)) return textRule("id");
   return undefined;
+}
+
+/** Says which rule a user's name breaks; see {@link eventDefect}. Thread: any. */
+export function userDefect(user: ByteSlice): string | undefined {
+  if (user.length < 1 || user.length > MAX_USER_BYTES) return lengthRule("user", MAX_USER_BYTES);
+  return isPlainText(user) ? undefined : textRule("user");
 }
 
 /** Names the rule on an id's length. Thread: any. */

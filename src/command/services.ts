@@ -42,6 +42,8 @@ export interface ServerSnapshot {
   respPort: number;
   /** Port of HTTP; 0 when off. */
   httpPort: number;
+  /** Port of Protobuf; 0 when off. */
+  protoPort: number;
   /** Open connections over all listeners. */
   activeConnections: number;
   /** Bound on the former. */

@@ -165,6 +165,7 @@ function protocolsJson(
   const histogramOf = {
     http: HistogramIndex.HTTP_LATENCY,
     resp: HistogramIndex.RESP_LATENCY,
+    proto: HistogramIndex.PROTO_LATENCY,
   };
   const entries = PROTOCOLS.map((protocol): [ProtocolLabel, ProtocolJson] => {
     const ids = PROTOCOL_COUNTERS[protocol];

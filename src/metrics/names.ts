@@ -44,7 +44,14 @@ export const CounterIndex = {
   RESP_BYTES_WRITTEN: 29,
   RESP_REFUSED_PER_IP: 30,
   RESP_REFUSED_DENIED: 31,
-  // A protocol takes a line of eight; the next one starts at 32.
+  PROTO_CONNECTIONS_ACCEPTED: 32,
+  PROTO_CONNECTIONS_ACTIVE: 33,
+  PROTO_CONNECTIONS_REFUSED: 34,
+  PROTO_COMMANDS_PROCESSED: 35,
+  PROTO_BYTES_READ: 36,
+  PROTO_BYTES_WRITTEN: 37,
+  PROTO_REFUSED_PER_IP: 38,
+  PROTO_REFUSED_DENIED: 39,
   CLOSED_CLIENT_MEMORY: 40,
   CLOSED_HEAD_TIMEOUT: 41,
   CLOSED_IDLE: 42,
@@ -58,28 +65,29 @@ export const CounterIndex = {
 /** One of the ids of {@link CounterIndex}. */
 export type CounterIndex = (typeof CounterIndex)[keyof typeof CounterIndex];
 
-/** Counters a thread's block has room for: eight cache lines, half of them unused yet. */
+/** Counters a thread's block has room for: eight cache lines, a few of them unused yet. */
 export const COUNTER_SLOTS = 64;
 
 /** The protocols, in the order of their counters and histograms. */
-export const PROTOCOLS = ["http", "resp"] as const;
+export const PROTOCOLS = ["http", "resp", "proto"] as const;
 
-/** `"http"` or `"resp"`. */
+/** `"http"`, `"resp"` or `"proto"`. */
 export type ProtocolLabel = (typeof PROTOCOLS)[number];
 
 /** Ids of the histograms in a thread's block: request latency by protocol, then events. */
 export const HistogramIndex = {
   HTTP_LATENCY: 0,
   RESP_LATENCY: 1,
+  PROTO_LATENCY: 2,
   /** From the acceptance of an event to its settlement. */
-  EVENT_SETTLEMENT: 2,
+  EVENT_SETTLEMENT: 3,
 } as const;
 
 /** One of the ids of {@link HistogramIndex}. */
 export type HistogramIndex = (typeof HistogramIndex)[keyof typeof HistogramIndex];
 
 /** Histograms in a thread's block. */
-export const HISTOGRAM_COUNT = 3;
+export const HISTOGRAM_COUNT = 4;
 
 /** The counters of one protocol, by what they count. */
 export interface ProtocolCounterIds {
@@ -126,6 +134,16 @@ export const PROTOCOL_COUNTERS: Readonly<Record<ProtocolLabel, ProtocolCounterId
     commands: CounterIndex.RESP_COMMANDS_PROCESSED,
     bytesRead: CounterIndex.RESP_BYTES_READ,
     bytesWritten: CounterIndex.RESP_BYTES_WRITTEN,
+  },
+  proto: {
+    accepted: CounterIndex.PROTO_CONNECTIONS_ACCEPTED,
+    active: CounterIndex.PROTO_CONNECTIONS_ACTIVE,
+    refused: CounterIndex.PROTO_CONNECTIONS_REFUSED,
+    refusedPerIp: CounterIndex.PROTO_REFUSED_PER_IP,
+    refusedDenied: CounterIndex.PROTO_REFUSED_DENIED,
+    commands: CounterIndex.PROTO_COMMANDS_PROCESSED,
+    bytesRead: CounterIndex.PROTO_BYTES_READ,
+    bytesWritten: CounterIndex.PROTO_BYTES_WRITTEN,
   },
 };
 

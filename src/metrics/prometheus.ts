@@ -51,6 +51,7 @@ export class PrometheusExposition {
       () => [
         { labels: { protocol: "http" }, snapshot: region.snapshot(HistogramIndex.HTTP_LATENCY) },
         { labels: { protocol: "resp" }, snapshot: region.snapshot(HistogramIndex.RESP_LATENCY) },
+        { labels: { protocol: "proto" }, snapshot: region.snapshot(HistogramIndex.PROTO_LATENCY) },
       ],
     );
     this.#addHistogram(

@@ -5,9 +5,12 @@
  */
 
 import type { ProtocolLabel } from "../metrics/names.ts";
+import { encodeFrame, errorMessage } from "../protocol/protobuf/codec.ts";
+import type { ProtoFraming } from "../protocol/protobuf/framing.ts";
+import { ErrorCode } from "../protocol/protobuf/messages.ts";
 
-/** One reply per protocol, as bytes. */
-export type Farewells = Readonly<Record<ProtocolLabel, Uint8Array<ArrayBuffer>>>;
+/** One reply per protocol whose replies look the same whatever the settings, as bytes. */
+export type Farewells = Readonly<Record<Exclude<ProtocolLabel, "proto">, Uint8Array<ArrayBuffer>>>;
 
 /** To a client above `--max-connections`. */
 export const FULL_REPLY: Farewells = {
@@ -22,6 +25,24 @@ export const TIMEOUT_REPLY: Farewells = {
   http: httpReply("408 Request Timeout", "error", "request_timeout", []),
   resp: bytesOf(""),
 };
+
+/** What the connection layer tells Protobuf clients. */
+export interface ProtoFarewells {
+  /** To a client above `--max-connections`. */
+  readonly full: Uint8Array<ArrayBuffer>;
+  /** To a client whose message did not arrive in time. */
+  readonly timeout: Uint8Array<ArrayBuffer>;
+}
+
+/** Encodes what Protobuf clients are told. */
+export function protoFarewells(framing: ProtoFraming): ProtoFarewells {
+  const frame = (code: ErrorCode, text: string): Uint8Array<ArrayBuffer> =>
+    encodeFrame(framing, errorMessage(code, text));
+  return {
+    full: frame(ErrorCode.TOO_MANY_CONNECTIONS, "there are too many connections"),
+    timeout: frame(ErrorCode.TIMEOUT, "the message did not arrive in time"),
+  };
+}
 
 function httpReply(
   status: string,

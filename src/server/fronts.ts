@@ -18,9 +18,11 @@ import type { ThreadCounters } from "../metrics/region.ts";
 import { BalanceQuery } from "../protocol/http/balance_query.ts";
 import { BrowserGuard } from "../protocol/http/browser_guard.ts";
 import { HttpService } from "../protocol/http/http_service.ts";
+import { ProtoService } from "../protocol/protobuf/proto_service.ts";
+import { ProtoSession } from "../protocol/protobuf/proto_session.ts";
 import { RespSession } from "../protocol/resp/resp_session.ts";
 import type { Config } from "./config.ts";
-import { FULL_REPLY, TIMEOUT_REPLY } from "./farewells.ts";
+import { FULL_REPLY, protoFarewells, TIMEOUT_REPLY } from "./farewells.ts";
 import type { Front } from "./front.ts";
 import { createHttpRoutes } from "./http_routes.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -54,6 +56,8 @@ export interface Fronts {
   readonly http: Front;
   /** RESP. */
   readonly resp: Front;
+  /** Protobuf. */
+  readonly proto: Front;
 }
 
 /**
@@ -82,6 +86,7 @@ export function createFronts(parts: FrontParts): Fronts {
   return {
     http: createHttpFront(parts, dispatcher, intake),
     resp: createRespFront(parts, dispatcher, authenticator),
+    proto: createProtoFront(parts, dispatcher, intake, authenticator),
   };
 }
 
@@ -167,6 +172,40 @@ function createRespFront(
     fullReply: FULL_REPLY.resp,
     counterIds: PROTOCOL_COUNTERS.resp,
     latency: latencyRecorder(parts, HistogramIndex.RESP_LATENCY),
+  };
+}
+
+function createProtoFront(
+  parts: FrontParts,
+  dispatcher: Dispatcher,
+  intake: EventIntake,
+  authenticator: Authenticator,
+): Front {
+  const { config, lifecycle, counters, table } = parts;
+  const log = getLogger("proto");
+  const service = new ProtoService({
+    framing: config.protoFraming,
+    dispatcher,
+    table,
+    intake,
+    authenticator,
+    phase: lifecycle,
+    maxRequestBytes: config.maxRequestBytes,
+    counters,
+    messagesProcessed: PROTOCOL_COUNTERS.proto.commands,
+    onCrossProtocol: ({ address }) =>
+      log.debug("HTTP on the Protobuf port, closed", { event: "cross_protocol", peer: address }),
+  });
+  const { full, timeout } = protoFarewells(config.protoFraming);
+  return {
+    protocol: "proto",
+    createSession: (origin) => new ProtoSession(service, origin),
+    idleTimeoutMs: config.idleTimeoutMs,
+    headTimeoutMs: config.headerTimeoutMs,
+    timeoutReply: timeout,
+    fullReply: full,
+    counterIds: PROTOCOL_COUNTERS.proto,
+    latency: latencyRecorder(parts, HistogramIndex.PROTO_LATENCY),
   };
 }
 

@@ -39,7 +39,11 @@ export class Listeners implements AsyncDisposable {
    * @throws {StartError} when one cannot be had; none is bound then
    */
   static bind(config: Config, log: Logger): Listeners {
-    const ports: Record<ProtocolLabel, Port> = { http: config.httpPort, resp: config.respPort };
+    const ports: Record<ProtocolLabel, Port> = {
+      http: config.httpPort,
+      resp: config.respPort,
+      proto: config.protoPort,
+    };
     const listeners = new Map<ProtocolLabel, Deno.TcpListener>();
     using bound = new DisposableStack();
     for (const protocol of PROTOCOLS) {
@@ -53,7 +57,11 @@ export class Listeners implements AsyncDisposable {
 
   /** Where they listen. */
   get ports(): ServerPorts {
-    return { http: this.#portOf("http"), resp: this.#portOf("resp") };
+    return {
+      http: this.#portOf("http"),
+      resp: this.#portOf("resp"),
+      proto: this.#portOf("proto"),
+    };
   }
 
   /** Starts to accept. */

@@ -46,7 +46,12 @@ export interface RunningServerParts {
  * import { defaultConfig } from "./config.ts";
  * import { startServer } from "./start.ts";
  *
- * await using server = await startServer({ ...defaultConfig(), httpPort: 0, respPort: 0 });
+ * await using server = await startServer({
+ *   ...defaultConfig(),
+ *   httpPort: 0,
+ *   respPort: 0,
+ *   protoPort: "off",
+ * });
  * const reply = await fetch(`http://127.0.0.1:${server.ports.http}/ready`);
  * if (await reply.text() !== `{"status":"ready"}`) throw new Error("Cannot serve: not ready");
  * ```

@@ -19,13 +19,15 @@ import { VERSION } from "./version.ts";
 /**
  * The ports that listeners are bound to; null where there is no listener.
  *
- * Shape: `{ http: 8080, resp: null }`.
+ * Shape: `{ http: 8080, resp: null, proto: 9090 }`.
  */
 export interface ServerPorts {
   /** HTTP. */
   readonly http: number | null;
   /** RESP. */
   readonly resp: number | null;
+  /** Protobuf. */
+  readonly proto: number | null;
 }
 
 /**
@@ -35,7 +37,7 @@ export interface ServerPorts {
  */
 export class ServerView {
   /** Filled in when the listeners are bound. */
-  ports: ServerPorts = { http: null, resp: null };
+  ports: ServerPorts = { http: null, resp: null, proto: null };
 
   readonly #config: Config;
   readonly #shared: SharedParts;
@@ -86,6 +88,7 @@ export class ServerView {
       startedAtMs: this.#lifecycle.startedAtMs,
       respPort: this.ports.resp ?? 0,
       httpPort: this.ports.http ?? 0,
+      protoPort: this.ports.proto ?? 0,
       activeConnections: overProtocols("active"),
       maxConnections: this.#config.maxConnections,
       acceptedConnections: overProtocols("accepted"),

@@ -80,7 +80,8 @@ export class ServerProcess implements AsyncDisposable {
     options: ServerProcessOptions = {},
   ): Promise<ServerProcess> {
     const denoArgs = options.denoArgs ?? ["run", ...PERMISSIONS, options.script ?? "main.ts"];
-    const ownFlags = ["--http-port", "0", "--resp-port", "0", "--log-format", "json"];
+    const ownFlags = ["http", "resp", "proto"].flatMap((protocol) => [`--${protocol}-port`, "0"]);
+    ownFlags.push("--log-format", "json");
     const program = options.program === undefined
       ? [Deno.execPath(), ...denoArgs]
       : [options.program];
@@ -115,7 +116,7 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   /** The port that it said it listens on. */
-  port(protocol: "http" | "resp"): number {
+  port(protocol: "http" | "resp" | "proto"): number {
     const line = this.lines.find((line) =>
       line["event"] === "listening" && line["protocol"] === protocol
     );

@@ -54,6 +54,7 @@ function serverLines(services: CommandServices, snapshot: ServerSnapshot): strin
     `process_id:${snapshot.processId}`,
     `tcp_port:${snapshot.respPort}`,
     `http_port:${snapshot.httpPort}`,
+    `proto_port:${snapshot.protoPort}`,
     `uptime_in_seconds:${uptimeSeconds}`,
     `uptime_in_days:${Math.floor(uptimeSeconds / 86400)}`,
     `shards:${services.store.shardCount}`,

@@ -275,6 +275,7 @@ const SNAPSHOT: ServerSnapshot = {
   startedAtMs: 1_700_000_000_000,
   respPort: 6379,
   httpPort: 8080,
+  protoPort: 9090,
   activeConnections: 1,
   maxConnections: 1000,
   acceptedConnections: 1,

@@ -6,6 +6,7 @@ const config: Config = {
   ...defaultConfig(),
   httpPort: 0,
   respPort: 0,
+  protoPort: 0,
   workersMin: 1,
   workersMax: 1,
   shards: 4,
