@@ -99,10 +99,14 @@ export class WireChecker {
     while (this.offset < end) {
       const fieldStart = this.offset;
       const tag = this.#varint32(end);
-      if (tag < 0) return this.#defectAt(fieldStart, tag === CUT ? WireDefect.CUT : TAG_DEFECT);
+      if (tag < 0) {
+        return this.#defectAt(fieldStart, tag === CUT ? WireDefect.CUT : WireDefect.BAD_TAG);
+      }
       const fieldNumber = tag >>> 3;
       const kind = tag & 7;
-      if (fieldNumber === 0) return this.#defectAt(fieldStart, WireDefect.BAD_TAG);
+      if (fieldNumber === 0 || kind > WireKind.FIXED32) {
+        return this.#defectAt(fieldStart, WireDefect.BAD_TAG);
+      }
       if (kind === WireKind.GROUP_START) {
         if (groupDepth === GROUP_DEPTH_MAX) {
           return this.#defectAt(fieldStart, WireDefect.DEEP_GROUP);
@@ -131,25 +135,16 @@ export class WireChecker {
 
   /** Goes behind a field's value. */
   #value(kind: number, field: WireField | undefined, end: number): WireDefect {
-    switch (kind) {
-      case WireKind.VARINT:
-        return this.#skipVarint(end);
-      case WireKind.FIXED64:
-        return this.#skip(8, end);
-      case WireKind.FIXED32:
-        return this.#skip(4, end);
-      case WireKind.LENGTH: {
-        const byteCount = this.#varint32(end);
-        if (byteCount < 0) return byteCount === CUT ? WireDefect.CUT : WireDefect.LONG_VARINT;
-        if (field?.message === undefined || byteCount > end - this.offset) {
-          return this.#skip(byteCount, end);
-        }
-        const defect = this.#fields(field.message, this.offset + byteCount);
-        return defect === WireDefect.CUT ? WireDefect.OVERRUN : defect;
-      }
-      default:
-        return WireDefect.BAD_TAG;
+    if (kind === WireKind.VARINT) return this.#skipVarint(end);
+    if (kind === WireKind.FIXED64) return this.#skip(8, end);
+    if (kind === WireKind.FIXED32) return this.#skip(4, end);
+    const byteCount = this.#varint32(end);
+    if (byteCount < 0) return byteCount === CUT ? WireDefect.CUT : WireDefect.LONG_VARINT;
+    if (field?.message === undefined || byteCount > end - this.offset) {
+      return this.#skip(byteCount, end);
     }
+    const defect = this.#fields(field.message, this.offset + byteCount);
+    return defect === WireDefect.CUT ? WireDefect.OVERRUN : defect;
   }
 
   #skip(byteCount: number, end: number): WireDefect {
@@ -196,4 +191,3 @@ export class WireChecker {
 
 const CUT = -1;
 const TOO_LONG = -2;
-const TAG_DEFECT = WireDefect.BAD_TAG;
