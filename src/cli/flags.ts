@@ -294,7 +294,8 @@ export const FLAGS: readonly Flag[] = [
     name: "header-timeout",
     placeholder: "<time>",
     group: CLIENTS,
-    summary: "time an HTTP client has to send the head of a request",
+    summary:
+      "time an HTTP client has to send the head of a request, a Protobuf client a message's length",
     fields: ["headerTimeoutMs"],
     read: duration("headerTimeoutMs"),
     show: (config) => formatDuration(config.headerTimeoutMs),
@@ -303,7 +304,7 @@ export const FLAGS: readonly Flag[] = [
     name: "idle-timeout",
     placeholder: "<time>",
     group: CLIENTS,
-    summary: "time an HTTP connection may be idle",
+    summary: "time an HTTP or Protobuf connection may be idle",
     fields: ["idleTimeoutMs"],
     read: duration("idleTimeoutMs"),
     show: (config) => formatDuration(config.idleTimeoutMs),

@@ -99,9 +99,9 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** Names that HTTP requests may give as `Host`, besides `localhost` and IP addresses. */
   readonly allowedHosts: readonly string[];
-  /** Time to send a request's head. Unit: ms. */
+  /** Time to send a request's head; over Protobuf, the length of a message. Unit: ms. */
   readonly headerTimeoutMs: number;
-  /** Time an HTTP connection may be idle. Unit: ms. */
+  /** Time an HTTP or Protobuf connection may be idle. Unit: ms. */
   readonly idleTimeoutMs: number;
   /** Time a RESP connection may be idle; 0 = for ever. Unit: ms. */
   readonly respIdleTimeoutMs: number;
