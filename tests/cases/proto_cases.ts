@@ -363,6 +363,16 @@ export const MESSAGES: readonly MessageCase[] = [
     reply: malformed(`${OVERRUN}, at byte 3`),
   },
   {
+    name: "a thousand fields",
+    message: "78 01 ".repeat(999) + "0a 00",
+    reply: echo(""),
+  },
+  {
+    name: "a thousand fields and one",
+    message: "78 01 ".repeat(998) + "0a 03 0a 01 'x' 12 00",
+    reply: malformed("there are too many fields, at byte 2001"),
+  },
+  {
     name: "groups nested too deeply",
     message: "4b ".repeat(65) + "4c ".repeat(65),
     reply: malformed("groups are nested too deeply, at byte 64"),
