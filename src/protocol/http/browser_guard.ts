@@ -13,16 +13,19 @@ import type { HttpRequest } from "./request.ts";
 
 const ORIGIN = encodeText("origin");
 const OPEN_BRACKET = 0x5b;
+const NO_LINES = new Uint8Array(0);
 const decoder = new TextDecoder();
 
 /** What a {@link BrowserGuard} finds. */
 export const GuardVerdict = {
-  /** Nothing wrong. */
+  /** No other site asks. */
   PASS: 0,
   /** `Host` names a host that is not ours: 421. */
   WRONG_HOST: 1,
   /** `Origin` is another site: 403. */
   WRONG_ORIGIN: 2,
+  /** `Origin` is another site, and one that may ask: see {@link BrowserGuard.originLines}. */
+  ALLOWED_ORIGIN: 3,
 } as const;
 
 /** One of the values of {@link GuardVerdict}. */
@@ -43,20 +46,35 @@ export interface BrowserGuardOptions {
  */
 export class BrowserGuard {
   readonly #allowedHosts: ReadonlySet<string>;
-  readonly #corsOrigins: ReadonlySet<string>;
+  /** The header lines of replies to an origin, by origin. */
+  readonly #corsOrigins: ReadonlyMap<string, Uint8Array>;
   /** The last host that passed; nearly all requests name the same one. */
   #passedHost: Uint8Array = new Uint8Array(0);
+  #originLines: Uint8Array = NO_LINES;
 
   /** Makes a guard; without options only this machine's own names pass. */
   constructor(options: BrowserGuardOptions = {}) {
     const hosts = (options.allowedHosts ?? []).map((host) => host.toLowerCase());
     this.#allowedHosts = new Set(["localhost", ...hosts]);
-    this.#corsOrigins = new Set((options.corsOrigins ?? []).map((origin) => origin.toLowerCase()));
+    // Sandboxed pages and files of any author call themselves "null", so nobody can be it.
+    const origins = (options.corsOrigins ?? []).filter((origin) => origin !== "null");
+    this.#corsOrigins = new Map(
+      origins.map((origin) => [origin.toLowerCase(), linesFor(origin.toLowerCase())]),
+    );
+  }
+
+  /**
+   * Header lines that let the page which sent the last `ALLOWED_ORIGIN` request read its reply;
+   * empty after any other verdict.
+   */
+  get originLines(): Uint8Array {
+    return this.#originLines;
   }
 
   /** Judges a request whose head is complete. Nothing allocates for the usual request. */
   check(request: HttpRequest): GuardVerdict {
     const { bytes, hostStart, hostEnd } = request;
+    this.#originLines = NO_LINES;
     if (!equalBytes(bytes, hostStart, hostEnd, this.#passedHost)) {
       if (!this.#isOurs(bytes, hostStart, hostEnd)) return GuardVerdict.WRONG_HOST;
       this.#passedHost = bytes.slice(hostStart, hostEnd);
@@ -64,7 +82,7 @@ export class BrowserGuard {
     const origin = request.findField(ORIGIN);
     if (origin < 0) return GuardVerdict.PASS;
     if (request.findField(ORIGIN, origin + 1) >= 0) return GuardVerdict.WRONG_ORIGIN;
-    return this.#isAllowedOrigin(request, origin) ? GuardVerdict.PASS : GuardVerdict.WRONG_ORIGIN;
+    return this.#judgeOrigin(request, origin);
   }
 
   #isOurs(bytes: Uint8Array, start: number, end: number): boolean {
@@ -76,14 +94,25 @@ export class BrowserGuard {
     return isIpv4(name) || this.#allowedHosts.has(name);
   }
 
-  #isAllowedOrigin(request: HttpRequest, field: number): boolean {
+  #judgeOrigin(request: HttpRequest, field: number): GuardVerdict {
     const { bytes } = request;
     const start = request.valueStart(field);
     const origin = decoder.decode(bytes.subarray(start, request.valueEnd(field))).toLowerCase();
-    if (this.#corsOrigins.has(origin)) return true;
     const host = decoder.decode(bytes.subarray(request.hostStart, request.hostEnd)).toLowerCase();
-    return host !== "" && origin === `http://${host}`;
+    if (host !== "" && origin === `http://${host}`) return GuardVerdict.PASS;
+    const lines = this.#corsOrigins.get(origin);
+    if (lines === undefined) return GuardVerdict.WRONG_ORIGIN;
+    this.#originLines = lines;
+    return GuardVerdict.ALLOWED_ORIGIN;
   }
+}
+
+/** What a browser wants to see before it shows a reply to a page of `origin`. */
+function linesFor(origin: string): Uint8Array {
+  return encodeText(
+    `Access-Control-Allow-Origin: ${origin}\r\n` +
+      `Access-Control-Expose-Headers: Retry-After\r\nVary: Origin\r\n`,
+  );
 }
 
 function isIpv4(name: string): boolean {

@@ -10,6 +10,9 @@ import { CONNECTION_LINES, type Disposition } from "./disposition.ts";
 import { DATE_BYTES, type ReplyDate } from "./reply_date.ts";
 import { statusLine } from "./status_line.ts";
 
+/** CR LF at the end of a head. */
+const EMPTY_LINE_BYTES = 2;
+
 /** What a {@link CannedReply} says. */
 export interface CannedReplyContent {
   /** Status code. */
@@ -43,12 +46,27 @@ export class CannedReply {
    * Appends the reply to `output`.
    *
    * @param headOnly leaves the body out, as the answer to HEAD does
+   * @param extraLines whole header lines to add; mostly none
    */
-  write(output: ByteWriter, date: ReplyDate, disposition: Disposition, headOnly: boolean): void {
+  write(
+    output: ByteWriter,
+    date: ReplyDate,
+    disposition: Disposition,
+    headOnly: boolean,
+    extraLines: Uint8Array,
+  ): void {
     const variant = this.#variants[disposition]!;
     if (variant.second !== date.second) variant.setDate(date);
     const { bytes } = variant;
-    output.copy(bytes, 0, headOnly ? variant.bodyStart : bytes.length);
+    const end = headOnly ? variant.bodyStart : bytes.length;
+    if (extraLines.length === 0) {
+      output.copy(bytes, 0, end);
+      return;
+    }
+    const lastLine = variant.bodyStart - EMPTY_LINE_BYTES;
+    output.copy(bytes, 0, lastLine);
+    output.copy(extraLines);
+    output.copy(bytes, lastLine, end);
   }
 }
 

@@ -18,16 +18,19 @@ import { statusLine } from "./status_line.ts";
 const DATE_LINE_START = encodeText("Date: ");
 const CONTENT_TYPE_START = encodeText("\r\nContent-Type: ");
 const CONTENT_LENGTH_START = encodeText("\r\nContent-Length: ");
-const HEAD_END = encodeText("\r\n\r\n");
+const LINE_END = encodeText("\r\n");
+const NO_LINES = new Uint8Array(0);
 const NO_OUTPUT = new ByteWriter(0);
 
 /** Scratch that grew beyond this is given back. Unit: bytes. */
 const KEPT_SCRATCH_BYTES = 65536;
 
-/** Media types of replies, encoded once. */
+/** Media types of replies, encoded once; more header lines may follow. */
 export const ContentType = {
   JSON: encodeText("application/json"),
   TEXT: encodeText("text/plain; charset=utf-8"),
+  /** Bytes of a client's; a second line keeps browsers from taking them for a page. */
+  OCTETS: encodeText("application/octet-stream\r\nX-Content-Type-Options: nosniff"),
 } as const;
 
 /**
@@ -52,6 +55,8 @@ export class HttpExchange {
   disposition: Disposition = Disposition.KEEP;
   /** Whether the reply's body is left out, as for HEAD. */
   headOnly = false;
+  /** Header lines that the reply carries because of the request's `Origin`; mostly none. */
+  originLines: Uint8Array = NO_LINES;
 
   readonly #date: ReplyDate;
   #output: ByteWriter = NO_OUTPUT;
@@ -73,6 +78,11 @@ export class HttpExchange {
     return this.#date.nowMs;
   }
 
+  /** Starts over with a new request. */
+  reset(): void {
+    this.originLines = NO_LINES;
+  }
+
   /** Gets ready for a reply to `output`. */
   begin(output: ByteWriter): void {
     this.#output = output;
@@ -88,13 +98,14 @@ export class HttpExchange {
 
   /** Answers with a reply that was encoded in advance. */
   send(reply: CannedReply): void {
-    reply.write(this.#output, this.#date, this.disposition, this.headOnly);
+    reply.write(this.#output, this.#date, this.disposition, this.headOnly, this.originLines);
   }
 
   /**
    * Answers with the bytes `body[start, end)`, which are copied.
    *
    * @param contentType media type, see {@link ContentType}
+   * @param extraLines whole header lines to add
    */
   sendBody(
     status: number,
@@ -102,14 +113,16 @@ export class HttpExchange {
     body: Uint8Array,
     start = 0,
     end: number = body.length,
+    extraLines: Uint8Array = NO_LINES,
   ): void {
     const output = this.#output;
+    const { originLines } = this;
     const bodyBytes = end - start;
     const connectionLine = CONNECTION_LINES[this.disposition]!;
     const line = statusLine(status);
     const headBytes = line.length + connectionLine.length + DATE_LINE_START.length + DATE_BYTES +
       CONTENT_TYPE_START.length + contentType.length + CONTENT_LENGTH_START.length +
-      decimalDigitCount(bodyBytes) + HEAD_END.length;
+      decimalDigitCount(bodyBytes) + extraLines.length + originLines.length + 2 * LINE_END.length;
     // One growth at most, however large the body is.
     output.reserve(headBytes + (this.headOnly ? 0 : bodyBytes));
     output.copy(line);
@@ -120,14 +133,21 @@ export class HttpExchange {
     output.copy(contentType);
     output.copy(CONTENT_LENGTH_START);
     output.integer(bodyBytes);
-    output.copy(HEAD_END);
+    output.copy(LINE_END);
+    if (extraLines.length > 0) output.copy(extraLines);
+    if (originLines.length > 0) output.copy(originLines);
+    output.copy(LINE_END);
     if (!this.headOnly) output.copy(body, start, end);
   }
 
-  /** Answers with {@link HttpExchange.scratch} as a JSON body. */
-  sendScratch(status: number): void {
+  /**
+   * Answers with {@link HttpExchange.scratch} as a JSON body.
+   *
+   * @param extraLines whole header lines to add
+   */
+  sendScratch(status: number, extraLines: Uint8Array = NO_LINES): void {
     const { bytes, length } = this.scratch;
-    this.sendBody(status, ContentType.JSON, bytes, 0, length);
+    this.sendBody(status, ContentType.JSON, bytes, 0, length, extraLines);
   }
 
   /**

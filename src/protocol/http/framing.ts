@@ -157,12 +157,19 @@ export class Framing {
       this.chunked = true;
       return null;
     }
-    let lastStart = start;
-    for (let at = start; at < end; at++) if (bytes[at] === COMMA) lastStart = at + 1;
-    while (lastStart < end && isBlank(bytes[lastStart]!)) lastStart++;
-    return lastStart > start && equalIgnoringCase(bytes, lastStart, end, CHUNKED)
-      ? HttpFailures.UNSUPPORTED_CODING
-      : HttpFailures.BAD_CODING;
+    // Something else and then chunked has a known end, so it is only not implemented; everything
+    // else could be read in two ways.
+    let codingCount = 0;
+    for (let at = start; at < end; codingCount++) {
+      const codingStart = at;
+      while (at < end && (CHARACTER_FLAGS[bytes[at]!]! & IS_TOKEN) !== 0) at++;
+      const isChunked = equalIgnoringCase(bytes, codingStart, at, CHUNKED);
+      if (at === codingStart || isChunked !== (at === end)) return HttpFailures.BAD_CODING;
+      while (at < end && isBlank(bytes[at]!)) at++;
+      if (at < end && bytes[at++] !== COMMA) return HttpFailures.BAD_CODING;
+      while (at < end && isBlank(bytes[at]!)) at++;
+    }
+    return codingCount > 1 ? HttpFailures.UNSUPPORTED_CODING : HttpFailures.BAD_CODING;
   }
 
   /** Looks for `close` and `keep-alive` in a list of tokens. */

@@ -9,6 +9,8 @@ import { CHARACTER_FLAGS, COLON, DIGIT_0, hexDigit, IS_HOST } from "./characters
 const DOT = 0x2e;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
+const IPV6_GROUPS = 8;
+const MAX_GROUP_DIGITS = 4;
 const MAX_PORT = 65535;
 /** Longest host name there can be in the DNS, and a little. Unit: bytes. */
 const MAX_HOST_BYTES = 255;
@@ -40,16 +42,51 @@ function endOfName(bytes: Uint8Array, start: number, end: number): number {
   return at;
 }
 
-/** Checks the characters, not the grouping: nothing here connects to it. */
+/** Behind the `]` of an IPv6 address in brackets, or -1. */
 function endOfIpv6(bytes: Uint8Array, start: number, end: number): number {
-  let colonCount = 0;
-  for (let at = start + 1; at < end; at++) {
-    const byte = bytes[at]!;
-    if (byte === COLON) colonCount++;
-    else if (byte === CLOSE_BRACKET) return colonCount >= 2 ? at + 1 : -1;
-    else if (byte !== DOT && hexDigit(byte) < 0) return -1;
+  let groupCount = 0;
+  let gapSeen = false;
+  let at = start + 1;
+  while (at < end && bytes[at] !== CLOSE_BRACKET) {
+    if (bytes[at] === COLON && bytes[at + 1] === COLON) {
+      if (gapSeen) return -1;
+      gapSeen = true;
+      at += 2;
+      continue;
+    }
+    if (groupCount > 0 && bytes[at - 1] !== COLON && bytes[at++] !== COLON) return -1;
+    const groupStart = at;
+    while (at < end && hexDigit(bytes[at]!) >= 0) at++;
+    if (bytes[at] === DOT) {
+      at = endOfIpv4(bytes, groupStart, end);
+      if (at < 0 || bytes[at] !== CLOSE_BRACKET) return -1;
+      groupCount += 2;
+    } else {
+      if (at === groupStart || at - groupStart > MAX_GROUP_DIGITS) return -1;
+      groupCount++;
+    }
   }
-  return -1;
+  // The gap stands for one group at least.
+  const isWhole = gapSeen ? groupCount < IPV6_GROUPS : groupCount === IPV6_GROUPS;
+  return at < end && isWhole ? at + 1 : -1;
+}
+
+/** Behind the four numbers of an IPv4 address, or -1. */
+function endOfIpv4(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  for (let part = 0; part < 4; part++) {
+    if (part > 0 && bytes[at++] !== DOT) return -1;
+    const partStart = at;
+    let value = 0;
+    for (; at < end && at - partStart < 3; at++) {
+      const digit = bytes[at]! - DIGIT_0;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+    }
+    const hasNeedlessZero = at - partStart > 1 && bytes[partStart] === DIGIT_0;
+    if (at === partStart || value > 255 || hasNeedlessZero) return -1;
+  }
+  return at;
 }
 
 function isPort(bytes: Uint8Array, start: number, end: number): boolean {

@@ -6,7 +6,9 @@
 
 import type { Session } from "../session.ts";
 import type { CounterSink } from "../../command/counters.ts";
+import type { Authenticator } from "../../command/authenticator.ts";
 import type { ServerPhase } from "../../command/phase.ts";
+import { Credentials, credentialsOf } from "./bearer.ts";
 import { type BrowserGuard, GuardVerdict } from "./browser_guard.ts";
 import { CannedReply } from "./canned_reply.ts";
 import { encodeText } from "./characters.ts";
@@ -16,6 +18,8 @@ import type { HttpFailure } from "./failure.ts";
 import { HttpSession } from "./http_session.ts";
 import { HttpMethod } from "./method.ts";
 import { ReplyDate } from "./reply_date.ts";
+import type { HttpRequest } from "./request.ts";
+import type { Resource } from "./resource.ts";
 import type { Router } from "./router.ts";
 
 /** Ids of the counters that HTTP itself counts in. */
@@ -38,6 +42,13 @@ export interface HttpServiceOptions {
   readonly counterIds: HttpCounterIds;
   /** Checks `Host` and `Origin`; nothing is checked when left out. */
   readonly guard?: BrowserGuard;
+  /** Knows the password; none is asked for when left out. */
+  readonly authenticator?: Authenticator;
+  /**
+   * Told what a handler threw, which is a mistake of ours. The client is answered 500 if this
+   * returns true; otherwise, and when left out, the error goes on to the connection.
+   */
+  readonly onFailure?: (error: unknown) => boolean;
   /** Told when a batch of requests begins, for what takes the time once per batch. */
   readonly onBatch?: () => void;
   /** Time of day, ms since the epoch; `Date.now` when left out. */
@@ -47,8 +58,15 @@ export interface HttpServiceOptions {
 /** Exchanges kept for the next request; only requests that are incomplete or parked hold one. */
 const IDLE_EXCHANGE_COUNT = 64;
 
+/** A request with a longer body is taken for one that may take long. Unit: bytes. */
+const LONG_BODY_BYTES = 16384;
+
+/** How long a browser may remember the answer to a preflight. Unit: s. */
+const PREFLIGHT_AGE_S = 600;
+
 const ROOT_PATH = encodeText("/");
 const ASTERISK = 0x2a;
+const REQUEST_METHOD = encodeText("access-control-request-method");
 
 /**
  * Makes sessions and answers what does not depend on a connection.
@@ -67,13 +85,27 @@ export class HttpService {
   readonly #notFound = errorReply(404, "not_found");
   readonly #wrongHost = errorReply(421, "wrong_host", "Host is not a name of this server");
   readonly #wrongOrigin = errorReply(403, "forbidden_origin", "Origin is another site");
+  readonly #internalError = errorReply(500, "internal_error");
+  readonly #unauthorized = new CannedReply({
+    status: 401,
+    headers: [["WWW-Authenticate", "Bearer"]],
+    body: `{"status":"error","reason":"unauthorized"}`,
+  });
   readonly #shuttingDown = new CannedReply({
     status: 503,
     body: `{"status":"rejected","reason":"shutting_down"}`,
   });
   readonly #serverOptions = new CannedReply({
     status: 204,
-    headers: [["Allow", "GET, HEAD, POST, OPTIONS"]],
+    headers: [["Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS"]],
+  });
+  readonly #preflight = new CannedReply({
+    status: 204,
+    headers: [
+      ["Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE"],
+      ["Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key"],
+      ["Access-Control-Max-Age", String(PREFLIGHT_AGE_S)],
+    ],
   });
 
   /** Makes the service; sessions come from {@link HttpService.createSession}. */
@@ -107,36 +139,80 @@ export class HttpService {
   }
 
   /**
-   * Answers a complete request; `exchange.disposition` says what happens to the connection.
+   * Judges a request by its head: who sends it, to whom, and with what right.
+   *
+   * One that is refused is answered at once, before its body has come, and its connection closes if
+   * it announced one: nobody can make the server read what it is not going to use. So the answer
+   * does not depend on how much of the body had arrived, either.
+   *
+   * @returns null when the request may go on; otherwise it is answered, now or when the promise is
+   *   done
+   */
+  admit(exchange: HttpExchange): null | void | Promise<void> {
+    const { request } = exchange;
+    const { guard, authenticator } = this.#options;
+    if (guard !== undefined) {
+      const verdict = guard.check(request);
+      exchange.originLines = guard.originLines;
+      if (verdict !== GuardVerdict.PASS) {
+        if (verdict === GuardVerdict.WRONG_HOST) return this.#turnAway(exchange, this.#wrongHost);
+        if (verdict === GuardVerdict.WRONG_ORIGIN) {
+          return this.#turnAway(exchange, this.#wrongOrigin);
+        }
+        if (request.method === HttpMethod.OPTIONS && request.findField(REQUEST_METHOD) >= 0) {
+          return this.#turnAway(exchange, this.#preflight);
+        }
+      }
+    }
+    if (authenticator === undefined || !authenticator.required) return null;
+    const credentials = credentialsOf(request, authenticator);
+    if (credentials === Credentials.RIGHT) return null;
+    if (this.#find(exchange)?.isOpen) return null;
+    return credentials === Credentials.MISSING
+      ? this.#turnAway(exchange, this.#unauthorized)
+      : this.#turnAwayLater(exchange, authenticator);
+  }
+
+  /**
+   * Whether answering may take longer than replies that are already written should wait.
+   *
+   * Only a POST waits for anything but locks, and it is told to by its query or has many events.
+   */
+  mayTakeLong({ method, queryStart, queryEnd, bodyStart, bodyEnd }: HttpRequest): boolean {
+    return method === HttpMethod.POST &&
+      (queryEnd > queryStart || bodyEnd - bodyStart > LONG_BODY_BYTES);
+  }
+
+  /**
+   * Answers a complete request that was admitted; `exchange.disposition` says what happens to the
+   * connection.
    *
    * @returns a promise when the handler parked; the reply is written before it is done
+   * @throws whatever a handler throws, see {@link HttpService.failed}
    */
   answer(exchange: HttpExchange): void | Promise<void> {
     const { request } = exchange;
-    const { router, counters, counterIds, guard } = this.#options;
-    counters.add(counterIds.requests);
-    exchange.headOnly = request.method === HttpMethod.HEAD;
-    exchange.disposition = !request.keepAlive || this.phase.stopping
-      ? Disposition.CLOSE
-      : request.minorVersion === 0
-      ? Disposition.SAY_KEEP
-      : Disposition.KEEP;
-    if (guard !== undefined) {
-      const verdict = guard.check(request);
-      if (verdict === GuardVerdict.WRONG_HOST) return exchange.send(this.#wrongHost);
-      if (verdict === GuardVerdict.WRONG_ORIGIN) return exchange.send(this.#wrongOrigin);
-    }
-    const { bytes, pathStart, pathEnd } = request;
-    const resource = pathStart === pathEnd
-      ? router.find(ROOT_PATH, 0, ROOT_PATH.length, exchange.params)
-      : router.find(bytes, pathStart, pathEnd, exchange.params);
+    this.#prepare(exchange);
+    const resource = this.#find(exchange);
     if (resource === null) {
+      const { bytes, pathStart, pathEnd } = request;
       const isServerOptions = bytes[pathStart] === ASTERISK && pathEnd > pathStart;
       return exchange.send(isServerOptions ? this.#serverOptions : this.#notFound);
     }
     const handler = resource.handlerFor(request.method);
     if (handler === null) return resource.refuse(exchange);
     return handler(exchange);
+  }
+
+  /**
+   * Answers a request whose handler threw; the connection closes.
+   *
+   * @throws {unknown} the same error when it is not for us to deal with
+   */
+  failed(exchange: HttpExchange, error: unknown): void {
+    if (this.#options.onFailure?.(error) !== true) throw error;
+    exchange.disposition = Disposition.CLOSE;
+    exchange.send(this.#internalError);
   }
 
   /** Answers a request that started while the server was stopping; the connection closes. */
@@ -154,10 +230,39 @@ export class HttpService {
     this.#sendLast(exchange, reply);
   }
 
+  /** Counts the request and settles how its reply treats body and connection. */
+  #prepare(exchange: HttpExchange): void {
+    const { request } = exchange;
+    this.#options.counters.add(this.#options.counterIds.requests);
+    exchange.headOnly = request.method === HttpMethod.HEAD;
+    exchange.disposition = !request.keepAlive || this.phase.stopping
+      ? Disposition.CLOSE
+      : request.minorVersion === 0
+      ? Disposition.SAY_KEEP
+      : Disposition.KEEP;
+  }
+
+  #find(exchange: HttpExchange): Resource | null {
+    const { bytes, pathStart, pathEnd } = exchange.request;
+    const { router } = this.#options;
+    return pathStart === pathEnd
+      ? router.find(ROOT_PATH, 0, ROOT_PATH.length, exchange.params)
+      : router.find(bytes, pathStart, pathEnd, exchange.params);
+  }
+
+  #turnAway(exchange: HttpExchange, reply: CannedReply): void {
+    this.#prepare(exchange);
+    if (exchange.parser.announcesBody) exchange.disposition = Disposition.CLOSE;
+    exchange.send(reply);
+  }
+
+  async #turnAwayLater(exchange: HttpExchange, authenticator: Authenticator): Promise<void> {
+    await authenticator.refuse();
+    this.#turnAway(exchange, this.#unauthorized);
+  }
+
   #sendLast(exchange: HttpExchange, reply: CannedReply): void {
-    const { counters, counterIds } = this.#options;
-    counters.add(counterIds.requests);
-    exchange.headOnly = exchange.request.method === HttpMethod.HEAD;
+    this.#prepare(exchange);
     exchange.disposition = Disposition.CLOSE;
     exchange.send(reply);
   }

@@ -15,6 +15,9 @@ import { ParseStep } from "./parse_step.ts";
 
 const CONTINUE = encodeText("HTTP/1.1 100 Continue\r\n\r\n");
 
+/** Instead of a {@link SessionStep}: the request is answered, and the batch may go on. */
+const CONTINUE_BATCH = -1;
+
 /**
  * Executes every complete request in the input, in order, into one output.
  *
@@ -32,6 +35,10 @@ export class HttpSession implements Session {
   /** Whether that request started while the server was stopping. */
   #isLate = false;
   #continueSent = false;
+  /** Whether its head was judged and found good. */
+  #isAdmitted = false;
+  /** Whether all of it is there and only its answer is missing. */
+  #isComplete = false;
   readonly #slice = new BatchSlice();
   /** Output in front of the request's reply. Unit: bytes. */
   #replyStart = 0;
@@ -72,35 +79,93 @@ export class HttpSession implements Session {
   #run(input: InputBuffer, output: ByteWriter): SessionStep | Promise<void> {
     while (input.start < input.end) {
       const exchange = this.#exchange ??= this.#service.takeExchange();
-      const { parser } = exchange;
-      if (!this.#inRequest) {
-        this.#inRequest = true;
-        this.#isLate = this.#service.phase.stopping;
-        this.#continueSent = false;
-        parser.begin(input);
-      }
-      const step = parser.parse(input);
-      this.#replyStart = output.length;
-      exchange.begin(output);
-      if (step === ParseStep.FAILED) {
-        this.#service.refuse(exchange, parser.failure);
-        return this.#closing();
-      }
-      if (this.#isLate && parser.headComplete) {
-        this.#service.refuseLate(exchange);
-        return this.#closing();
-      }
-      if (step === ParseStep.INCOMPLETE) {
-        this.#continueIfAsked(exchange, output);
-        return SessionStep.NEED_INPUT;
-      }
-      const pending = this.#service.answer(exchange);
-      if (pending !== undefined) return pending;
+      if (!this.#inRequest) this.#beginRequest(exchange, input);
+      const result = this.#isComplete
+        ? this.#answerComplete(exchange, input, output)
+        : this.#read(exchange, input, output);
+      if (result !== CONTINUE_BATCH) return result;
       const next = this.#finishRequest(exchange, input, output);
       if (next !== SessionStep.NEED_INPUT) return next;
     }
     this.#releaseExchange();
     return SessionStep.NEED_INPUT;
+  }
+
+  #beginRequest(exchange: HttpExchange, input: InputBuffer): void {
+    this.#inRequest = true;
+    this.#isLate = this.#service.phase.stopping;
+    this.#continueSent = false;
+    this.#isAdmitted = false;
+    exchange.reset();
+    exchange.parser.begin(input);
+  }
+
+  /** Reads on, and answers if that completes the request or settles that it will be refused. */
+  #read(
+    exchange: HttpExchange,
+    input: InputBuffer,
+    output: ByteWriter,
+  ): SessionStep | Promise<void> | typeof CONTINUE_BATCH {
+    const service = this.#service;
+    const { parser } = exchange;
+    const step = parser.parse(input);
+    this.#replyStart = output.length;
+    exchange.begin(output);
+    // The head is judged before anything of the body is, so that the answer is the same however
+    // much of the body came with it.
+    if (parser.headComplete && !this.#isAdmitted) {
+      if (this.#isLate) {
+        service.refuseLate(exchange);
+        return this.#closing();
+      }
+      const refusal = service.admit(exchange);
+      if (refusal !== null) return refusal ?? CONTINUE_BATCH;
+      this.#isAdmitted = true;
+    }
+    if (step === ParseStep.FAILED) {
+      service.refuse(exchange, parser.failure);
+      return this.#closing();
+    }
+    if (step === ParseStep.INCOMPLETE) {
+      this.#continueIfAsked(exchange, output);
+      return SessionStep.NEED_INPUT;
+    }
+    if (output.length > 0 && service.mayTakeLong(exchange.request)) {
+      this.#isComplete = true;
+      return SessionStep.FLUSH;
+    }
+    return this.#answer(exchange, output);
+  }
+
+  /** Answers a request in front of which everything has been written. */
+  #answerComplete(
+    exchange: HttpExchange,
+    input: InputBuffer,
+    output: ByteWriter,
+  ): Promise<void> | typeof CONTINUE_BATCH {
+    this.#isComplete = false;
+    exchange.parser.follow(input);
+    this.#replyStart = output.length;
+    exchange.begin(output);
+    return this.#answer(exchange, output);
+  }
+
+  #answer(
+    exchange: HttpExchange,
+    output: ByteWriter,
+  ): Promise<void> | typeof CONTINUE_BATCH {
+    try {
+      return this.#service.answer(exchange) ?? CONTINUE_BATCH;
+    } catch (error) {
+      this.#fail(exchange, output, error);
+      return CONTINUE_BATCH;
+    }
+  }
+
+  /** Replaces whatever a handler had written before it threw. */
+  #fail(exchange: HttpExchange, output: ByteWriter, error: unknown): void {
+    output.length = this.#replyStart;
+    this.#service.failed(exchange, error);
   }
 
   /** Goes on when the parked request has been answered. */
@@ -110,9 +175,14 @@ export class HttpSession implements Session {
     output: ByteWriter,
   ): Promise<SessionStep> {
     for (;;) {
-      await pending;
+      const exchange = this.#exchange!;
+      try {
+        await pending;
+      } catch (error) {
+        this.#fail(exchange, output, error);
+      }
       this.#service.beginBatch();
-      const next = this.#finishRequest(this.#exchange!, input, output);
+      const next = this.#finishRequest(exchange, input, output);
       if (next !== SessionStep.NEED_INPUT) return next;
       const result = this.#run(input, output);
       if (typeof result === "number") return result;
@@ -122,11 +192,11 @@ export class HttpSession implements Session {
 
   /** Takes an answered request from the input. Returns NEED_INPUT when the batch can go on. */
   #finishRequest(exchange: HttpExchange, input: InputBuffer, output: ByteWriter): SessionStep {
+    if (exchange.disposition === Disposition.CLOSE) return this.#closing();
     const { requestEnd } = exchange.parser;
     const byteCount = requestEnd - input.start + output.length - this.#replyStart;
     input.start = requestEnd;
     this.#inRequest = false;
-    if (exchange.disposition === Disposition.CLOSE) return this.#closing();
     const pauses = this.#slice.spend(byteCount) || output.length > OUTPUT_PAUSE_BYTES;
     return pauses && input.start < input.end ? SessionStep.FLUSH : SessionStep.NEED_INPUT;
   }
@@ -141,6 +211,7 @@ export class HttpSession implements Session {
 
   #closing(): SessionStep {
     this.#inRequest = false;
+    this.#isComplete = false;
     this.#releaseExchange();
     return SessionStep.CLOSE;
   }

@@ -68,6 +68,11 @@ export class HttpRequestParser {
     this.#head.reset(input.start);
   }
 
+  /** Whether the head, which is complete, announces a body that is not empty. */
+  get announcesBody(): boolean {
+    return this.#framing.chunked || this.#framing.contentLength > 0;
+  }
+
   /** Whether something of the request has arrived; an empty line in front of it does not count. */
   get hasStarted(): boolean {
     return !this.#head.isAtStart;
@@ -81,13 +86,7 @@ export class HttpRequestParser {
    */
   parse(input: InputBuffer): ParseStep {
     const { request } = this;
-    const shift = input.start - this.#base;
-    request.rebase(input.bytes, shift);
-    if (shift !== 0) {
-      this.#base = input.start;
-      this.#head.rebase(shift);
-      this.#chunks.at += shift;
-    }
+    this.follow(input);
     if (!this.headComplete) {
       const step = this.#head.parse(request, this.#framing, input.end);
       if (step === ParseStep.FAILED) this.failure = this.#head.failure;
@@ -102,6 +101,17 @@ export class HttpRequestParser {
     if (this.#framing.chunked) return this.#parseChunks(input);
     this.requestEnd = request.bodyEnd;
     return input.end >= request.bodyEnd ? ParseStep.COMPLETE : ParseStep.INCOMPLETE;
+  }
+
+  /** Follows bytes that moved, without looking at any. */
+  follow(input: InputBuffer): void {
+    const shift = input.start - this.#base;
+    this.request.rebase(input.bytes, shift);
+    if (shift === 0) return;
+    this.#base = input.start;
+    this.#head.rebase(shift);
+    this.#chunks.at += shift;
+    this.requestEnd += shift;
   }
 
   #startPlainBody(): boolean {

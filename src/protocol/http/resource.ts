@@ -24,6 +24,8 @@ export interface Route {
   readonly pattern: string;
   /** Answers it. */
   readonly handler: HttpHandler;
+  /** Whether the path is there for clients without the password, whatever their method. */
+  readonly isOpen?: boolean;
 }
 
 /**
@@ -34,6 +36,8 @@ export interface Route {
 export class Resource {
   /** As in {@link Route}. */
   readonly pattern: string;
+  /** Whether clients without the password may use it. */
+  isOpen = false;
 
   readonly #handlers: (HttpHandler | null)[] = new Array<HttpHandler | null>(
     METHOD_NAMES.length + 1,

@@ -43,7 +43,7 @@ export interface Router {
  */
 export function createRouter(routes: readonly Route[]): Router {
   const resources = new Map<string, Resource>();
-  for (const { method, pattern, handler } of routes) {
+  for (const { method, pattern, handler, isOpen = false } of routes) {
     const shape = pattern.replaceAll(/:[^/]*/g, ":");
     let resource = resources.get(shape);
     if (resource === undefined) {
@@ -51,6 +51,7 @@ export function createRouter(routes: readonly Route[]): Router {
       resources.set(shape, resource);
     }
     resource.add(method, handler);
+    if (isOpen) resource.isOpen = true;
   }
   return new ListRouter([...resources.values()]);
 }

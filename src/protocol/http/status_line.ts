@@ -11,9 +11,11 @@ import { encodeText } from "./characters.ts";
 
 const REASON_PHRASES: Readonly<Record<number, string>> = {
   200: "OK",
+  201: "Created",
   202: "Accepted",
   204: "No Content",
   400: "Bad Request",
+  401: "Unauthorized",
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
@@ -28,6 +30,7 @@ const REASON_PHRASES: Readonly<Record<number, string>> = {
   501: "Not Implemented",
   503: "Service Unavailable",
   505: "HTTP Version Not Supported",
+  507: "Insufficient Storage",
 };
 
 const LINES = new Map<number, Uint8Array<ArrayBuffer>>(

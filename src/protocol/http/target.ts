@@ -5,7 +5,6 @@
  */
 
 import {
-  COLON,
   encodeText,
   equalIgnoringCase,
   hexDigit,
@@ -19,13 +18,15 @@ import { HttpMethod } from "./method.ts";
 import type { HttpRequest } from "./request.ts";
 
 const ASTERISK = 0x2a;
-const SCHEMES = [encodeText("http://"), encodeText("https://")];
+const HTTP = encodeText("http://");
+const HTTPS = encodeText("https://");
 
 /**
  * Splits the target `bytes[start, end)` into host, path and query of `request`.
  *
  * Shape: `/a?b` (origin form), `http://host:1/a?b` (absolute form; its host replaces `Host`), `*`
- * (only `OPTIONS`). The caller has checked that every byte may stand in a target.
+ * (only `OPTIONS`). Dot segments and needless escapes stay as they are: a path names a route in one
+ * spelling only, so nothing in front of us can read another path. The caller has checked that every byte may stand in a target.
  *
  * Thread: the connection's own.
  *
@@ -42,6 +43,8 @@ export function splitTarget(request: HttpRequest, start: number, end: number): H
     if (bytes[start] === ASTERISK && end - start === 1) {
       if (method !== HttpMethod.OPTIONS) return HttpFailures.BAD_TARGET;
     } else {
+      // An https resource must not be served without TLS (RFC 9110 section 7.4).
+      if (startsWith(bytes, start, end, HTTPS)) return HttpFailures.WRONG_SCHEME;
       pathStart = splitAuthority(request, start, end);
       if (pathStart < 0) return HttpFailures.BAD_TARGET;
     }
@@ -52,17 +55,19 @@ export function splitTarget(request: HttpRequest, start: number, end: number): H
 /** Takes host and port from an absolute target. Returns where its path starts, or -1. */
 function splitAuthority(request: HttpRequest, start: number, end: number): number {
   const { bytes } = request;
-  for (const scheme of SCHEMES) {
-    const hostStart = start + scheme.length;
-    if (hostStart >= end || !equalIgnoringCase(bytes, start, hostStart, scheme)) continue;
-    let at = hostStart;
-    while (at < end && bytes[at] !== SLASH && bytes[at] !== QUESTION) at++;
-    if (endOfHost(bytes, hostStart, at) < 0 || bytes[at - 1] === COLON) return -1;
-    request.hostStart = hostStart;
-    request.hostEnd = at;
-    return at;
-  }
-  return -1;
+  if (!startsWith(bytes, start, end, HTTP)) return -1;
+  const hostStart = start + HTTP.length;
+  let at = hostStart;
+  while (at < end && bytes[at] !== SLASH && bytes[at] !== QUESTION) at++;
+  if (endOfHost(bytes, hostStart, at) < 0) return -1;
+  request.hostStart = hostStart;
+  request.hostEnd = at;
+  return at;
+}
+
+function startsWith(bytes: Uint8Array, start: number, end: number, prefix: Uint8Array): boolean {
+  const prefixEnd = start + prefix.length;
+  return prefixEnd < end && equalIgnoringCase(bytes, start, prefixEnd, prefix);
 }
 
 function splitPath(request: HttpRequest, start: number, end: number): HttpFailure | null {
