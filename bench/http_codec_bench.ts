@@ -20,7 +20,8 @@ import { Dispatcher } from "../src/command/dispatch.ts";
 import { EventIntake } from "../src/command/event_intake.ts";
 import type { ServerSnapshot } from "../src/command/services.ts";
 import { makeCommandTable } from "../src/command/table.ts";
-import { BalanceLookup, BalanceQuery } from "../src/protocol/http/balance_query.ts";
+import { CapturedReply } from "../src/protocol/http/captured_reply.ts";
+import { CommandClient } from "../src/protocol/http/command_client.ts";
 import { EventJsonDecoder } from "../src/protocol/http/event_json.ts";
 import { HttpService } from "../src/protocol/http/http_service.ts";
 import { ParseStep } from "../src/protocol/http/parse_step.ts";
@@ -101,7 +102,7 @@ function makeSession(isFull: boolean): Session {
   return new HttpService({
     router: createHttpRoutes({
       intake,
-      balances: new BalanceQuery(dispatcher, table),
+      commands: new CommandClient(dispatcher, table),
       metrics: { json: () => ({}), text: () => "", textType: "text/plain" },
       readiness: () => "ready",
     }),
@@ -121,8 +122,7 @@ function setBalance(dispatcher: Dispatcher): void {
   args.push(0, 3);
   args.push(3, 16);
   args.push(16, 19);
-  const sink = Object.assign(new BalanceLookup(), { ok: () => {} });
-  dispatcher.execute(args, sink, new ClientState({ id: 1, connectedAtMs: 0 }, true));
+  dispatcher.execute(args, new CapturedReply(), new ClientState({ id: 1, connectedAtMs: 0 }, true));
 }
 
 function makePipeline(request: string, count: number): Uint8Array {

@@ -156,6 +156,25 @@ export class EventIntake {
     return outcome;
   }
 
+  /**
+   * Counts a well-formed event that is refused without being offered: one that comes behind another
+   * which was refused with `outcome`, and must not overtake it. The caller tells the client.
+   */
+  countRefused(outcome: Exclude<EventOutcome, typeof EventOutcome.ACCEPTED>): void {
+    const ids = this.#counterIds;
+    this.#counters.add(ids.received);
+    switch (outcome) {
+      case EventOutcome.SERVER_BUSY:
+        this.#counters.add(ids.droppedBusy);
+        break;
+      case EventOutcome.OUT_OF_MEMORY:
+        this.#counters.add(ids.droppedOutOfMemory);
+        break;
+      case EventOutcome.SHUTTING_DOWN:
+        this.#counters.add(ids.droppedShuttingDown);
+    }
+  }
+
   /** Counts a malformed event; the caller tells the client. */
   countInvalid(): void {
     this.#counters.add(this.#counterIds.invalid);

@@ -10,6 +10,7 @@ import { configRow } from "./handlers/config.ts";
 import { connectionRows } from "./handlers/connection.ts";
 import { eventRows } from "./handlers/events.ts";
 import { keyRows } from "./handlers/keys.ts";
+import { scanRow } from "./handlers/scan.ts";
 import { serverRows } from "./handlers/server.ts";
 import { stringRows } from "./handlers/strings.ts";
 import { CommandTable } from "./lookup.ts";
@@ -29,6 +30,7 @@ export function makeCommandTable(): CommandTable {
     ...keyRows(),
     ...eventRows(),
     ...serverRows(),
+    scanRow(),
     commandRow(),
     configRow(),
     clientRow(),

@@ -15,12 +15,13 @@ import type { HistogramRecorder } from "../metrics/histogram.ts";
 import { CounterIndex, HistogramIndex, PROTOCOL_COUNTERS } from "../metrics/names.ts";
 import { PrometheusExposition } from "../metrics/prometheus.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
-import { BalanceQuery } from "../protocol/http/balance_query.ts";
 import { BrowserGuard } from "../protocol/http/browser_guard.ts";
+import { CommandClient } from "../protocol/http/command_client.ts";
 import { HttpService } from "../protocol/http/http_service.ts";
 import { ProtoService } from "../protocol/protobuf/proto_service.ts";
 import { ProtoSession } from "../protocol/protobuf/proto_session.ts";
 import { RespSession } from "../protocol/resp/resp_session.ts";
+import { LockPoisonedError } from "../store/locks.ts";
 import type { Config } from "./config.ts";
 import { FULL_REPLY, protoFarewells, TIMEOUT_REPLY } from "./farewells.ts";
 import type { Front } from "./front.ts";
@@ -84,7 +85,7 @@ export function createFronts(parts: FrontParts): Fronts {
     counterIds: { parkedCommands: CounterIndex.PARKED_COMMANDS },
   });
   return {
-    http: createHttpFront(parts, dispatcher, intake),
+    http: createHttpFront(parts, dispatcher, authenticator, intake),
     resp: createRespFront(parts, dispatcher, authenticator),
     proto: createProtoFront(parts, dispatcher, intake, authenticator),
   };
@@ -112,13 +113,19 @@ function createIntake({ shared, lifecycle, counters, waits }: FrontParts): Event
   });
 }
 
-function createHttpFront(parts: FrontParts, dispatcher: Dispatcher, intake: EventIntake): Front {
+function createHttpFront(
+  parts: FrontParts,
+  dispatcher: Dispatcher,
+  authenticator: Authenticator,
+  intake: EventIntake,
+): Front {
   const { config, view, shared, lifecycle, counters, table } = parts;
+  const log = getLogger("http");
   const exposition = new PrometheusExposition(shared.metrics);
   const service = new HttpService({
     router: createHttpRoutes({
       intake,
-      balances: new BalanceQuery(dispatcher, table),
+      commands: new CommandClient(dispatcher, table),
       metrics: {
         json: () => view.json(),
         text: () => exposition.render(view.gauges()),
@@ -130,7 +137,18 @@ function createHttpFront(parts: FrontParts, dispatcher: Dispatcher, intake: Even
     maxRequestBytes: config.maxRequestBytes,
     counters,
     counterIds: { requests: PROTOCOL_COUNTERS.http.commands },
-    guard: new BrowserGuard({ allowedHosts: config.allowedHosts }),
+    guard: new BrowserGuard({
+      allowedHosts: config.allowedHosts,
+      corsOrigins: config.corsOrigins,
+    }),
+    authenticator,
+    onFailure: (error) => {
+      // A torn store ends the server; nobody may be told that only a request failed.
+      if (error instanceof LockPoisonedError) return false;
+      counters.add(CounterIndex.INTERNAL_ERRORS);
+      log.error("request failed", { event: "request_failed", protocol: "http", error });
+      return true;
+    },
     onBatch: () => dispatcher.beginBatch(),
   });
   return {

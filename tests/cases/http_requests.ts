@@ -1,31 +1,28 @@
 /**
  * Raw HTTP requests and what becomes of them, for every reader of HTTP.
  *
- * Texts are bytes: one character is one byte (U+0000 to U+00FF).
+ * The other themes have files of their own: `http_lines.ts`, `http_fields.ts`, `http_framing.ts`.
  *
  * @module
  */
 
-/** A request and the expected answer. */
-export interface HttpRequestCase {
-  /** What is special about it; unique. */
-  readonly name: string;
-  /** The bytes. */
-  readonly text: string;
-  /** Status of the answer; the case's server knows `GET /health` and `POST /echo`. */
-  readonly status: number;
-  /** `reason` in the answer's body, when that is to be checked. */
-  readonly reason?: string;
-  /** Whether the connection closes behind the answer. */
-  readonly closes: boolean;
-  /** Body of the answer, when that is to be checked. */
-  readonly body?: string;
-}
-
-const HOST = "Host: localhost\r\n";
+import {
+  bad,
+  chunkedPost,
+  closed,
+  HOST,
+  type HttpRequestCase,
+  kept,
+  MAX_BODY_BYTES,
+  post,
+  refused,
+} from "./http_case.ts";
+import { FIELD_REFUSALS, FIELD_REQUESTS } from "./http_fields.ts";
+import { FRAMING_REFUSALS, FRAMING_REQUESTS } from "./http_framing.ts";
+import { LINE_REFUSALS, LINE_REQUESTS } from "./http_lines.ts";
 
 /** Requests that are understood. */
-export const VALID_REQUESTS: readonly HttpRequestCase[] = [
+const BASIC_VALID: readonly HttpRequestCase[] = [
   kept("the shortest request", `GET /health HTTP/1.1\r\n${HOST}\r\n`),
   kept("an empty line in front", `\r\nGET /health HTTP/1.1\r\n${HOST}\r\n`),
   kept("header names in any case", "GET /health HTTP/1.1\r\nhOsT: localhost\r\n\r\n"),
@@ -120,13 +117,15 @@ export const VALID_REQUESTS: readonly HttpRequestCase[] = [
   ),
   kept(
     "a chunked body of the largest size",
-    chunkedPost(`3e8\r\n${"x".repeat(1000)}\r\n0\r\n\r\n`),
-    "x".repeat(1000),
+    chunkedPost(`1000\r\n${"x".repeat(MAX_BODY_BYTES)}\r\n0\r\n\r\n`),
+    "x".repeat(MAX_BODY_BYTES),
   ),
   kept(
     "a body of the largest size",
-    `POST /echo HTTP/1.1\r\n${HOST}Content-Length: 1000\r\n\r\n${"x".repeat(1000)}`,
-    "x".repeat(1000),
+    `POST /echo HTTP/1.1\r\n${HOST}Content-Length: ${MAX_BODY_BYTES}\r\n\r\n${
+      "x".repeat(MAX_BODY_BYTES)
+    }`,
+    "x".repeat(MAX_BODY_BYTES),
   ),
   {
     ...kept("an unknown path", `GET /nothing HTTP/1.1\r\n${HOST}\r\n`),
@@ -138,6 +137,7 @@ export const VALID_REQUESTS: readonly HttpRequestCase[] = [
   {
     ...kept("an absolute target without a path", `GET http://localhost HTTP/1.1\r\n${HOST}\r\n`),
     status: 404,
+    serverStatus: 405,
   },
   {
     ...kept("the wrong method", `DELETE /health HTTP/1.1\r\n${HOST}\r\n`),
@@ -151,7 +151,7 @@ export const VALID_REQUESTS: readonly HttpRequestCase[] = [
 ];
 
 /** Requests that are refused before any route sees them. */
-export const REFUSED_REQUESTS: readonly HttpRequestCase[] = [
+const BASIC_REFUSED: readonly HttpRequestCase[] = [
   bad("TLS on a plain port", "\x16\x03\x01\x02\x00\x01\x00\x01"),
   bad("a line feed in front", `\nGET /health HTTP/1.1\r\n${HOST}\r\n`),
   bad("two empty lines in front", `\r\n\r\nGET /health HTTP/1.1\r\n${HOST}\r\n`),
@@ -352,7 +352,7 @@ export const REFUSED_REQUESTS: readonly HttpRequestCase[] = [
   ),
   refused(
     "a body above the largest size",
-    post("Content-Length: 1001\r\n", ""),
+    post(`Content-Length: ${MAX_BODY_BYTES + 1}\r\n`, ""),
     413,
     "body_too_large",
   ),
@@ -362,36 +362,28 @@ export const REFUSED_REQUESTS: readonly HttpRequestCase[] = [
     413,
     "body_too_large",
   ),
-  refused("a chunk above the largest size", chunkedPost("3e9\r\n"), 413, "body_too_large"),
+  refused("a chunk above the largest size", chunkedPost("1001\r\n"), 413, "body_too_large"),
   refused("a chunk size of 16 digits", chunkedPost("ffffffffffffffff\r\n"), 413, "body_too_large"),
   refused(
     "chunks above the largest size together",
-    chunkedPost(`1f4\r\n${"x".repeat(500)}\r\n1f5\r\n`),
+    chunkedPost(`800\r\n${"x".repeat(2048)}\r\n801\r\n`),
     413,
     "body_too_large",
   ),
 ];
 
-function kept(name: string, text: string, body?: string): HttpRequestCase {
-  return { name, text, status: 200, closes: false, ...(body === undefined ? {} : { body }) };
-}
+/** Requests that are understood. */
+export const VALID_REQUESTS: readonly HttpRequestCase[] = [
+  ...BASIC_VALID,
+  ...LINE_REQUESTS,
+  ...FIELD_REQUESTS,
+  ...FRAMING_REQUESTS,
+];
 
-function closed(name: string, text: string, body?: string): HttpRequestCase {
-  return { ...kept(name, text, body), closes: true };
-}
-
-function bad(name: string, text: string): HttpRequestCase {
-  return refused(name, text, 400, "bad_request");
-}
-
-function refused(name: string, text: string, status: number, reason?: string): HttpRequestCase {
-  return { name, text, status, closes: true, ...(reason === undefined ? {} : { reason }) };
-}
-
-function post(headerLines: string, body: string): string {
-  return `POST /echo HTTP/1.1\r\n${HOST}${headerLines}\r\n${body}`;
-}
-
-function chunkedPost(body: string): string {
-  return post("Transfer-Encoding: chunked\r\n", body);
-}
+/** Requests that are refused before any route sees them. */
+export const REFUSED_REQUESTS: readonly HttpRequestCase[] = [
+  ...BASIC_REFUSED,
+  ...LINE_REFUSALS,
+  ...FIELD_REFUSALS,
+  ...FRAMING_REFUSALS,
+];

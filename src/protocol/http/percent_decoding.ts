@@ -1,18 +1,21 @@
 /**
- * Percent-decoding of path segments.
+ * Percent-decoding of path segments and query values.
  *
  * @module
  */
 
-import { hexDigit, PERCENT } from "./characters.ts";
+import { hexDigit, PERCENT, SPACE } from "./characters.ts";
+
+const PLUS = 0x2b;
 
 /**
- * Decodes `source[start, end)` to `target[0…]`; `+` stays `+`, as it does in paths.
+ * Decodes `source[start, end)` to `target[at…]`.
  *
  * The parser has checked that every `%` is followed by two hexadecimal digits.
  *
  * Thread: any.
  *
+ * @param plusIsSpace whether `+` stands for a space, as it does in queries and not in paths
  * @returns how many bytes there are, or -1 when `target` is too short for them
  */
 export function percentDecode(
@@ -20,16 +23,20 @@ export function percentDecode(
   start: number,
   end: number,
   target: Uint8Array,
+  at = 0,
+  plusIsSpace = false,
 ): number {
-  let length = 0;
-  for (let at = start; at < end; at++) {
+  let length = at;
+  for (let from = start; from < end; from++) {
     if (length === target.length) return -1;
-    let byte = source[at]!;
+    let byte = source[from]!;
     if (byte === PERCENT) {
-      byte = hexDigit(source[at + 1]!) * 16 + hexDigit(source[at + 2]!);
-      at += 2;
+      byte = hexDigit(source[from + 1]!) * 16 + hexDigit(source[from + 2]!);
+      from += 2;
+    } else if (plusIsSpace && byte === PLUS) {
+      byte = SPACE;
     }
     target[length++] = byte;
   }
-  return length;
+  return length - at;
 }

@@ -4,14 +4,7 @@
  * @module
  */
 
-import {
-  encodeText,
-  equalIgnoringCase,
-  hexDigit,
-  PERCENT,
-  QUESTION,
-  SLASH,
-} from "./characters.ts";
+import { encodeText, equalIgnoringCase, hexDigit, PERCENT, QUESTION, SLASH } from "./characters.ts";
 import { type HttpFailure, HttpFailures } from "./failure.ts";
 import { endOfHost } from "./host.ts";
 import { HttpMethod } from "./method.ts";

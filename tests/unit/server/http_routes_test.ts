@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import { JobView } from "../../../src/base/job.ts";
-import { BalanceQuery } from "../../../src/protocol/http/balance_query.ts";
-import { HttpService } from "../../../src/protocol/http/http_service.ts";
 import { createHttpRoutes, type Readiness } from "../../../src/server/http_routes.ts";
 import { Store } from "../../../src/store/store.ts";
 import { EVENT_BODIES } from "../../cases/http_events.ts";
-import { Count, FakeChannel, Harness, type HarnessOptions, settled } from "../command/harness.ts";
-import { FakeConnection, readReplies, type Reply } from "../protocol/http/support.ts";
+import { Count, FakeChannel, Harness, settled } from "../command/harness.ts";
+import { FakeConnection, readReplies } from "../protocol/http/support.ts";
+import { routeParts, TestServer } from "./http_world.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -69,7 +67,13 @@ Deno.test("POST /events: Retry-After is whole seconds, rounded up, at least 1", 
   for (const [retryAfterMs, expected] of [[1, "1"], [1000, "1"], [1001, "2"], [1e9, "3600"]]) {
     const router = createHttpRoutes({
       ...routeParts(new Harness()),
-      intake: { offer: () => 1, countInvalid: () => {}, retryAfterMs: () => Number(retryAfterMs) },
+      intake: {
+        offer: () => 1,
+        offerWaiting: () => 1,
+        countRefused: () => {},
+        countInvalid: () => {},
+        retryAfterMs: () => Number(retryAfterMs),
+      },
     });
     const reply = await new TestServer({}, router).post("/events", ALICE);
     assert.equal(reply.headers.get("retry-after"), expected);
@@ -246,6 +250,8 @@ Deno.test("routes: every path names its methods", async () => {
     ["/", "POST, OPTIONS"],
     ["/events", "POST, OPTIONS"],
     ["/users/alice", "GET, HEAD, OPTIONS"],
+    ["/keys", "GET, HEAD, OPTIONS"],
+    ["/keys/a", "GET, HEAD, PUT, DELETE, OPTIONS"],
     ["/metrics", "GET, HEAD, OPTIONS"],
     ["/health", "GET, HEAD, OPTIONS"],
     ["/ready", "GET, HEAD, OPTIONS"],
@@ -260,72 +266,17 @@ Deno.test("routes: every path names its methods", async () => {
   }
 });
 
-/** HTTP over the harness's command layer. */
-class TestServer {
-  readonly harness: Harness;
-  readonly service: HttpService;
-  readiness: Readiness = "ready";
-
-  constructor(options: HarnessOptions = {}, router?: ReturnType<typeof createHttpRoutes>) {
-    const harness = this.harness = new Harness(options);
-    this.service = new HttpService({
-      router: router ?? createHttpRoutes({
-        ...routeParts(harness),
-        readiness: () => this.readiness,
-      }),
-      phase: harness.phase,
-      maxRequestBytes: harness.maxRequestBytes,
-      counters: harness.counters,
-      counterIds: { requests: Count.COMMANDS },
-      onBatch: () => harness.dispatcher.beginBatch(),
-    });
+Deno.test("routes: HEAD of every path with a GET is the GET without its body", async () => {
+  const server = new TestServer();
+  await server.put("/keys/a", "value");
+  const paths = ["/users/a", "/users/%00", "/keys", "/keys?count=x", "/keys/a", "/keys/b"];
+  for (const path of [...paths, "/metrics", "/health", "/ready", "/nothing"]) {
+    const get = await server.get(path);
+    const head = await server.ask(`HEAD ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    assert.equal(head.status, get.status, path);
+    get.headers.delete("date");
+    head.headers.delete("date");
+    assert.deepEqual(head.headers, get.headers, path);
+    assert.equal(Number(head.headers.get("content-length")), get.body.length, path);
   }
-
-  /** The reply to one request on a connection of its own. */
-  async ask(request: string | Uint8Array): Promise<Reply> {
-    const connection = new FakeConnection(this.service.createSession(), 4096);
-    await connection.send(request);
-    const replies = readReplies(connection.written);
-    assert.equal(replies.length, 1);
-    return replies[0]!;
-  }
-
-  get(path: string, headers = ""): Promise<Reply> {
-    return this.ask(`GET ${path} HTTP/1.1\r\nHost: a\r\n${headers}\r\n`);
-  }
-
-  post(path: string, body: string | Uint8Array, headers = ""): Promise<Reply> {
-    const bytes = typeof body === "string" ? encoder.encode(body) : body;
-    const head =
-      `POST ${path} HTTP/1.1\r\nHost: a\r\n${headers}Content-Length: ${bytes.length}\r\n\r\n`;
-    // Header values may be any bytes, so the head is not UTF-8.
-    const headBytes = Uint8Array.from(head, (character) => character.charCodeAt(0));
-    return this.ask(Uint8Array.from([...headBytes, ...bytes]));
-  }
-
-  /** What is in the channel. */
-  jobs(): { user: string; action: string; id: string; amount: bigint }[] {
-    return this.harness.channel.jobs.map((job) => {
-      const view = new JobView().attach(job, 0, job.length);
-      return {
-        user: decoder.decode(job.subarray(view.userStart, view.userEnd)),
-        action: decoder.decode(job.subarray(view.actionStart, view.actionEnd)),
-        id: decoder.decode(job.subarray(view.idStart, view.idEnd)),
-        amount: view.amount.toBigInt(),
-      };
-    });
-  }
-}
-
-function routeParts(harness: Harness) {
-  return {
-    intake: harness.intake,
-    balances: new BalanceQuery(harness.dispatcher, harness.services.table),
-    metrics: {
-      json: () => ({ received: harness.counters.values[Count.RECEIVED] }),
-      text: () => Promise.resolve("# TYPE a counter\na 1\n"),
-      textType: "text/plain; version=0.0.4; charset=utf-8",
-    },
-    readiness: () => "ready" as const,
-  };
-}
+});

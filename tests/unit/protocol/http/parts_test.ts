@@ -118,23 +118,29 @@ Deno.test("BrowserGuard: only this machine's names and the allowed ones pass", (
 });
 
 Deno.test("BrowserGuard: only the same origin and the allowed ones pass", () => {
-  const guard = new BrowserGuard({ corsOrigins: ["https://app.example"] });
-  const cases: [string, boolean][] = [
-    ["http://localhost:8080", true],
-    ["HTTP://LOCALHOST:8080", true],
-    ["https://app.example", true],
-    ["http://localhost", false],
-    ["http://localhost:8081", false],
-    ["https://localhost:8080", false],
-    ["http://app.example", false],
-    ["https://app.example.evil.example", false],
-    ["null", false],
-    ["", false],
+  const guard = new BrowserGuard({ corsOrigins: ["https://app.example", "null"] });
+  const { PASS, ALLOWED_ORIGIN, WRONG_ORIGIN } = GuardVerdict;
+  const cases: [string, GuardVerdict][] = [
+    ["http://localhost:8080", PASS],
+    ["HTTP://LOCALHOST:8080", PASS],
+    ["https://app.example", ALLOWED_ORIGIN],
+    ["http://localhost", WRONG_ORIGIN],
+    ["http://localhost:8081", WRONG_ORIGIN],
+    ["https://localhost:8080", WRONG_ORIGIN],
+    ["http://app.example", WRONG_ORIGIN],
+    ["https://app.example:444", WRONG_ORIGIN],
+    ["https://app.example.evil.example", WRONG_ORIGIN],
+    ["https://app.example, https://evil.example", WRONG_ORIGIN],
+    ["*", WRONG_ORIGIN],
+    ["null", WRONG_ORIGIN],
+    ["", WRONG_ORIGIN],
   ];
-  for (const [origin, passes] of cases) {
+  for (const [origin, expected] of cases) {
     const request = parse("GET / HTTP/1.1", "Host: localhost:8080", `Origin: ${origin}`);
-    const expected = passes ? GuardVerdict.PASS : GuardVerdict.WRONG_ORIGIN;
     assert.equal(guard.check(request), expected, origin);
+    const lines = toLatin1(guard.originLines);
+    if (expected !== ALLOWED_ORIGIN) assert.equal(lines, "", origin);
+    else assert.match(lines, /^Access-Control-Allow-Origin: https:\/\/app\.example\r\n/);
   }
   const twice = parse(
     "GET / HTTP/1.1",
@@ -142,7 +148,8 @@ Deno.test("BrowserGuard: only the same origin and the allowed ones pass", () => 
     "Origin: http://localhost:8080",
     "Origin: http://evil.example",
   );
-  assert.equal(guard.check(twice), GuardVerdict.WRONG_ORIGIN);
+  assert.equal(guard.check(twice), WRONG_ORIGIN);
+  assert.equal(guard.check(parse("GET / HTTP/1.1", "Host: localhost:8080")), PASS);
 });
 
 Deno.test("percentDecode: escapes become bytes, and a target that is too short is told", () => {

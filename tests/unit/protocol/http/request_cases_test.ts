@@ -1,24 +1,29 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { type HttpRequestCase, MAX_BODY_BYTES } from "../../../cases/http_case.ts";
+import { REFUSED_REQUESTS, VALID_REQUESTS } from "../../../cases/http_requests.ts";
 import {
-  type HttpRequestCase,
-  REFUSED_REQUESTS,
-  VALID_REQUESTS,
-} from "../../../cases/http_requests.ts";
-import { FakeConnection, latin1, makeService, readReplies } from "./support.ts";
+  FakeConnection,
+  latin1,
+  makeService as makeServiceWith,
+  readReplies,
+  type Reply,
+} from "./support.ts";
 
 const ALL_REQUESTS = [...VALID_REQUESTS, ...REFUSED_REQUESTS];
+const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 const PIPELINED = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 Deno.test("HttpSession: the cases have unique names and there are enough of them", () => {
   assert.equal(new Set(ALL_REQUESTS.map(({ name }) => name)).size, ALL_REQUESTS.length);
-  assert.ok(ALL_REQUESTS.length >= 150, `${ALL_REQUESTS.length} cases`);
+  assert.ok(ALL_REQUESTS.length >= 250, `${ALL_REQUESTS.length} cases`);
 });
 
 Deno.test("HttpSession: every case is answered as expected when it comes whole", async () => {
   for (const requestCase of ALL_REQUESTS) {
     const connection = await deliver(requestCase, [latin1(requestCase.text)]);
-    checkReply(requestCase, connection.written, 0);
+    checkReply(requestCase, repliesTo([requestCase.text], connection.written), 0);
+    assert.equal(connection.closed, requestCase.closes, requestCase.name);
   }
 });
 
@@ -28,7 +33,7 @@ Deno.test("HttpSession: every case is answered the same byte by byte", async () 
     const parts = Array.from(bytes, (_, at) => bytes.subarray(at, at + 1));
     const whole = await deliver(requestCase, [bytes]);
     const cut = await deliver(requestCase, parts);
-    assert.equal(cut.written, whole.written, requestCase.name);
+    assert.equal(withoutContinue(cut.written), whole.written, requestCase.name);
     assert.equal(cut.closed, whole.closed, requestCase.name);
   }
 });
@@ -43,7 +48,7 @@ Deno.test("HttpSession: every case is answered the same wherever it is cut", asy
         const bytes = latin1(requestCase.text);
         const whole = await deliver(requestCase, [bytes]);
         const cut = await deliver(requestCase, cutAt(bytes, cuts), inputBytes);
-        assert.equal(cut.written, whole.written);
+        assert.equal(withoutContinue(cut.written), whole.written);
         assert.equal(cut.closed, whole.closed);
       },
     ),
@@ -56,9 +61,9 @@ Deno.test("HttpSession: every case is answered the same behind a valid request",
     const { service } = makeService();
     const connection = new FakeConnection(service.createSession());
     await connection.send(PIPELINED + requestCase.text);
-    const replies = readReplies(connection.written);
+    const replies = repliesTo([PIPELINED, requestCase.text], connection.written);
     assert.equal(replies[0]?.status, 200, requestCase.name);
-    checkReply(requestCase, connection.written, 1);
+    checkReply(requestCase, replies, 1);
     assert.equal(connection.closed, requestCase.closes, requestCase.name);
   }
 });
@@ -74,7 +79,8 @@ Deno.test("HttpSession: a request behind any kept case is answered, cut anywhere
         const connection = new FakeConnection(service.createSession());
         const text = cases.map((requestCase) => requestCase.text).join("") + PIPELINED;
         for (const part of cutAt(latin1(text), cuts)) await connection.send(part);
-        const statuses = readReplies(connection.written).map(({ status }) => status);
+        const texts = cases.map((requestCase) => requestCase.text);
+        const statuses = repliesTo(texts, connection.written).map(({ status }) => status);
         assert.deepEqual(statuses, [...cases.map(({ status }) => status), 200]);
         assert.ok(!connection.closed);
         assert.ok(!connection.session.midRequest);
@@ -90,7 +96,8 @@ Deno.test("HttpSession: nothing behind a refused request is answered", async () 
     const { service } = makeService();
     const connection = new FakeConnection(service.createSession(), 65536);
     await connection.send(requestCase.text + PIPELINED);
-    assert.equal(readReplies(connection.written).length, 1, requestCase.name);
+    const replies = repliesTo([requestCase.text], connection.written);
+    assert.equal(replies.length, 1, requestCase.name);
     assert.ok(connection.closed, requestCase.name);
   }
 });
@@ -113,8 +120,9 @@ Deno.test("HttpSession: random bytes never throw and replies are well-formed", a
         const { service } = makeService();
         const connection = new FakeConnection(service.createSession());
         await connection.send(Uint8Array.from(bytes));
-        const methodIsHead = /^(\r\n)?HEAD /.test(requestCase.text);
-        readReplies(connection.written, methodIsHead ? [0] : []);
+        const isHead = /^(\r\n)?HEAD /.test(requestCase.text);
+        // What is HEAD may be something else after the edits, and the other way round.
+        if (!isHead) readReplies(withoutContinue(connection.written));
       },
     ),
     { numRuns: 2000, seed: 20260731 },
@@ -133,14 +141,32 @@ async function deliver(
   return connection;
 }
 
-function checkReply(requestCase: HttpRequestCase, written: string, index: number): void {
-  const { name, status, reason, closes, body } = requestCase;
-  const reply = readReplies(written)[index];
+function checkReply(
+  { name, status, reason, closes, body }: HttpRequestCase,
+  replies: readonly Reply[],
+  index: number,
+): void {
+  const reply = replies[index];
   assert.ok(reply, `${name}: reply ${index}`);
   assert.equal(reply.status, status, name);
   if (reason !== undefined) assert.equal(JSON.parse(reply.body).reason, reason, name);
   if (body !== undefined) assert.equal(reply.body, body, name);
   assert.equal(reply.headers.get("connection") === "close", closes, name);
+}
+
+/** What was written in answer to these requests, whose replies have a body or not. */
+function repliesTo(texts: readonly string[], written: string): Reply[] {
+  const heads = texts.flatMap((text, index) => text.startsWith("HEAD ") ? [index] : []);
+  return readReplies(withoutContinue(written), heads);
+}
+
+/** Whether a client is told to go on depends on what has come, unlike everything else. */
+function withoutContinue(written: string): string {
+  return written.replaceAll(CONTINUE, "");
+}
+
+function makeService(): ReturnType<typeof makeServiceWith> {
+  return makeServiceWith({ maxRequestBytes: MAX_BODY_BYTES });
 }
 
 function cutAt(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {

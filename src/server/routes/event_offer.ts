@@ -1,0 +1,33 @@
+/**
+ * What the routes of events need of the command layer.
+ *
+ * @module
+ */
+
+import type { EventFields } from "../../base/job.ts";
+import { EventOutcome } from "../../command/event_intake.ts";
+import type { Settlement } from "../../command/event_waits.ts";
+
+/** An outcome that is not `ACCEPTED`. */
+export type RefusedOutcome = Exclude<EventOutcome, typeof EventOutcome.ACCEPTED>;
+
+/** The event intake, as far as routes need it; see `EventIntake`. */
+export interface EventOffer {
+  /** Accepts or refuses a well-formed event, and counts it. */
+  offer(event: EventFields): EventOutcome;
+  /** The same for a client that waits for the outcome, at most `timeoutMs`. */
+  offerWaiting(event: EventFields, timeoutMs: number): EventOutcome | Promise<Settlement>;
+  /** Counts a well-formed event that is refused without being offered. */
+  countRefused(outcome: RefusedOutcome): void;
+  /** Counts a malformed event. */
+  countInvalid(): void;
+  /** When to come back after `SERVER_BUSY`. Unit: ms. */
+  retryAfterMs(): number;
+}
+
+/** The `reason` of a refusal. */
+export const REFUSAL_REASONS: Readonly<Record<RefusedOutcome, string>> = {
+  [EventOutcome.SERVER_BUSY]: "server_busy",
+  [EventOutcome.OUT_OF_MEMORY]: "out_of_memory",
+  [EventOutcome.SHUTTING_DOWN]: "shutting_down",
+};
