@@ -202,6 +202,11 @@ Deno.test("origins: nothing of one request's origin is left for the next one", a
   assert.deepEqual(replies.map(({ status }) => status), [200, 200, 403]);
   const allowed = replies.map(({ headers }) => headers.has("access-control-allow-origin"));
   assert.deepEqual(allowed, [true, false, false]);
+  const other = guarded().connect();
+  await other.send(`${get("/health", ORIGIN)}GET\tmalformed`);
+  const [, malformed] = readReplies(other.written);
+  assert.equal(malformed!.status, 400);
+  assert.ok(!malformed!.headers.has("access-control-allow-origin"));
 });
 
 Deno.test("origins: a preflight of an allowed one needs no password and no path", async () => {
