@@ -27,6 +27,7 @@ import type { HttpRequest } from "./request.ts";
 const HOST = encodeText("host");
 const EXPECT = encodeText("expect");
 const CONNECTION = encodeText("connection");
+const CONTENT_TYPE = encodeText("content-type");
 const CONTENT_LENGTH = encodeText("content-length");
 const TRANSFER_ENCODING = encodeText("transfer-encoding");
 const CHUNKED = encodeText("chunked");
@@ -59,7 +60,7 @@ export class Framing {
   }
 
   /**
-   * Looks at one field; most are none of its business.
+   * Looks at the field that was added last; most are none of its business.
    *
    * @returns what is wrong with it, or null
    */
@@ -83,6 +84,13 @@ export class Framing {
       case 10:
         if (equalIgnoringCase(bytes, nameStart, nameEnd, CONNECTION)) {
           this.#connection(bytes, start, end);
+        }
+        return null;
+      case 12:
+        if (
+          request.contentTypeField < 0 && equalIgnoringCase(bytes, nameStart, nameEnd, CONTENT_TYPE)
+        ) {
+          request.contentTypeField = request.fieldCount - 1;
         }
         return null;
       case 14:

@@ -52,6 +52,8 @@ export class HttpRequest {
   expectsContinue = false;
   /** Number of header fields. */
   fieldCount = 0;
+  /** Index of the first `Content-Type`, or -1. */
+  contentTypeField: number = -1;
 
   #fields = new Int32Array(INITIAL_FIELD_COUNT * SLOTS_PER_FIELD);
 
@@ -67,6 +69,7 @@ export class HttpRequest {
     this.keepAlive = true;
     this.expectsContinue = false;
     this.fieldCount = 0;
+    this.contentTypeField = -1;
   }
 
   /** Lets go of the read buffer. */

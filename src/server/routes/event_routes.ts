@@ -28,7 +28,6 @@ import { type EventOffer, REFUSAL_REASONS } from "./event_offer.ts";
 import { errorReply, rejection, retryAfterSeconds } from "./replies.ts";
 
 const IDEMPOTENCY_KEY = encodeText("idempotency-key");
-const CONTENT_TYPE = encodeText("content-type");
 const NDJSON = encodeText("application/x-ndjson");
 const WAIT = encodeText("wait");
 
@@ -181,16 +180,15 @@ export class EventRoutes {
 
 /** Whether the body says that it has an event on every line. */
 function isNdjson(request: HttpRequest): boolean {
-  const field = request.findField(CONTENT_TYPE);
+  const field = request.contentTypeField;
   if (field < 0) return false;
   const { bytes } = request;
   const start = request.valueStart(field);
-  let end = start;
+  const typeEnd = start + NDJSON.length;
   const valueEnd = request.valueEnd(field);
-  while (
-    end < valueEnd && bytes[end] !== SEMICOLON && bytes[end] !== SPACE && bytes[end] !== TAB
-  ) end++;
-  return equalIgnoringCase(bytes, start, end, NDJSON);
+  if (typeEnd > valueEnd || !equalIgnoringCase(bytes, start, typeEnd, NDJSON)) return false;
+  const next = bytes[typeEnd];
+  return typeEnd === valueEnd || next === SEMICOLON || next === SPACE || next === TAB;
 }
 
 /** `Idempotency-Key` is another way to give an event its id. Returns what is wrong with it. */
