@@ -32,8 +32,8 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  *
  * Reply: `{"cursor":"17179869184","keys":["alice",{"encoded":"caf%E9"}]}`. A key that is UTF-8 is a
  * string; any other is an object with the key as it stands in a path, `/keys/caf%E9`. The cursor
- * leads to the next page, `"0"` says that there is none. A page may have fewer keys than asked for,
- * even none, and a key may come twice if keys are added or removed meanwhile, but one that is there
+ * leads to the next page, `"0"` says that there is none. A page may have a few more keys than asked
+ * for, or fewer, even none, and a key may come twice if keys are added or removed meanwhile, but one that is there
  * all the time is never left out.
  *
  * Thread: one per I/O thread.

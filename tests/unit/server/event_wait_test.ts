@@ -168,3 +168,21 @@ Deno.test("?wait: another connection is served meanwhile", async () => {
   server.settle({ kind: "processed", balance: Int64.fromNumber(EventOutcome.ACCEPTED) });
   assert.equal((await asked).body, `{"status":"processed","balance":0}`);
 });
+
+Deno.test("?wait: a chunked body behind other requests is not read twice", async () => {
+  const server = new WaitingServer();
+  const connection = server.connect();
+  const get = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
+  const half = ALICE.length >> 1;
+  const chunks = [ALICE.slice(0, half), ALICE.slice(half), ""]
+    .map((data) => `${data.length.toString(16)}\r\n${data}\r\n`).join("");
+  const waiting = `POST /events?wait=1s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n`;
+  const sent = connection.send(get + waiting + chunks + get);
+  await pause(0);
+  server.settle({ kind: "processed", balance: Int64.fromNumber(1) });
+  await sent;
+  const replies = readReplies(connection.written);
+  assert.deepEqual(replies.map(({ status }) => status), [200, 200, 200]);
+  assert.equal(replies[1]!.body, `{"status":"processed","balance":1}`);
+  assert.equal(connection.input.length, 0);
+});
