@@ -15,6 +15,7 @@ import { EventFields } from "../src/base/job.ts";
 import { CommandArguments } from "../src/command/arguments.ts";
 import { ClientState } from "../src/command/client_state.ts";
 import { Authenticator } from "../src/command/authenticator.ts";
+import { LocalClients } from "../src/command/client_directory.ts";
 import { EventWaits } from "../src/command/event_waits.ts";
 import { Dispatcher } from "../src/command/dispatch.ts";
 import { EventIntake } from "../src/command/event_intake.ts";
@@ -91,6 +92,7 @@ function makeSession(isFull: boolean): Session {
     store,
     intake,
     authenticator,
+    clients: new LocalClients(),
     table,
     settings: new Map(),
     snapshot: () => ({} as ServerSnapshot),

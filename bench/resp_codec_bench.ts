@@ -12,6 +12,7 @@
 import { ByteWriter, InputBuffer } from "../src/base/bytes.ts";
 import { ArgumentsPool, CommandArguments } from "../src/command/arguments.ts";
 import { Authenticator } from "../src/command/authenticator.ts";
+import { LocalClients } from "../src/command/client_directory.ts";
 import { EventWaits } from "../src/command/event_waits.ts";
 import { Dispatcher } from "../src/command/dispatch.ts";
 import { type EventChannel, EventIntake } from "../src/command/event_intake.ts";
@@ -65,10 +66,12 @@ function makeSession(): RespSession {
     counters,
     failures: 7,
   });
+  const clients = new LocalClients();
   const dispatcher = new Dispatcher({
     store,
     intake,
     authenticator,
+    clients,
     table: makeCommandTable(),
     settings: new Map(),
     snapshot: () => ({ version: "bench" }) as ServerSnapshot,
@@ -80,10 +83,13 @@ function makeSession(): RespSession {
     dispatcher,
     argumentsPool: new ArgumentsPool(),
     authenticator,
+    clients,
     phase,
+    rateLimit: null,
     maxRequestBytes: MAX_REQUEST_BYTES,
     counters,
     commandsProcessed: 6,
+    throttledCommands: 8,
   };
   return new RespSession(options, { id: 1, connectedAtMs: Date.now() });
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { CommandRow } from "./row.ts";
+
 /** Which replies a client gets; see `CLIENT REPLY`. */
 export const ReplyMode = {
   /** All of them. */
@@ -21,6 +23,8 @@ export type ReplyMode = (typeof ReplyMode)[keyof typeof ReplyMode];
 
 /** What is known of a connection when it opens. */
 export interface ClientOrigin {
+  /** Ends the connection: at once if it only waits, else behind the output that it has. */
+  end?: () => void;
   /** Number of the connection, unique in this process and never used again. */
   id: number;
   /** Peer as `address:port`; may be empty. */
@@ -64,6 +68,14 @@ export class ClientState {
 
   /** Whether it presented the password, or none is asked for. */
   authenticated: boolean;
+  /** When it sent something last, ms since the epoch. */
+  lastSeenMs: number;
+  /** What it called last. */
+  lastRow: CommandRow | undefined = undefined;
+  /** Another client had it closed: nothing more of it is executed. */
+  ended = false;
+
+  readonly #end: (() => void) | undefined;
 
   /**
    * Starts as a client that has said nothing yet.
@@ -76,5 +88,24 @@ export class ClientState {
     this.address = origin.address ?? "";
     this.localAddress = origin.localAddress ?? "";
     this.connectedAtMs = origin.connectedAtMs;
+    this.lastSeenMs = origin.connectedAtMs;
+    this.#end = origin.end;
+  }
+
+  /** Goes back to how it was when it connected; who it is stays known. */
+  reset(authenticated: boolean): void {
+    this.authenticated = authenticated;
+    this.protocol = 2;
+    this.database = 0;
+    this.replyMode = ReplyMode.ON;
+    this.name = "";
+    this.noEvict = false;
+    this.noTouch = false;
+  }
+
+  /** Ends the connection behind the output that it has. */
+  end(): void {
+    this.ended = true;
+    this.#end?.();
   }
 }

@@ -54,6 +54,23 @@ export class Dispatcher {
     this.#lockSet = new LockSet(services.store.locks, services.store.shardCount);
   }
 
+  /** The time that was taken last. Unit: ms since the epoch. */
+  get nowMs(): number {
+    return this.#services.store.nowMs;
+  }
+
+  /**
+   * The row that {@link Dispatcher.execute} would run, arguments unchecked; for logs.
+   *
+   * @returns undefined when there is no such command or subcommand
+   */
+  rowOf(args: CommandArguments): CommandRow | undefined {
+    const { bytes, starts, ends } = args;
+    const row = this.#services.table.find(bytes, starts[0]!, ends[0]!);
+    if (row?.subcommands === undefined || args.count < 2) return row;
+    return row.subcommands.find(bytes, starts[1]!, ends[1]!);
+  }
+
   /** Takes the time once for the commands that follow in this turn of the event loop. */
   beginBatch(): void {
     this.#services.store.nowMs = this.#services.clock();
@@ -107,6 +124,7 @@ export class Dispatcher {
       sink.error(ReplyCode.NOT_AUTHENTICATED);
       return ExecuteStatus.CONTINUE;
     }
+    client.lastRow = row;
     const call = this.#call;
     call.begin(row, args, sink, client);
     if (row.firstKey === 0) {

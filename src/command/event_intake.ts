@@ -175,6 +175,11 @@ export class EventIntake {
     }
   }
 
+  /** How many clients of this thread wait for an outcome. */
+  get waitingClients(): number {
+    return this.#waits.size;
+  }
+
   /** Counts a malformed event; the caller tells the client. */
   countInvalid(): void {
     this.#counters.add(this.#counterIds.invalid);

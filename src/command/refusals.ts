@@ -51,6 +51,12 @@ export function refuseHelloOption(args: CommandArguments, index: number, sink: R
   sink.error(ReplyCode.SYNTAX, `Syntax error in HELLO option '${option}'`);
 }
 
+/** Says that there is no such kind of client. Thread: the connection's I/O thread. */
+export function refuseClientType(args: CommandArguments, index: number, sink: ReplySink): void {
+  const type = quote(args, index, QUOTED_BYTES);
+  sink.error(ReplyCode.BAD_ARGUMENT, `Unknown client type '${type}'`);
+}
+
 /** At most `maxBytes` bytes of an argument as one line of text. */
 function quote(args: CommandArguments, index: number, maxBytes: number): string {
   const start = args.starts[index]!;

@@ -47,6 +47,8 @@ export const ReplyCode = {
   NOT_AUTHENTICATED: 16,
   /** The client sends more commands than `--resp-rate-limit` allows. Detail: when to come back. */
   THROTTLED: 17,
+  /** An event that the client waited for changed nothing. Detail: why. */
+  EVENT_FAILED: 18,
 } as const;
 
 /** One of the values of {@link ReplyCode}. */

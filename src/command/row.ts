@@ -34,26 +34,32 @@ export type Handler = (call: CommandCall) => HandlerStatus;
 export type CommandAccess = "none" | "read" | "write";
 
 /** How a command's work grows; commands that are not `constant` are bounded elsewhere. */
-export type CommandCost = "constant" | "per-key" | "per-argument" | "whole-table";
+export type CommandCost = "constant" | "per-key" | "per-argument" | "per-client" | "whole-table";
 
 /** Which part of the command set a row belongs to, as `COMMAND DOCS` calls it. */
 export type CommandGroup = "connection" | "generic" | "server" | "string" | "events";
 
-/** What a reply looks like, for documentation and for the HTTP side. */
+/**
+ * One thing that a reply can look like when all is well; most commands have one, some several.
+ *
+ * `simple` is a fixed word other than OK; `map` and `set` are arrays in version 2, `text` is a bulk
+ * string there.
+ */
 export type ReplyShape =
   | "ok"
   | "simple"
   | "integer"
-  | "integer-or-nil"
   | "bulk"
-  | "bulk-or-nil"
+  | "nil"
   | "array"
+  | "set"
   | "map"
   | "text";
 
 /** Flags as `COMMAND INFO` reports them. */
 export type CommandFlag =
   | "admin"
+  | "blocking"
   | "denyoom"
   | "fast"
   | "loading"
@@ -69,6 +75,8 @@ export interface CommandDefinition {
   name: string;
   /** As in Redis: the exact number of arguments with the name, or minus the least number. */
   arity: number;
+  /** Most arguments, the name included, when there is a bound that the arity does not tell. */
+  maxArguments?: number;
   /** What follows the name, e.g. `key value [NX | XX]`. */
   syntax?: string;
   /** One line. */
@@ -93,8 +101,11 @@ export interface CommandDefinition {
   cost?: CommandCost;
   /** The same in words, e.g. `O(1)`. */
   complexity?: string;
-  /** What the reply looks like. */
-  reply: ReplyShape;
+  /**
+   * What the reply looks like; several when it depends on the arguments or on the store, none when
+   * the command is always refused.
+   */
+  reply: ReplyShape | readonly ReplyShape[];
   /** The code. */
   handler: Handler;
   /** Rows of subcommands, if it has any. */
@@ -151,7 +162,7 @@ export class CommandRow {
   /** The same in words. */
   readonly complexity: string;
   /** What the reply looks like. */
-  readonly reply: ReplyShape;
+  readonly replies: readonly ReplyShape[];
   /** Whether clients may use it before they present the password. */
   readonly allowedUnauthenticated: boolean;
   /** Number by which a fault names the command; given once, by the table. */
@@ -168,7 +179,7 @@ export class CommandRow {
     this.nameBytes = encoder.encode(name.slice(name.indexOf("|") + 1));
     this.handler = definition.handler;
     this.minArguments = Math.abs(arity);
-    this.maxArguments = arity < 0 ? 0x7fffffff : arity;
+    this.maxArguments = definition.maxArguments ?? (arity < 0 ? 0x7fffffff : arity);
     this.firstKey = definition.firstKey ?? 0;
     this.lastKey = definition.lastKey ?? this.firstKey;
     this.keyStep = definition.keyStep ?? (this.firstKey === 0 ? 0 : 1);
@@ -185,7 +196,7 @@ export class CommandRow {
     this.since = definition.since;
     this.cost = definition.cost ?? "constant";
     this.complexity = definition.complexity ?? "O(1)";
-    this.reply = definition.reply;
+    this.replies = typeof definition.reply === "string" ? [definition.reply] : definition.reply;
     this.allowedUnauthenticated = definition.flags.includes("no_auth");
     assert(name === name.toLowerCase() && name !== "", `command name ${name} is lower case`);
     assert(arity !== 0, `command ${name} has an arity`);

@@ -5,6 +5,7 @@
  */
 
 import type { Authenticator } from "./authenticator.ts";
+import type { ClientDirectory } from "./client_directory.ts";
 import type { Store } from "../store/store.ts";
 import type { CounterSink, DispatchCounterIds } from "./counters.ts";
 import type { EventIntake } from "./event_intake.ts";
@@ -87,6 +88,8 @@ export interface CommandServices {
   readonly intake: EventIntake;
   /** Knows the password. */
   readonly authenticator: Authenticator;
+  /** Who is connected. */
+  readonly clients: ClientDirectory;
   /** All commands. */
   readonly table: CommandTable;
   /** For `CONFIG GET`. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { greetingRows } from "./handlers/greeting.ts";
 import { clientRow } from "./handlers/client.ts";
 import { commandRow } from "./handlers/command.ts";
 import { configRow } from "./handlers/config.ts";
@@ -26,6 +27,7 @@ import { CommandTable } from "./lookup.ts";
 export function makeCommandTable(): CommandTable {
   return new CommandTable([
     ...connectionRows(),
+    ...greetingRows(),
     ...stringRows(),
     ...keyRows(),
     ...eventRows(),

@@ -87,6 +87,8 @@ export class Connection {
   #lastActivityMs: number;
   /** When the request that is half received began to arrive; 0 = none is. */
   #requestStartedAtMs = 0;
+  /** When it was told to end while it was answering; 0 = it was not. Unit: ms since the epoch. */
+  #endedAtMs = 0;
   /** Whether the current batch wrote a reply. */
   #replied = false;
   /** The last reading of `performance.now()`. */
@@ -107,6 +109,7 @@ export class Connection {
       address: addressText(socket.remoteAddr),
       localAddress: addressText(socket.localAddr),
       connectedAtMs: host.nowMs,
+      end: () => this.end(),
     });
   }
 
@@ -164,6 +167,15 @@ export class Connection {
   }
 
   /**
+   * Ends the connection on behalf of somebody else: at once when it waits for input, else behind
+   * the output that is being made or written, for which the client has a second.
+   */
+  end(): void {
+    if (this.#state === ConnectionState.READING) void this.closeGently(NOTHING);
+    else if (this.#state === ConnectionState.ANSWERING) this.#endedAtMs ||= this.#host.nowMs;
+  }
+
+  /**
    * Ends the connection when it has been silent, or a request on its way, for too long.
    *
    * @param nowMs the sweep's time, ms since the epoch
@@ -171,6 +183,10 @@ export class Connection {
   sweep(nowMs: number): void {
     if (this.#state === ConnectionState.CLOSING) {
       if (nowMs - this.#lastActivityMs >= LINGER_MS) this.close();
+      return;
+    }
+    if (this.#endedAtMs > 0 && nowMs - this.#endedAtMs >= LINGER_MS) {
+      this.close();
       return;
     }
     const { headTimeoutMs, idleTimeoutMs } = this.front;
@@ -235,12 +251,14 @@ export class Connection {
         this.#clockMs = performance.now();
         this.front.latency?.recordMs(this.#clockMs - startedAtMs);
       }
+      if (this.#endedAtMs > 0) return SessionStep.CLOSE;
       if (step !== SessionStep.FLUSH || this.#isOver()) return step;
       // Without a turn, a client that reads as fast as we write, or wants no replies at all, would
       // never let the thread go.
       this.#clockMs = performance.now();
       const turn = this.#host.park(this.#clockMs);
       if (turn !== undefined) await turn;
+      if (this.#endedAtMs > 0) return SessionStep.CLOSE;
       if (this.#isOver()) return step;
     }
   }

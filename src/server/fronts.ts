@@ -4,10 +4,11 @@
  * @module
  */
 
-import { getLogger } from "../base/log.ts";
+import { getLogger, type Logger } from "../base/log.ts";
 import { ArgumentsPool } from "../command/arguments.ts";
 import { Authenticator } from "../command/authenticator.ts";
 import { Dispatcher } from "../command/dispatch.ts";
+import { LocalClients } from "../command/client_directory.ts";
 import { EventIntake } from "../command/event_intake.ts";
 import type { EventWaits } from "../command/event_waits.ts";
 import type { CommandTable } from "../command/lookup.ts";
@@ -20,7 +21,8 @@ import { CommandClient } from "../protocol/http/command_client.ts";
 import { HttpService } from "../protocol/http/http_service.ts";
 import { ProtoService } from "../protocol/protobuf/proto_service.ts";
 import { ProtoSession } from "../protocol/protobuf/proto_session.ts";
-import { RespSession } from "../protocol/resp/resp_session.ts";
+import { commandLogFields } from "../protocol/resp/command_log.ts";
+import { type CommandObserver, RespSession } from "../protocol/resp/resp_session.ts";
 import { LockPoisonedError } from "../store/locks.ts";
 import type { Config } from "./config.ts";
 import { FULL_REPLY, protoFarewells, TIMEOUT_REPLY } from "./farewells.ts";
@@ -73,12 +75,17 @@ export function createFronts(parts: FrontParts): Fronts {
     counters: parts.counters,
     failures: CounterIndex.AUTH_FAILURES,
   });
+  const clients = new LocalClients();
   const dispatcher = new Dispatcher({
     store: parts.shared.store,
     intake,
     authenticator,
+    clients,
     table: parts.table,
-    settings: settingTexts(parts.config),
+    // Read when asked for: ports are known once the listeners are bound.
+    get settings() {
+      return settingTexts(parts.config, parts.view.ports);
+    },
     snapshot: () => parts.view.snapshot(),
     clock: Date.now,
     counters: parts.counters,
@@ -86,7 +93,7 @@ export function createFronts(parts: FrontParts): Fronts {
   });
   return {
     http: createHttpFront(parts, dispatcher, authenticator, intake),
-    resp: createRespFront(parts, dispatcher, authenticator),
+    resp: createRespFront(parts, dispatcher, authenticator, clients),
     proto: createProtoFront(parts, dispatcher, intake, authenticator),
   };
 }
@@ -167,6 +174,7 @@ function createRespFront(
   parts: FrontParts,
   dispatcher: Dispatcher,
   authenticator: Authenticator,
+  clients: LocalClients,
 ): Front {
   const { config, lifecycle, counters } = parts;
   const log = getLogger("resp");
@@ -174,10 +182,14 @@ function createRespFront(
     dispatcher,
     argumentsPool: new ArgumentsPool(),
     authenticator,
+    clients,
     phase: lifecycle,
+    rateLimit: config.respRateLimit,
     maxRequestBytes: config.maxRequestBytes,
     counters,
     commandsProcessed: PROTOCOL_COUNTERS.resp.commands,
+    throttledCommands: CounterIndex.THROTTLED_COMMANDS,
+    onCommand: commandLog(log),
     onCrossProtocol: ({ address }: { address: string }): void =>
       log.debug("HTTP on the RESP port, closed", { event: "cross_protocol", peer: address }),
   };
@@ -225,6 +237,12 @@ function createProtoFront(
     counterIds: PROTOCOL_COUNTERS.proto,
     latency: latencyRecorder(parts, HistogramIndex.PROTO_LATENCY),
   };
+}
+
+/** Logs every command, if that level is logged when the front is made; costs nothing otherwise. */
+function commandLog(log: Logger): CommandObserver | undefined {
+  if (!log.isEnabled("trace")) return undefined;
+  return (client, row, args) => log.trace("command", commandLogFields(client, row, args));
 }
 
 function latencyRecorder({ shared }: FrontParts, histogram: HistogramIndex): HistogramRecorder {

@@ -6,10 +6,11 @@
 
 import type { SettingTexts } from "../command/services.ts";
 import { DATABASE_COUNT } from "../store/control.ts";
+import type { ServerPorts } from "./server_view.ts";
 import type { Config } from "./config.ts";
 
 /** Names of settings that Redis's tools ask for, with our values; sizes in bytes, times in s. */
-export function settingTexts(config: Config): SettingTexts {
+export function settingTexts(config: Config, ports: ServerPorts): SettingTexts {
   return new Map([
     ["appendonly", "no"],
     ["bind", config.host],
@@ -17,7 +18,7 @@ export function settingTexts(config: Config): SettingTexts {
     ["maxclients", String(config.maxConnections)],
     ["maxmemory", String(config.maxMemoryBytes)],
     ["maxmemory-policy", "noeviction"],
-    ["port", String(config.respPort === "off" ? 0 : config.respPort)],
+    ["port", String(ports.resp ?? 0)],
     ["proto-max-bulk-len", String(config.maxValueBytes)],
     ["save", ""],
     ["timeout", String(Math.ceil(config.respIdleTimeoutMs / 1000))],

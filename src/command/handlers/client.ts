@@ -8,6 +8,7 @@ import type { CommandCall } from "../call.ts";
 import { ReplyMode } from "../client_state.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { type CommandDefinition, CommandRow, HandlerStatus } from "../row.ts";
+import { handleInfo, handleKill, handleList, MAX_LISTED_IDS } from "./client_list.ts";
 import { isClientName, NAME_RULE } from "./client_name.ts";
 import { containerRow } from "./container.ts";
 
@@ -61,29 +62,6 @@ function handleSetInfo(call: CommandCall): HandlerStatus {
   return done(call);
 }
 
-function handleInfo(call: CommandCall): HandlerStatus {
-  const { client } = call;
-  const ageSeconds = Math.max(0, Math.floor((call.store.nowMs - client.connectedAtMs) / 1000));
-  const flags = `${client.noEvict ? "e" : ""}${client.noTouch ? "T" : ""}` || "N";
-  const fields = [
-    `id=${client.id}`,
-    `addr=${client.address}`,
-    `laddr=${client.localAddress}`,
-    `name=${client.name}`,
-    `age=${ageSeconds}`,
-    "idle=0",
-    `flags=${flags}`,
-    `db=${client.database}`,
-    "cmd=client|info",
-    "user=default",
-    `resp=${client.protocol}`,
-    `lib-name=${client.libraryName}`,
-    `lib-ver=${client.libraryVersion}`,
-  ];
-  call.sink.verbatimText(`${fields.join(" ")}\n`);
-  return HandlerStatus.DONE;
-}
-
 function handleReply(call: CommandCall): HandlerStatus {
   const { args, client } = call;
   if (args.is(2, "ON")) client.replyMode = ReplyMode.ON;
@@ -114,6 +92,40 @@ function handleNoTouch(call: CommandCall): HandlerStatus {
   return done(call);
 }
 
+/** Nobody is told about changes of keys, so nobody is told about them elsewhere. */
+function handleGetRedirection(call: CommandCall): HandlerStatus {
+  call.sink.integer(-1);
+  return HandlerStatus.DONE;
+}
+
+function handleTracking(call: CommandCall): HandlerStatus {
+  const value = readSwitch(call);
+  if (value === undefined) return refuse(call, ReplyCode.SYNTAX);
+  if (!value) return done(call);
+  return refuse(call, ReplyCode.UNSUPPORTED, "CLIENT TRACKING is not supported by this server");
+}
+
+function handleTrackingInfo(call: CommandCall): HandlerStatus {
+  const { sink } = call;
+  sink.mapStart(3);
+  sink.bulkText("flags");
+  sink.setStart(1);
+  sink.bulkText("off");
+  sink.bulkText("redirect");
+  sink.integer(-1);
+  sink.bulkText("prefixes");
+  sink.arrayStart(0);
+  return HandlerStatus.DONE;
+}
+
+function handlePause(call: CommandCall): HandlerStatus {
+  return refuse(
+    call,
+    ReplyCode.UNSUPPORTED,
+    "CLIENT PAUSE is not supported by this server: no client may hold up the others",
+  );
+}
+
 /** The row of CLIENT. Thread: any; a thread makes its own at start. */
 export function clientRow(): CommandRow {
   const base = {
@@ -137,7 +149,7 @@ export function clientRow(): CommandRow {
       arity: 2,
       summary: "Returns the name of this connection.",
       since: "2.6.9",
-      reply: "bulk-or-nil",
+      reply: ["bulk", "nil"],
       handler: handleGetName,
     }),
     new CommandRow({
@@ -169,6 +181,35 @@ export function clientRow(): CommandRow {
     }),
     new CommandRow({
       ...base,
+      name: "client|list",
+      arity: -2,
+      maxArguments: 3 + MAX_LISTED_IDS,
+      syntax: "[TYPE NORMAL | MASTER | REPLICA | PUBSUB | ID id [id ...]]",
+      summary: "Returns what is known of the connections, one line for each.",
+      since: "2.4.0",
+      flags: ["admin", "noscript", "loading", "stale"],
+      cost: "per-client",
+      complexity: "O(N) with N connections",
+      reply: "text",
+      handler: handleList,
+    }),
+    new CommandRow({
+      ...base,
+      name: "client|kill",
+      arity: -3,
+      maxArguments: 32,
+      syntax: "address | [ID id] [ADDR address] [LADDR address] [TYPE type] [USER user] " +
+        "[MAXAGE seconds] [SKIPME YES | NO]",
+      summary: "Closes connections behind the replies that they have coming.",
+      since: "2.4.0",
+      flags: ["admin", "noscript", "loading", "stale"],
+      cost: "per-client",
+      complexity: "O(N) with N connections",
+      reply: ["ok", "integer"],
+      handler: handleKill,
+    }),
+    new CommandRow({
+      ...base,
       name: "client|reply",
       arity: 3,
       syntax: "ON | OFF | SKIP",
@@ -193,6 +234,55 @@ export function clientRow(): CommandRow {
       summary: "Accepted for compatibility; the mode is shown by CLIENT INFO.",
       since: "7.2.0",
       handler: handleNoTouch,
+    }),
+    new CommandRow({
+      ...base,
+      name: "client|getredir",
+      arity: 2,
+      summary: "Returns -1: no connection is told of changes on behalf of another.",
+      since: "6.0.0",
+      reply: "integer",
+      handler: handleGetRedirection,
+    }),
+    new CommandRow({
+      ...base,
+      name: "client|tracking",
+      arity: -3,
+      maxArguments: 32,
+      syntax: "OFF",
+      summary: "Accepts OFF; clients are not told when keys change.",
+      since: "6.0.0",
+      handler: handleTracking,
+    }),
+    new CommandRow({
+      ...base,
+      name: "client|trackinginfo",
+      arity: 2,
+      summary: "Tells that tracking is off.",
+      since: "6.2.0",
+      reply: "map",
+      handler: handleTrackingInfo,
+    }),
+    new CommandRow({
+      ...base,
+      name: "client|pause",
+      arity: -3,
+      maxArguments: 4,
+      syntax: "timeout [WRITE | ALL]",
+      summary: "Refused: no client may hold up the others.",
+      since: "3.0.0",
+      flags: ["admin", "noscript", "loading", "stale"],
+      reply: [],
+      handler: handlePause,
+    }),
+    new CommandRow({
+      ...base,
+      name: "client|unpause",
+      arity: 2,
+      summary: "Accepted for compatibility; nobody is ever paused.",
+      since: "6.2.0",
+      flags: ["admin", "noscript", "loading", "stale"],
+      handler: done,
     }),
   ]);
 }

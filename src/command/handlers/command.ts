@@ -12,6 +12,9 @@ import type { ReplySink } from "../reply_sink.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { containerRow } from "./container.ts";
 
+/** Most names of one `COMMAND INFO` or `COMMAND DOCS`. Reason: each costs a long reply. */
+const MAX_NAMES = 1024;
+
 function handleBare(call: CommandCall): HandlerStatus {
   const { rows } = call.services.table;
   call.sink.arrayStart(rows.length);
@@ -190,6 +193,7 @@ export function commandRow(): CommandRow {
       ...base,
       name: "command|docs",
       arity: -2,
+      maxArguments: MAX_NAMES + 2,
       syntax: "[name ...]",
       summary: "Returns what commands do.",
       since: "7.0.0",
@@ -209,6 +213,7 @@ export function commandRow(): CommandRow {
       ...base,
       name: "command|info",
       arity: -2,
+      maxArguments: MAX_NAMES + 2,
       syntax: "[name ...]",
       summary: "Returns arity, flags and key positions of commands.",
       since: "2.8.13",
@@ -221,6 +226,7 @@ export function commandRow(): CommandRow {
       syntax: "[FILTERBY MODULE name | ACLCAT category | PATTERN pattern]",
       summary: "Returns the names of commands.",
       since: "7.0.0",
+      reply: "set",
       handler: handleList,
     }),
   ];

@@ -11,6 +11,9 @@ import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { containerRow } from "./container.ts";
 
+/** Most patterns of one `CONFIG GET`. Reason: each setting is compared with all of them. */
+const MAX_PATTERNS = 128;
+
 /** `CONFIG GET pattern [pattern ...]` */
 function handleGet(call: CommandCall): HandlerStatus {
   const { args, sink } = call;
@@ -47,6 +50,21 @@ function handleSet(call: CommandCall): HandlerStatus {
   return HandlerStatus.DONE;
 }
 
+/** `CONFIG RESETSTAT` */
+function handleResetStatistics(call: CommandCall): HandlerStatus {
+  call.sink.error(
+    ReplyCode.UNSUPPORTED,
+    "CONFIG RESETSTAT is not supported by this server: counters only grow",
+  );
+  return HandlerStatus.DONE;
+}
+
+/** `CONFIG REWRITE` */
+function handleRewrite(call: CommandCall): HandlerStatus {
+  call.sink.error(ReplyCode.UNSUPPORTED, "The server is running without a config file");
+  return HandlerStatus.DONE;
+}
+
 /** Settings have ASCII names; anything else must not reach an error line. */
 function printable(text: string): string {
   return text.slice(0, 128).replace(/[^\x20-\x7e]/g, "?");
@@ -58,6 +76,7 @@ export function configRow(): CommandRow {
     new CommandRow({
       name: "config|get",
       arity: -3,
+      maxArguments: MAX_PATTERNS + 2,
       syntax: "pattern [pattern ...]",
       summary: "Returns the settings whose names match.",
       group: "server",
@@ -76,8 +95,28 @@ export function configRow(): CommandRow {
       group: "server",
       since: "2.0.0",
       flags: ["admin", "noscript", "loading", "stale"],
-      reply: "ok",
+      reply: [],
       handler: handleSet,
+    }),
+    new CommandRow({
+      name: "config|resetstat",
+      arity: 2,
+      summary: "Refused: counters only grow.",
+      group: "server",
+      since: "2.0.0",
+      flags: ["admin", "noscript", "loading", "stale"],
+      reply: [],
+      handler: handleResetStatistics,
+    }),
+    new CommandRow({
+      name: "config|rewrite",
+      arity: 2,
+      summary: "Refused: there is no config file.",
+      group: "server",
+      since: "2.8.0",
+      flags: ["admin", "noscript", "loading", "stale"],
+      reply: [],
+      handler: handleRewrite,
     }),
   ]);
 }

@@ -6,10 +6,9 @@
 
 import { DATABASE_COUNT } from "../../store/control.ts";
 import type { CommandCall } from "../call.ts";
-import { refuseArity, refuseHelloOption } from "../refusals.ts";
+import { refuseArity } from "../refusals.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
-import { isClientName, NAME_RULE } from "./client_name.ts";
 
 function handlePing(call: CommandCall): HandlerStatus {
   const { args, sink } = call;
@@ -48,72 +47,7 @@ function handleSelect(call: CommandCall): HandlerStatus {
   return HandlerStatus.DONE;
 }
 
-/** `HELLO [version [AUTH user password] [SETNAME name]]` */
-function handleHello(call: CommandCall): HandlerStatus {
-  const { args, sink, client, operand } = call;
-  let version: 2 | 3 = client.protocol;
-  let name = client.name;
-  if (args.count > 1) {
-    if (!args.int64(1, operand)) {
-      sink.error(
-        ReplyCode.BAD_ARGUMENT,
-        "Protocol version is not an integer or out of range",
-      );
-      return HandlerStatus.DONE;
-    }
-    if (operand.hi !== 0 || (operand.lo !== 2 && operand.lo !== 3)) {
-      sink.error(ReplyCode.NO_PROTOCOL);
-      return HandlerStatus.DONE;
-    }
-    version = operand.lo;
-  }
-  let i = 2;
-  while (i < args.count) {
-    if (args.is(i, "SETNAME") && i + 1 < args.count) {
-      if (!isClientName(args, i + 1)) {
-        sink.error(ReplyCode.BAD_ARGUMENT, NAME_RULE);
-        return HandlerStatus.DONE;
-      }
-      name = args.text(i + 1);
-      i += 2;
-    } else if (args.is(i, "AUTH") && i + 2 < args.count) {
-      sink.error(
-        ReplyCode.UNSUPPORTED,
-        "AUTH <password> called without any password configured for the default user. " +
-          "Are you sure your configuration is correct?",
-      );
-      return HandlerStatus.DONE;
-    } else {
-      refuseHelloOption(args, i, sink);
-      return HandlerStatus.DONE;
-    }
-  }
-  client.protocol = version;
-  client.name = name;
-  replyGreeting(call);
-  return HandlerStatus.DONE;
-}
-
-function replyGreeting(call: CommandCall): void {
-  const { sink, client } = call;
-  sink.mapStart(7);
-  sink.bulkText("server");
-  sink.bulkText("sluice");
-  sink.bulkText("version");
-  sink.bulkText(call.services.snapshot().version);
-  sink.bulkText("proto");
-  sink.integer(client.protocol);
-  sink.bulkText("id");
-  sink.integer(client.id);
-  sink.bulkText("mode");
-  sink.bulkText("standalone");
-  sink.bulkText("role");
-  sink.bulkText("master");
-  sink.bulkText("modules");
-  sink.arrayStart(0);
-}
-
-/** The rows of PING ECHO QUIT SELECT HELLO. Thread: any; a thread makes its own at start. */
+/** The rows of PING ECHO QUIT SELECT. Thread: any; a thread makes its own at start. */
 export function connectionRows(): CommandRow[] {
   const group = "connection";
   return [
@@ -125,7 +59,7 @@ export function connectionRows(): CommandRow[] {
       group,
       since: "1.0.0",
       flags: ["fast"],
-      reply: "simple",
+      reply: ["simple", "bulk"],
       handler: handlePing,
     }),
     new CommandRow({
@@ -159,17 +93,6 @@ export function connectionRows(): CommandRow[] {
       flags: ["loading", "stale", "fast"],
       reply: "ok",
       handler: handleSelect,
-    }),
-    new CommandRow({
-      name: "hello",
-      arity: -1,
-      syntax: "[version [SETNAME name]]",
-      summary: "Chooses the protocol version, 2 or 3, and describes the server.",
-      group,
-      since: "6.0.0",
-      flags: ["noscript", "loading", "stale", "fast", "no_auth"],
-      reply: "map",
-      handler: handleHello,
     }),
   ];
 }

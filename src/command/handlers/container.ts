@@ -52,7 +52,7 @@ export function containerRow(
     group,
     since,
     flags: ["loading", "stale"],
-    reply: "array",
+    reply: bare === undefined ? [] : "array",
     handler: bare ?? refuseBare,
     subcommands: table,
   });

@@ -4,57 +4,123 @@
  * @module
  */
 
+import { EVENT_WAIT_MAX_MS } from "../../base/limits.ts";
 import { AMOUNT_RULE, eventDefect, idRule } from "../event.ts";
 import { EventOutcome } from "../event_intake.ts";
+import type { Settlement } from "../event_waits.ts";
 import type { CommandCall } from "../call.ts";
 import { ReplyCode } from "../reply_code.ts";
+import type { ReplySink } from "../reply_sink.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { EntryType } from "../../store/store.ts";
 
 /** Keys of balances are this and then the user's name; they live in database 0. */
 export const BALANCE_KEY_PREFIX = "balance:";
 
-const EVENT_SYNTAX = "syntax error, expected EVENT user action amount [ID id]";
+const EVENT_SYNTAX = "syntax error, expected EVENT user action amount [ID id] [WAIT ms]";
 
-/** `EVENT user action amount [ID id]` */
+/** `EVENT user action amount [ID id] [WAIT ms]` */
 function handleEvent(call: CommandCall): HandlerStatus {
-  const { args, event, sink } = call;
-  const { intake } = call.services;
+  const { args, event } = call;
   const { bytes, starts, ends } = args;
-  if (args.count === 6) {
-    if (!args.is(4, "ID")) return refuse(call, ReplyCode.SYNTAX, EVENT_SYNTAX);
-    event.id.set(bytes, starts[5]!, ends[5]!);
-  } else if (args.count === 4) {
-    event.id.set(bytes, 0, 0);
-  } else {
-    return refuse(call, ReplyCode.SYNTAX, EVENT_SYNTAX);
-  }
+  event.id.set(bytes, 0, 0);
+  const waitMs = args.count === 4 ? 0 : readOptions(call);
+  if (waitMs < 0) return HandlerStatus.DONE;
   event.user.set(bytes, starts[1]!, ends[1]!);
   event.action.set(bytes, starts[2]!, ends[2]!);
   let defect = eventDefect(event);
-  if (defect === undefined && args.count === 6 && event.id.length === 0) defect = idRule();
   if (defect === undefined && !args.int64(3, event.amount)) defect = AMOUNT_RULE;
   if (defect !== undefined) {
     return refuse(call, ReplyCode.INVALID_EVENT, `invalid event: ${defect}`);
   }
   event.acceptedAtMs = call.store.nowMs;
-  switch (intake.offer(event)) {
+  if (waitMs > 0) return offerWaiting(call, waitMs);
+  replyOutcome(call, call.services.intake.offer(event));
+  return HandlerStatus.DONE;
+}
+
+/**
+ * Reads `[ID id] [WAIT ms]` in any order; the id goes into the call's event.
+ *
+ * @returns how long to wait in ms, 0 = not at all; -1 when an error was replied
+ */
+function readOptions(call: CommandCall): number {
+  const { args, event, operand } = call;
+  let waitMs = -1;
+  let hasId = false;
+  for (let i = 4; i < args.count; i += 2) {
+    const hasValue = i + 1 < args.count;
+    if (hasValue && !hasId && args.is(i, "ID")) {
+      hasId = true;
+      event.id.set(args.bytes, args.starts[i + 1]!, args.ends[i + 1]!);
+      if (event.id.length === 0) {
+        refuse(call, ReplyCode.INVALID_EVENT, `invalid event: ${idRule()}`);
+        return -1;
+      }
+    } else if (hasValue && waitMs < 0 && args.is(i, "WAIT")) {
+      if (!args.int64(i + 1, operand)) {
+        refuse(call, ReplyCode.BAD_ARGUMENT, "timeout is not an integer or out of range");
+        return -1;
+      }
+      waitMs = operand.toNumber();
+      if (waitMs < 0 || waitMs > EVENT_WAIT_MAX_MS) {
+        const problem = waitMs < 0 ? "negative" : "out of range";
+        refuse(call, ReplyCode.BAD_ARGUMENT, `timeout is ${problem}`);
+        return -1;
+      }
+    } else {
+      refuse(call, ReplyCode.SYNTAX, EVENT_SYNTAX);
+      return -1;
+    }
+  }
+  return Math.max(0, waitMs);
+}
+
+/** Offers the call's event and replies when it is settled, or the time is up. */
+function offerWaiting(call: CommandCall, waitMs: number): HandlerStatus {
+  const { sink } = call;
+  const offered = call.services.intake.offerWaiting(call.event, waitMs);
+  if (typeof offered === "number") {
+    replyOutcome(call, offered);
+    return HandlerStatus.DONE;
+  }
+  call.later = offered.then((settlement) => {
+    replySettlement(sink, settlement);
+    return HandlerStatus.DONE;
+  });
+  return HandlerStatus.LATER;
+}
+
+function replySettlement(sink: ReplySink, settlement: Settlement): void {
+  switch (settlement.kind) {
+    case "processed":
+      sink.int64(settlement.balance);
+      break;
+    case "failed":
+      sink.error(ReplyCode.EVENT_FAILED, settlement.reason);
+      break;
+    case "pending":
+      sink.simple("ACCEPTED");
+  }
+}
+
+function replyOutcome(call: CommandCall, outcome: EventOutcome): void {
+  const { sink } = call;
+  switch (outcome) {
     case EventOutcome.ACCEPTED:
       sink.simple("ACCEPTED");
       break;
-    case EventOutcome.SERVER_BUSY:
-      sink.error(
-        ReplyCode.SERVER_BUSY,
-        `channel is full, retry in ${intake.retryAfterMs()} ms`,
-      );
+    case EventOutcome.SERVER_BUSY: {
+      const retryMs = call.services.intake.retryAfterMs();
+      sink.error(ReplyCode.SERVER_BUSY, `channel is full, retry in ${retryMs} ms`);
       break;
+    }
     case EventOutcome.OUT_OF_MEMORY:
       sink.error(ReplyCode.OUT_OF_MEMORY);
       break;
     case EventOutcome.SHUTTING_DOWN:
       sink.error(ReplyCode.SHUTTING_DOWN);
   }
-  return HandlerStatus.DONE;
 }
 
 /** Refuses a malformed event, and counts it. */
@@ -81,12 +147,13 @@ export function eventRows(): CommandRow[] {
     new CommandRow({
       name: "event",
       arity: -4,
-      syntax: "user action amount [ID id]",
-      summary: "Offers an event; once accepted, its amount is added to the user's balance.",
+      syntax: "user action amount [ID id] [WAIT ms]",
+      summary: "Offers an event, whose amount is then added to the user's balance; " +
+        "with WAIT, replies with the new balance.",
       group: "events",
       since: "0.1.0",
-      flags: ["write", "denyoom", "fast"],
-      reply: "simple",
+      flags: ["write", "denyoom", "blocking", "fast"],
+      reply: ["simple", "integer"],
       handler: handleEvent,
     }),
     new CommandRow({
@@ -100,7 +167,7 @@ export function eventRows(): CommandRow[] {
       access: "read",
       firstKey: 1,
       keyPrefix: BALANCE_KEY_PREFIX,
-      reply: "integer-or-nil",
+      reply: ["integer", "nil"],
       handler: handleBalance,
     }),
   ];

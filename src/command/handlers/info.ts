@@ -22,6 +22,7 @@ const SECTIONS: ReadonlyMap<string, Lines> = new Map<string, Lines>([
   ["Persistence", persistenceLines],
   ["Stats", statsLines],
   ["Replication", replicationLines],
+  ["Cluster", clusterLines],
   ["Events", eventLines],
   ["Keyspace", keyspaceLines],
 ]);
@@ -50,6 +51,7 @@ function serverLines(services: CommandServices, snapshot: ServerSnapshot): strin
   return [
     `redis_version:${COMPATIBLE_REDIS_VERSION}`,
     "redis_mode:standalone",
+    "arch_bits:64",
     `sluice_version:${snapshot.version}`,
     `process_id:${snapshot.processId}`,
     `tcp_port:${snapshot.respPort}`,
@@ -62,11 +64,11 @@ function serverLines(services: CommandServices, snapshot: ServerSnapshot): strin
   ];
 }
 
-function clientLines(_services: CommandServices, snapshot: ServerSnapshot): string[] {
+function clientLines(services: CommandServices, snapshot: ServerSnapshot): string[] {
   return [
     `connected_clients:${snapshot.activeConnections}`,
     `maxclients:${snapshot.maxConnections}`,
-    "blocked_clients:0",
+    `blocked_clients:${services.intake.waitingClients}`,
   ];
 }
 
@@ -82,7 +84,7 @@ function memoryLines(services: CommandServices, snapshot: ServerSnapshot): strin
 }
 
 function persistenceLines(): string[] {
-  return ["loading:0", "aof_enabled:0", "rdb_bgsave_in_progress:0"];
+  return ["loading:0", "rdb_bgsave_in_progress:0", "aof_enabled:0", "aof_rewrite_in_progress:0"];
 }
 
 function statsLines(_services: CommandServices, snapshot: ServerSnapshot): string[] {
@@ -96,7 +98,11 @@ function statsLines(_services: CommandServices, snapshot: ServerSnapshot): strin
 }
 
 function replicationLines(): string[] {
-  return ["role:master", "connected_slaves:0"];
+  return ["role:master", "connected_slaves:0", "master_repl_offset:0"];
+}
+
+function clusterLines(): string[] {
+  return ["cluster_enabled:0"];
 }
 
 function eventLines(_services: CommandServices, snapshot: ServerSnapshot): string[] {
@@ -118,7 +124,8 @@ function keyspaceLines(services: CommandServices): string[] {
   const lines: string[] = [];
   for (let database = 0; database < DATABASE_COUNT; database++) {
     const keyCount = services.store.keyCount(database);
-    if (keyCount > 0) lines.push(`db${database}:keys=${keyCount}`);
+    // Tools split at the comma. An average of 0 means, as in Redis, that nobody has looked.
+    if (keyCount > 0) lines.push(`db${database}:keys=${keyCount},avg_ttl=0`);
   }
   return lines;
 }

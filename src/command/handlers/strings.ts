@@ -80,7 +80,7 @@ export function stringRows(): CommandRow[] {
       flags: ["write", "denyoom"],
       access: "write",
       firstKey: 1,
-      reply: "ok",
+      reply: ["ok", "bulk", "nil"],
       handler: handleSet,
     }),
     new CommandRow({
@@ -93,7 +93,7 @@ export function stringRows(): CommandRow[] {
       flags: ["readonly", "fast"],
       access: "read",
       firstKey: 1,
-      reply: "bulk-or-nil",
+      reply: ["bulk", "nil"],
       handler: handleGet,
     }),
     new CommandRow({

@@ -43,6 +43,7 @@ export const ERROR_TEXTS: readonly ErrorText[] = makeTexts({
     text: "invalid username-password pair or user is disabled.",
   },
   NOT_AUTHENTICATED: { prefix: "NOAUTH", text: "Authentication required." },
+  EVENT_FAILED: { prefix: "FAILED", text: "the event changed nothing" },
   THROTTLED: { prefix: "THROTTLED", text: "too many commands" },
 });
 

@@ -11,13 +11,22 @@ import type { InputBuffer } from "../../base/bytes.ts";
 import { Int64, parseInt64 } from "../../base/int64.ts";
 import type { CommandArguments } from "../../command/arguments.ts";
 import { splitInline } from "./inline_request.ts";
-import { RESP_MAX_ARGUMENTS, RESP_MAX_BULK_BYTES, RESP_MAX_LINE_BYTES } from "./limits.ts";
+import {
+  RESP_MAX_ARGUMENTS,
+  RESP_MAX_BULK_BYTES,
+  RESP_MAX_LINE_BYTES,
+  RESP_MAX_UNAUTHENTICATED_ARGUMENTS,
+  RESP_MAX_UNAUTHENTICATED_BULK_BYTES,
+} from "./limits.ts";
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const DOLLAR = 0x24;
 const STAR = 0x2a;
 const DIGIT_0 = 0x30;
+
+/** Counts beyond it are wrong for everybody. */
+const INT32_MAX = 0x7fffffff;
 
 /** `$0\r\n\r\n`: no argument takes fewer bytes. */
 const MIN_ARGUMENT_BYTES = 6;
@@ -41,6 +50,14 @@ export const ParseResult = { COMPLETE: 0, INCOMPLETE: 1, ERROR: 2 } as const;
 /** One of the values of {@link ParseResult}. */
 export type ParseResult = (typeof ParseResult)[keyof typeof ParseResult];
 
+/** Who sends, as far as the parser cares. */
+export interface Sender {
+  /** Until this is true, only small requests are taken. */
+  readonly authenticated: boolean;
+}
+
+const KNOWN_SENDER: Sender = { authenticated: true };
+
 /** Where an unfinished request was left. */
 const State = { BETWEEN: 0, INLINE: 1, COUNT: 2, ARGUMENTS: 3 } as const;
 type State = (typeof State)[keyof typeof State];
@@ -61,6 +78,7 @@ export class RequestParser {
   /** Whether the last complete request was an inline line. */
   inline = false;
 
+  readonly #sender: Sender;
   readonly #maxRequestBytes: number;
   readonly #maxLineBytes: number;
 
@@ -80,8 +98,10 @@ export class RequestParser {
    * Makes a parser that waits for a connection's first byte.
    *
    * @param maxRequestBytes largest request, its framing included, in bytes
+   * @param sender who sends
    */
-  constructor(maxRequestBytes: number) {
+  constructor(maxRequestBytes: number, sender: Sender = KNOWN_SENDER) {
+    this.#sender = sender;
     this.#maxRequestBytes = maxRequestBytes;
     this.#maxLineBytes = Math.min(RESP_MAX_LINE_BYTES, maxRequestBytes);
   }
@@ -157,6 +177,10 @@ export class RequestParser {
       count = this.#lengthLine(bytes, input.end);
       if (count === UNFINISHED) return this.#suspend(input);
       if (count === FAILED) return this.#fail(input, `${this.errorText} mbulk count string`);
+      const tooMany = count > RESP_MAX_UNAUTHENTICATED_ARGUMENTS && count <= INT32_MAX;
+      if (tooMany && !this.#sender.authenticated) {
+        return this.#fail(input, "unauthenticated multibulk length");
+      }
       if (Number.isNaN(count) || count > RESP_MAX_ARGUMENTS) {
         return this.#fail(input, "invalid multibulk length");
       }
@@ -210,6 +234,9 @@ export class RequestParser {
         if (!(bulkLength >= 0 && bulkLength <= RESP_MAX_BULK_BYTES)) {
           return this.#fail(input, "invalid bulk length");
         }
+        if (
+          bulkLength > RESP_MAX_UNAUTHENTICATED_BULK_BYTES && !this.#sender.authenticated
+        ) return this.#fail(input, "unauthenticated bulk length");
         if (at + bulkLength + 2 - input.start > this.#maxRequestBytes) return this.#tooLarge(input);
       }
       const argumentEnd = at + bulkLength;

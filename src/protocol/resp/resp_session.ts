@@ -9,11 +9,15 @@ import type { Authenticator } from "../../command/authenticator.ts";
 import type { ArgumentsPool, CommandArguments } from "../../command/arguments.ts";
 import { type ClientOrigin, ClientState, ReplyMode } from "../../command/client_state.ts";
 import type { CounterSink } from "../../command/counters.ts";
+import type { Rate } from "../../base/units.ts";
+import type { ClientRegistry } from "../../command/client_directory.ts";
 import { type Dispatcher, ExecuteStatus } from "../../command/dispatch.ts";
+import type { CommandRow } from "../../command/row.ts";
 import type { ServerPhase } from "../../command/phase.ts";
 import { ReplyCode } from "../../command/reply_code.ts";
 import { BatchSlice } from "../batch_slice.ts";
 import { OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../session.ts";
+import { CommandLimit } from "./command_limit.ts";
 import { ParseResult, RequestParser } from "./request_parser.ts";
 import { RespSink } from "./resp_sink.ts";
 
@@ -29,17 +33,34 @@ export interface RespSessionOptions {
   readonly argumentsPool: ArgumentsPool;
   /** Knows the password. */
   readonly authenticator: Authenticator;
+  /** Told who comes and goes. */
+  readonly clients: ClientRegistry;
   /** The server's phase. */
   readonly phase: ServerPhase;
+  /** `--resp-rate-limit`. */
+  readonly rateLimit: Rate | null;
   /** `--max-request-bytes`. */
   readonly maxRequestBytes: number;
   /** This thread's counters. */
   readonly counters: CounterSink;
   /** Counter of the commands executed over RESP. */
   readonly commandsProcessed: number;
+  /** Counter of the commands refused because there were too many. */
+  readonly throttledCommands: number;
+  /** Told of every command before it is executed, when that is wanted at all. */
+  readonly onCommand?: CommandObserver | undefined;
   /** Told when an HTTP request came in, as a web page would send it; its connection is closed. */
   readonly onCrossProtocol?: (client: ClientState, line: string) => void;
 }
+
+/**
+ * Looks at a command; `row` is undefined when there is none of that name. Must not keep `args`.
+ */
+export type CommandObserver = (
+  client: ClientState,
+  row: CommandRow | undefined,
+  args: CommandArguments,
+) => void;
 
 /**
  * Executes the requests of one RESP connection, in order.
@@ -54,6 +75,7 @@ export class RespSession implements Session {
   readonly #parser: RequestParser;
   readonly #sink: RespSink;
   readonly #slice = new BatchSlice();
+  readonly #limit: CommandLimit | undefined;
   /** Held only while processing or in the middle of a request. */
   #args: CommandArguments | undefined;
   /** The request under way began before the server was told to stop, so it is still served. */
@@ -67,8 +89,10 @@ export class RespSession implements Session {
   constructor(options: RespSessionOptions, origin: ClientOrigin) {
     this.#options = options;
     this.client = new ClientState(origin, !options.authenticator.required);
-    this.#parser = new RequestParser(options.maxRequestBytes);
+    this.#parser = new RequestParser(options.maxRequestBytes, this.client);
     this.#sink = new RespSink(this.client);
+    this.#limit = options.rateLimit === null ? undefined : new CommandLimit(options.rateLimit);
+    options.clients.add(this.client);
   }
 
   /** True when a request has been received only in part. */
@@ -87,13 +111,17 @@ export class RespSession implements Session {
    * @throws whatever a handler throws, and {@link LockPoisonedError}: faults of ours
    */
   process(input: InputBuffer, output: ByteWriter): SessionStep | Promise<SessionStep> {
-    const { dispatcher, argumentsPool, counters, commandsProcessed, phase } = this.#options;
+    const { dispatcher, argumentsPool, counters, commandsProcessed, phase, onCommand } =
+      this.#options;
     const parser = this.#parser;
     const sink = this.#sink;
     const client = this.client;
+    if (client.ended) return SessionStep.CLOSE;
+    const limit = this.#limit;
     const args = this.#args ??= argumentsPool.take();
     sink.output = output;
     dispatcher.beginBatch();
+    client.lastSeenMs = dispatcher.nowMs;
     this.#slice.begin();
     let executedCount = 0;
     let step: SessionStep = SessionStep.NEED_INPUT;
@@ -121,9 +149,15 @@ export class RespSession implements Session {
         step = SessionStep.CLOSE;
         break;
       }
-      executedCount++;
       const before = output.length;
-      const status = dispatcher.execute(args, sink, client);
+      let status: ExecuteStatus | Promise<ExecuteStatus> = ExecuteStatus.CONTINUE;
+      if (limit !== undefined && !limit.tryTake(dispatcher.nowMs) && !args.is(0, "QUIT")) {
+        this.#throttle(limit);
+      } else {
+        if (onCommand !== undefined) onCommand(client, dispatcher.rowOf(args), args);
+        executedCount++;
+        status = dispatcher.execute(args, sink, client);
+      }
       if (typeof status !== "number") {
         counters.add(commandsProcessed, executedCount);
         return this.#resume(status, before, input, output);
@@ -146,6 +180,11 @@ export class RespSession implements Session {
 
   /** Gives back what the session borrowed. */
   close(): void {
+    this.#options.clients.remove(this.client);
+    this.#giveBack();
+  }
+
+  #giveBack(): void {
     if (this.#args !== undefined) this.#options.argumentsPool.give(this.#args);
     this.#args = undefined;
   }
@@ -171,8 +210,16 @@ export class RespSession implements Session {
     if (this.#parser.midRequest) {
       if (!this.#options.phase.stopping) this.#admitted = true;
     } else {
-      this.close();
+      this.#giveBack();
     }
+  }
+
+  /** Refuses a command because there were too many before it. */
+  #throttle(limit: CommandLimit): void {
+    const { counters, throttledCommands, dispatcher } = this.#options;
+    counters.add(throttledCommands);
+    const retryMs = limit.retryAfterMs(dispatcher.nowMs);
+    this.#sink.error(ReplyCode.THROTTLED, `too many commands, retry in ${retryMs} ms`);
   }
 
   /** Takes back a reply that the client does not want. */

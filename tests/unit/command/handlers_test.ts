@@ -3,7 +3,7 @@ import { JobView } from "../../../src/base/job.ts";
 import { Int64 } from "../../../src/base/int64.ts";
 import { makeCommandTable } from "../../../src/command/table.ts";
 import { Key } from "../../../src/store/key.ts";
-import { Count, FakeChannel, Harness, latin1, request } from "./harness.ts";
+import { Count, FakeChannel, Harness, latin1, request, skipValue } from "./harness.ts";
 
 const COMMAND_COUNT = makeCommandTable().rows.length;
 
@@ -33,7 +33,7 @@ const conversations: [string, [string, string | RegExp][]][] = [
     ["HELLO x", "-ERR Protocol version is not an integer or out of range\r\n"],
     ["HELLO 3 SETNAME", "-ERR Syntax error in HELLO option 'SETNAME'\r\n"],
     ["HELLO 3 AUTH a", "-ERR Syntax error in HELLO option 'AUTH'\r\n"],
-    ["HELLO 3 AUTH a b", /^-ERR AUTH <password> called without any password configured/],
+    ["HELLO 3 AUTH a b", /^-WRONGPASS /],
     ["HELLO 3 SETNAME x FOO", "-ERR Syntax error in HELLO option 'FOO'\r\n"],
     ['HELLO 3 "a\\r\\nb"', "-ERR Syntax error in HELLO option 'a  b'\r\n"],
     ['HELLO 3 SETNAME "a b"', /^-ERR Client names cannot contain spaces/],
@@ -60,7 +60,7 @@ const conversations: [string, [string, string | RegExp][]][] = [
   ["INFO", [
     ["INFO", /^\$\d+\r\n# Server\r\n.*\r\n\r\n# Keyspace\r\n/s],
     ["SET a 1", "+OK\r\n"],
-    ["INFO keyspace", /^\$\d+\r\n# Keyspace\r\ndb0:keys=1\r\n\r\n$/],
+    ["INFO keyspace", /^\$\d+\r\n# Keyspace\r\ndb0:keys=1,avg_ttl=0\r\n\r\n$/],
     ["INFO MEMORY clients", /# Clients\r\n.*# Memory\r\n.*maxmemory:8388608\r\n/s],
     ["INFO nothing", "$0\r\n\r\n"],
     ["INFO all", /# Events\r\nevents_received:0\r\n/],
@@ -75,6 +75,16 @@ const conversations: [string, [string, string | RegExp][]][] = [
       /^-ERR CONFIG SET failed \(possibly related to argument 'maxmemory'\) - can't set immutable config/,
     ],
     ["CONFIG SET nope 1", "-ERR Unknown option or number of arguments for CONFIG SET - 'nope'\r\n"],
+    ["CONFIG REWRITE", "-ERR The server is running without a config file\r\n"],
+    [
+      "CONFIG RESETSTAT",
+      "-ERR CONFIG RESETSTAT is not supported by this server: counters only grow\r\n",
+    ],
+    ["CONFIG GET requirepass", "*0\r\n"],
+    [
+      `CONFIG GET${" *".repeat(129)}`,
+      "-ERR wrong number of arguments for 'config|get' command\r\n",
+    ],
     ["CONFIG SET save 1 x", "-ERR wrong number of arguments for 'config|set' command\r\n"],
     ['CONFIG SET "a\\r\\n+OK" 1', /^-ERR Unknown option [^\r\n]*\r\n$/],
     ["CONFIG FOO", "-ERR unknown subcommand 'FOO'. Try CONFIG HELP.\r\n"],
@@ -104,7 +114,17 @@ const conversations: [string, [string, string | RegExp][]][] = [
     ],
     ["CLIENT FOO", "-ERR unknown subcommand 'FOO'. Try CLIENT HELP.\r\n"],
     ["CLIENT", "-ERR wrong number of arguments for 'client' command\r\n"],
-    ["CLIENT HELP", /^\*19\r\n\+CLIENT <subcommand>/],
+    ["CLIENT HELP", /^\*33\r\n\+CLIENT <subcommand>/],
+    ["CLIENT GETREDIR", ":-1\r\n"],
+    ["CLIENT TRACKING off", "+OK\r\n"],
+    ["CLIENT TRACKING on", "-ERR CLIENT TRACKING is not supported by this server\r\n"],
+    ["CLIENT TRACKING maybe", "-ERR syntax error\r\n"],
+    [
+      "CLIENT TRACKINGINFO",
+      "*6\r\n$5\r\nflags\r\n*1\r\n$3\r\noff\r\n$8\r\nredirect\r\n:-1\r\n$8\r\nprefixes\r\n*0\r\n",
+    ],
+    ["CLIENT PAUSE 100", /^-ERR CLIENT PAUSE is not supported by this server/],
+    ["CLIENT UNPAUSE", "+OK\r\n"],
   ]],
   ["COMMAND", [
     ["COMMAND COUNT", `:${COMMAND_COUNT}\r\n`],
@@ -130,11 +150,15 @@ const conversations: [string, [string, string | RegExp][]][] = [
     ["COMMAND GETKEYS nope a", "-ERR Invalid command specified\r\n"],
     ["COMMAND GETKEYS get a b", "-ERR Invalid number of arguments specified for command\r\n"],
     ["COMMAND DOCS get nope", /^\*2\r\n\$3\r\nget\r\n\*8\r\n\$7\r\nsummary\r\n/],
-    ["COMMAND DOCS config", /subcommands\r\n\*6\r\n\$10\r\nconfig\|get\r\n/],
+    ["COMMAND DOCS config", /subcommands\r\n\*10\r\n\$10\r\nconfig\|get\r\n/],
     ["COMMAND LIST", new RegExp(`^\\*${COMMAND_COUNT}\r\n`)],
     ["COMMAND LIST FILTERBY PATTERN *incr*", "*2\r\n$4\r\nincr\r\n$6\r\nincrby\r\n"],
     ["COMMAND LIST FILTERBY ACLCAT keyspace", "*3\r\n$3\r\ndel\r\n$6\r\nexists\r\n$4\r\nscan\r\n"],
     ["COMMAND LIST FILTERBY MODULE x", "*0\r\n"],
+    [
+      `COMMAND INFO${" get".repeat(1025)}`,
+      "-ERR wrong number of arguments for 'command|info' command\r\n",
+    ],
     ["COMMAND LIST x", "-ERR syntax error\r\n"],
     ["COMMAND LIST FILTERBY X y", "-ERR syntax error\r\n"],
     ["COMMAND FOO", "-ERR unknown subcommand 'FOO'. Try COMMAND HELP.\r\n"],
@@ -150,32 +174,6 @@ for (const [name, exchanges] of conversations) {
       else assert.match(reply, expected, line);
     }
   });
-}
-
-/** One RESP value at `at`; returns the offset behind it. */
-function skipValue(text: string, at: number): number {
-  const lineEnd = text.indexOf("\r\n", at);
-  const count = Number(text.slice(at + 1, lineEnd));
-  let next = lineEnd + 2;
-  switch (text[at]) {
-    case "$":
-    case "=":
-      return count < 0 ? next : next + count + 2;
-    case "*":
-    case "~":
-      for (let i = 0; i < count; i++) next = skipValue(text, next);
-      return next;
-    case "%":
-      for (let i = 0; i < 2 * count; i++) next = skipValue(text, next);
-      return next;
-    case "+":
-    case "-":
-    case ":":
-    case "_":
-      return next;
-    default:
-      throw new Error(`no RESP type at ${at}: ${text.slice(at, at + 20)}`);
-  }
 }
 
 for (const version of [2, 3]) {
@@ -194,6 +192,8 @@ for (const version of [2, 3]) {
         "CONFIG GET *",
         "CONFIG HELP",
         "CLIENT INFO",
+        "CLIENT LIST",
+        "CLIENT TRACKINGINFO",
         "CLIENT HELP",
       ]
     ) {
@@ -242,17 +242,26 @@ const invalidEvents: [string, string][] = [
     request("EVENT", "a", "b", "9223372036854775808"),
     "invalid event: amount must be an integer from -9223372036854775808 to 9223372036854775807",
   ],
+  ...[
+    ["ID"],
+    ["WAIT"],
+    ["NOW", "1"],
+    ["ID", "x", "WAIT"],
+    ["ID", "x", "ID", "y"],
+    ["WAIT", "0", "WAIT", "0"],
+  ].map((options): [string, string] => [
+    request("EVENT", "a", "b", "1", ...options),
+    "syntax error, expected EVENT user action amount [ID id] [WAIT ms]",
+  ]),
+  [request("EVENT", "a", "b", "1", "WAIT", "-1"), "timeout is negative"],
+  [request("EVENT", "a", "b", "1", "WAIT", "60001"), "timeout is out of range"],
   [
-    request("EVENT", "a", "b", "1", "WAIT", "5"),
-    "syntax error, expected EVENT user action amount [ID id]",
+    request("EVENT", "a", "b", "1", "WAIT", "1.5"),
+    "timeout is not an integer or out of range",
   ],
   [
-    request("EVENT", "a", "b", "1", "ID"),
-    "syntax error, expected EVENT user action amount [ID id]",
-  ],
-  [
-    request("EVENT", "a", "b", "1", "ID", "x", "WAIT", "5"),
-    "syntax error, expected EVENT user action amount [ID id]",
+    request("EVENT", "a", "b", "1", "WAIT", "9223372036854775808"),
+    "timeout is not an integer or out of range",
   ],
 ];
 

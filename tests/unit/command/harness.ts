@@ -5,15 +5,17 @@
  */
 
 import { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
+import type { Rate } from "../../../src/base/units.ts";
 import { ArgumentsPool } from "../../../src/command/arguments.ts";
 import { Authenticator } from "../../../src/command/authenticator.ts";
+import { LocalClients } from "../../../src/command/client_directory.ts";
 import { EventWaits } from "../../../src/command/event_waits.ts";
 import { Dispatcher } from "../../../src/command/dispatch.ts";
 import { type EventChannel, EventIntake } from "../../../src/command/event_intake.ts";
 import type { CommandTable } from "../../../src/command/lookup.ts";
 import type { CommandServices, ServerSnapshot } from "../../../src/command/services.ts";
 import { makeCommandTable } from "../../../src/command/table.ts";
-import { RespSession } from "../../../src/protocol/resp/resp_session.ts";
+import { type CommandObserver, RespSession } from "../../../src/protocol/resp/resp_session.ts";
 import { SessionStep } from "../../../src/protocol/session.ts";
 import { Store } from "../../../src/store/store.ts";
 
@@ -27,6 +29,7 @@ export const Count = {
   PARKED: 5,
   COMMANDS: 6,
   AUTH_FAILURES: 7,
+  THROTTLED: 8,
 } as const;
 
 /** Counters in an array. */
@@ -76,6 +79,10 @@ export interface HarnessOptions {
   channel?: FakeChannel;
   table?: CommandTable;
   password?: string;
+  /** What a wrong password waits for before it is answered. */
+  passwordPause?: () => Promise<void>;
+  rateLimit?: Rate;
+  onCommand?: CommandObserver;
   settledTotal?: () => number;
   hasCredits?: () => boolean;
 }
@@ -89,6 +96,7 @@ export class Harness {
   readonly intake: EventIntake;
   readonly waits = new EventWaits(0);
   readonly authenticator: Authenticator;
+  readonly clients = new LocalClients(() => this.nowMs);
   readonly services: CommandServices;
   readonly dispatcher: Dispatcher;
   readonly pool = new ArgumentsPool();
@@ -96,9 +104,11 @@ export class Harness {
   readonly maxRequestBytes: number;
   credits = 0;
   nowMs = 1_700_000_000_000;
+  readonly #options: HarnessOptions;
   #nextId = 1;
 
   constructor(options: HarnessOptions = {}) {
+    this.#options = options;
     this.store = Store.create({
       shardCount: options.shardCount ?? 4,
       lockKind: options.lockKind ?? "mutex",
@@ -110,7 +120,7 @@ export class Harness {
       password: new TextEncoder().encode(options.password ?? ""),
       counters: this.counters,
       failures: Count.AUTH_FAILURES,
-      pause: () => Promise.resolve(),
+      pause: options.passwordPause ?? (() => Promise.resolve()),
     });
     this.maxRequestBytes = options.maxRequestBytes ?? 2 ** 20;
     this.channel = options.channel ?? new FakeChannel();
@@ -143,6 +153,7 @@ export class Harness {
       store: this.store,
       intake: this.intake,
       authenticator: this.authenticator,
+      clients: this.clients,
       table: options.table ?? makeCommandTable(),
       settings: new Map([
         ["appendonly", "no"],
@@ -164,13 +175,24 @@ export class Harness {
       dispatcher: this.dispatcher,
       argumentsPool: this.pool,
       authenticator: this.authenticator,
+      clients: this.clients,
       phase: this.phase,
+      rateLimit: this.#options.rateLimit ?? null,
       maxRequestBytes: this.maxRequestBytes,
       counters: this.counters,
       commandsProcessed: Count.COMMANDS,
+      throttledCommands: Count.THROTTLED,
+      onCommand: this.#options.onCommand,
       onCrossProtocol: (_client, line) => this.crossProtocolLines.push(line),
-    }, { id: this.#nextId++, address: "127.0.0.1:50000", connectedAtMs: this.nowMs });
-    return new TestClient(session, inputBytes);
+    }, {
+      id: this.#nextId,
+      address: `127.0.0.1:${49_999 + this.#nextId++}`,
+      localAddress: "127.0.0.1:6379",
+      connectedAtMs: this.nowMs,
+      end: () => void (client.endCount++),
+    });
+    const client = new TestClient(session, inputBytes);
+    return client;
   }
 
   /** Replies to `request` on a connection of its own, as text. */
@@ -185,6 +207,8 @@ export class TestClient {
   readonly output = new ByteWriter();
   closed = false;
   flushCount = 0;
+  /** How often the connection was told to end. */
+  endCount = 0;
 
   constructor(readonly session: RespSession, inputBytes: number) {
     this.input = new InputBuffer(inputBytes);
@@ -288,3 +312,29 @@ const SNAPSHOT: ServerSnapshot = {
   events: { received: 0, processed: 0, dropped: 0, failed: 0, invalid: 0, pending: 0 },
   channel: { depth: 0, capacity: 1000, highWaterMark: 0 },
 };
+
+/** One RESP value at `at`; returns the offset behind it. */
+export function skipValue(text: string, at: number): number {
+  const lineEnd = text.indexOf("\r\n", at);
+  const count = Number(text.slice(at + 1, lineEnd));
+  let next = lineEnd + 2;
+  switch (text[at]) {
+    case "$":
+    case "=":
+      return count < 0 ? next : next + count + 2;
+    case "*":
+    case "~":
+      for (let i = 0; i < count; i++) next = skipValue(text, next);
+      return next;
+    case "%":
+      for (let i = 0; i < 2 * count; i++) next = skipValue(text, next);
+      return next;
+    case "+":
+    case "-":
+    case ":":
+    case "_":
+      return next;
+    default:
+      throw new Error(`no RESP type at ${at}: ${text.slice(at, at + 20)}`);
+  }
+}
