@@ -2,11 +2,17 @@
  * RESP requests and the exact bytes they are answered with.
  *
  * Every conversation starts with an empty database. Redis 7.0 gives the same bytes, except where a
- * case says that we are stricter, where our own bound on requests is met, and for the reply to the
- * line before `Host:`, which Redis drops.
+ * case says that we are stricter, that Redis reads no further (its lines end at a NUL), or that it
+ * repeats a byte as it is (our errors are one line of printable ASCII); where our own bound on
+ * requests is met; and for the reply to the line before `Host:`, which Redis drops.
  *
  * @module
  */
+
+import { FRAMES } from "./resp_frames.ts";
+import { LINES } from "./resp_lines.ts";
+import { NAMES } from "./resp_names.ts";
+import { TYPES } from "./resp_types.ts";
 
 /** One conversation. */
 export interface RespCase {
@@ -101,6 +107,15 @@ export const CONVERSATIONS: readonly RespCase[] = [
     reply: "-ERR wrong number of arguments for 'get' command\r\n",
     closes: true,
   },
+];
+
+/** All of them but {@link MALFORMED}. */
+export const CORPUS: readonly RespCase[] = [
+  ...CONVERSATIONS,
+  ...FRAMES,
+  ...LINES,
+  ...NAMES,
+  ...TYPES,
 ];
 
 /** Malformed frames; each ends the connection. */

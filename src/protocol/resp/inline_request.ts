@@ -40,8 +40,8 @@ export function splitInline(
     if (at === end) return true;
     const wordStart = at;
     // Until the first quote nothing moves, so plain words cost one pass and no write.
-    while (at < end && !isSpace(bytes[at]!) && !isQuote(bytes[at]!)) at++;
-    if (at === end || isSpace(bytes[at]!)) {
+    while (at < end && !endsWord(bytes[at]!) && !isQuote(bytes[at]!)) at++;
+    if (at === end || endsWord(bytes[at]!)) {
       args.push(wordStart, at);
       continue;
     }
@@ -63,7 +63,7 @@ function unquoteWord(
   args: CommandArguments,
 ): number {
   let write = at;
-  while (at < end && !isSpace(bytes[at]!)) {
+  while (at < end && !endsWord(bytes[at]!)) {
     const quote = bytes[at]!;
     if (!isQuote(quote)) {
       bytes[write++] = quote;
@@ -88,6 +88,7 @@ function unquoteWord(
     if (at === end) return -1;
     at++;
     if (at < end && !isSpace(bytes[at]!)) return -1;
+    break;
   }
   args.push(wordStart, write);
   return at;
@@ -95,6 +96,11 @@ function unquoteWord(
 
 function isSpace(byte: number): boolean {
   return byte === SPACE || (byte >= TAB && byte <= CARRIAGE_RETURN);
+}
+
+/** As in Redis, vertical tab and form feed are skipped before a word and belong to it inside. */
+function endsWord(byte: number): boolean {
+  return byte === SPACE || byte === TAB || byte === LINE_FEED || byte === CARRIAGE_RETURN;
 }
 
 function isQuote(byte: number): boolean {

@@ -2,8 +2,19 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { OUTPUT_PAUSE_BYTES } from "../../../../src/protocol/session.ts";
 import { Store } from "../../../../src/store/store.ts";
-import { CONVERSATIONS, MALFORMED } from "../../../cases/resp_cases.ts";
-import { Count, Harness, latin1, pause, request, settled } from "../../command/harness.ts";
+import { CORPUS, MALFORMED } from "../../../cases/resp_cases.ts";
+import {
+  Count,
+  Harness,
+  latin1,
+  pause,
+  request,
+  settled,
+  skipValue,
+} from "../../command/harness.ts";
+
+/** For the random cuts. */
+const SEED = 20260731;
 
 /** Cuts that a case is sent with: all at once, single bytes, and seeded random pieces. */
 async function repliesHoweverCut(bytes: Uint8Array): Promise<{ text: string; closed: boolean }[]> {
@@ -12,7 +23,8 @@ async function repliesHoweverCut(bytes: Uint8Array): Promise<{ text: string; clo
   outcomes.push({ text: await whole.send(bytes), closed: whole.closed });
   const single = new Harness().connect();
   outcomes.push({ text: await single.sendByteByByte(bytes), closed: single.closed });
-  for (const fractions of fc.sample(fc.array(fc.nat(bytes.length), { maxLength: 6 }), 3)) {
+  const cuts = fc.array(fc.nat(bytes.length), { maxLength: 6 });
+  for (const fractions of fc.sample(cuts, { numRuns: 3, seed: SEED })) {
     const pieces = new Harness().connect();
     let text = "";
     let start = 0;
@@ -25,15 +37,61 @@ async function repliesHoweverCut(bytes: Uint8Array): Promise<{ text: string; clo
   return outcomes;
 }
 
-for (const { name, request: text, reply, closes } of [...CONVERSATIONS, ...MALFORMED]) {
+for (const { name, request: text, reply, closes } of [...CORPUS, ...MALFORMED]) {
   // Byte by byte through a whole session, long ones would only repeat the parser's own test.
   if (text.length > 1000) continue;
   Deno.test(`RespSession: answers ${name}, however it is cut`, async () => {
     for (const outcome of await repliesHoweverCut(latin1(text))) {
-      assert.deepEqual(outcome, { text: reply, closed: closes ?? false });
+      assert.deepEqual(outcome, { text: reply, closed: closes ?? false }, `seed ${SEED}`);
+    }
+  });
+
+  Deno.test(`RespSession: behind valid requests, answers ${name}`, async () => {
+    const before = request("SET", "before", "b") + "PING\r\n" + request("DEL", "before");
+    for (const outcome of await repliesHoweverCut(latin1(before + text))) {
+      const expected = { text: `+OK\r\n+PONG\r\n:1\r\n${reply}`, closed: closes ?? false };
+      assert.deepEqual(outcome, expected, `seed ${SEED}`);
     }
   });
 }
+
+Deno.test("RespSession: whatever the corpus is mutated to, replies are well-formed", async () => {
+  const requests = [...CORPUS, ...MALFORMED].map(({ request }) => request)
+    .filter((text) => text.length < 1000);
+  const mutated = fc.tuple(
+    fc.array(fc.constantFrom(...requests), { minLength: 1, maxLength: 4 }),
+    fc.array(fc.tuple(fc.nat(), fc.nat(255), fc.nat(2)), { maxLength: 6 }),
+  ).map(([parts, edits]) => {
+    const bytes = [...latin1(parts.join(""))];
+    for (const [position, byte, edit] of edits) {
+      const at = position % (bytes.length + 1);
+      if (edit === 0) bytes.splice(at, 1);
+      else if (edit === 1) bytes.splice(at, 0, byte);
+      else if (at < bytes.length) bytes[at] = byte;
+    }
+    return Uint8Array.from(bytes);
+  });
+  await fc.assert(
+    fc.asyncProperty(mutated, fc.boolean(), async (bytes, withPassword) => {
+      const client = new Harness(withPassword ? { password: "sesame" } : {}).connect();
+      const replies = await client.send(bytes);
+      let at = 0;
+      while (at < replies.length) at = skipValue(replies, at);
+      assert.equal(at, replies.length);
+      if (client.closed) return;
+      // What is left is a request that waits for its rest.
+      assert.ok(client.input.length === 0 || client.session.midRequest);
+    }),
+    { numRuns: 500, seed: SEED },
+  );
+});
+
+Deno.test("RespSession: the corpus is large and has each request once", () => {
+  const requests = [...CORPUS, ...MALFORMED].map(({ request }) => request);
+  assert.ok(requests.length >= 100, `${requests.length} cases`);
+  const repeated = requests.filter((text, i) => requests.indexOf(text) !== i);
+  assert.deepEqual(repeated, []);
+});
 
 Deno.test("RespSession: replies come before the error that ends the connection", async () => {
   const client = new Harness().connect();
