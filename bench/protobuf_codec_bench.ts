@@ -13,6 +13,7 @@ import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/p
 import { sizeDelimitedEncode } from "@bufbuild/protobuf/wire";
 import { ByteWriter, InputBuffer } from "../src/base/bytes.ts";
 import { Authenticator } from "../src/command/authenticator.ts";
+import { LocalClients } from "../src/command/client_directory.ts";
 import { Dispatcher } from "../src/command/dispatch.ts";
 import { type EventChannel, EventIntake } from "../src/command/event_intake.ts";
 import { EventWaits } from "../src/command/event_waits.ts";
@@ -73,6 +74,7 @@ function makeSession(): ProtoSession {
     settledTotal: () => 0,
   });
   const dispatcher = new Dispatcher({
+    clients: new LocalClients(),
     store,
     intake,
     authenticator,

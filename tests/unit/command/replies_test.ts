@@ -26,6 +26,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "exists": ["EXISTS k"],
   "event": ["EVENT alice buy 1", "EVENT alice buy 1 WAIT 60000"],
   "balance": ["BALANCE alice", "BALANCE nobody"],
+  "scan": ["SCAN 0"],
   "dbsize": ["DBSIZE"],
   "time": ["TIME"],
   "info": ["INFO"],

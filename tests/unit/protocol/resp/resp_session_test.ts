@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { OUTPUT_PAUSE_BYTES } from "../../../../src/protocol/session.ts";
+import { OUTPUT_PAUSE_BYTES, SessionStep } from "../../../../src/protocol/session.ts";
 import { Store } from "../../../../src/store/store.ts";
 import { CORPUS, MALFORMED } from "../../../cases/resp_cases.ts";
 import {
@@ -144,8 +144,10 @@ Deno.test("RespSession: pending output stays within the bound and one reply", as
   const client = harness.connect(pipeline.length);
   client.input.space().set(pipeline);
   client.input.commit(pipeline.length);
-  await client.session.process(client.input, client.output);
-  assert.ok(client.output.length >= OUTPUT_PAUSE_BYTES);
+  // A busy machine pauses earlier as well, for the time that it took.
+  while (client.output.length < OUTPUT_PAUSE_BYTES) {
+    assert.equal(await client.session.process(client.input, client.output), SessionStep.FLUSH);
+  }
   assert.ok(client.output.length < OUTPUT_PAUSE_BYTES + 1100);
   assert.ok(client.input.length > 0);
 });
