@@ -83,7 +83,7 @@ export const MEMORY_PER_SHARD_BYTES: number = 512 * KIB;
 /**
  * Largest value that `--max-value-bytes` may allow.
  *
- * Unit: bytes. Reason: the addresses of its parts and the longest key fit one block of the arena.
+ * Unit: bytes. Reason: the addresses of its parts fit one block of the arena, with room to spare.
  */
 export const VALUE_MAX_BYTES: number = 60 * MIB;
 

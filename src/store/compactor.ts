@@ -7,6 +7,7 @@
  * entry knows its hash and database, a chunk its owner.
  *
  * Index blocks (NODE) and reserve blocks do not move; the index gives its own back as it shrinks.
+ * Nor does what belongs to a leased value (extents.ts): its page is left alone.
  *
  * @module
  */
@@ -14,7 +15,7 @@
 import { assert } from "../base/assert.ts";
 import type { Arena } from "./arena.ts";
 import type { BlockAllocator } from "./block_allocator.ts";
-import type { ControlRegion } from "./control.ts";
+import { type ControlRegion, Header, Shard } from "./control.ts";
 import { Encoding, Entry } from "./entry.ts";
 import type { Extents } from "./extents.ts";
 import { Page, PAGE_WORDS, type PageAllocator, PageKind } from "./page_allocator.ts";
@@ -75,7 +76,7 @@ export class Compactor {
     for (let seen = 0; page !== 0 && seen < CANDIDATES; seen++) {
       const used = descriptors[page * PAGE_WORDS + Page.USED]!;
       freeBlocks += blockCount - used;
-      if (used < sparsestUsed) {
+      if (used < sparsestUsed && !this.#isPinned(page, shard, kind, sizeClass)) {
         sparsestUsed = used;
         sparsest = page;
       }
@@ -95,14 +96,7 @@ export class Compactor {
     listAt: number,
   ): void {
     const byteCount = CLASS_BYTES[sizeClass]!;
-    const at = page * PAGE_WORDS;
-    const descriptors = this.#pages.descriptors;
-    const cut = descriptors[at + Page.CUT]!;
-    this.#isFree.fill(0, 0, cut);
-    for (let free = descriptors[at + Page.FREE_HEAD]!; free !== 0;) {
-      this.#isFree[free - 1] = 1;
-      free = this.#arena.read(page * PAGE_UNITS + (free - 1) * (byteCount >>> 3), 0);
-    }
+    const cut = this.#findFree(page, byteCount);
     this.#blocks.unlink(page, listAt);
     for (let index = 0; index < cut; index++) {
       if (this.#isFree[index] === 1) continue;
@@ -110,9 +104,45 @@ export class Compactor {
       const to = this.#blocks.allocateListed(shard, kind, sizeClass);
       this.#arena.copyBlock(from, to, byteCount);
       if (kind === PageKind.ENTRY) this.#relocateEntry(shard, from, to);
-      else this.#extents.relocateChunk(to);
+      else this.#extents.relocate(to);
     }
     this.#blocks.releaseEvacuated(page);
+  }
+
+  /** Marks the free blocks of a page in `#isFree`; returns how many blocks were ever cut. */
+  #findFree(page: number, byteCount: number): number {
+    const at = page * PAGE_WORDS;
+    const cut = this.#pages.descriptors[at + Page.CUT]!;
+    this.#isFree.fill(0, 0, cut);
+    for (let free = this.#pages.descriptors[at + Page.FREE_HEAD]!; free !== 0;) {
+      this.#isFree[free - 1] = 1;
+      free = this.#arena.read(page * PAGE_UNITS + (free - 1) * (byteCount >>> 3), 0);
+    }
+    return cut;
+  }
+
+  /** Whether a page holds a part of a leased value. */
+  #isPinned(page: number, shard: number, kind: PageKind, sizeClass: number): boolean {
+    if (kind !== PageKind.CHUNK) return false;
+    const words = this.#control.words;
+    // Nobody can take a lease in this shard meanwhile. An orphan may be without one and not freed
+    // yet, so the list counts as well.
+    if (
+      Atomics.load(words, Header.LEASES) === 0 &&
+      words[this.#control.shardAt(shard) + Shard.ORPHAN_HEAD] === 0
+    ) return false;
+    const byteCount = CLASS_BYTES[sizeClass]!;
+    const cut = this.#findFree(page, byteCount);
+    for (let index = 0; index < cut; index++) {
+      if (this.#isFree[index] === 1) continue;
+      const block = page * PAGE_UNITS + index * (byteCount >>> 3);
+      if (!this.#extents.isPinned(block)) continue;
+      // First the word, then another look: the lease that ends in between is either seen as ended
+      // here, or finds the word set (ValueLeases.end).
+      Atomics.store(words, Header.PINNED_PAGE_SEEN, 1);
+      if (this.#extents.isPinned(block)) return true;
+    }
+    return false;
   }
 
   #relocateEntry(shard: number, from: number, to: number): void {

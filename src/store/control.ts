@@ -8,13 +8,16 @@
  *   64        line 1: page allocator. free stack head (int64: tag << 32 | page), pages free,
  *             pages never used yet
  *   128       line 2: balance reserve. free stack head (int64: tag << 32 | block), spare blocks
- *   192       line 3: fault record. signal, shard, thread, operation
+ *   192       line 3: fault record. signal, shard, thread, operation;
+ *             leases: how many there are, whether compaction met a leased page, how many such pages
+ *             may have become free since
  * 256         thread records, 64 bytes each: [0] shard whose lock it waits for + 1
  * …           shard blocks, 1,024 bytes each
  *   0         lock line (see locks.ts)
  *   64        lock counters (see locks.ts)
  *   128       state: seq lo, seq hi, pages leased, frees, block bytes (float64), phase of the
- *             mutation under way, blocks reserved by its plan
+ *             mutation under way, 2 blocks reserved by its plan, first orphan (extents.ts), bytes
+ *             that orphans take (float64)
  *   192       heads of the lists of pages with free blocks, one word per (kind, size class)
  *   960       padding
  * …           roots, 64 bytes each, index = database * shardCount + shard (see table.ts)
@@ -55,6 +58,9 @@ export const Header = {
   FAULT_SHARD: 49,
   FAULT_THREAD: 50,
   FAULT_OPERATION: 51,
+  LEASES: 52,
+  PINNED_PAGE_SEEN: 53,
+  PINNED_PAGES_FREED: 54,
 } as const;
 
 /** Word offsets inside a shard block, from its first word. */
@@ -71,10 +77,14 @@ export const Shard = {
   PHASE: 38,
   PLANNED_0: 39,
   PLANNED_1: 40,
+  /** Root of the first value that no key has any more but readers have. */
+  ORPHAN_HEAD: 41,
+  /** float64 index, from the block's first double. */
+  ORPHAN_BYTES_DOUBLE: 21,
   LISTS: 48,
 } as const;
 
-const MAGIC = 0x534c4332;
+const MAGIC = 0x534c4333;
 const HEADER_BYTES = 256;
 const THREAD_BYTES = 64;
 const SHARD_BYTES = 1024;

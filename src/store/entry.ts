@@ -11,15 +11,14 @@
  * [HAS_TTL]  word 0  expiry ms bits 0–31     word 1  expiry ms bits 32–47
  *            word 2  next, word 3  previous  links of the expiry index (0 so far)
  * [INTEGER]  word 0  value bits 0–31         word 1  value bits 32–63
- * [EXTENTS]  one word per extent: its address
+ * [EXTENTS]  word 0  address of the value's root (extents.ts)
  * key bytes
  * [RAW]      value bytes, directly behind the key
  * ```
  *
  * RAW holds the value in place as long as the whole block is at most 8,192 bytes. EXTENTS splits a
  * larger value: first whole pages, then chunks of at most {@link CHUNK_VALUE_BYTES} bytes for the
- * rest. A chunk starts with 8 bytes that name its owner (entry address, index of the extent), an
- * extent page has the same in its descriptor, so that either can be moved or checked.
+ * rest; their addresses are in a block of its own, the root.
  *
  * @module
  */
@@ -74,8 +73,12 @@ export const ENTRY_HEADER_BYTES = 24;
 export const TTL_BYTES = 16;
 /** Bytes of an integer value. */
 export const INTEGER_BYTES = 8;
-/** Longest key in bytes; entry, key and the list of extents must fit one block. */
+/** Bytes of an entry that name the root of a value in extents. */
+export const ROOT_ADDRESS_BYTES = 4;
+/** Longest key in bytes; it must fit one block with the rest of the entry. */
 export const MAX_KEY_BYTES = 4096;
+/** Bytes of a value's root before the list of extents. */
+export const EXTENTS_ROOT_HEADER_BYTES = 24;
 /** Bytes at the start of a chunk that name its owner. */
 export const CHUNK_HEADER_BYTES = 8;
 /** Value bytes in a full chunk. */
@@ -94,12 +97,17 @@ export function extentCount(byteCount: number): number {
     Math.ceil((byteCount % PAGE_BYTES) / CHUNK_VALUE_BYTES);
 }
 
+/** Bytes of the root of a value of `byteCount` bytes. */
+export function extentsRootBytes(byteCount: number): number {
+  return EXTENTS_ROOT_HEADER_BYTES + extentCount(byteCount) * 4;
+}
+
 /** Bytes of an entry block before the key. */
-export function keyOffset(flags: number, encoding: number, valueBytes: number): number {
+export function keyOffset(flags: number, encoding: number): number {
   let offset = ENTRY_HEADER_BYTES;
   if ((flags & EntryFlag.HAS_TTL) !== 0) offset += TTL_BYTES;
   if (encoding === Encoding.INTEGER) offset += INTEGER_BYTES;
-  else if (encoding === Encoding.EXTENTS) offset += extentCount(valueBytes) * 4;
+  else if (encoding === Encoding.EXTENTS) offset += ROOT_ADDRESS_BYTES;
   return offset;
 }
 
@@ -110,7 +118,7 @@ export function entryBytes(
   keyBytes: number,
   valueBytes: number,
 ): number {
-  return keyOffset(flags, encoding, valueBytes) + keyBytes +
+  return keyOffset(flags, encoding) + keyBytes +
     (encoding === Encoding.RAW ? valueBytes : 0);
 }
 
@@ -120,7 +128,10 @@ export function needsExtents(flags: number, keyBytes: number, valueBytes: number
 }
 
 assert(
-  entryBytes(EntryFlag.HAS_TTL, Encoding.EXTENTS, MAX_KEY_BYTES, MAX_VALUE_BYTES) <=
-    MAX_BLOCK_BYTES,
-  "the longest key and the list of the largest value's extents fit one block",
+  entryBytes(EntryFlag.HAS_TTL, Encoding.INTEGER, MAX_KEY_BYTES, INTEGER_BYTES) <= MAX_BLOCK_BYTES,
+  "the longest key fits one block",
+);
+assert(
+  extentsRootBytes(MAX_VALUE_BYTES) <= MAX_BLOCK_BYTES,
+  "the root of the largest value fits one block",
 );

@@ -95,6 +95,15 @@ export class EntryReader {
     return byteCount;
   }
 
+  /**
+   * Whether the bytes of a value may be changed where they are: no reader holds a lease of them.
+   * Needs the shard's exclusive lock; the answer holds until unlock. If false, a command that would
+   * change the value in place (`APPEND`, `SETRANGE`) writes a new one instead.
+   */
+  mayChangeInPlace(entry: number): boolean {
+    return this.encoding(entry) !== Encoding.EXTENTS || this.#extents.mayChangeInPlace(entry);
+  }
+
   /** Copies the key of an entry to `target[offset…]`; returns its length. */
   copyKey(entry: number, target: Uint8Array, offset: number): number {
     const at = this.#arena.byteAt(entry) + this.keyOffset(entry);
@@ -145,11 +154,7 @@ export class EntryReader {
 
   /** Bytes of an entry before its key. */
   keyOffset(entry: number): number {
-    return keyOffset(
-      this.flags(entry),
-      this.encoding(entry),
-      this.#arena.read(entry, Entry.VALUE_BYTES),
-    );
+    return keyOffset(this.flags(entry), this.encoding(entry));
   }
 
   /** Word offset of the low half of an INTEGER value in its entry. */

@@ -384,7 +384,7 @@ export class EntryWriter {
       words[word + 1] = this.#planInteger.hi;
     }
     const bytes = arena.bytesOf(entry);
-    let p = at * 4 + keyOffset(flags, encoding, valueBytes);
+    let p = at * 4 + keyOffset(flags, encoding);
     copyBytes(key.bytes, key.start, key.end, bytes, p);
     p += keyBytes;
     if (encoding === Encoding.RAW) {

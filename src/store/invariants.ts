@@ -13,7 +13,7 @@ import type { BalanceReserve } from "./balance_reserve.ts";
 import { BLOCKS_PER_CREDIT, RESERVE_BLOCK_BYTES } from "./balance_reserve.ts";
 import { type ControlRegion, DATABASE_COUNT, Header, Shard } from "./control.ts";
 import { Encoding, Entry, keyOffset } from "./entry.ts";
-import type { Extents } from "./extents.ts";
+import { type Extents, ExtentsRoot, LEASE_COUNT_MASK, ORPHAN, ROOT_MARK } from "./extents.ts";
 import { Key } from "./key.ts";
 import { Page, PAGE_WORDS, type PageAllocator, PageKind } from "./page_allocator.ts";
 import {
@@ -54,24 +54,32 @@ export function assertStoreInvariants(
   parts: StoreParts,
 ): void {
   const reached = new Set<number>();
+  const walk: Walk = { reached, leases: 0 };
   for (let database = 0; database < DATABASE_COUNT; database++) {
     for (let shard = 0; shard < parts.control.shardCount; shard++) {
-      walkTable(parts, database, shard, reached);
+      walkTable(parts, database, shard, walk);
     }
   }
+  for (let shard = 0; shard < parts.control.shardCount; shard++) walkOrphans(parts, shard, walk);
+  const leases = parts.control.words[Header.LEASES];
+  assert(leases === walk.leases, `${leases} leases are counted, values have ${walk.leases}`);
   const listed = collectLists(parts);
   checkPages(parts, reached, listed);
   checkReserve(parts, reached, outstandingCredits);
   assert(reached.size === 0, `${reached.size} reachable blocks lie in no page that is in use`);
 }
 
+/** What a walk over all that is reachable has found. */
+interface Walk {
+  /** Addresses of blocks and pages. */
+  reached: Set<number>;
+  /** Leases of all values. */
+  leases: number;
+}
+
 /** Marks everything that belongs to one root as reached. */
-function walkTable(
-  parts: StoreParts,
-  database: number,
-  shard: number,
-  reached: Set<number>,
-): void {
+function walkTable(parts: StoreParts, database: number, shard: number, walk: Walk): void {
+  const { reached } = walk;
   const { arena, control, table } = parts;
   const rootAt = control.rootAt(database, shard);
   const where = `database ${database} shard ${shard}`;
@@ -101,7 +109,7 @@ function walkTable(
         assert((entry === 0) === (tag === 0), `${where}: slot and tag agree about being empty`);
         if (entry === 0) continue;
         entries++;
-        checkEntry(parts, entry, tag, database, shard, index, keys, reached);
+        checkEntry(parts, entry, tag, database, shard, index, keys, walk);
       }
       bucket = arena.read(bucket, 15);
     }
@@ -118,16 +126,16 @@ function checkEntry(
   shard: number,
   bucketIndex: number,
   keys: Set<string>,
-  reached: Set<number>,
+  walk: Walk,
 ): void {
   const { arena, control, table, extents } = parts;
-  reach(reached, entry, "entry");
+  reach(walk.reached, entry, "entry");
   const head = arena.read(entry, Entry.TYPE);
   const encoding = (head >>> 8) & 0xff;
   const flags = (head >>> 16) & 0xff;
   const valueBytes = arena.read(entry, Entry.VALUE_BYTES);
   const keyBytes = arena.read(entry, Entry.KEY_BYTES) & 0xffff;
-  const at = arena.byteAt(entry) + keyOffset(flags, encoding, valueBytes);
+  const at = arena.byteAt(entry) + keyOffset(flags, encoding);
   const bytes = arena.bytesOf(entry).slice(at, at + keyBytes);
   const key = new Key().set(bytes, 0, keyBytes);
   parts.locate(key);
@@ -141,15 +149,55 @@ function checkEntry(
   assert(!keys.has(name), `entry ${name}: is there once`);
   keys.add(name);
   if (encoding !== Encoding.EXTENTS) return;
-  extents.forEach(entry, (extent, index) => {
-    reach(reached, extent, `extent ${index} of ${name}`);
+  const root = extents.rootOf(entry);
+  checkValue(parts, root, name, shard, walk);
+  assert(arena.read(root, ExtentsRoot.OWNER) === entry, `value of ${name}: knows its entry`);
+  assert(arena.read(root, ExtentsRoot.VALUE_BYTES) === valueBytes, `value of ${name}: its length`);
+  assert((extents.leasesOf(root) & ORPHAN) === 0, `value of ${name}: is no orphan`);
+}
+
+/** Checks a large value from its root on. */
+function checkValue(
+  parts: StoreParts,
+  root: number,
+  name: string,
+  shard: number,
+  walk: Walk,
+): void {
+  const { arena, extents, pages } = parts;
+  reach(walk.reached, root, `root of ${name}`);
+  assert(arena.read(root, ExtentsRoot.MARK) === ROOT_MARK, `root of ${name}: is marked as one`);
+  assert(extents.shardOf(root) === shard, `root of ${name}: lies in its shard`);
+  walk.leases += extents.leasesOf(root) & LEASE_COUNT_MASK;
+  extents.forEach(root, (extent, index) => {
+    reach(walk.reached, extent, `extent ${index} of ${name}`);
     const page = Math.floor(extent / PAGE_UNITS);
     const at = page * PAGE_WORDS;
-    const whole = parts.pages.kindOf(page) === PageKind.EXTENT;
-    const owner = whole ? parts.pages.descriptors[at + Page.OWNER]! >>> 0 : arena.read(extent, 0);
-    const position = whole ? parts.pages.descriptors[at + Page.POSITION] : arena.read(extent, 1);
-    assert(owner === entry && position === index, `extent ${index} of ${name}: knows its owner`);
+    const whole = pages.kindOf(page) === PageKind.EXTENT;
+    const owner = whole ? pages.descriptors[at + Page.OWNER]! >>> 0 : arena.read(extent, 0);
+    const position = whole ? pages.descriptors[at + Page.POSITION] : arena.read(extent, 1);
+    assert(owner === root && position === index, `extent ${index} of ${name}: knows its owner`);
   });
+}
+
+/** Checks the values of a shard that only readers have. */
+function walkOrphans(parts: StoreParts, shard: number, walk: Walk): void {
+  const { arena, control, extents } = parts;
+  const shardAt = control.shardAt(shard);
+  let byteCount = 0;
+  let previous = 0;
+  for (let root = control.words[shardAt + Shard.ORPHAN_HEAD]! >>> 0; root !== 0;) {
+    const name = `orphan ${root}`;
+    checkValue(parts, root, name, shard, walk);
+    assert(arena.read(root, ExtentsRoot.OWNER) === 0, `${name}: has no entry`);
+    assert((extents.leasesOf(root) & ORPHAN) !== 0, `${name}: is marked as one`);
+    assert(arena.read(root, ExtentsRoot.PREVIOUS_ORPHAN) === previous, `${name}: links back`);
+    byteCount += extents.footprintBytes(root);
+    previous = root;
+    root = arena.read(root, ExtentsRoot.NEXT_ORPHAN);
+  }
+  const counted = control.doubles[(shardAt >> 1) + Shard.ORPHAN_BYTES_DOUBLE];
+  assert(counted === byteCount, `shard ${shard}: ${counted} orphan bytes counted, ${byteCount}`);
 }
 
 /** Pages on the shards' lists, with a check of the links. */

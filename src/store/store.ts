@@ -28,9 +28,11 @@ import type { MutationHook } from "./mutation_hook.ts";
 import { PageAllocator } from "./page_allocator.ts";
 import { PAGE_BYTES } from "./size_classes.ts";
 import { Root, Table } from "./table.ts";
+import { type ValueLease, ValueLeases } from "./value_lease.ts";
 
 export { EntryType } from "./entry.ts";
 export { WriteStatus } from "./entry_writer.ts";
+export { ValueLease } from "./value_lease.ts";
 
 /** What a store is created with. */
 export interface StoreOptions {
@@ -74,6 +76,10 @@ export interface StoreStats {
   pagesFree: number;
   /** Keys over all databases, expired ones that nobody touched included. */
   keyCount: number;
+  /** Leases of large values under way. */
+  leases: number;
+  /** Bytes in use by values that no key has any more, only leases; part of `blockBytes`. */
+  orphanBytes: number;
 }
 
 /** How a dead thread left the shard it held; see {@link Store.recoverDeadOwner}. */
@@ -112,6 +118,7 @@ export class Store {
   readonly #compactor: Compactor;
   readonly #control: ControlRegion;
   readonly #extents: Extents;
+  readonly #leases: ValueLeases;
   readonly #pages: PageAllocator;
   readonly #table: Table;
   readonly #clock = { nowMs: 0 };
@@ -141,7 +148,7 @@ export class Store {
       () => this.reclaim(),
     );
     this.#blocks = new BlockAllocator(this.#arena, this.#pages, control, this.credits);
-    this.#extents = new Extents(this.#arena, this.#blocks, this.#pages);
+    this.#extents = new Extents(this.#arena, this.#blocks, control, this.#pages);
     this.#table = new Table(this.#arena, this.#blocks, control.words);
     this.#compactor = new Compactor(
       this.#arena,
@@ -152,6 +159,14 @@ export class Store {
       this.#table,
     );
     this.#reader = new EntryReader(this.#arena, this.#extents);
+    this.#leases = new ValueLeases({
+      arena: this.#arena,
+      control,
+      extents: this.#extents,
+      locks: this.locks,
+      reader: this.#reader,
+      canDieAlone: tracksPhases,
+    });
     this.#writer = new EntryWriter({
       arena: this.#arena,
       blocks: this.#blocks,
@@ -284,6 +299,23 @@ export class Store {
    */
   copyString(entry: number, target: Uint8Array, offset: number): number {
     return this.#reader.copyString(entry, target, offset);
+  }
+
+  /**
+   * Leases a string of more than {@link MAX_BLOCK_BYTES} bytes, to be copied piece by piece after
+   * unlock. Needs the shard's lock, shared is enough.
+   *
+   * Thread: one whose end stops the server, as for {@link Store.attach}'s `canDieAlone` false.
+   *
+   * @returns the lease; whoever takes it must release it
+   */
+  lease(entry: number): ValueLease {
+    return this.#leases.take(entry);
+  }
+
+  /** See {@link EntryReader.mayChangeInPlace}: what commands that change a value in place ask. */
+  mayChangeInPlace(entry: number): boolean {
+    return this.#reader.mayChangeInPlace(entry);
   }
 
   /** Copies the key of an entry to `target[offset…]`; returns its length. */
@@ -419,9 +451,12 @@ export class Store {
     return false;
   }
 
-  /** Blocks freed in all shards so far, modulo 2^32; read before looking, so never too new. */
+  /**
+   * Blocks freed in all shards so far, and leases ended that kept compaction from a page, modulo
+   * 2^32; read before looking, so never too new.
+   */
   #countFrees(): number {
-    let frees = 0;
+    let frees = Atomics.load(this.#control.words, Header.PINNED_PAGES_FREED);
     for (let shard = 0; shard < this.shardCount; shard++) {
       frees += this.#control.words[this.#control.shardAt(shard) + Shard.FREES]!;
     }
@@ -432,10 +467,13 @@ export class Store {
   stats(): StoreStats {
     const pagesTotal = this.#pages.pageCount;
     const pagesFree = this.#pages.freePages;
+    const { doubles, words } = this.#control;
     let blockBytes = 0;
+    let orphanBytes = 0;
     for (let shard = 0; shard < this.shardCount; shard++) {
-      blockBytes += this.#control
-        .doubles[(this.#control.shardAt(shard) >> 1) + Shard.BLOCK_BYTES_DOUBLE]!;
+      const doublesAt = this.#control.shardAt(shard) >> 1;
+      blockBytes += doubles[doublesAt + Shard.BLOCK_BYTES_DOUBLE]!;
+      orphanBytes += doubles[doublesAt + Shard.ORPHAN_BYTES_DOUBLE]!;
     }
     let keyCount = 0;
     for (let database = 0; database < DATABASE_COUNT; database++) {
@@ -448,6 +486,8 @@ export class Store {
       pagesTotal,
       pagesFree,
       keyCount,
+      leases: Atomics.load(words, Header.LEASES),
+      orphanBytes,
     };
   }
 

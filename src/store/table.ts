@@ -285,7 +285,7 @@ export class Table {
     const head = words[at]!;
     const bytes = this.#arena.bytesOf(entry);
     let p = at * 4 +
-      keyOffset((head >>> 16) & 0xff, (head >>> 8) & 0xff, words[at + Entry.VALUE_BYTES]!);
+      keyOffset((head >>> 16) & 0xff, (head >>> 8) & 0xff);
     const other = key.bytes;
     for (let i = key.start; i < key.end; i++, p++) {
       if (bytes[p] !== other[i]) return false;
