@@ -5,13 +5,15 @@
  */
 
 import type { Int64 } from "../base/int64.ts";
+import type { ByteSource } from "./byte_source.ts";
 import type { ReplyCode } from "./reply_code.ts";
 
 /**
  * A reply under construction, in the words of commands and not of a protocol.
  *
  * A handler makes exactly one top-level call (an array or map is followed by that many elements).
- * Nothing allocates per reply; bytes are copied before the call returns.
+ * Nothing allocates per reply; bytes are copied before the call returns, those of a
+ * {@link ByteSource} excepted.
  *
  * Thread: belongs to one connection.
  */
@@ -46,6 +48,12 @@ export interface ReplySink {
   bulkStart(byteCount: number): number;
   /** What {@link ReplySink.bulkStart}'s offset refers to; may be replaced by any other call. */
   readonly target: Uint8Array;
+  /**
+   * A byte string that is fetched later, as the client takes it. The sink owns `source` from now on.
+   *
+   * A sink that wants everything at once leaves this out.
+   */
+  bulkSource?(source: ByteSource): void;
   /** `elementCount` replies follow. */
   arrayStart(elementCount: number): void;
   /** `elementCount` different replies in no order follow. */

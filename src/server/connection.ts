@@ -278,6 +278,8 @@ export class Connection {
       this.#lastActivityMs = this.#host.nowMs;
       written += await this.#socket.write(bytes.subarray(written));
     }
+    // A large reply is many writes; none of them may look like the client's last sign of life.
+    this.#lastActivityMs = this.#host.nowMs;
     this.#host.counters.add(this.front.counterIds.bytesWritten, written);
   }
 

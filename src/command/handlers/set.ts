@@ -63,7 +63,7 @@ function setWithOptions(call: CommandCall): HandlerStatus {
   const entry = store.lookup(call.database, key);
   if ((options & Option.KEEP_TTL) !== 0 && entry !== 0) expireAtMs = store.expireAtMs(entry);
   const before = sink.mark();
-  // The old value is gone once the new one is set, so it is copied first.
+  // The old value is gone once the new one is set, so it is copied or leased first.
   if ((options & Option.GET) !== 0 && !replyString(call, entry)) return HandlerStatus.DONE;
   const refused = (options & (entry !== 0 ? Option.NX : Option.XX)) !== 0;
   if (refused) {

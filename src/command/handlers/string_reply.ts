@@ -4,12 +4,15 @@
  * @module
  */
 
+import { LEASED_VALUE_BYTES } from "../../base/limits.ts";
 import { EntryType } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { ReplyCode } from "../reply_code.ts";
 
 /**
  * Replies with the string at `entry`, nil if that is 0, or the wrong-type error.
+ *
+ * A long one is leased and not copied, so the command may go on to change or delete it.
  *
  * Thread: the connection's I/O thread.
  *
@@ -25,7 +28,12 @@ export function replyString(call: CommandCall, entry: number): boolean {
     sink.error(ReplyCode.WRONG_TYPE);
     return false;
   }
-  const offset = sink.bulkStart(store.stringLength(entry));
+  const byteCount = store.stringLength(entry);
+  if (byteCount > LEASED_VALUE_BYTES && sink.bulkSource !== undefined) {
+    sink.bulkSource(store.lease(entry));
+    return true;
+  }
+  const offset = sink.bulkStart(byteCount);
   store.copyString(entry, sink.target, offset);
   return true;
 }

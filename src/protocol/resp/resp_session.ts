@@ -126,6 +126,10 @@ export class RespSession implements Session {
     let executedCount = 0;
     let step: SessionStep = SessionStep.NEED_INPUT;
     for (;;) {
+      if (sink.stream.isPending && !sink.stream.fill(output, OUTPUT_PAUSE_BYTES)) {
+        step = SessionStep.FLUSH;
+        break;
+      }
       if (output.length >= OUTPUT_PAUSE_BYTES && input.start < input.end) {
         step = SessionStep.FLUSH;
         break;
@@ -178,10 +182,11 @@ export class RespSession implements Session {
     return step;
   }
 
-  /** Gives back what the session borrowed. */
+  /** Gives back what the session borrowed, and lets go of what it has not replied yet. */
   close(): void {
     this.#options.clients.remove(this.client);
     this.#giveBack();
+    this.#sink.stream.clear();
   }
 
   #giveBack(): void {
@@ -226,6 +231,7 @@ export class RespSession implements Session {
   #withhold(output: ByteWriter, before: number): void {
     const client = this.client;
     output.length = before;
+    this.#sink.stream.clear();
     if (client.replyMode === ReplyMode.SKIP_NEXT) client.replyMode = ReplyMode.SKIP;
     else if (client.replyMode === ReplyMode.SKIP) client.replyMode = ReplyMode.ON;
   }

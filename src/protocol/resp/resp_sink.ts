@@ -6,9 +6,11 @@
 
 import { ByteWriter } from "../../base/bytes.ts";
 import { formatInt64, type Int64, INT64_MAX_DECIMAL_BYTES, writeDigits } from "../../base/int64.ts";
+import type { ByteSource } from "../../command/byte_source.ts";
 import type { ClientState } from "../../command/client_state.ts";
 import type { ReplyCode } from "../../command/reply_code.ts";
 import type { ReplySink } from "../../command/reply_sink.ts";
+import { ReplyStream } from "../reply_stream.ts";
 import { ERROR_TEXTS } from "./error_texts.ts";
 
 const CARRIAGE_RETURN = 0x0d;
@@ -38,6 +40,8 @@ const MAX_HEADER_BYTES = 19;
 export class RespSink implements ReplySink {
   /** Where replies are appended; set before each batch. */
   output: ByteWriter = NO_OUTPUT;
+  /** What of the replies is not in the output but comes in between. */
+  readonly stream: ReplyStream = new ReplyStream();
 
   readonly #client: ClientState;
 
@@ -163,6 +167,13 @@ export class RespSink implements ReplySink {
     return offset;
   }
 
+  /** `$n`, the source's bytes when there is room for them, line end */
+  bulkSource(source: ByteSource): void {
+    this.#header(DOLLAR, source.byteCount);
+    this.stream.insert(source, this.output);
+    this.#lineEnd();
+  }
+
   /** `*3` */
   arrayStart(elementCount: number): void {
     this.#header(STAR, elementCount);
@@ -187,6 +198,7 @@ export class RespSink implements ReplySink {
   /** Cuts the output. */
   rewind(mark: number): void {
     this.output.length = mark;
+    if (this.stream.isPending) this.stream.rewind(mark);
   }
 
   /** Type byte, a non-negative safe integer, line end. */

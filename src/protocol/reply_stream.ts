@@ -1,0 +1,133 @@
+/**
+ * Replies that are larger than a connection's output may be.
+ *
+ * @module
+ */
+
+import { assert } from "../base/assert.ts";
+import type { ByteWriter } from "../base/bytes.ts";
+import type { ByteSource } from "../command/byte_source.ts";
+
+/** A source in the middle of a reply. */
+interface Insertion {
+  readonly source: ByteSource;
+  /** Where its bytes belong: offset in the output, once {@link ReplyStream.fill} began in the tail. */
+  at: number;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/**
+ * Byte strings that go out between the bytes of the output, a piece at a time.
+ *
+ * While a reply is made, {@link ReplyStream.insert} notes that a source's bytes belong at the
+ * output's present end; the reply goes on behind them as if they were there. When the reply is
+ * complete, {@link ReplyStream.fill} puts the output together, as much as there is room for:
+ *
+ * ```text
+ * output   …earlier replies │ $300000\r\n │ \r\n$5\r\nsmall\r\n$70000\r\n │ \r\n
+ *                                         ↑ insert(source 0)           ↑ insert(source 1)
+ * fill     …earlier replies │ $300000\r\n │ first bytes of source 0          → false: write, again
+ *          more bytes of source 0                                           → false
+ *          last bytes of source 0 │ \r\n$5\r\nsmall\r\n$70000\r\n │ source 1 │ \r\n  → true
+ * ```
+ *
+ * Between the first `fill` and the one that says true, the session executes nothing else; that is
+ * what keeps replies in order, and what bounds the sources of a connection by those of one command.
+ * A source is released as soon as its last byte was copied, and by {@link ReplyStream.clear}.
+ *
+ * A session that uses it: inserts from its sink; calls `fill` before every request and returns
+ * `FLUSH` on false; cuts with `rewind` where it cuts its output; calls `clear` where it withholds
+ * a reply and when the connection is over.
+ *
+ * Thread: belongs to one connection.
+ */
+export class ReplyStream {
+  /** Whether a reply is waiting to be put together. */
+  isPending = false;
+
+  #insertions: Insertion[] = [];
+  /** The output behind the first insertion, taken out of it by the first `fill`. */
+  #tail: Uint8Array<ArrayBuffer> = NO_BYTES;
+  #tailAt = 0;
+  #isFilling = false;
+
+  /** Notes that the bytes of `source` come next; it is the stream's from now on. */
+  insert(source: ByteSource, output: ByteWriter): void {
+    assert(!this.#isFilling, "a reply is complete before the next one begins");
+    this.#insertions.push({ source, at: output.length });
+    this.isPending = true;
+  }
+
+  /**
+   * Takes back what was inserted behind a place in the output.
+   *
+   * @param length the output's length that is gone back to, of a time when nothing was half inserted
+   */
+  rewind(length: number): void {
+    assert(!this.#isFilling, "what has begun to go out cannot be taken back");
+    const insertions = this.#insertions;
+    while (insertions.length > 0 && insertions[insertions.length - 1]!.at > length) {
+      insertions.pop()!.source.release();
+    }
+    this.isPending = insertions.length > 0;
+  }
+
+  /**
+   * Appends as much of the reply as fits.
+   *
+   * @param mostBytes the output is not filled beyond this length
+   * @returns whether the reply is complete; if not, write the output and call again
+   */
+  fill(output: ByteWriter, mostBytes: number): boolean {
+    if (!this.isPending) return true;
+    if (!this.#isFilling) this.#takeTail(output);
+    const insertions = this.#insertions;
+    while (insertions.length > 0) {
+      const { source, at } = insertions[0]!;
+      if (!this.#copyTail(output, at, mostBytes)) return false;
+      const byteCount = Math.min(source.remaining, mostBytes - output.length);
+      if (byteCount > 0) {
+        const offset = output.reserve(byteCount);
+        source.copyNext(output.bytes, offset, byteCount);
+        output.length = offset + byteCount;
+      }
+      if (source.remaining > 0) return false;
+      source.release();
+      insertions.shift();
+    }
+    if (!this.#copyTail(output, this.#tail.length, mostBytes)) return false;
+    this.clear();
+    return true;
+  }
+
+  /** Releases all sources and forgets the reply. */
+  clear(): void {
+    for (const { source } of this.#insertions) source.release();
+    if (this.isPending) this.#insertions = [];
+    this.#tail = NO_BYTES;
+    this.#tailAt = 0;
+    this.#isFilling = false;
+    this.isPending = false;
+  }
+
+  /** Moves the output behind the first insertion out of the way. */
+  #takeTail(output: ByteWriter): void {
+    const start = this.#insertions[0]!.at;
+    this.#tail = output.bytes.slice(start, output.length);
+    this.#tailAt = 0;
+    output.length = start;
+    for (const insertion of this.#insertions) insertion.at -= start;
+    this.#isFilling = true;
+  }
+
+  /** Copies the tail up to `end`; false when there is no room for all of it. */
+  #copyTail(output: ByteWriter, end: number, mostBytes: number): boolean {
+    const byteCount = Math.min(end - this.#tailAt, mostBytes - output.length);
+    if (byteCount > 0) {
+      output.copy(this.#tail, this.#tailAt, this.#tailAt + byteCount);
+      this.#tailAt += byteCount;
+    }
+    return this.#tailAt >= end;
+  }
+}
