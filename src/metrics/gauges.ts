@@ -24,6 +24,10 @@ export interface StoreGauges {
   readonly pagesTotal: number;
   /** Pages that no shard has leased. */
   readonly pagesFree: number;
+  /** Leases of large values under way: replies that are being sent. */
+  readonly leases: number;
+  /** Bytes of values that no key has any more, only leases; part of the bytes in use. */
+  readonly orphanBytes: number;
   /** Keys in all databases. */
   readonly keyCount: number;
 }

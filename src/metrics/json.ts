@@ -96,6 +96,8 @@ export interface MetricsJson {
     max_memory_bytes: number;
     pages_total: number;
     pages_free: number;
+    leases: number;
+    orphan_bytes: number;
   };
   /** Shard locks, all shards together. */
   locks: LockGauges & { shards: number };
@@ -150,6 +152,8 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
       max_memory_bytes: store.maxMemoryBytes,
       pages_total: store.pagesTotal,
       pages_free: store.pagesFree,
+      leases: store.leases,
+      orphan_bytes: store.orphanBytes,
     },
     locks: { shards: gauges.locks.length, ...sumLocks(gauges.locks) },
     log_lines_dropped: total(CounterIndex.LOG_LINES_DROPPED),

@@ -102,6 +102,12 @@ export class PrometheusExposition {
     this.#set("sluice_memory_max_bytes", "Bytes of the arena.", store.maxMemoryBytes);
     this.#set("sluice_memory_pages", "Pages of the arena.", store.pagesTotal);
     this.#set("sluice_memory_pages_free", "Pages leased by no shard.", store.pagesFree);
+    this.#set("sluice_value_leases", "Large values being sent to clients.", store.leases);
+    this.#set(
+      "sluice_memory_orphan_bytes",
+      "Bytes of values without a key that are still being sent.",
+      store.orphanBytes,
+    );
     this.#set("sluice_uptime_seconds", "Seconds since start.", gauges.uptimeSeconds);
     this.#set("process_resident_memory_bytes", "Resident memory.", gauges.residentBytes);
     const sum = sumLocks(locks);

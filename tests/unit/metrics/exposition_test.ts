@@ -15,6 +15,8 @@ function gauges(shardCount = 2): ServerGauges {
       usedBytes: 131072,
       pagesTotal: 4096,
       pagesFree: 4094,
+      leases: 2,
+      orphanBytes: 70000,
       keyCount: 5,
     },
     workers: { running: 2, min: 1, max: 4 },
