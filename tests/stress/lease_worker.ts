@@ -90,7 +90,7 @@ class Stress {
     if (this.#readings.length === 0) return;
     const which = this.#next() % this.#readings.length;
     const { lease, bytes, byteCount, keyIndex } = this.#readings[which]!;
-    const piece = Math.min(lease.remaining, 1 + this.#next() % 60_000);
+    const piece = Math.min(lease.remaining, 1 + this.#next() % 20_000);
     lease.copyNext(bytes, byteCount - lease.remaining, piece);
     if (lease.isOrphan) this.report.orphanPieces++;
     const leaves = this.#next() % 20 === 0;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { runTwin } from "../../stress/crew.ts";
 import {
-  LEASE_DEFECTS,
+  FREES_LEASED,
   type LeaseStress,
   runLeaseStress,
   writeStoreTwin,
@@ -22,7 +22,7 @@ const STRESS: LeaseStress = {
 Deno.test("ValueLease: no reader gets a torn value from writers on other threads, and a store that frees what is leased is caught", async () => {
   const folder = await Deno.makeTempDir();
   try {
-    const storeModule = await writeStoreTwin(LEASE_DEFECTS[0]!.mutations, folder);
+    const storeModule = await writeStoreTwin(FREES_LEASED, folder);
     const twin = await runTwin(
       () => runLeaseStress({ ...STRESS, storeModule }),
       ({ violation }) => violation !== "",
@@ -35,6 +35,6 @@ Deno.test("ValueLease: no reader gets a torn value from writers on other threads
     const result = await runLeaseStress({ ...STRESS, kind });
     assert.equal(result.violation, "");
     assert.ok(result.valuesRead >= 100, `inconclusive: ${JSON.stringify(result)}`);
-    assert.ok(result.orphanPieces >= 300, `inconclusive: ${JSON.stringify(result)}`);
+    assert.ok(result.orphanPieces >= 200, `inconclusive: ${JSON.stringify(result)}`);
   }
 });
