@@ -119,6 +119,7 @@ export class RespSession implements Session {
     if (client.ended) return SessionStep.CLOSE;
     const limit = this.#limit;
     const args = this.#args ??= argumentsPool.take();
+    const stream = sink.stream;
     sink.output = output;
     dispatcher.beginBatch();
     client.lastSeenMs = dispatcher.nowMs;
@@ -126,7 +127,7 @@ export class RespSession implements Session {
     let executedCount = 0;
     let step: SessionStep = SessionStep.NEED_INPUT;
     for (;;) {
-      if (sink.stream.isPending && !sink.stream.fill(output, OUTPUT_PAUSE_BYTES)) {
+      if (stream.isPending && !stream.fill(output, OUTPUT_PAUSE_BYTES)) {
         step = SessionStep.FLUSH;
         break;
       }
