@@ -34,7 +34,7 @@ Deno.test("lease stress: a store that frees leased values is caught", async () =
 });
 
 for (const kind of ["mutex", "rwlock"] as const) {
-  for (const [shardCount, shortBytes] of [[1, 2 * MIB], [64, 10 * MIB]] as const) {
+  for (const [shardCount, shortBytes] of [[1, 3 * MIB], [64, 10 * MIB]] as const) {
     Deno.test(`lease stress: ${kind}, ${shardCount} shards, memory for all`, async () => {
       const result = await runLeaseStress({ ...STRESS, kind, shardCount });
       assert.equal(result.violation, "");
@@ -42,7 +42,14 @@ for (const kind of ["mutex", "rwlock"] as const) {
     });
 
     Deno.test(`lease stress: ${kind}, ${shardCount} shards, memory always short`, async () => {
-      const short = { ...STRESS, kind, shardCount, maxMemoryBytes: shortBytes, keys: 60 };
+      const short = {
+        ...STRESS,
+        operationsPerThread: 20_000,
+        kind,
+        shardCount,
+        maxMemoryBytes: shortBytes,
+        keys: 100,
+      };
       const result = await runLeaseStress(short);
       assert.equal(result.violation, "");
       assert.ok(result.orphanPieces >= 100, `inconclusive: ${JSON.stringify(result)}`);
