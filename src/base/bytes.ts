@@ -5,16 +5,31 @@
  */
 
 import { assert } from "./assert.ts";
+import type { ClientMemory } from "./client_memory.ts";
 import { formatInt64, INT64_MAX_DECIMAL_BYTES, writeDigits } from "./int64.ts";
 
 const textEncoder = new TextEncoder();
 const MINUS = 0x2d;
+
+/** What a buffer has that was lent nothing. */
+const NO_BLOCK = new Uint8Array(0);
+
+/**
+ * An input buffer goes to a smaller block when less than one in this many of its bytes is unread:
+ * few enough that a client which sends large and small requests in turn does not make it move each
+ * time.
+ */
+const SHRINK_RATIO = 8;
 
 /**
  * An append-only byte buffer that grows as needed and is reused between batches.
  *
  * Shape: `bytes[0, length)` is the content; `bytes` may be longer and is replaced when it grows,
  * so never keep a reference to it across an append.
+ *
+ * With a {@link ClientMemory} its array is lent from there: none while the writer is empty and
+ * released, and beyond the bound when a reply cannot wait, which whoever runs the connection has to
+ * make good.
  *
  * Thread: belongs to one connection.
  */
@@ -25,15 +40,18 @@ export class ByteWriter {
   length = 0;
 
   readonly #initialBytes: number;
+  readonly #memory: ClientMemory | undefined;
 
   /**
    * Makes an empty writer.
    *
    * @param initialBytes capacity to start with, in bytes
+   * @param memory lends the array; when left out, it is on the heap
    */
-  constructor(initialBytes = 256) {
+  constructor(initialBytes = 256, memory?: ClientMemory) {
     this.#initialBytes = initialBytes;
-    this.bytes = new Uint8Array(initialBytes);
+    this.#memory = memory;
+    this.bytes = memory === undefined ? new Uint8Array(initialBytes) : NO_BLOCK;
   }
 
   /**
@@ -110,14 +128,41 @@ export class ByteWriter {
    */
   clear(keepBytes = 65536): void {
     this.length = 0;
-    if (this.bytes.length > keepBytes) this.bytes = new Uint8Array(this.#initialBytes);
+    if (this.bytes.length > keepBytes) this.release();
+  }
+
+  /**
+   * Forgets the content and gives the array back; the writer may be used again.
+   *
+   * Nobody may be writing from it any more.
+   */
+  release(): void {
+    this.length = 0;
+    const memory = this.#memory;
+    if (memory === undefined) {
+      this.bytes = new Uint8Array(this.#initialBytes);
+    } else {
+      const block = this.bytes;
+      this.bytes = NO_BLOCK;
+      memory.give(block);
+    }
   }
 
   #grow(needed: number): void {
     assert(needed <= 2 ** 31, `a buffer of ${needed} bytes is beyond every limit`);
-    const larger = new Uint8Array(Math.max(needed, this.bytes.length * 2));
-    larger.set(this.bytes.subarray(0, this.length));
-    this.bytes = larger;
+    const wanted = Math.max(needed, this.bytes.length * 2);
+    const memory = this.#memory;
+    if (memory === undefined) {
+      const larger = new Uint8Array(wanted);
+      larger.set(this.bytes.subarray(0, this.length));
+      this.bytes = larger;
+      return;
+    }
+    const smaller = this.bytes;
+    const block = memory.tryTake(Math.max(wanted, this.#initialBytes)) ?? memory.overdraw(wanted);
+    if (this.length > 0) block.set(smaller.subarray(0, this.length));
+    this.bytes = block;
+    memory.give(smaller);
   }
 }
 
@@ -126,6 +171,9 @@ export class ByteWriter {
  *
  * A decoder takes complete requests from the front by advancing `start` and leaves an incomplete
  * one where it is. The connection appends at `end` and moves or grows the array between calls.
+ *
+ * With a {@link ClientMemory} its array is lent from there, from the first read on, and there may
+ * be no room: ask {@link InputBuffer.tryMakeRoom} first.
  *
  * Thread: belongs to one connection.
  */
@@ -138,15 +186,19 @@ export class InputBuffer {
   end = 0;
 
   readonly #initialBytes: number;
+  readonly #memory: ClientMemory | undefined;
+  #lastReadFilled = false;
 
   /**
    * Makes an empty buffer.
    *
    * @param initialBytes capacity to start with and to shrink back to, in bytes
+   * @param memory lends the array; when left out, it is on the heap
    */
-  constructor(initialBytes = 4096) {
+  constructor(initialBytes = 4096, memory?: ClientMemory) {
     this.#initialBytes = initialBytes;
-    this.bytes = new Uint8Array(initialBytes);
+    this.#memory = memory;
+    this.bytes = memory === undefined ? new Uint8Array(initialBytes) : NO_BLOCK;
   }
 
   /** Unread bytes. */
@@ -154,33 +206,43 @@ export class InputBuffer {
     return this.end - this.start;
   }
 
+  /** Length of the array that {@link InputBuffer.tryMakeRoom} did not get. Unit: bytes. */
+  get wantedBytes(): number {
+    return Math.max(this.#initialBytes, this.bytes.length * 2);
+  }
+
+  /**
+   * Sees to it that there is free space behind `end`.
+   *
+   * Moves the unread bytes to the front when that makes room, doubles when they fill the array, and
+   * goes to a smaller one when little is left to read. Nobody may be reading into it.
+   *
+   * @returns false when there is no memory for it; what is unread is as it was
+   */
+  tryMakeRoom(): boolean {
+    if (this.bytes.length === 0) return this.#tryReplace(this.#initialBytes);
+    if (this.start === this.end) {
+      this.start = 0;
+      this.end = 0;
+    }
+    // A read that filled it: keep the larger array while the client sends large batches.
+    if (this.bytes.length > this.#initialBytes && !this.#lastReadFilled) this.#shrink();
+    const capacity = this.bytes.length;
+    if (this.end < capacity && this.start <= capacity >> 1) return true;
+    this.#compact();
+    if (this.end <= capacity >> 1) return true;
+    // Most of it is one request: better a larger array than small reads.
+    return this.#tryReplace(capacity * 2) || this.end < capacity;
+  }
+
   /**
    * Returns free space behind `end` to read into; call {@link commit} with what arrived.
    *
-   * Moves the unread bytes to the front when that makes room, doubles when they fill the array,
-   * and goes back to the initial size when everything was consumed.
+   * Makes room first; with a {@link ClientMemory} that must have been done.
    */
   space(): Uint8Array<ArrayBuffer> {
-    const unread = this.end - this.start;
-    if (unread === 0) {
-      this.start = 0;
-      this.end = 0;
-      // The last read filled it: keep the larger array while the client sends large batches.
-      if (this.bytes.length > this.#initialBytes && !this.#lastReadFilled) {
-        this.bytes = new Uint8Array(this.#initialBytes);
-      }
-    } else if (this.end === this.bytes.length || this.start > this.bytes.length >> 1) {
-      if (this.start > 0) {
-        this.bytes.copyWithin(0, this.start, this.end);
-        this.start = 0;
-        this.end = unread;
-      }
-      if (this.end > this.bytes.length >> 1) {
-        const larger = new Uint8Array(this.bytes.length * 2);
-        larger.set(this.bytes.subarray(0, unread));
-        this.bytes = larger;
-      }
-    }
+    if (this.#memory === undefined) this.tryMakeRoom();
+    assert(this.end < this.bytes.length, "there is room to read into");
     return this.end === 0 ? this.bytes : this.bytes.subarray(this.end);
   }
 
@@ -190,16 +252,57 @@ export class InputBuffer {
     this.#lastReadFilled = this.end === this.bytes.length;
   }
 
-  /** Grows for a known request size, up to `byteCount` bytes from `start`. */
-  ensure(byteCount: number): void {
-    if (this.start + byteCount <= this.bytes.length) return;
-    const unread = this.end - this.start;
-    const target = byteCount > this.bytes.length ? new Uint8Array(byteCount) : this.bytes;
-    target.set(this.bytes.subarray(this.start, this.end));
-    this.bytes = target;
-    this.start = 0;
-    this.end = unread;
+  /**
+   * Grows for a known request size: room for `byteCount` bytes from `start`.
+   *
+   * @returns false when there is no memory for it; nothing has changed then
+   */
+  ensure(byteCount: number): boolean {
+    if (this.start + byteCount <= this.bytes.length) return true;
+    if (byteCount > this.bytes.length) return this.#tryReplace(byteCount);
+    this.#compact();
+    return true;
   }
 
-  #lastReadFilled = false;
+  /** Gives the array back, whatever is unread. Nobody may be reading into it any more. */
+  release(): void {
+    const block = this.bytes;
+    this.start = 0;
+    this.end = 0;
+    this.#lastReadFilled = false;
+    this.bytes = NO_BLOCK;
+    this.#memory?.give(block);
+  }
+
+  /** Moves the unread bytes to the front. */
+  #compact(): void {
+    if (this.start === 0) return;
+    this.bytes.copyWithin(0, this.start, this.end);
+    this.end -= this.start;
+    this.start = 0;
+  }
+
+  /** Goes to a smaller array when little is unread, if one can be had. */
+  #shrink(): void {
+    const unread = this.end - this.start;
+    const capacity = this.bytes.length;
+    if (unread * SHRINK_RATIO > capacity) return;
+    let target = this.#initialBytes;
+    while (target < unread * 2) target *= 2;
+    if (target < capacity) this.#tryReplace(target);
+  }
+
+  /** Moves the unread bytes to the front of another array. */
+  #tryReplace(byteCount: number): boolean {
+    const memory = this.#memory;
+    const other = memory === undefined ? new Uint8Array(byteCount) : memory.tryTake(byteCount);
+    if (other === undefined) return false;
+    const old = this.bytes;
+    other.set(old.subarray(this.start, this.end));
+    this.end -= this.start;
+    this.start = 0;
+    this.bytes = other;
+    memory?.give(old);
+    return true;
+  }
 }

@@ -14,6 +14,13 @@ import { pause } from "./pause.ts";
  */
 const RETRY_PAUSE_MS = 50;
 
+/**
+ * So many connections are taken in a row before those that are served have their turn.
+ *
+ * Reason: thousands may be waiting, and taking or refusing one costs about as much as some requests.
+ */
+const ACCEPTS_PER_TURN = 32;
+
 /** What an {@link AcceptLoop} takes connections from: a `Deno.Listener`, or a test's. */
 export interface ConnectionSource {
   /** The next connection. */
@@ -28,6 +35,8 @@ export interface AcceptLoopEvents {
   onConnection(socket: Deno.TcpConn): void;
   /** An accept failed and the loop goes on. */
   onAcceptError(error: unknown): void;
+  /** A promise of the loop's turn to go on; undefined when it may at once. */
+  turn?(): Promise<void> | undefined;
 }
 
 /**
@@ -67,6 +76,7 @@ export class AcceptLoop implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
+    let acceptedInTurn = 0;
     while (!this.#stop.signal.aborted) {
       let socket: Deno.TcpConn;
       try {
@@ -78,6 +88,10 @@ export class AcceptLoop implements AsyncDisposable {
         continue;
       }
       this.#take(socket);
+      if (++acceptedInTurn < ACCEPTS_PER_TURN) continue;
+      acceptedInTurn = 0;
+      const turn = this.#events.turn?.();
+      if (turn !== undefined) await turn;
     }
   }
 

@@ -9,12 +9,20 @@
 
 import { ByteWriter, InputBuffer } from "../base/bytes.ts";
 import type { CounterSink } from "../command/counters.ts";
-import { type Session, SessionStep } from "../protocol/session.ts";
+import type { ClientMemory } from "../base/client_memory.ts";
+import { CONNECTION_BUFFER_BYTES } from "../base/limits.ts";
+import { CounterIndex } from "../metrics/names.ts";
+import { OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../protocol/session.ts";
 import { REQUEST_SLACK_BYTES } from "./config.ts";
 import type { Front } from "./front.ts";
+import type { MemoryHolder, MemoryPressure } from "./memory_pressure.ts";
+import { TransferPace } from "./transfer_pace.ts";
 
-/** Buffers above this size are given back after a batch. Unit: bytes. */
-const KEPT_OUTPUT_BYTES = 16384;
+/** A larger output is given back between the parts of a batch. Unit: bytes. */
+const KEPT_OUTPUT_BYTES = 2 * OUTPUT_PAUSE_BYTES;
+
+/** Room that a batch waits for before it begins while memory is overdrawn. Unit: bytes. */
+const BATCH_ROOM_BYTES = 65536;
 
 /**
  * How long a closing connection waits for its client to close first. Unit: ms.
@@ -55,6 +63,10 @@ export interface ConnectionHost {
   readonly maxRequestBytes: number;
   /** The thread's counters. */
   readonly counters: CounterSink;
+  /** Lends the buffers. */
+  readonly memory: ClientMemory;
+  /** Who has to go when it is short. */
+  readonly pressure: MemoryPressure<Connection>;
   /** Takes note of a read that brought something. */
   countRead(): void;
   /**
@@ -70,9 +82,13 @@ export interface ConnectionHost {
 /**
  * One accepted connection.
  *
+ * Its buffers are lent: one for input as long as it is open, one for output while there is some.
+ * They go back only when no read or write is pending on them, because the system may still write
+ * into the buffer of a pending read: not when the connection is closed but when it has ended.
+ *
  * Thread: the I/O thread that accepted it.
  */
-export class Connection {
+export class Connection implements MemoryHolder {
   /** The protocol it speaks. */
   readonly front: Front;
   /** Answers begun; tells a batch from the next one. */
@@ -81,14 +97,17 @@ export class Connection {
   readonly #socket: Deno.TcpConn;
   readonly #host: ConnectionHost;
   readonly #session: Session;
-  readonly #input = new InputBuffer();
-  readonly #output = new ByteWriter();
+  readonly #input: InputBuffer;
+  readonly #output: ByteWriter;
+  readonly #pace: TransferPace;
   #state: ConnectionState = ConnectionState.READING;
   #lastActivityMs: number;
   /** When the request that is half received began to arrive; 0 = none is. */
   #requestStartedAtMs = 0;
   /** When it was told to end while it was answering; 0 = it was not. Unit: ms since the epoch. */
   #endedAtMs = 0;
+  /** Whether the session has the buffers: no request is waited for, and no client. */
+  #executing = false;
   /** Whether the current batch wrote a reply. */
   #replied = false;
   /** The last reading of `performance.now()`. */
@@ -103,6 +122,9 @@ export class Connection {
     this.front = front;
     this.#socket = socket;
     this.#host = host;
+    this.#input = new InputBuffer(CONNECTION_BUFFER_BYTES, host.memory);
+    this.#output = new ByteWriter(CONNECTION_BUFFER_BYTES, host.memory);
+    this.#pace = new TransferPace(front.minTransferRate);
     this.#lastActivityMs = host.nowMs;
     this.#session = front.createSession({
       id,
@@ -123,17 +145,37 @@ export class Connection {
     return this.#session.midRequest;
   }
 
+  /** See {@link MemoryHolder.heldBytes}. */
+  get heldBytes(): number {
+    return this.#input.bytes.length + this.#output.bytes.length;
+  }
+
+  /** See {@link MemoryHolder.isExecuting}. */
+  get isExecuting(): boolean {
+    return this.#executing;
+  }
+
+  /** See {@link MemoryHolder.lastActivityMs}. */
+  get lastActivityMs(): number {
+    return this.#lastActivityMs;
+  }
+
   /**
    * Serves the client until one side closes. Never rejects.
    */
   async run(): Promise<void> {
     try {
-      if (await this.#serve()) await this.#linger();
+      if (await this.#serve()) {
+        this.#releaseBuffers();
+        await this.#linger();
+      }
     } catch {
       // The socket's own errors are how clients leave: reset, broken pipe, closed by the sweep.
     } finally {
       this.close();
       this.#session.close();
+      this.#releaseBuffers();
+      this.#host.pressure.departed(this);
     }
   }
 
@@ -146,6 +188,7 @@ export class Connection {
     } catch {
       // Already gone.
     }
+    this.#host.pressure.forget(this);
   }
 
   /**
@@ -176,31 +219,49 @@ export class Connection {
   }
 
   /**
-   * Ends the connection when it has been silent, or a request on its way, for too long.
+   * Ends the connection when its client has been silent or slow for too long.
    *
    * @param nowMs the sweep's time, ms since the epoch
    */
   sweep(nowMs: number): void {
-    if (this.#state === ConnectionState.CLOSING) {
-      if (nowMs - this.#lastActivityMs >= LINGER_MS) this.close();
-      return;
-    }
-    if (this.#endedAtMs > 0 && nowMs - this.#endedAtMs >= LINGER_MS) {
-      this.close();
-      return;
-    }
-    const { headTimeoutMs, idleTimeoutMs } = this.front;
+    if (this.#state === ConnectionState.READING) this.#sweepReader(nowMs);
+    else if (this.#state === ConnectionState.ANSWERING) this.#sweepWriter(nowMs);
+    else if (nowMs - this.#lastActivityMs >= LINGER_MS) this.close();
+  }
+
+  /** It waits for a request, or for the rest of one. */
+  #sweepReader(nowMs: number): void {
+    const { headTimeoutMs, timeoutReply } = this.front;
+    const { counters } = this.#host;
     if (
       headTimeoutMs > 0 && this.#requestStartedAtMs > 0 && !this.#session.midBody &&
-      this.#state === ConnectionState.READING &&
       nowMs - this.#requestStartedAtMs >= headTimeoutMs
     ) {
-      void this.closeGently(this.front.timeoutReply);
-    } else if (idleTimeoutMs > 0 && nowMs - this.#lastActivityMs >= idleTimeoutMs) {
-      // A client that has stopped reading our reply is idle, too, and gets no farewell.
-      if (this.#state === ConnectionState.ANSWERING) this.close();
-      else void this.closeGently(this.#requestStartedAtMs > 0 ? this.front.timeoutReply : NOTHING);
+      counters.add(CounterIndex.CLOSED_HEAD_TIMEOUT);
+      void this.closeGently(timeoutReply);
+    } else if (this.#pace.isTooSlow(nowMs)) {
+      counters.add(CounterIndex.CLOSED_SLOW);
+      void this.closeGently(timeoutReply);
+    } else if (this.#isIdle(nowMs)) {
+      counters.add(CounterIndex.CLOSED_IDLE);
+      void this.closeGently(this.#requestStartedAtMs > 0 ? timeoutReply : NOTHING);
     }
+  }
+
+  /** Its client should take a reply; while it is executed, the client cannot be late. */
+  #sweepWriter(nowMs: number): void {
+    if (this.#endedAtMs > 0 && nowMs - this.#endedAtMs >= LINGER_MS) return this.close();
+    if (this.#executing) return;
+    const isTooSlow = this.#pace.isTooSlow(nowMs);
+    if (!isTooSlow && !this.#isIdle(nowMs)) return;
+    this.#host.counters.add(isTooSlow ? CounterIndex.CLOSED_SLOW : CounterIndex.CLOSED_IDLE);
+    // Who does not take a reply takes no farewell.
+    this.close();
+  }
+
+  #isIdle(nowMs: number): boolean {
+    const { idleTimeoutMs } = this.front;
+    return idleTimeoutMs > 0 && nowMs - this.#lastActivityMs >= idleTimeoutMs;
   }
 
   /** @returns true when we end the connection and the client should get to see our last reply */
@@ -210,15 +271,18 @@ export class Connection {
     const { counters } = host;
     const { bytesRead } = this.front.counterIds;
     for (;;) {
+      if (!input.tryMakeRoom() && !await this.#waitForRoom()) return !this.#isOver();
       const byteCount = await this.#socket.read(input.space());
       host.countRead();
       if (this.#state !== ConnectionState.READING) return true;
       if (byteCount === null) return false;
       input.commit(byteCount);
       counters.add(bytesRead, byteCount);
-      this.#lastActivityMs = this.#host.nowMs;
+      this.#lastActivityMs = host.nowMs;
+      this.#pace.earn(byteCount, host.nowMs);
       this.#state = ConnectionState.ANSWERING;
       this.batchCount++;
+      if (host.memory.isOverdrawn && !await this.#waitForOthers()) return false;
       const step = await this.#answer();
       if (this.#isOver()) return false;
       if (step === SessionStep.CLOSE) return true;
@@ -230,6 +294,36 @@ export class Connection {
     }
   }
 
+  /**
+   * Waits until what others have overdrawn is made good: one overdraft at a time, see
+   * {@link MemoryPressure}.
+   *
+   * @returns false when the connection was closed meanwhile
+   */
+  async #waitForOthers(): Promise<boolean> {
+    this.#pace.end();
+    do await this.#host.pressure.waitForRoom(this, BATCH_ROOM_BYTES); while (
+      this.#host.memory.isOverdrawn && !this.#isOver()
+    );
+    return !this.#isOver();
+  }
+
+  /**
+   * Waits until there is memory to read into.
+   *
+   * @returns false when the connection was closed, or is being closed, meanwhile
+   */
+  async #waitForRoom(): Promise<boolean> {
+    // What the client sends now, we do not take: its pace is none of its fault.
+    this.#pace.end();
+    do {
+      await this.#host.pressure.waitForRoom(this, this.#input.wantedBytes);
+      if (this.#state !== ConnectionState.READING) return false;
+    } while (!this.#input.tryMakeRoom());
+    this.#noteRequestStart();
+    return true;
+  }
+
   /** Executes everything complete in the input and writes every reply. */
   async #answer(): Promise<SessionStep> {
     const output = this.#output;
@@ -237,17 +331,28 @@ export class Connection {
     const startedAtMs = this.#clockMs = performance.now();
     for (;;) {
       let step: SessionStep;
+      this.#executing = true;
       try {
         const result = this.#session.process(this.#input, output);
-        step = typeof result === "number" ? result : await result;
+        if (typeof result === "number") {
+          step = result;
+        } else {
+          step = await result;
+          this.#lastActivityMs = this.#host.nowMs;
+        }
       } catch (error) {
         this.#host.sessionFailed(this, error);
         return SessionStep.CLOSE;
+      } finally {
+        this.#executing = false;
       }
+      if (this.#host.memory.isOverdrawn) this.#host.pressure.relieve();
+      if (this.#isOver()) return step;
       if (output.length > 0) {
         this.#replied = true;
         await this.#write(output.view());
-        output.clear(KEPT_OUTPUT_BYTES);
+        if (step === SessionStep.FLUSH) output.clear(KEPT_OUTPUT_BYTES);
+        else output.release();
         this.#clockMs = performance.now();
         this.front.latency?.recordMs(this.#clockMs - startedAtMs);
       }
@@ -265,22 +370,34 @@ export class Connection {
 
   /** A reply means that the request before was whole: what is half there now began after it. */
   #noteRequestStart(): void {
-    if (!this.#session.midRequest) this.#requestStartedAtMs = 0;
-    else if (this.#replied || this.#requestStartedAtMs === 0) {
+    const session = this.#session;
+    if (!session.midRequest) {
+      this.#requestStartedAtMs = 0;
+      this.#pace.end();
+      return;
+    }
+    if (this.#replied || this.#requestStartedAtMs === 0) {
       this.#requestStartedAtMs = this.#host.nowMs;
     }
+    if (!session.midBody) this.#pace.end();
+    else if (!this.#pace.isMeasuring) this.#pace.beginBody(this.#host.nowMs);
   }
 
   async #write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const host = this.#host;
+    this.#pace.beginReply(host.nowMs);
     let written = await this.#socket.write(bytes);
     // The kernel takes what fits; a client that reads slowly makes this a loop.
     while (written < bytes.length) {
-      this.#lastActivityMs = this.#host.nowMs;
-      written += await this.#socket.write(bytes.subarray(written));
+      this.#lastActivityMs = host.nowMs;
+      const byteCount = await this.#socket.write(bytes.subarray(written));
+      this.#pace.earn(byteCount, host.nowMs);
+      written += byteCount;
     }
+    this.#pace.end();
     // A large reply is many writes; none of them may look like the client's last sign of life.
-    this.#lastActivityMs = this.#host.nowMs;
-    this.#host.counters.add(this.front.counterIds.bytesWritten, written);
+    this.#lastActivityMs = host.nowMs;
+    host.counters.add(this.front.counterIds.bytesWritten, written);
   }
 
   /** Says that nothing more will come, then throws away what the client still sends. */
@@ -296,6 +413,11 @@ export class Connection {
       if (byteCount === null) return;
       budgetBytes -= byteCount;
     }
+  }
+
+  #releaseBuffers(): void {
+    this.#input.release();
+    this.#output.release();
   }
 
   /** A getter's worth of help for the compiler, which takes `#state` for unchanged across awaits. */

@@ -1,9 +1,19 @@
 /**
- * All open connections of one I/O thread: the cap, the sweep and the end.
+ * All open connections of one I/O thread: who may come in, the sweep and the end.
  *
  * @module
  */
 
+import { ClientMemory } from "../base/client_memory.ts";
+import { parseAddress } from "../base/network.ts";
+import { CounterIndex } from "../metrics/names.ts";
+import type { AddressFilter } from "./address_filter.ts";
+import {
+  CENSUS_FULL,
+  CENSUS_FULL_FOR_ADDRESS,
+  type ConnectionCensus,
+} from "./connection_census.ts";
+import { MemoryPressure } from "./memory_pressure.ts";
 import type { StopBudget } from "./stop_deadline.ts";
 import { Connection, type ConnectionHost, ConnectionState } from "./connection.ts";
 import type { CounterSink } from "../command/counters.ts";
@@ -23,8 +33,12 @@ const SETTLE_POLL_MS = 2;
 
 /** What a {@link ConnectionSet} is made of. */
 export interface ConnectionSetOptions {
-  /** Cap over all listeners of the thread. */
-  readonly maxConnections: number;
+  /** The caps, over all listeners and threads. */
+  readonly census: ConnectionCensus;
+  /** Who may connect at all. */
+  readonly filter: AddressFilter;
+  /** What this thread's connections may buffer together. Unit: bytes. */
+  readonly maxMemoryBytes: number;
   /** Bound on an incomplete request. Unit: bytes. */
   readonly maxRequestBytes: number;
   /** The thread's counters. */
@@ -37,6 +51,8 @@ export interface ConnectionSetOptions {
   readonly nextConnectionId: () => number;
   /** Told when a session threw. */
   readonly onSessionFailure: (front: Front, error: unknown) => void;
+  /** Told of a connection that is closed because it held the most when memory was short. */
+  readonly onMemoryShort: (front: Front, heldBytes: number) => void;
   /** Clock, ms since the epoch. */
   readonly now?: () => number;
 }
@@ -54,12 +70,20 @@ export class ConnectionSet implements ConnectionHost, Disposable {
   /** The thread's counters. */
   readonly counters: CounterSink;
 
+  /** Lends the buffers. */
+  readonly memory: ClientMemory;
+  /** Who has to go when it is short. */
+  readonly pressure: MemoryPressure<Connection>;
+
   readonly #connections = new Set<Connection>();
   readonly #refusals = new Refusals();
   readonly #options: ConnectionSetOptions;
   readonly #turns: FairTurns | undefined;
   readonly #now: () => number;
   readonly #sweepTimer: ReturnType<typeof setInterval>;
+  readonly #needsAddress: boolean;
+  /** This thread's part of the gauge of client memory. */
+  #publishedBytes = 0;
 
   /** Starts sweeping; dispose it to stop. */
   constructor(options: ConnectionSetOptions) {
@@ -68,6 +92,12 @@ export class ConnectionSet implements ConnectionHost, Disposable {
     this.#now = options.now ?? Date.now;
     this.maxRequestBytes = options.maxRequestBytes;
     this.counters = options.counters;
+    this.memory = new ClientMemory(options.maxMemoryBytes);
+    this.pressure = new MemoryPressure(this.memory, this.#connections, (connection) => {
+      this.counters.add(CounterIndex.CLOSED_CLIENT_MEMORY);
+      options.onMemoryShort(connection.front, connection.heldBytes);
+    });
+    this.#needsAddress = !options.filter.admitsAll || options.census.countsAddresses;
     this.nowMs = this.#now();
     this.#sweepTimer = setInterval(() => this.sweep(), sweepIntervalMs(options.shortestTimeoutMs));
   }
@@ -78,24 +108,34 @@ export class ConnectionSet implements ConnectionHost, Disposable {
   }
 
   /**
-   * Serves a connection that was just accepted, or turns it away when the house is full.
+   * Serves a connection that was just accepted, or turns it away: without a word when its address
+   * may not connect, with the protocol's words when the house is full.
    */
   admit(socket: Deno.TcpConn, front: Front): void {
-    const { accepted, refused } = front.counterIds;
-    if (this.#connections.size >= this.#options.maxConnections) {
-      this.counters.add(refused);
+    const { filter, census, nextConnectionId } = this.#options;
+    const { accepted, refused, refusedPerIp, refusedDenied } = front.counterIds;
+    const address = this.#needsAddress ? parseAddress(socket.remoteAddr.hostname) : null;
+    if (this.#needsAddress && !filter.admits(address)) {
+      this.counters.add(refusedDenied);
+      socket.close();
+      return;
+    }
+    const ticket = census.tryEnter(address);
+    if (ticket === CENSUS_FULL || ticket === CENSUS_FULL_FOR_ADDRESS) {
+      this.counters.add(ticket === CENSUS_FULL ? refused : refusedPerIp);
       void this.#refusals.refuse(socket, front.fullReply);
       return;
     }
-    const connection = new Connection(socket, front, this, this.#options.nextConnectionId());
+    const connection = new Connection(socket, front, this, nextConnectionId());
     this.counters.add(accepted);
-    void this.#run(connection);
+    void this.#run(connection, ticket);
   }
 
   /** One pass over all connections: the clock, and whose time is up. */
   sweep(): void {
     this.nowMs = this.#now();
     for (const connection of this.#connections) connection.sweep(this.nowMs);
+    this.#publishMemory();
   }
 
   /** See {@link ConnectionHost.countRead}. */
@@ -177,14 +217,22 @@ export class ConnectionSet implements ConnectionHost, Disposable {
     clearInterval(this.#sweepTimer);
     this.#refusals.close();
     for (const connection of this.#connections) connection.close();
+    this.#publishMemory();
   }
 
-  async #run(connection: Connection): Promise<void> {
+  #publishMemory(): void {
+    const { heldBytes } = this.memory;
+    this.counters.add(CounterIndex.CLIENT_MEMORY_BYTES, heldBytes - this.#publishedBytes);
+    this.#publishedBytes = heldBytes;
+  }
+
+  async #run(connection: Connection, ticket: number): Promise<void> {
     const { active } = connection.front.counterIds;
     this.#connections.add(connection);
     this.counters.add(active, 1);
     await connection.run();
     this.#connections.delete(connection);
+    this.#options.census.leave(ticket);
     this.counters.add(active, -1);
   }
 }

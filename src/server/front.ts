@@ -12,7 +12,8 @@ import type { Session } from "../protocol/session.ts";
  * Where a front's connections are counted: ids of the thread's counter block, as in
  * `PROTOCOL_COUNTERS` of the metrics.
  *
- * Shape: `{ accepted: 16, active: 17, refused: 18, bytesRead: 20, bytesWritten: 21 }`.
+ * Shape: `{ accepted: 16, active: 17, refused: 18, refusedPerIp: 22, refusedDenied: 23,
+ * bytesRead: 20, bytesWritten: 21 }`.
  */
 export interface FrontCounterIds {
   /** Connections let in since start. */
@@ -21,6 +22,10 @@ export interface FrontCounterIds {
   readonly active: number;
   /** Connections turned away at the cap. */
   readonly refused: number;
+  /** Connections turned away at the cap of their address. */
+  readonly refusedPerIp: number;
+  /** Connections turned away because of their address. */
+  readonly refusedDenied: number;
   /** Bytes read from clients. */
   readonly bytesRead: number;
   /** Bytes written to clients. */
@@ -41,9 +46,15 @@ export interface Front {
   readonly idleTimeoutMs: number;
   /** Unit: ms that a request's head may take to arrive, from its first byte; 0 = any time. */
   readonly headTimeoutMs: number;
+  /**
+   * Slowest transfer of a request's body, or of a reply, that is put up with; 0 = any.
+   *
+   * Unit: bytes per second.
+   */
+  readonly minTransferRate: number;
   /** Sent before closing a connection whose request did not arrive in time; may be empty. */
   readonly timeoutReply: Uint8Array<ArrayBuffer>;
-  /** Sent before closing a connection above `--max-connections`; may be empty. */
+  /** Sent before closing a connection above one of the caps; may be empty. */
   readonly fullReply: Uint8Array<ArrayBuffer>;
   /** Where its connections are counted. */
   readonly counterIds: FrontCounterIds;

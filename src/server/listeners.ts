@@ -72,6 +72,7 @@ export class Listeners implements AsyncDisposable {
         new AcceptLoop(listener, {
           onConnection: (socket) => connections.admit(socket, front),
           onAcceptError: (error) => this.#noteFailure(protocol, error),
+          turn: () => connections.park(performance.now()),
         }),
       );
     }

@@ -1,5 +1,5 @@
 /**
- * The shared memory of a server: metrics, store, channel.
+ * The shared memory of a server: metrics, store, channel, census.
  *
  * @module
  */
@@ -8,6 +8,7 @@ import { BoundedChannel } from "../channel/bounded_channel.ts";
 import { MetricsRegion } from "../metrics/region.ts";
 import { Store } from "../store/store.ts";
 import type { Config } from "./config.ts";
+import { ConnectionCensus } from "./connection_census.ts";
 import { StartError } from "./start_error.ts";
 
 /** Threads that serve connections: the main isolate. */
@@ -28,6 +29,8 @@ export interface SharedParts {
   readonly store: Store;
   /** Events that wait. */
   readonly channel: BoundedChannel;
+  /** Connections of all threads. */
+  readonly census: ConnectionCensus;
 }
 
 /**
@@ -50,6 +53,10 @@ export function createSharedParts(config: Config): SharedParts {
         threadCount,
       }, MAIN_THREAD_ID),
       channel: BoundedChannel.create({ capacity: config.channelCapacity }),
+      census: ConnectionCensus.create({
+        maxConnections: config.maxConnections,
+        maxPerAddress: config.maxConnectionsPerIp,
+      }),
     };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;

@@ -4,15 +4,17 @@
  * @module
  */
 
-import { getLogger } from "../base/log.ts";
+import { getLogger, type Logger } from "../base/log.ts";
 import { EventWaits } from "../command/event_waits.ts";
 import { makeCommandTable } from "../command/table.ts";
 import { CounterIndex, PROTOCOLS } from "../metrics/names.ts";
 import type { StoreFault } from "../store/locks.ts";
 import { WorkerPool, type WorkerPoolOptions } from "../worker/worker_pool.ts";
+import { AddressFilter } from "./address_filter.ts";
 import type { Config } from "./config.ts";
 import { ConnectionSet } from "./connection_set.ts";
 import { FairTurns } from "./fair_turns.ts";
+import type { Front } from "./front.ts";
 import { createFronts } from "./fronts.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { Listeners } from "./listeners.ts";
@@ -34,6 +36,9 @@ const LATE_REQUEST_GRACE_MS = 100;
 
 /** How long clients have to close their side when the server is done. Unit: ms. */
 const CLOSE_GRACE_MS = 50;
+
+/** Connections closed for their memory are logged at most this often. Unit: ms. */
+const MEMORY_LOG_INTERVAL_MS = 1000;
 
 /** Further wishes of whoever starts a server. */
 export interface StartOptions {
@@ -134,7 +139,7 @@ export async function startServer(
 
 function createConnectionSet(
   config: Config,
-  { metrics }: SharedParts,
+  { metrics, census }: SharedParts,
   turns: FairTurns,
 ): ConnectionSet {
   const log = getLogger("connection");
@@ -142,7 +147,9 @@ function createConnectionSet(
   const timeouts = [config.headerTimeoutMs, config.idleTimeoutMs, config.respIdleTimeoutMs];
   let lastConnectionId = 0;
   return new ConnectionSet({
-    maxConnections: config.maxConnections,
+    census,
+    filter: new AddressFilter(config.allow, config.deny),
+    maxMemoryBytes: Math.floor(config.maxClientMemoryBytes / IO_THREAD_COUNT),
     maxRequestBytes: config.maxRequestBytes,
     counters,
     turns,
@@ -152,7 +159,26 @@ function createConnectionSet(
       counters.add(CounterIndex.INTERNAL_ERRORS);
       log.error("session failed", { event: "session_failed", protocol, error });
     },
+    onMemoryShort: memoryShortLog(log),
   });
+}
+
+/** Clients that use up the memory are many at a time; the log needs one line a second. */
+function memoryShortLog(log: Logger): (front: Front, heldBytes: number) => void {
+  let closedCount = 0;
+  let nextLogAtMs = 0;
+  return ({ protocol }, heldBytes) => {
+    closedCount++;
+    const nowMs = performance.now();
+    if (nowMs < nextLogAtMs) return;
+    nextLogAtMs = nowMs + MEMORY_LOG_INTERVAL_MS;
+    log.debug("client memory is used up, the connection that held most is closed", {
+      event: "client_memory_short",
+      protocol,
+      held_bytes: heldBytes,
+      closed_count: closedCount,
+    });
+  };
 }
 
 function startPool(

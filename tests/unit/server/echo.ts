@@ -6,6 +6,8 @@
 
 import type { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
 import { type Session, SessionStep } from "../../../src/protocol/session.ts";
+import { AddressFilter } from "../../../src/server/address_filter.ts";
+import { ConnectionCensus } from "../../../src/server/connection_census.ts";
 import { AcceptLoop, type ConnectionSource } from "../../../src/server/accept_loop.ts";
 import { ConnectionSet } from "../../../src/server/connection_set.ts";
 import type { Front } from "../../../src/server/front.ts";
@@ -27,6 +29,8 @@ export interface EchoControl {
   closedCount: number;
   /** Errors that sessions threw. */
   failures: unknown[];
+  /** What connections held that were closed for it. */
+  closedForMemory: number[];
 }
 
 /**
@@ -80,6 +84,13 @@ export interface EchoServerOptions {
   maxRequestBytes?: number;
   idleTimeoutMs?: number;
   headTimeoutMs?: number;
+  minTransferRate?: number;
+  maxMemoryBytes?: number;
+  maxPerAddress?: number;
+  allow?: string[];
+  deny?: string[];
+  /** Clock of the sweeps, ms. */
+  now?: () => number;
   /** Wraps the listener. */
   source?: (listener: Deno.TcpListener) => ConnectionSource;
 }
@@ -87,19 +98,26 @@ export interface EchoServerOptions {
 /** A running echo server. */
 export class EchoServer implements AsyncDisposable {
   readonly port: number;
-  readonly control: EchoControl = { closedCount: 0, failures: [] };
+  readonly control: EchoControl = { closedCount: 0, failures: [], closedForMemory: [] };
   /** Counters by id, as connections count them. */
   readonly counts = new Map<number, number>();
   readonly acceptErrors: unknown[] = [];
   readonly connections: ConnectionSet;
+  readonly census: ConnectionCensus;
   readonly acceptLoop: AcceptLoop;
 
   constructor(options: EchoServerOptions = {}) {
     const { idleTimeoutMs = 0, headTimeoutMs = 0 } = options;
     const timeouts = [idleTimeoutMs, headTimeoutMs].filter((value) => value > 0);
     let id = 0;
-    this.connections = new ConnectionSet({
+    this.census = ConnectionCensus.create({
       maxConnections: options.maxConnections ?? 1000,
+      maxPerAddress: options.maxPerAddress ?? 0,
+    });
+    this.connections = new ConnectionSet({
+      census: this.census,
+      filter: new AddressFilter(options.allow ?? [], options.deny ?? []),
+      maxMemoryBytes: options.maxMemoryBytes ?? 1 << 26,
       maxRequestBytes: options.maxRequestBytes ?? 1 << 20,
       counters: {
         add: (counter, amount = 1) =>
@@ -108,12 +126,15 @@ export class EchoServer implements AsyncDisposable {
       shortestTimeoutMs: timeouts.length > 0 ? Math.min(...timeouts) : 0,
       nextConnectionId: () => ++id,
       onSessionFailure: (_front, error) => void this.control.failures.push(error),
+      onMemoryShort: (_front, heldBytes) => void this.control.closedForMemory.push(heldBytes),
+      ...(options.now === undefined ? {} : { now: options.now }),
     });
     const front: Front = {
       protocol: "http",
       createSession: () => new EchoSession(this.control),
       idleTimeoutMs,
       headTimeoutMs,
+      minTransferRate: options.minTransferRate ?? 0,
       timeoutReply: encoder.encode("too slow\n"),
       fullReply: encoder.encode("full\n"),
       counterIds: PROTOCOL_COUNTERS.http,
