@@ -18,11 +18,10 @@
  *   {@link ClientMemory.overdraw} does;
  * - a byte is in at most one block lent, and what was given back is not touched by who gave it.
  *
- * The pool makes no garbage, however many buffers grow and shrink. It may be in pieces when all of
- * it would be needed at once: small blocks, held for long, between larger free ones. A block of its
- * own is lent then, so that nobody can keep others from large requests by holding small pieces.
- * These are at most half of `maxBytes`, which bounds what the process keeps resident for clients to
- * one and a half times `maxBytes` (and what is overdrawn).
+ * The pool makes no garbage, however many buffers grow and shrink. It may be in pieces when most of
+ * it is needed at once: small blocks, held for long, between larger free ones. Then a block of its
+ * own is lent; an eighth of `maxBytes` is left for these. What the process keeps resident for its
+ * clients is therefore at most `maxBytes`, and what is overdrawn.
  *
  * @module
  */
@@ -44,8 +43,8 @@ assert(Number.isInteger(UNIT_SHIFT), "a unit is a power of two");
  */
 const SPARE_BLOCKS_MAX = 256;
 
-/** Part of `maxBytes` that blocks beside the pool may have. */
-const BESIDE_SHARE = 1 / 2;
+/** Part of `maxBytes` that is left for blocks beside the pool. */
+const BESIDE_SHARE = 1 / 8;
 
 /**
  * Lends memory to the buffers of connections, within a bound.
@@ -75,6 +74,7 @@ export class ClientMemory {
   readonly #pool: ArrayBuffer;
   readonly #blocks: BuddyAllocator;
   readonly #spares: Uint8Array<ArrayBuffer>[] = [];
+  readonly #maxBesideBytes: number;
   #besideBytes = 0;
 
   /**
@@ -83,20 +83,32 @@ export class ClientMemory {
    * @param maxBytes what may be lent at a time; a multiple of 4 KiB is used
    */
   constructor(maxBytes: number) {
-    const unitCount = Math.floor(maxBytes / UNIT_BYTES);
-    this.maxBytes = unitCount * UNIT_BYTES;
-    this.#pool = new ArrayBuffer(this.maxBytes);
-    this.#blocks = new BuddyAllocator(unitCount);
+    this.maxBytes = roundDown(maxBytes);
+    this.#pool = new ArrayBuffer(roundDown(maxBytes * (1 - BESIDE_SHARE)));
+    this.#maxBesideBytes = this.maxBytes - this.#pool.byteLength;
+    this.#blocks = new BuddyAllocator(this.#pool.byteLength / UNIT_BYTES);
   }
 
   /** Whether more is lent than there should be. */
   get isOverdrawn(): boolean {
-    return this.heldBytes > this.maxBytes;
+    return this.heldBytes > this.maxBytes || this.#besideBytes > this.#maxBesideBytes;
   }
 
-  /** Blocks beside the pool. Unit: bytes. */
-  get besideBytes(): number {
-    return this.#besideBytes;
+  /** What may still be lent. Unit: bytes. */
+  get freeBytes(): number {
+    return this.isOverdrawn ? 0 : this.maxBytes - this.heldBytes;
+  }
+
+  /**
+   * What would have to come back for `byteCount` bytes to be free; not positive when they are.
+   *
+   * That they are does not mean that they are in one piece.
+   */
+  shortBytes(byteCount: number): number {
+    return Math.max(
+      this.heldBytes + byteCount - this.maxBytes,
+      this.#besideBytes - this.#maxBesideBytes,
+    );
   }
 
   /** Length of the block that {@link ClientMemory.tryTake} gives for `byteCount` bytes. */
@@ -184,7 +196,7 @@ export class ClientMemory {
   }
 
   #tryTakeBeside(blockBytes: number): Uint8Array<ArrayBuffer> | undefined {
-    if (this.#besideBytes + blockBytes > this.maxBytes * BESIDE_SHARE) return undefined;
+    if (this.#besideBytes + blockBytes > this.#maxBesideBytes) return undefined;
     return this.overdraw(blockBytes);
   }
 
@@ -192,4 +204,8 @@ export class ClientMemory {
     for (const spare of this.#spares) this.#blocks.give(spare.byteOffset >>> UNIT_SHIFT);
     this.#spares.length = 0;
   }
+}
+
+function roundDown(byteCount: number): number {
+  return Math.floor(byteCount / UNIT_BYTES) * UNIT_BYTES;
 }

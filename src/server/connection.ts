@@ -282,7 +282,6 @@ export class Connection implements MemoryHolder {
       this.#pace.earn(byteCount, host.nowMs);
       this.#state = ConnectionState.ANSWERING;
       this.batchCount++;
-      if (host.memory.isOverdrawn && !await this.#waitForOthers()) return false;
       const step = await this.#answer();
       if (this.#isOver()) return false;
       if (step === SessionStep.CLOSE) return true;
@@ -295,17 +294,15 @@ export class Connection implements MemoryHolder {
   }
 
   /**
-   * Waits until what others have overdrawn is made good: one overdraft at a time, see
+   * Waits until what others have overdrawn may be made good: one overdraft at a time, see
    * {@link MemoryPressure}.
    *
-   * @returns false when the connection was closed meanwhile
+   * @throws {Deno.errors.Interrupted} when the connection was closed meanwhile
    */
-  async #waitForOthers(): Promise<boolean> {
+  async #waitForOthers(): Promise<void> {
     this.#pace.end();
-    do await this.#host.pressure.waitForRoom(this, BATCH_ROOM_BYTES); while (
-      this.#host.memory.isOverdrawn && !this.#isOver()
-    );
-    return !this.#isOver();
+    if (!this.#isOver()) await this.#host.pressure.waitForRoom(this, BATCH_ROOM_BYTES);
+    if (this.#isOver()) throw new Deno.errors.Interrupted("closed while it waited for memory");
   }
 
   /**
@@ -317,8 +314,9 @@ export class Connection implements MemoryHolder {
     // What the client sends now, we do not take: its pace is none of its fault.
     this.#pace.end();
     do {
-      await this.#host.pressure.waitForRoom(this, this.#input.wantedBytes);
+      // Also before the first time: it may have been closed while it waited for its turn.
       if (this.#state !== ConnectionState.READING) return false;
+      await this.#host.pressure.waitForRoom(this, this.#input.wantedBytes);
     } while (!this.#input.tryMakeRoom());
     this.#noteRequestStart();
     return true;
@@ -331,6 +329,8 @@ export class Connection implements MemoryHolder {
     const startedAtMs = this.#clockMs = performance.now();
     for (;;) {
       let step: SessionStep;
+      // Nothing may come between the last look and the batch: many are told at once.
+      while (this.#host.memory.isOverdrawn) await this.#waitForOthers();
       this.#executing = true;
       try {
         const result = this.#session.process(this.#input, output);

@@ -64,10 +64,12 @@ export class MemoryPressure<Holder extends MemoryHolder> {
   waitForRoom(holder: MemoryHolder, byteCount: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiters.push({ holder, byteCount, resume: resolve });
-    this.#memory.onGiven = () => this.#serve();
+    const memory = this.#memory;
+    memory.onGiven = () => this.#serve();
     this.relieve();
-    // There is enough, in pieces, and nobody leaves: without this it could wait for ever.
-    if (this.#leaving.size === 0 && this.#waiters.length === 1) this.#closeGreediest();
+    // There is enough, but in pieces: somebody has to go all the same.
+    const isInPieces = memory.shortBytes(byteCount) <= 0;
+    if (isInPieces && this.#leaving.size === 0) this.#closeGreediest();
     return promise;
   }
 
@@ -106,18 +108,20 @@ export class MemoryPressure<Holder extends MemoryHolder> {
     let comingBytes = 0;
     for (const holder of this.#leaving) comingBytes += holder.heldBytes;
     const wantedBytes = this.#waiters[0]?.byteCount ?? 0;
-    return this.#memory.heldBytes - comingBytes + wantedBytes - this.#memory.maxBytes;
+    return this.#memory.shortBytes(wantedBytes) - comingBytes;
   }
 
   /** Lets those go on for whom there is room, and makes room for the first of the others. */
   #serve(): void {
-    let freeBytes = this.#memory.maxBytes - this.#memory.heldBytes;
-    this.#waiters = this.#waiters.filter((waiter) => {
-      if (waiter.byteCount > freeBytes) return true;
-      freeBytes -= waiter.byteCount;
-      waiter.resume();
-      return false;
-    });
+    let { freeBytes } = this.#memory;
+    if (freeBytes > 0) {
+      this.#waiters = this.#waiters.filter((waiter) => {
+        if (waiter.byteCount > freeBytes) return true;
+        freeBytes -= waiter.byteCount;
+        waiter.resume();
+        return false;
+      });
+    }
     this.#rest();
     if (this.#waiters.length > 0) this.relieve();
   }

@@ -94,3 +94,32 @@ Deno.test("AcceptLoop: clients that reset before they are accepted do no harm", 
   await client.send("here\n");
   assert.equal(await client.readUntil("\n"), "here\n");
 });
+
+Deno.test("AcceptLoop: of very many that wait it takes some, then lets others have their turn", async () => {
+  const { promise: closed, reject: close } = Promise.withResolvers<Deno.TcpConn>();
+  const socket = { setNoDelay: () => {}, close: () => {} } as unknown as Deno.TcpConn;
+  let acceptCount = 0;
+  let turnCount = 0;
+  let turn = Promise.withResolvers<void>();
+  const loop = new AcceptLoop({
+    accept: () => acceptCount++ < 1000 ? Promise.resolve(socket) : closed,
+    close: () => close(new Deno.errors.BadResource("Listener has been closed")),
+  }, {
+    onConnection: () => {},
+    onAcceptError: () => {},
+    turn: () => {
+      turnCount++;
+      return turn.promise;
+    },
+  });
+  await eventually(() => turnCount === 1, "the first turn");
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.ok(acceptCount < 100, `${acceptCount} accepts before the first turn`);
+  const first = turn;
+  turn = Promise.withResolvers<void>();
+  turn.resolve();
+  first.resolve();
+  await eventually(() => acceptCount === 1001, "all accepts");
+  assert.ok(turnCount > 10, `${turnCount} turns`);
+  await loop[Symbol.asyncDispose]();
+});

@@ -15,6 +15,9 @@ import { listen } from "../../../src/server/listen.ts";
 import { PROTOCOL_COUNTERS } from "../../../src/metrics/names.ts";
 
 const NEWLINE = 0x0a;
+
+/** A line that begins with `=` has no head: all of it is body. */
+const BODY_MARK = 0x3d;
 const encoder = new TextEncoder();
 
 /** Hooks of a test into its sessions. */
@@ -29,6 +32,8 @@ export interface EchoControl {
   closedCount: number;
   /** Errors that sessions threw. */
   failures: unknown[];
+  /** Called whenever a session is asked to process. */
+  onProcess?: () => void;
   /** What connections held that were closed for it. */
   closedForMemory: number[];
 }
@@ -48,10 +53,15 @@ export class EchoSession implements Session {
   }
 
   process(input: InputBuffer, output: ByteWriter): SessionStep | Promise<SessionStep> {
+    this.#control.onProcess?.();
+    this.midBody = false;
     while (input.start < input.end) {
       const lineEnd = input.bytes.indexOf(NEWLINE, input.start);
       this.midRequest = lineEnd < 0 || lineEnd >= input.end;
-      if (this.midRequest) return SessionStep.NEED_INPUT;
+      if (this.midRequest) {
+        this.midBody = input.bytes[input.start] === BODY_MARK;
+        return SessionStep.NEED_INPUT;
+      }
       const line = new TextDecoder().decode(input.bytes.subarray(input.start, lineEnd));
       if (line === "flush" && this.#flushes++ < (this.#control.flushes ?? 0)) {
         output.ascii(`part ${this.#flushes}\n`);
