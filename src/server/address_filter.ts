@@ -27,6 +27,8 @@ export class AddressFilter {
   readonly #denied: readonly Network[];
 
   /**
+   * Reads the lists.
+   *
    * @param allow networks in CIDR notation; empty = all
    * @param deny networks in CIDR notation
    */

@@ -54,10 +54,10 @@ assert(HEADER_BYTES / 4 > OPEN_WORD, "the header has room for its words");
 assert(ADDRESS_BYTES / 4 === COUNT, "an entry starts with its address");
 
 /** {@link ConnectionCensus.tryEnter}: there are as many connections as there may be. */
-export const CENSUS_FULL = -2;
+export const CENSUS_FULL: number = -2;
 
 /** {@link ConnectionCensus.tryEnter}: this address has as many connections as it may have. */
-export const CENSUS_FULL_FOR_ADDRESS = -3;
+export const CENSUS_FULL_FOR_ADDRESS: number = -3;
 
 /** A ticket of a connection that is not counted by address. */
 const NO_ENTRY = -1;

@@ -44,6 +44,8 @@ export class MemoryPressure<Holder extends MemoryHolder> {
   readonly #leaving = new Set<MemoryHolder>();
 
   /**
+   * Watches over `memory`.
+   *
    * @param holders the thread's open connections
    * @param onClosed told of each connection that was closed for its memory, before it is
    */

@@ -36,6 +36,8 @@ export class TransferPace {
   readonly #msPerByte: number;
 
   /**
+   * Makes a pace that measures nothing yet.
+   *
    * @param minRate bytes a second; 0 = any
    */
   constructor(minRate: number) {

@@ -71,10 +71,11 @@ Deno.test("Connection: replies that nobody takes overdraw memory one at a time",
     wasOverdrawn ||= memory.isOverdrawn;
   };
   using greedy = new DisposableStack();
-  for (let i = 0; i < 12; i++) {
-    const client = greedy.use(await RawClient.connect(server.port));
-    await client.send("big\nbig\nbig\n");
-  }
+  const clients: RawClient[] = [];
+  for (let i = 0; i < 12; i++) clients.push(greedy.use(await RawClient.connect(server.port)));
+  await eventually(() => server.counts.get(active) === 12, "twelve connections");
+  // All together, so that many batches could begin before the first overdraft is made good.
+  await Promise.all(clients.map((client) => client.send("big\nbig\nbig\n")));
   await eventually(() => (server.counts.get(bytesRead) ?? 0) >= 12 * 12, "all requests");
   await eventually(() => server.control.closedForMemory.length > 0, "the first end");
   using modest = await RawClient.connect(server.port);
