@@ -145,3 +145,56 @@ Deno.test("server: survives having no file descriptor left, and serves again whe
   await next.send(HEALTH);
   assert.equal((await next.readHttpReply()).status, 200);
 });
+
+Deno.test("server: addresses are filtered and counted over all listeners", async () => {
+  await using strict = await ServerProcess.start(["--max-connections-per-ip", "2"]);
+  using http = await RawClient.connect(strict.port("http"));
+  using resp = await RawClient.connect(strict.port("resp"));
+  await http.send(HEALTH);
+  await resp.send(respCommand("PING"));
+  await Promise.all([http.readHttpReply(), resp.read(7)]);
+  using third = await RawClient.connect(strict.port("http"));
+  await third.send(HEALTH);
+  const refusal = await third.readHttpReply();
+  assert.equal(refusal.status, 503);
+  assert.equal(refusal.body, `{"status":"rejected","reason":"too_many_connections"}`);
+  await http.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const metrics = (await http.readHttpReply()).body;
+  assert.match(metrics, /refused_total\{protocol="http",reason="max_connections_per_ip"\} 1\n/);
+
+  await using closed = await ServerProcess.start([
+    ...["--allow", "127.0.0.0/8,10.0.0.0/8", "--deny", "127.0.0.1"],
+  ]);
+  using denied = await RawClient.connect(closed.port("resp"));
+  assert.equal(await denied.readToEnd(), "");
+});
+
+Deno.test("server: a hundred half requests of 1 MB do not make it large (C13)", async () => {
+  await using server = await ServerProcess.start();
+  using watcher = await RawClient.connect(server.port("http"));
+  const read = async (series: string): Promise<number> => {
+    await watcher.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    const { body } = await watcher.readHttpReply();
+    const line = body.split("\n").find((line) => line.startsWith(`${series} `));
+    return Number(line?.split(" ")[1] ?? assert.fail(`no ${series}`));
+  };
+  const closedByMemory = 'sluice_connections_closed_total{reason="client_memory"}';
+  const beforeBytes = await read("process_resident_memory_bytes");
+  using attackers = new DisposableStack();
+  const head = "POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n";
+  const piece = head + "x".repeat(999_000);
+  const sending: Promise<unknown>[] = [];
+  for (let i = 0; i < 100; i++) {
+    const attacker = attackers.use(await RawClient.connect(server.port("http")));
+    sending.push(attacker.send(piece).catch(() => {}));
+  }
+  for (let round = 0; await read(closedByMemory) < 30; round++) {
+    assert.ok(round < 1000, "those that are too many are closed");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.ok(await read("sluice_client_memory_bytes") <= 64 * 2 ** 20);
+  const growthBytes = await read("process_resident_memory_bytes") - beforeBytes;
+  assert.ok(growthBytes < 100 * 2 ** 20, `it grew by ${growthBytes} bytes`);
+  attackers.dispose();
+  await Promise.all(sending);
+});
