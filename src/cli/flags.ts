@@ -324,7 +324,7 @@ export const FLAGS: readonly Flag[] = [
     group: CLIENTS,
     summary:
       "bytes a second that an HTTP or Protobuf client must send or take of a request or reply, " +
-      "after 5 seconds; 0 means any",
+      "after a few seconds; 0 means any",
     fields: ["minTransferRate"],
     read: size("minTransferRate"),
     show: (config) => formatSize(config.minTransferRate),
