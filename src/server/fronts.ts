@@ -234,6 +234,7 @@ function createProtoFront(
     createSession: (origin) => new ProtoSession(service, origin),
     idleTimeoutMs: config.idleTimeoutMs,
     headTimeoutMs: config.headerTimeoutMs,
+    minTransferRate: config.minTransferRate,
     timeoutReply: timeout,
     fullReply: full,
     counterIds: PROTOCOL_COUNTERS.proto,
