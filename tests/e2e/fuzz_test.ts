@@ -1,0 +1,17 @@
+// deno-lint-ignore-file no-console -- the seed and the throughput are for who runs it
+import { FUZZ_PROTOCOLS } from "../helpers/fuzz/protocols.ts";
+import { fuzzOptions, fuzzServer } from "../helpers/fuzz/run.ts";
+
+/** Elsewhere, every connection that is over keeps its port for minutes. */
+const SEQUENCES = Deno.build.os === "linux" ? 100_000 : 5_000;
+
+for (const protocol of FUZZ_PROTOCOLS) {
+  Deno.test(`fuzz: ${protocol.name} takes ${SEQUENCES} mutated sequences without harm (P4)`, async () => {
+    const options = fuzzOptions(SEQUENCES);
+    console.log(`SLUICE_FUZZ_SEED=${options.seed}`);
+    const beganAtMs = performance.now();
+    const tally = await fuzzServer(protocol, options);
+    const seconds = (performance.now() - beganAtMs) / 1000;
+    console.log(`${JSON.stringify(tally)} in ${seconds.toFixed(1)} s`);
+  });
+}

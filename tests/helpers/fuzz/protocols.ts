@@ -1,0 +1,250 @@
+/**
+ * What the fuzzer knows of each protocol: one row each.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import * as httpEvents from "../../cases/http_events.ts";
+import * as httpRequests from "../../cases/http_requests.ts";
+import * as respCases from "../../cases/resp_cases.ts";
+import { parseHttpReplies } from "../http_reply_parser.ts";
+import { RawClient, respCommand } from "../raw_client.ts";
+import { parseRespReplies } from "../resp_reply_parser.ts";
+import type { FuzzMaterial } from "./mutate.ts";
+
+/** A protocol to fuzz. */
+export interface FuzzProtocol extends FuzzMaterial {
+  /** Its name, as the server's log has it. */
+  readonly name: "http" | "resp";
+  /**
+   * Takes everything received apart.
+   *
+   * @param cutOff the connection was reset, so the last reply may not be whole
+   * @returns how many replies there were
+   * @throws when one is malformed
+   */
+  countReplies(received: Uint8Array, sent: Uint8Array, cutOff: boolean): number;
+  /** Fails unless the server answers a valid request as it should. */
+  probe(port: number): Promise<void>;
+}
+
+/** All of them. */
+export const FUZZ_PROTOCOLS: readonly FuzzProtocol[] = [
+  {
+    name: "http",
+    corpus: httpCorpus(),
+    tokens: [
+      ...[
+        "\r\n",
+        "\n",
+        "\r",
+        "\0",
+        " ",
+        "\t",
+        ":",
+        "\r\n\r\n",
+        "\r\n ",
+        "\x7f",
+        "\xff",
+        "%",
+        "%00",
+      ],
+      ...["Host: localhost\r\n", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"],
+      ...["Connection: close\r\n", "Connection: keep-alive\r\n", "Expect: 100-continue\r\n"],
+      ...["0\r\n\r\n", "5\r\nhello\r\n", "ffffffffffffffff\r\n", "Origin: http://evil.example\r\n"],
+      ...[
+        "HEAD ",
+        "OPTIONS * ",
+        "HTTP/1.0",
+        "HTTP/1.1",
+        "HTTP/2.0",
+        "/users/",
+        "/keys/",
+        "?wait=1",
+      ],
+    ].map(bytesOf),
+    countReplies: (received, sent, cutOff) =>
+      parseHttpReplies(textOf(received), {
+        headPossible: textOf(sent).includes("HEAD"),
+        cutOff,
+      }).length,
+    probe: async (port) => {
+      using client = await RawClient.connect(port);
+      await client.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      const { status, body } = await client.readHttpReply();
+      assert.deepEqual([status, body], [200, `{"status":"ok"}`]);
+    },
+  },
+  {
+    name: "resp",
+    corpus: respCorpus(),
+    tokens: [
+      ...[
+        "\r\n",
+        "\n",
+        "\r",
+        "\0",
+        "*",
+        "$",
+        "*0\r\n",
+        "*-1\r\n",
+        "$-1\r\n",
+        "$0\r\n\r\n",
+        '"',
+        "'",
+      ],
+      ...[
+        "*3\r\n",
+        "$5\r\n",
+        "*1\r\n$4\r\nPING\r\n",
+        "PING\r\n",
+        "HELLO 3\r\n",
+        "HELLO 2\r\n",
+        "\xff",
+      ],
+      ...[
+        "SET",
+        "GET",
+        "EVENT",
+        "CLIENT REPLY OFF\r\n",
+        "CLIENT REPLY ON\r\n",
+        "SELECT 1\r\n",
+        "EX",
+      ],
+    ].map(bytesOf),
+    countReplies: (received, sent, cutOff) =>
+      parseRespReplies(textOf(received), {
+        version: /hello/i.test(textOf(sent)) ? "either" : 2,
+        cutOff,
+      }).length,
+    probe: async (port) => {
+      using client = await RawClient.connect(port);
+      await client.send(respCommand("ECHO", "still here"));
+      assert.equal(await client.read(17), "$10\r\nstill here\r\n");
+    },
+  },
+];
+
+/** Every request of the case files, and the requests of every route. */
+function httpCorpus(): Uint8Array[] {
+  const texts: string[] = [];
+  for (const { text } of casesOf<{ text: string }>(httpRequests)) texts.push(text);
+  const requests = casesOf<{ body: string | Uint8Array }>(httpEvents).map(({ body }) => body);
+  const head = "Host: localhost\r\n";
+  for (
+    const path of ["/", "/health", "/ready", "/metrics", "/users/alice", "/keys/a", "/keys?match=*"]
+  ) {
+    for (const method of ["GET", "HEAD", "OPTIONS", "DELETE"]) {
+      texts.push(`${method} ${path} HTTP/1.1\r\n${head}\r\n`);
+    }
+  }
+  texts.push(`GET /metrics HTTP/1.1\r\n${head}Accept: application/json\r\n\r\n`);
+  texts.push(`PUT /keys/a%20b?ttl=1s HTTP/1.1\r\n${head}Content-Length: 3\r\n\r\nabc`);
+  texts.push(
+    `POST /events HTTP/1.1\r\n${head}Content-Type: application/x-ndjson\r\nContent-Length: 90\r\n\r\n` +
+      `{"user":"alice","action":"buy","amount":1}\n{"user":"alice","action":"buy","amount":1}\nnope`,
+  );
+  const corpus = texts.map(bytesOf);
+  for (const body of requests) {
+    const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
+    corpus.push(
+      Uint8Array.from([
+        ...bytesOf(`POST /events HTTP/1.1\r\n${head}Content-Length: ${bytes.length}\r\n\r\n`),
+        ...bytes,
+      ]),
+    );
+  }
+  return corpus;
+}
+
+/** Every conversation of the case files, and every command with a few arguments. */
+function respCorpus(): Uint8Array[] {
+  const texts: string[] = [];
+  for (const { request } of casesOf<{ request: string }>(respCases)) texts.push(request);
+  const commands = [
+    ...[
+      "PING",
+      "PING hi",
+      "ECHO hi",
+      "HELLO",
+      "HELLO 3",
+      "HELLO 2 SETNAME me",
+      "HELLO 4",
+      "SELECT 3",
+    ],
+    ...[
+      "SELECT 99",
+      "GET a",
+      "SET a 1",
+      "SET a b EX 10 GET",
+      "SET a b PX 1 NX",
+      "SET a b KEEPTTL XX",
+    ],
+    ...[
+      "INCR a",
+      "DECR a",
+      "INCRBY a 5",
+      "DECRBY a 9223372036854775807",
+      "DEL a b c",
+      "EXISTS a a b",
+    ],
+    ...[
+      "DBSIZE",
+      "INFO",
+      "INFO server",
+      "COMMAND",
+      "COMMAND COUNT",
+      "COMMAND INFO get",
+      "COMMAND DOCS",
+    ],
+    ...[
+      "CONFIG GET *",
+      "CLIENT ID",
+      "CLIENT SETNAME x",
+      "CLIENT GETNAME",
+      "CLIENT INFO",
+      "CLIENT LIST",
+    ],
+    ...[
+      "CLIENT REPLY SKIP",
+      "CLIENT SETINFO lib-name x",
+      "EVENT alice buy 1",
+      "EVENT alice buy 1 ID i",
+    ],
+    ...[
+      "EVENT alice buy 1 WAIT 10",
+      "BALANCE alice",
+      "AUTH x",
+      "AUTH a b",
+      "RESET",
+      "QUIT",
+      "NOPE a b",
+    ],
+  ];
+  for (const command of commands) {
+    texts.push(respCommand(...command.split(" ")), `${command}\r\n`);
+  }
+  return texts.map(bytesOf);
+}
+
+/** What the arrays that a case file exports have in them; the largest are left out. */
+function casesOf<T extends object>(module: object): T[] {
+  const lists = Object.values(module).filter((value): value is T[] => Array.isArray(value));
+  const cases = lists.flat().filter((one) => JSON.stringify(one).length < 80_000);
+  assert.ok(cases.length > 20, "the case file has cases");
+  return cases;
+}
+
+function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+/** One character per byte. */
+function textOf(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8192) {
+    text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  }
+  return text;
+}

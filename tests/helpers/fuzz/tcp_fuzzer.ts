@@ -1,0 +1,173 @@
+/**
+ * Sends mutated sequences to a server over TCP, and looks at everything that comes back.
+ *
+ * Case `n` of a seed is the same whatever ran before it, so a find is replayed alone.
+ *
+ * @module
+ */
+
+import { setImmediate } from "node:timers/promises";
+import { concatenate, nextSequence } from "./mutate.ts";
+import type { FuzzProtocol } from "./protocols.ts";
+import { Random } from "./random.ts";
+
+/** A fuzz run. */
+export interface FuzzPlan {
+  readonly protocol: FuzzProtocol;
+  readonly port: number;
+  readonly seed: number;
+  /** First case. */
+  readonly firstCase: number;
+  /** Sequences to send at least. */
+  readonly sequenceCount: number;
+  /** Connections at a time. */
+  readonly connectionCount: number;
+  /** Longest that a connection may take to end. Unit: ms. */
+  readonly patienceMs: number;
+  /** Told now and then how many sequences were sent. */
+  readonly onProgress?: (sequenceCount: number) => void;
+}
+
+/** What a run saw. */
+export interface FuzzTally {
+  /** Connections. */
+  cases: number;
+  sequences: number;
+  replies: number;
+  bytesSent: number;
+  bytesReceived: number;
+  /** Connections that the server reset. */
+  resets: number;
+}
+
+/** A sequence that the server did not take as it should. */
+export class FuzzFind extends Error {
+  /** Says how to see it again. */
+  constructor({ protocol, seed }: FuzzPlan, caseIndex: number, sent: Uint8Array, reason: unknown) {
+    const text = JSON.stringify(String.fromCharCode(...sent.subarray(0, 4000)));
+    super(
+      `${protocol.name}, SLUICE_FUZZ_SEED=${seed} SLUICE_FUZZ_FROM=${caseIndex} ` +
+        `SLUICE_FUZZ_COUNT=1: ${reason}\nsent ${sent.length} bytes: ${text}`,
+    );
+  }
+}
+
+/** How a connection ends from our side. */
+const Ending = { HALF_CLOSE: 0, ABRUPT: 1, WAIT: 2 } as const;
+
+/**
+ * Runs until enough sequences were sent.
+ *
+ * @throws {FuzzFind} at the first malformed reply or connection that does not end
+ */
+export async function fuzzOverTcp(plan: FuzzPlan): Promise<FuzzTally> {
+  const tally = { cases: 0, sequences: 0, replies: 0, bytesSent: 0, bytesReceived: 0, resets: 0 };
+  let nextCase = plan.firstCase;
+  let nextProgress = 10_000;
+  const work = async (): Promise<void> => {
+    while (tally.sequences < plan.sequenceCount) {
+      await runCase(plan, nextCase++, tally);
+      if (tally.sequences < nextProgress) continue;
+      nextProgress += 10_000;
+      plan.onProgress?.(tally.sequences);
+    }
+  };
+  await Promise.all(Array.from({ length: plan.connectionCount }, work));
+  return tally;
+}
+
+async function runCase(plan: FuzzPlan, caseIndex: number, tally: FuzzTally): Promise<void> {
+  const { protocol, port, seed, patienceMs } = plan;
+  const random = new Random(
+    Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(caseIndex, 0xc2b2ae35),
+  );
+  const sequences: Uint8Array[] = [];
+  do sequences.push(nextSequence(random, protocol)); while (!random.oneIn(2));
+  const sent = concatenate(sequences);
+  tally.cases++;
+  tally.sequences += sequences.length;
+  tally.bytesSent += sent.length;
+  const ending = random.oneIn(20)
+    ? Ending.ABRUPT
+    : random.oneIn(100)
+    ? Ending.WAIT
+    : Ending.HALF_CLOSE;
+  const socket = await Deno.connect({ hostname: "127.0.0.1", port });
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    closeQuietly(socket);
+  }, patienceMs);
+  try {
+    const sending = send(socket, sent, random, ending);
+    const { bytes, isReset } = await readAll(socket);
+    await sending;
+    if (isLate) {
+      throw `not ended after ${patienceMs} ms, ending ${ending}, got ${bytes.length} bytes`;
+    }
+    tally.bytesReceived += bytes.length;
+    if (isReset) tally.resets++;
+    const cutOff = isReset || ending === Ending.ABRUPT;
+    tally.replies += protocol.countReplies(bytes, sent, cutOff);
+  } catch (error) {
+    throw new FuzzFind(plan, caseIndex, sent, error);
+  } finally {
+    clearTimeout(timer);
+    closeQuietly(socket);
+  }
+}
+
+/** Sends whole, in a few pieces or byte by byte, with and without pauses; then ends. */
+async function send(
+  socket: Deno.TcpConn,
+  bytes: Uint8Array<ArrayBuffer>,
+  random: Random,
+  ending: number,
+): Promise<void> {
+  const style = random.below(10);
+  const pieceBytes = style < 6 || bytes.length === 0
+    ? bytes.length
+    : style < 7 && bytes.length < 300
+    ? 1
+    : 1 + random.below(Math.min(bytes.length, 5000));
+  const pauses = random.oneIn(3);
+  try {
+    for (let at = 0; at < bytes.length;) {
+      const piece = bytes.subarray(
+        at,
+        at + (pieceBytes === 1 ? 1 : 1 + random.below(pieceBytes * 2)),
+      );
+      let written = 0;
+      while (written < piece.length) written += await socket.write(piece.subarray(written));
+      at += piece.length;
+      if (pauses) await setImmediate();
+    }
+    if (ending === Ending.HALF_CLOSE) await socket.closeWrite();
+    if (ending === Ending.ABRUPT) closeQuietly(socket);
+  } catch {
+    // The server has ended the connection before everything was sent, as it may.
+  }
+}
+
+async function readAll(socket: Deno.TcpConn): Promise<{ bytes: Uint8Array; isReset: boolean }> {
+  const parts: Uint8Array[] = [];
+  for (;;) {
+    const room = new Uint8Array(8192);
+    let byteCount: number | null;
+    try {
+      byteCount = await socket.read(room);
+    } catch {
+      return { bytes: concatenate(parts), isReset: true };
+    }
+    if (byteCount === null) return { bytes: concatenate(parts), isReset: false };
+    parts.push(room.subarray(0, byteCount));
+  }
+}
+
+function closeQuietly(socket: Deno.TcpConn): void {
+  try {
+    socket.close();
+  } catch {
+    // Closed already.
+  }
+}

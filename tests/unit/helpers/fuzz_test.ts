@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { nextSequence } from "../../helpers/fuzz/mutate.ts";
+import { FUZZ_PROTOCOLS, type FuzzProtocol } from "../../helpers/fuzz/protocols.ts";
+import { Random } from "../../helpers/fuzz/random.ts";
+import { FuzzFind, fuzzOverTcp } from "../../helpers/fuzz/tcp_fuzzer.ts";
+
+/** Answers every read with `reply`; ends when the client does, unless it is told to hang. */
+async function serve(listener: Deno.TcpListener, reply: string, hangs: boolean): Promise<void> {
+  const open: Deno.TcpConn[] = [];
+  const room = new Uint8Array(65536);
+  const talk = async (socket: Deno.TcpConn): Promise<void> => {
+    try {
+      while (await socket.read(room) !== null) await socket.write(new TextEncoder().encode(reply));
+      if (!hangs) socket.close();
+    } catch {
+      // The client has gone.
+    }
+  };
+  const talks: Promise<void>[] = [];
+  try {
+    for (;;) {
+      const socket = await listener.accept();
+      open.push(socket);
+      talks.push(talk(socket));
+    }
+  } catch {
+    // The listener was closed.
+  }
+  for (const socket of open) {
+    try {
+      socket.close();
+    } catch {
+      // Closed already.
+    }
+  }
+  await Promise.all(talks);
+}
+
+async function fuzz(protocol: FuzzProtocol, reply: string, hangs = false): Promise<void> {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const serving = serve(listener, reply, hangs);
+  try {
+    await fuzzOverTcp({
+      ...{ protocol, port: listener.addr.port, seed: 1, firstCase: 0, sequenceCount: 50 },
+      ...{ connectionCount: 1, patienceMs: 500 },
+    });
+  } finally {
+    listener.close();
+    await serving;
+  }
+}
+
+const WELL = { http: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", resp: "+OK\r\n" };
+
+for (const protocol of FUZZ_PROTOCOLS) {
+  const well = WELL[protocol.name];
+  Deno.test(`fuzz: is content with a ${protocol.name} server that answers well`, async () => {
+    await fuzz(protocol, well);
+  });
+  Deno.test(`fuzz: finds a ${protocol.name} server whose replies are malformed`, async () => {
+    await assert.rejects(fuzz(protocol, well.replaceAll("\r", "")), FuzzFind);
+  });
+  Deno.test(`fuzz: finds a ${protocol.name} server that does not end`, async () => {
+    await assert.rejects(fuzz(protocol, well, true), /not ended/);
+  });
+  Deno.test(`fuzz: the same seed makes the same ${protocol.name} sequences`, () => {
+    const make = (seed: number): Uint8Array[] => {
+      const random = new Random(seed);
+      return Array.from({ length: 50 }, () => nextSequence(random, protocol));
+    };
+    assert.deepEqual(make(7), make(7));
+    assert.notDeepEqual(make(7), make(8));
+  });
+}
