@@ -11,12 +11,19 @@ import * as respCases from "../../cases/resp_cases.ts";
 import { parseHttpReplies } from "../http_reply_parser.ts";
 import { RawClient, respCommand } from "../raw_client.ts";
 import { parseRespReplies } from "../resp_reply_parser.ts";
+import type { ServerProcess } from "../server_process.ts";
 import type { FuzzMaterial } from "./mutate.ts";
 
 /** A protocol to fuzz. */
 export interface FuzzProtocol extends FuzzMaterial {
-  /** Its name, as the server's log has it. */
-  readonly name: "http" | "resp";
+  /** Its name in tests and reports. */
+  readonly name: string;
+  /** The port, as the server's log calls it. */
+  readonly port: Parameters<ServerProcess["port"]>[0];
+  /** Flags that the server needs. */
+  readonly flags?: readonly string[];
+  /** A reply that is well-formed, and one that is not. */
+  readonly samples: { readonly well: Uint8Array; readonly broken: Uint8Array };
   /**
    * Takes everything received apart.
    *
@@ -33,6 +40,11 @@ export interface FuzzProtocol extends FuzzMaterial {
 export const FUZZ_PROTOCOLS: readonly FuzzProtocol[] = [
   {
     name: "http",
+    port: "http",
+    samples: {
+      well: bytesOf("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+      broken: bytesOf("HTTP/1.1 200 OK\nContent-Length: 0\n\n"),
+    },
     corpus: httpCorpus(),
     tokens: [
       ...[
@@ -78,6 +90,8 @@ export const FUZZ_PROTOCOLS: readonly FuzzProtocol[] = [
   },
   {
     name: "resp",
+    port: "resp",
+    samples: { well: bytesOf("+OK\r\n"), broken: bytesOf("+OK\n") },
     corpus: respCorpus(),
     tokens: [
       ...[

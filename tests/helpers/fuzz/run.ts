@@ -41,16 +41,13 @@ export function fuzzOptions(sequenceCount: number): FuzzRunOptions {
 /**
  * Fuzzes one protocol; fails unless everything was answered or ended, nothing of the server broke,
  * and it serves on.
- *
- * @param flags further flags of the server
  */
 export async function fuzzServer(
   protocol: FuzzProtocol,
   options: FuzzRunOptions,
-  flags: readonly string[] = [],
 ): Promise<FuzzTally> {
-  await using server = await ServerProcess.start([...FLAGS, ...flags]);
-  const port = server.port(protocol.name);
+  await using server = await ServerProcess.start([...FLAGS, ...protocol.flags ?? []]);
+  const port = server.port(protocol.port);
   await protocol.probe(port);
   const tally = await fuzzOverTcp({
     protocol,

@@ -5,12 +5,12 @@ import { Random } from "../../helpers/fuzz/random.ts";
 import { FuzzFind, fuzzOverTcp } from "../../helpers/fuzz/tcp_fuzzer.ts";
 
 /** Answers every read with `reply`; ends when the client does, unless it is told to hang. */
-async function serve(listener: Deno.TcpListener, reply: string, hangs: boolean): Promise<void> {
+async function serve(listener: Deno.TcpListener, reply: Uint8Array, hangs: boolean): Promise<void> {
   const open: Deno.TcpConn[] = [];
   const room = new Uint8Array(65536);
   const talk = async (socket: Deno.TcpConn): Promise<void> => {
     try {
-      while (await socket.read(room) !== null) await socket.write(new TextEncoder().encode(reply));
+      while (await socket.read(room) !== null) await socket.write(reply);
       if (!hangs) socket.close();
     } catch {
       // The client has gone.
@@ -36,7 +36,7 @@ async function serve(listener: Deno.TcpListener, reply: string, hangs: boolean):
   await Promise.all(talks);
 }
 
-async function fuzz(protocol: FuzzProtocol, reply: string, hangs = false): Promise<void> {
+async function fuzz(protocol: FuzzProtocol, reply: Uint8Array, hangs = false): Promise<void> {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const serving = serve(listener, reply, hangs);
   try {
@@ -50,15 +50,13 @@ async function fuzz(protocol: FuzzProtocol, reply: string, hangs = false): Promi
   }
 }
 
-const WELL = { http: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", resp: "+OK\r\n" };
-
 for (const protocol of FUZZ_PROTOCOLS) {
-  const well = WELL[protocol.name];
+  const { well, broken } = protocol.samples;
   Deno.test(`fuzz: is content with a ${protocol.name} server that answers well`, async () => {
     await fuzz(protocol, well);
   });
   Deno.test(`fuzz: finds a ${protocol.name} server whose replies are malformed`, async () => {
-    await assert.rejects(fuzz(protocol, well.replaceAll("\r", "")), FuzzFind);
+    await assert.rejects(fuzz(protocol, broken), FuzzFind);
   });
   Deno.test(`fuzz: finds a ${protocol.name} server that does not end`, async () => {
     await assert.rejects(fuzz(protocol, well, true), /not ended/);
