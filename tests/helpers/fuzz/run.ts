@@ -53,7 +53,7 @@ export async function fuzzServer(
     protocol,
     port,
     connectionCount: 32,
-    patienceMs: 15_000,
+    patienceMs: 60_000,
     ...options,
   });
   await protocol.probe(port);
