@@ -25,6 +25,9 @@ const FLAGS = [
   ...["--channel-capacity", "16", "--workers", "1"],
 ];
 
+/** A client may ask to be told of an event's outcome within a minute, and leave. Unit: ms. */
+const GONE_PATIENCE_MS = 90_000;
+
 /** Reads the settings from the environment: `SLUICE_FUZZ_SEED`, `_FROM` and `_COUNT`. */
 export function fuzzOptions(sequenceCount: number): FuzzRunOptions {
   const setting = (name: string, otherwise: number): number => {
@@ -61,6 +64,7 @@ export async function fuzzServer(
     server.port("http"),
     "no connection being open",
     (metrics) => activeConnections(metrics) === 0,
+    GONE_PATIENCE_MS,
   );
   assert.equal(metrics.get("sluice_internal_errors_total"), 0);
   assert.equal(metrics.get("sluice_worker_deaths_total"), 0);
