@@ -53,10 +53,12 @@ export const SLOW_CLIENTS: Readonly<Record<"header" | "body" | "read" | "silent"
   },
   read: {
     name: "slow read",
+    wantsBigValue: true,
     groups: (server, scale) => [{
       ...{ port: server.port("http"), connectionCount: scale, readBytes: 20, dripMs: 300, ...TINY },
       opening: "",
-      filler: { text: "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", times: 20_000 },
+      // More than the system takes on its own: the server has to wait for the client.
+      filler: { text: "GET /keys/big HTTP/1.1\r\nHost: localhost\r\n\r\n", times: 8 },
     }],
   },
   silent: {

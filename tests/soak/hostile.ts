@@ -74,7 +74,8 @@ function note(
 
 async function slow(): Promise<void> {
   const { header, body, read } = SLOW_CLIENTS;
-  await using server = await ServerProcess.start(serverFlags);
+  await using server = await ServerProcess.start(["--max-request-bytes", "2mb", ...serverFlags]);
+  await storeBigValue(server);
   const groups = [header, body, read].flatMap((kind) => kind.groups(server, SLOW_CROWD));
   const { before, during, growthMib, metrics } = await runAttack(server, groups, SLOW_MS, 5000);
   const missed: string[] = [];
