@@ -7,8 +7,11 @@
 import assert from "node:assert/strict";
 import * as httpEvents from "../../cases/http_events.ts";
 import * as httpRequests from "../../cases/http_requests.ts";
+import * as protoCases from "../../cases/proto_cases.ts";
 import * as respCases from "../../cases/resp_cases.ts";
 import { parseHttpReplies } from "../http_reply_parser.ts";
+import { askUnframed, ProtoTcpClient } from "../proto_client.ts";
+import { parseProtoReplies } from "../proto_reply_parser.ts";
 import { RawClient, respCommand } from "../raw_client.ts";
 import { parseRespReplies } from "../resp_reply_parser.ts";
 import type { ServerProcess } from "../server_process.ts";
@@ -35,6 +38,31 @@ export interface FuzzProtocol extends FuzzMaterial {
   /** Fails unless the server answers a valid request as it should. */
   probe(port: number): Promise<void>;
 }
+
+const STILL_HERE = { case: "echoMessage", value: { content: "still here" } } as const;
+
+/** Hexadecimal pairs and texts in quotes. */
+const protoBytes = protoCases.bytesOf;
+
+/** Tags, lengths and numbers at their edges. */
+const PROTO_TOKENS = [
+  ...["0a", "12", "1a", "22", "2a", "08", "10", "18", "07", "0b", "0c", "7a 00", "00", "80", "ff"],
+  ...[
+    "ff ff ff ff 0f",
+    "ff ff ff ff 07",
+    "80 80 80 80 08",
+    "80 80 40",
+    "81 80 40",
+    "ff ff ff ff ff",
+  ],
+  ...[
+    "ff ff ff ff ff ff ff ff ff 01",
+    "80 80 80 80 80 80 80 80 80 01",
+    "80 00",
+    "f8 ff ff ff 0f 00",
+  ],
+  ...["0a 04 0a 02 'hi'", "06 0a 04 0a 02 'hi'", "12 04 08 02 10 03", "c0 80", "ed a0 80", "28 0a"],
+].map(protoBytes);
 
 /** All of them. */
 export const FUZZ_PROTOCOLS: readonly FuzzProtocol[] = [
@@ -138,7 +166,49 @@ export const FUZZ_PROTOCOLS: readonly FuzzProtocol[] = [
       assert.equal(await client.read(17), "$10\r\nstill here\r\n");
     },
   },
+  {
+    name: "proto",
+    port: "proto",
+    samples: { well: protoBytes("02 32 00"), broken: protoBytes("00") },
+    corpus: protoCorpus("delimited"),
+    tokens: PROTO_TOKENS,
+    countReplies: (received, _sent, cutOff) =>
+      parseProtoReplies(received, { framing: "delimited", cutOff }).length,
+    probe: async (port) => {
+      await using client = await ProtoTcpClient.connect(port);
+      assert.deepEqual(await client.ask(STILL_HERE), { echoMessage: STILL_HERE.value });
+    },
+  },
+  {
+    name: "proto without framing",
+    port: "proto",
+    flags: ["--proto-framing", "none"],
+    samples: { well: protoBytes("32 00"), broken: protoBytes("7a 00") },
+    corpus: protoCorpus("none"),
+    tokens: PROTO_TOKENS,
+    countReplies: (received, _sent, cutOff) =>
+      parseProtoReplies(received, { framing: "none", cutOff }).length,
+    probe: async (port) => {
+      using socket = await Deno.connect({ hostname: "127.0.0.1", port });
+      assert.deepEqual(await askUnframed(socket, STILL_HERE), { echoMessage: STILL_HERE.value });
+    },
+  },
 ];
+
+/** Every message and stream of the case file; the largest are left out. */
+function protoCorpus(framing: "delimited" | "none"): Uint8Array[] {
+  const messages = casesOf<{ message?: string; stream?: string }>(protoCases);
+  return messages.flatMap(({ message, stream }) => {
+    if (stream !== undefined) return [protoBytes(stream)];
+    if (message === undefined) return [];
+    const bytes = protoBytes(message);
+    if (framing === "none") return [bytes];
+    const length = bytes.length < 0x80
+      ? [bytes.length]
+      : [bytes.length & 0x7f | 0x80, bytes.length >> 7 & 0x7f | 0x80, bytes.length >> 14];
+    return [Uint8Array.from([...length, ...bytes])];
+  });
+}
 
 /** Every request of the case files, and the requests of every route. */
 function httpCorpus(): Uint8Array[] {
