@@ -136,19 +136,13 @@ class HttpReplyParser {
     if (headers.has("transfer-encoding")) return this.#chunks(end);
     const byteCount = Number(headers.get("content-length"));
     const bodyEnd = end + byteCount;
-    if (byteCount > 0 && this.#context.headPossible && this.#endsWithoutBody(end, bodyEnd)) {
+    if (byteCount > 0 && this.#context.headPossible && this.#isBoundary(end)) {
       return { body: "", end };
     }
     return { body: this.#text.slice(end, bodyEnd), end: bodyEnd };
   }
 
-  /** Whether the next reply, or the end, comes where the body should begin. */
-  #endsWithoutBody(end: number, bodyEnd: number): boolean {
-    if (end === this.#text.length) return true;
-    return this.#text.startsWith("HTTP/1.1 ", end) &&
-      (bodyEnd > this.#text.length || !this.#isBoundary(bodyEnd));
-  }
-
+  /** Whether the next reply, or the end, is here; no body of ours begins like a reply. */
   #isBoundary(at: number): boolean {
     return at === this.#text.length || this.#text.startsWith("HTTP/1.1 ", at);
   }
