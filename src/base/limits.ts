@@ -23,18 +23,26 @@ const HOUR_MS = 3_600_000;
 export const WORKERS_MAX = 256;
 
 /**
- * Most I/O threads, the main isolate included.
+ * Most I/O threads.
  *
- * Unit: threads. Reason: thread ids are handed out below `IO_THREADS_MAX + WORKERS_MAX`.
+ * Unit: threads. Reason: more than a machine's cores only cost memory, some 10 MiB each.
  */
 export const IO_THREADS_MAX = 64;
 
 /**
- * Most threads that ever share memory at one time.
+ * Most threads that ever share memory at one time: the main isolate, I/O threads, event workers.
  *
  * Unit: threads. Reason: lock words and job headers keep a thread id in 16 bits.
  */
-export const THREADS_MAX: number = IO_THREADS_MAX + WORKERS_MAX;
+export const THREADS_MAX: number = 1 + IO_THREADS_MAX + WORKERS_MAX;
+
+/**
+ * Messages of one thread that may wait in the inbox of an I/O thread.
+ *
+ * Unit: bytes, a power of two. Reason: two thousand outcomes of events fit, far more than an I/O
+ * thread lets wait; pages of a ring that nobody uses are never committed.
+ */
+export const INBOX_RING_BYTES: number = 64 * KIB;
 
 /**
  * Most jobs that may wait in the channel.
@@ -220,6 +228,7 @@ export const LOG_WORKER_LINES_PER_SECOND = 1000;
 export const METRICS_MAX_SHARD_SERIES = 256;
 
 assert(THREADS_MAX < 65535, "a thread id + 1 fits 16 bits");
+assert(THREADS_MAX * (INBOX_RING_BYTES + 128) < GIB, "the largest inbox is one small buffer");
 assert(CHANNEL_CAPACITY_MAX * (JOB_MAX_BYTES + 64) < GIB, "the largest ring is one small buffer");
 assert(Number.isInteger(Math.log2(SHARDS_MAX)), "the largest number of shards is a power of two");
 assert(MEMORY_MAX_BYTES <= 2 ** 32 * 8, "an address reaches the whole arena");

@@ -5,6 +5,7 @@
  */
 
 import { BoundedChannel } from "../channel/bounded_channel.ts";
+import { Inbox } from "../channel/inbox.ts";
 import { MetricsRegion } from "../metrics/region.ts";
 import { Store } from "../store/store.ts";
 import type { Config } from "./config.ts";
@@ -31,6 +32,8 @@ export interface SharedParts {
   readonly channel: BoundedChannel;
   /** Connections of all threads. */
   readonly census: ConnectionCensus;
+  /** Mail for the I/O threads, in the order of their ids. */
+  readonly inboxes: readonly Inbox[];
 }
 
 /**
@@ -57,6 +60,7 @@ export function createSharedParts(config: Config): SharedParts {
         maxConnections: config.maxConnections,
         maxPerAddress: config.maxConnectionsPerIp,
       }),
+      inboxes: [Inbox.create({ producerCount: threadCount })],
     };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;

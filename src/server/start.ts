@@ -16,6 +16,7 @@ import { ConnectionSet } from "./connection_set.ts";
 import { FairTurns } from "./fair_turns.ts";
 import type { Front } from "./front.ts";
 import { createFronts } from "./fronts.ts";
+import { IoInbox } from "./io_inbox.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { Listeners } from "./listeners.ts";
 import { readPassword } from "./password.ts";
@@ -98,6 +99,13 @@ export async function startServer(
     await connections.waitUntilEmpty(budget, LATE_REQUEST_GRACE_MS);
     return { unfinished };
   });
+
+  stack.use(
+    new IoInbox(shared.inboxes[0]!, waits, (error) => {
+      counters.add(CounterIndex.INTERNAL_ERRORS);
+      log.error("inbox failed", { event: "inbox_failed", error });
+    }),
+  );
 
   const view = new ServerView(config, shared, lifecycle, pool);
   const fronts = createFronts({
@@ -183,7 +191,7 @@ function memoryShortLog(log: Logger): (front: Front, heldBytes: number) => void 
 
 function startPool(
   config: Config,
-  { store, channel, metrics }: SharedParts,
+  { store, channel, metrics, inboxes }: SharedParts,
   { faultPlan }: StartOptions,
   onInternalFault: (fault: StoreFault) => void,
 ): Promise<WorkerPool> {
@@ -191,6 +199,7 @@ function startPool(
     store,
     channel,
     metrics,
+    inboxes: { firstThreadId: MAIN_THREAD_ID, inboxes: inboxes.map(({ memory }) => memory) },
     counters: metrics.counters(MAIN_THREAD_ID),
     firstThreadId: IO_THREAD_COUNT,
     workersMin: config.workersMin,

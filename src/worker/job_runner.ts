@@ -20,6 +20,7 @@
  * swap                                 SETTLED    counted
  *   afterSettle
  * count, EMPTY, give the credit back   EMPTY      nothing to do
+ * tell who waits for the outcome       EMPTY      the client is told "accepted" at its timeout
  * ```
  *
  * Counting writes the absolute value that was put in the slot before APPLIED, so that it does not
@@ -29,7 +30,7 @@
  */
 
 import { Int64 } from "../base/int64.ts";
-import { JobView } from "../base/job.ts";
+import { JobFlag, JobView } from "../base/job.ts";
 import type { ConsumerSlot } from "../channel/consumer_slot.ts";
 import type { HistogramRecorder } from "../metrics/histogram.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
@@ -38,6 +39,7 @@ import { BALANCE_DATABASE, type Store, WriteStatus } from "../store/store.ts";
 import { type FaultInjector, InjectedDeath } from "./fault_plan.ts";
 import { counterOf, Outcome, outcomeOf } from "./outcome.ts";
 import { Effect, MAX_EFFECT_KEY_BYTES, type Processor } from "./processor.ts";
+import type { SettlementPost } from "./settlement_post.ts";
 
 /** Operation code of a settlement in the text of a fault; command codes start above. */
 export const SETTLE_EVENT_OPERATION = 1;
@@ -60,6 +62,8 @@ export interface JobRunnerOptions {
   workMs: number;
   /** Simulated work while the lock is held, in milliseconds. */
   holdMs: number;
+  /** Where outcomes go that clients wait for; absent: nowhere. */
+  post?: SettlementPost | undefined;
   /** Ends the worker by plan; tests only. */
   faults?: FaultInjector | undefined;
   /** Told of every job that failed, after it was counted. */
@@ -166,7 +170,7 @@ export class JobRunner {
   }
 
   #settle(outcome: Outcome): boolean {
-    const { slot, counters, store, faults, settlement, onFailed } = this.#options;
+    const { slot, counters, store, faults, settlement, post, onFailed } = this.#options;
     if (!slot.settle()) return false;
     if (faults !== undefined && !faults.reach("afterSettle")) return false;
     counters.set(counterOf(outcome), slot.counterValue);
@@ -176,6 +180,7 @@ export class JobRunner {
     // EMPTY first: a credit given back twice would break a promise, one lost only wastes a block.
     if (!slot.clear()) return false;
     store.credits.release();
+    if ((this.#job.flags & JobFlag.WANTS_REPLY) !== 0) post?.post(this.#job, outcome, this.#sum);
     slot.beat(nowMs);
     return true;
   }

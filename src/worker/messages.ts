@@ -10,6 +10,7 @@ import type { ConsumerSlotsMemory } from "../channel/slot_layout.ts";
 import type { MetricsMemory } from "../metrics/region.ts";
 import type { StoreMemory } from "../store/store.ts";
 import type { LifelineSpec } from "./lifeline.ts";
+import type { InboxesMemory } from "./settlement_post.ts";
 
 /** The one message that a worker gets. */
 export interface WorkerOrders {
@@ -29,6 +30,8 @@ export interface WorkerOrders {
   store: StoreMemory;
   /** The metrics. */
   metrics: MetricsMemory;
+  /** Where outcomes go that clients wait for; absent: nobody waits. */
+  inboxes?: InboxesMemory | undefined;
   /** Simulated work before the lock, in milliseconds. */
   workMs: number;
   /** Simulated work with the lock held, in milliseconds. */

@@ -25,6 +25,7 @@ import { holdLifeline } from "./lifeline.ts";
 import type { WorkerMessage, WorkerOrders } from "./messages.ts";
 import { type Outcome, reasonOf } from "./outcome.ts";
 import type { Processor } from "./processor.ts";
+import { SettlementPost } from "./settlement_post.ts";
 
 /** Longest idle sleep; after it the worker shows its heartbeat and looks for orders. */
 const IDLE_SLICE_MS = 100;
@@ -113,14 +114,16 @@ async function live(orders: WorkerOrders): Promise<void> {
   if (faults !== undefined) {
     channel.onStep = (step) => void faults.reach(RECV_FAULT_STEPS[step]!);
   }
+  const counters = metrics.counters(orders.threadId);
   const runner = new JobRunner({
     store: Store.attach(orders.store, orders.threadId),
     slot,
-    counters: metrics.counters(orders.threadId),
+    counters,
     settlement: metrics.histogram(orders.threadId, HistogramIndex.EVENT_SETTLEMENT),
     processor,
     workMs: orders.workMs,
     holdMs: orders.holdMs,
+    post: orders.inboxes && new SettlementPost(orders.inboxes, orders.threadId, counters),
     faults,
     onFailed: (job, outcome, error) => failures.tell(job, outcome, error),
   });

@@ -13,6 +13,7 @@ import { assert } from "../base/assert.ts";
 import { WORKERS_MAX } from "../base/limits.ts";
 import type { BoundedChannel } from "../channel/bounded_channel.ts";
 import { ConsumerSlots } from "../channel/consumer_slots.ts";
+import { Inbox } from "../channel/inbox.ts";
 import { SlotKind } from "../channel/slot_layout.ts";
 import type { SlotSupervision } from "../channel/slot_supervision.ts";
 import { CounterIndex } from "../metrics/names.ts";
@@ -23,6 +24,7 @@ import type { FailedJobMessage } from "./messages.ts";
 import { reasonOf } from "./outcome.ts";
 import { PoolSizer } from "./pool_sizer.ts";
 import { recoverDeadWorker, type Recovery } from "./recovery.ts";
+import type { InboxesMemory } from "./settlement_post.ts";
 import { type RunEnd, WorkerRun } from "./worker_run.ts";
 
 /** Where the pool says what happens; the shape of the server's loggers. */
@@ -77,6 +79,8 @@ export interface WorkerPoolOptions {
   workersMin: number;
   /** Workers at most, and number of slots. */
   workersMax: number;
+  /** Inboxes of the threads whose clients wait for outcomes; absent: nobody waits. */
+  inboxes?: InboxesMemory;
   /** Simulated work before the lock, in milliseconds. Default 0. */
   workMs?: number;
   /** Simulated work with the lock held, in milliseconds. Default 0. */
@@ -319,6 +323,7 @@ export class WorkerPool implements AsyncDisposable {
         slots: this.slots.memory,
         store: store.memory,
         metrics: metrics.memory,
+        inboxes: this.#options.inboxes,
         workMs,
         holdMs,
         processorUrl,
@@ -358,6 +363,10 @@ export class WorkerPool implements AsyncDisposable {
       // A worker that never ran its job, or was only slow, says nothing about the job.
       mayBlameJob: run.isReady && end.kind === "died",
     });
+    // It may have ended between posting an outcome and saying so.
+    for (const memory of this.#options.inboxes?.inboxes ?? []) {
+      Inbox.attach(memory).ring(seat.threadId);
+    }
     if (recovery.kind === "torn") {
       const { shard, operation } = recovery;
       return this.#fault({ shard, threadId: seat.threadId, operation });

@@ -1,0 +1,78 @@
+/**
+ * What threads put into the inboxes of I/O threads. The first byte of a message is its kind.
+ *
+ * ```text
+ * SETTLED, 20 bytes: the outcome of an event that a client waits for
+ *   0    u8  kind, u8 outcome (the pool's codes), 2 bytes 0
+ *   4    u32 slot of the wait
+ *   8    u32 generation of the slot
+ *   12   i64 balance after the event, low word first; 0 unless it was processed
+ * ```
+ *
+ * Numbers are little-endian.
+ *
+ * @module
+ */
+
+import { assert } from "./assert.ts";
+import { Int64 } from "./int64.ts";
+
+/** Kinds of messages. */
+export const InboxKind = {
+  /** The outcome of an event. */
+  SETTLED: 1,
+} as const;
+
+/** Bytes of a {@link SettledMessage}. */
+export const SETTLED_MESSAGE_BYTES = 20;
+
+/**
+ * The outcome of an event, addressed to the client that waits for it.
+ *
+ * Thread: belongs to one thread; reuse one instance.
+ */
+export class SettledMessage {
+  /** How the event ended; the pool's codes. */
+  outcome = 0;
+  /** Slot of the wait, uint32. */
+  slot = 0;
+  /** Generation of that slot, uint32. */
+  generation = 0;
+  /** The balance after the event. */
+  readonly balance: Int64 = new Int64();
+
+  /** Writes it to `target[0, {@link SETTLED_MESSAGE_BYTES})`. */
+  encode(target: Uint8Array): void {
+    target[0] = InboxKind.SETTLED;
+    target[1] = this.outcome;
+    target[2] = 0;
+    target[3] = 0;
+    writeWord(target, 4, this.slot);
+    writeWord(target, 8, this.generation);
+    writeWord(target, 12, this.balance.lo);
+    writeWord(target, 16, this.balance.hi);
+  }
+
+  /** Reads the message `bytes[start, end)`. */
+  decode(bytes: Uint8Array, start: number, end: number): this {
+    assert(end - start === SETTLED_MESSAGE_BYTES, `an outcome has ${end - start} bytes`);
+    assert(bytes[start] === InboxKind.SETTLED, "the message is an outcome");
+    this.outcome = bytes[start + 1]!;
+    this.slot = readWord(bytes, start + 4) >>> 0;
+    this.generation = readWord(bytes, start + 8) >>> 0;
+    this.balance.lo = readWord(bytes, start + 12) >>> 0;
+    this.balance.hi = readWord(bytes, start + 16);
+    return this;
+  }
+}
+
+function writeWord(target: Uint8Array, at: number, word: number): void {
+  target[at] = word;
+  target[at + 1] = word >>> 8;
+  target[at + 2] = word >>> 16;
+  target[at + 3] = word >>> 24;
+}
+
+function readWord(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+}

@@ -1,0 +1,68 @@
+/**
+ * What an I/O thread does with the messages that other threads put into its inbox.
+ *
+ * @module
+ */
+
+import { assert } from "../base/assert.ts";
+import { InboxKind, SettledMessage } from "../base/inbox_message.ts";
+import { Int64 } from "../base/int64.ts";
+import type { Inbox, InboxReceiver } from "../channel/inbox.ts";
+import type { EventWaits } from "../command/event_waits.ts";
+import { Outcome, reasonOf } from "../worker/outcome.ts";
+
+/** How long to wait after a message that could not be handled. Unit: ms. */
+const FAILURE_PAUSE_MS = 10;
+
+/**
+ * Reads one inbox for the life of its thread.
+ *
+ * Thread: the I/O thread that owns the inbox.
+ */
+export class IoInbox implements Disposable {
+  readonly #receiver: InboxReceiver;
+  readonly #waits: EventWaits;
+  readonly #settled = new SettledMessage();
+  #over = false;
+
+  /**
+   * Starts reading.
+   *
+   * @param waits the clients of this thread that wait for outcomes
+   * @param onError told of a message that could not be handled, which is our bug; reading goes on
+   */
+  constructor(inbox: Inbox, waits: EventWaits, onError: (error: unknown) => void) {
+    this.#receiver = inbox.receiver();
+    this.#waits = waits;
+    void this.#serve(onError);
+  }
+
+  /** Stops reading. */
+  [Symbol.dispose](): void {
+    this.#over = true;
+    this.#receiver[Symbol.dispose]();
+  }
+
+  async #serve(onError: (error: unknown) => void): Promise<void> {
+    while (!this.#over) {
+      try {
+        await this.#receiver.serve((bytes, start, end) => this.#take(bytes, start, end));
+      } catch (error) {
+        onError(error);
+        await new Promise((resolve) => setTimeout(resolve, FAILURE_PAUSE_MS));
+      }
+    }
+  }
+
+  #take(bytes: Uint8Array, start: number, end: number): void {
+    assert(bytes[start] === InboxKind.SETTLED, `kind ${bytes[start]} is known`);
+    const { outcome, slot, generation, balance } = this.#settled.decode(bytes, start, end);
+    this.#waits.settle(
+      slot,
+      generation,
+      outcome === Outcome.PROCESSED
+        ? { kind: "processed", balance: new Int64().copyFrom(balance) }
+        : { kind: "failed", reason: reasonOf(outcome) },
+    );
+  }
+}

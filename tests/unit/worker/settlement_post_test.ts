@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { Int64 } from "../../../src/base/int64.ts";
+import { EventFields } from "../../../src/base/job.ts";
+import { Inbox } from "../../../src/channel/inbox.ts";
+import { EventIntake } from "../../../src/command/event_intake.ts";
+import { EventWaits, type Settlement } from "../../../src/command/event_waits.ts";
+import { CounterIndex } from "../../../src/metrics/names.ts";
+import { IoInbox } from "../../../src/server/io_inbox.ts";
+import { PoolWorld } from "./pool_world.ts";
+
+const WORKERS = 2;
+
+/** A pool that reports to an inbox, and an intake in front of it as an I/O thread has one. */
+class WaitingWorld implements AsyncDisposable {
+  readonly errors: unknown[] = [];
+  readonly waits = new EventWaits(0);
+  readonly #intake: EventIntake;
+  readonly #inbox: IoInbox;
+
+  private constructor(readonly world: PoolWorld, inbox: Inbox) {
+    this.#inbox = new IoInbox(inbox, this.waits, (error) => this.errors.push(error));
+    this.#intake = new EventIntake({
+      channel: world.channel,
+      credits: world.store.credits,
+      phase: { stopping: false },
+      counters: world.metrics.counters(0),
+      counterIds: {
+        received: CounterIndex.RECEIVED,
+        droppedBusy: CounterIndex.DROPPED_BUSY,
+        droppedOutOfMemory: CounterIndex.DROPPED_OUT_OF_MEMORY,
+        droppedShuttingDown: CounterIndex.DROPPED_SHUTTING_DOWN,
+        invalid: CounterIndex.INVALID,
+      },
+      waits: this.waits,
+      settledTotal: () => 0,
+    });
+  }
+
+  static async start(
+    faultPlan?: (slotIndex: number, startCount: number) => string | undefined,
+    ringBytes?: number,
+  ): Promise<WaitingWorld> {
+    const inbox = Inbox.create({
+      producerCount: 1 + WORKERS,
+      ...(ringBytes === undefined ? {} : { ringBytes }),
+    });
+    const world = await PoolWorld.start({
+      pool: {
+        workersMax: WORKERS,
+        inboxes: { firstThreadId: 0, inboxes: [inbox.memory] },
+        ...(faultPlan === undefined ? {} : { faultPlan }),
+      },
+    });
+    return new WaitingWorld(world, inbox);
+  }
+
+  /** Sends an event and waits for what the server would tell its client. */
+  async settle(user: string, amount: Int64, timeoutMs = 20_000): Promise<Settlement> {
+    const event = new EventFields();
+    const bytes = new TextEncoder().encode(`${user}buy`);
+    event.user.set(bytes, 0, user.length);
+    event.action.set(bytes, user.length, user.length + 3);
+    event.amount.copyFrom(amount);
+    const outcome = this.#intake.offerWaiting(event, timeoutMs);
+    return typeof outcome === "number" ? assert.fail(`refused: ${outcome}`) : await outcome;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#inbox[Symbol.dispose]();
+    await this.world[Symbol.asyncDispose]();
+  }
+}
+
+const of = (value: number): Int64 => Int64.fromNumber(value);
+const MAX = new Int64(0x7fffffff, 0xffffffff);
+
+Deno.test("waiting for an event: the balance after it comes back, over the whole int64 range", async () => {
+  await using waiting = await WaitingWorld.start();
+  assert.deepEqual(await waiting.settle("alice", of(5)), { kind: "processed", balance: of(5) });
+  assert.deepEqual(await waiting.settle("alice", of(-7)), { kind: "processed", balance: of(-2) });
+  assert.deepEqual(await waiting.settle("bob", MAX), { kind: "processed", balance: MAX });
+  assert.deepEqual(await waiting.settle("bob", of(1)), { kind: "failed", reason: "overflow" });
+  assert.equal(waiting.waits.size, 0);
+  assert.deepEqual(waiting.errors, []);
+});
+
+Deno.test("waiting for an event: what was promised is already visible (after settlement, P5)", async () => {
+  await using waiting = await WaitingWorld.start();
+  for (let sum = 1; sum <= 200; sum++) {
+    const settlement = await waiting.settle("alice", of(1));
+    assert.deepEqual(settlement, { kind: "processed", balance: of(sum) });
+    assert.equal(waiting.world.balance("alice"), BigInt(sum));
+    assert.equal(waiting.world.metrics.readEventCounters().pending, 0, "it was counted before");
+  }
+});
+
+Deno.test("waiting for events: 500 at once are answered, each with a balance of its own", async () => {
+  await using waiting = await WaitingWorld.start();
+  const settlements = await Promise.all(
+    Array.from({ length: 500 }, () => waiting.settle("alice", of(1))),
+  );
+  const balances = settlements.map((settlement) =>
+    settlement.kind === "processed" ? settlement.balance.toNumber() : -1
+  );
+  assert.deepEqual(
+    balances.toSorted((a, b) => a - b),
+    Array.from({ length: 500 }, (_, i) => i + 1),
+  );
+});
+
+Deno.test("waiting for an event: a worker that dies before its effect is replaced, the client told", async () => {
+  await using waiting = await WaitingWorld.start((_slot, startCount) =>
+    startCount === 1 ? "withLock:1" : undefined
+  );
+  assert.deepEqual(await waiting.settle("alice", of(3)), { kind: "processed", balance: of(3) });
+});
+
+Deno.test("waiting for an event: a worker that dies between settling and telling costs a timeout", async () => {
+  await using waiting = await WaitingWorld.start((_slot, startCount) =>
+    startCount === 1 ? "afterSettle:1" : undefined
+  );
+  assert.deepEqual(await waiting.settle("alice", of(3), 1500), { kind: "pending" });
+  await waiting.world.until(
+    "it is counted",
+    () => waiting.world.metrics.readEventCounters().pending === 0,
+  );
+  assert.equal(waiting.world.balance("alice"), 3n);
+  assert.equal(waiting.waits.size, 0);
+});
+
+Deno.test("waiting for events: what does not fit the inbox is counted, and nobody waits for it", async () => {
+  // Two outcomes fit; the thread that reads them is busy meanwhile.
+  await using waiting = await WaitingWorld.start(undefined, 64);
+  const settlements = Array.from({ length: 40 }, () => waiting.settle("alice", of(1), 500));
+  const endMs = performance.now() + 20_000;
+  while (waiting.world.metrics.readEventCounters().pending > 0) {
+    assert.ok(performance.now() < endMs, "the workers go on");
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+  }
+  const kinds = (await Promise.all(settlements)).map(({ kind }) => kind);
+  const dropped = waiting.world.metrics.total(CounterIndex.INBOX_OVERRUNS);
+  assert.ok(dropped >= 30, `${dropped} outcomes were dropped`);
+  assert.equal(kinds.filter((kind) => kind === "pending").length, dropped);
+});
