@@ -85,6 +85,23 @@ export interface LoggingOptions {
 
 // One per isolate, as LogTape's own configuration is.
 let queue: LogQueue | null = null;
+let forwardedDrops = 0;
+const dropWatchers = new Set<(total: number) => void>();
+
+/**
+ * Has `watcher` called with {@link droppedLogLines} now and whenever it has grown, until disposed.
+ *
+ * Thread: any; concerns the lines of the calling isolate.
+ */
+export function watchLogDrops(watcher: (total: number) => void): Disposable {
+  dropWatchers.add(watcher);
+  watcher(droppedLogLines());
+  return { [Symbol.dispose]: () => void dropWatchers.delete(watcher) };
+}
+
+function noteDrop(): void {
+  for (const watcher of dropWatchers) watcher(droppedLogLines());
+}
 
 /**
  * Starts logging to stderr, replacing an earlier configuration of this isolate.
@@ -98,6 +115,7 @@ export function startLogging(options: LoggingOptions): void {
     : (record: LogRecord): string => formatText(record, colored);
   const lines = new LogQueue({
     write: options.write ?? ((bytes) => Deno.stderr.write(bytes)),
+    onDrop: noteDrop,
     describeDrop: (count) =>
       format({
         timeMs: Date.now(),
@@ -123,9 +141,9 @@ export function flushLogs(deadlineMs: number): Promise<boolean> {
   return queue === null ? Promise.resolve(true) : queue.flush(deadlineMs);
 }
 
-/** Lines that this isolate dropped since {@link startLogging}. Thread: the main isolate. */
+/** Lines that this isolate dropped since {@link startLogging} or {@link forwardLogs}. */
 export function droppedLogLines(): number {
-  return queue === null ? 0 : queue.droppedLines;
+  return queue === null ? forwardedDrops : queue.droppedLines;
 }
 
 /** A record on its way from a worker to the main isolate. */
@@ -164,6 +182,8 @@ export function forwardLogs(level: LogLevel, post: (message: LogMessage) => void
     }
     if (passed >= LOG_WORKER_LINES_PER_SECOND) {
       dropped++;
+      forwardedDrops++;
+      noteDrop();
       return;
     }
     passed++;

@@ -15,6 +15,8 @@ export interface LogQueueOptions {
   write(bytes: Uint8Array): Promise<number>;
   /** The line that tells how many lines were dropped. */
   describeDrop(count: number): string;
+  /** Told whenever lines were dropped. */
+  onDrop?(): void;
   /** Unit: lines. Default: {@link LOG_QUEUE_MAX_LINES}. */
   maxLines?: number;
   /** Unit: bytes, two per UTF-16 code unit. Default: {@link LOG_QUEUE_MAX_BYTES}. */
@@ -115,6 +117,7 @@ export class LogQueue {
   #drop(count: number): void {
     this.#droppedLines += count;
     this.#unreportedDrops += count;
+    this.#options.onDrop?.();
   }
 
   #reportDrops(): void {

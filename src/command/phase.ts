@@ -9,7 +9,7 @@
  *
  * Shape: `{ stopping: false }`. Once true it never goes back.
  *
- * Thread: one object per I/O thread; only that thread reads or writes it.
+ * Thread: one object per I/O thread; what is behind it may be shared by all of them.
  */
 export interface ServerPhase {
   /** True from the moment that requests which start are to be refused with `shutting_down`. */

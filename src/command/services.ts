@@ -61,6 +61,8 @@ export interface ServerSnapshot {
   writtenBytes: number;
   /** Resident set size of the process; 0 when unknown. */
   residentBytes: number;
+  /** Threads that serve connections. */
+  ioThreads: number;
   /** Workers that drain the channel. */
   workers: number;
   /** Event counters. */

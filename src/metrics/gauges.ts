@@ -66,6 +66,8 @@ export interface ServerGauges {
   readonly channel: ChannelGauges;
   /** The store. */
   readonly store: StoreGauges;
+  /** Threads that serve connections. */
+  readonly ioThreads: number;
   /** The pool. */
   readonly workers: WorkerGauges;
   /** One element per shard. */

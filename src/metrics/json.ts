@@ -87,6 +87,8 @@ export interface MetricsJson {
   protocols: Record<ProtocolLabel, ProtocolJson>;
   /** The waiting line. */
   channel: { depth: number; capacity: number; high_water_mark: number };
+  /** Threads that serve connections. */
+  io_threads: number;
   /** The pool. */
   workers: { running: number; min: number; max: number; deaths: number };
   /** The store. */
@@ -145,6 +147,7 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
       capacity: channel.capacity,
       high_water_mark: channel.highWaterMark,
     },
+    io_threads: gauges.ioThreads,
     workers: { ...workers, deaths: total(CounterIndex.WORKER_DEATHS) },
     store: {
       keys: store.keyCount,

@@ -94,6 +94,7 @@ export class PrometheusExposition {
       "Most jobs that ever waited in the channel.",
       channel.highWaterMark,
     );
+    this.#set("sluice_io_threads", "Threads that serve connections.", gauges.ioThreads);
     this.#set("sluice_workers", "Event workers running.", workers.running);
     this.#set("sluice_workers_min", "Fewest event workers.", workers.min);
     this.#set("sluice_workers_max", "Most event workers.", workers.max);

@@ -28,10 +28,10 @@ import type { Config } from "./config.ts";
 import { FULL_REPLY, protoFarewells, TIMEOUT_REPLY } from "./farewells.ts";
 import type { Front } from "./front.ts";
 import { createHttpRoutes } from "./http_routes.ts";
-import type { Lifecycle } from "./lifecycle.ts";
 import type { ServerView } from "./server_view.ts";
 import { settingTexts } from "./setting_texts.ts";
-import { MAIN_THREAD_ID, type SharedParts } from "./shared_parts.ts";
+import type { SharedParts } from "./shared_parts.ts";
+import type { ThreadQuestions } from "./thread_questions.ts";
 
 /** What the fronts are made from. */
 export interface FrontParts {
@@ -39,8 +39,6 @@ export interface FrontParts {
   readonly config: Config;
   /** The shared memory, as this thread sees it. */
   readonly shared: SharedParts;
-  /** The server's life. */
-  readonly lifecycle: Lifecycle;
   /** What it can say about itself. */
   readonly view: ServerView;
   /** All commands. */
@@ -51,6 +49,8 @@ export interface FrontParts {
   readonly waits: EventWaits;
   /** What clients must present, UTF-8; empty = nothing. */
   readonly password: Uint8Array;
+  /** Asks and answers the other I/O threads. */
+  readonly questions: ThreadQuestions;
 }
 
 /** The fronts of one thread, by protocol. */
@@ -98,8 +98,8 @@ export function createFronts(parts: FrontParts): Fronts {
   };
 }
 
-function createIntake({ shared, lifecycle, counters, waits }: FrontParts): EventIntake {
-  const { channel, store, metrics } = shared;
+function createIntake({ shared, counters, waits }: FrontParts): EventIntake {
+  const { channel, store, metrics, lifecycle } = shared;
   return new EventIntake({
     channel,
     credits: store.credits,
@@ -126,7 +126,8 @@ function createHttpFront(
   authenticator: Authenticator,
   intake: EventIntake,
 ): Front {
-  const { config, view, shared, lifecycle, counters, table } = parts;
+  const { config, view, shared, counters, table } = parts;
+  const { lifecycle } = shared;
   const log = getLogger("http");
   const exposition = new PrometheusExposition(shared.metrics);
   const service = new HttpService({
@@ -177,14 +178,14 @@ function createRespFront(
   authenticator: Authenticator,
   clients: LocalClients,
 ): Front {
-  const { config, lifecycle, counters } = parts;
+  const { config, counters } = parts;
   const log = getLogger("resp");
   const options = {
     dispatcher,
     argumentsPool: new ArgumentsPool(),
     authenticator,
     clients,
-    phase: lifecycle,
+    phase: parts.shared.lifecycle,
     rateLimit: config.respRateLimit,
     maxRequestBytes: config.maxRequestBytes,
     counters,
@@ -213,7 +214,8 @@ function createProtoFront(
   intake: EventIntake,
   authenticator: Authenticator,
 ): Front {
-  const { config, lifecycle, counters, table } = parts;
+  const { config, counters, table } = parts;
+  const { lifecycle } = parts.shared;
   const log = getLogger("proto");
   const service = new ProtoService({
     framing: config.protoFraming,
@@ -249,5 +251,5 @@ function commandLog(log: Logger): CommandObserver | undefined {
 }
 
 function latencyRecorder({ shared }: FrontParts, histogram: HistogramIndex): HistogramRecorder {
-  return shared.metrics.histogram(MAIN_THREAD_ID, histogram);
+  return shared.metrics.histogram(shared.threadId, histogram);
 }

@@ -36,9 +36,10 @@ export class Listeners implements AsyncDisposable {
   /**
    * Binds every port that is not off.
    *
+   * @param isShared whether other threads bind the same ports, none of which is 0 then
    * @throws {StartError} when one cannot be had; none is bound then
    */
-  static bind(config: Config, log: Logger): Listeners {
+  static bind(config: Config, log: Logger, isShared = false): Listeners {
     const ports: Record<ProtocolLabel, Port> = {
       http: config.httpPort,
       resp: config.respPort,
@@ -49,7 +50,7 @@ export class Listeners implements AsyncDisposable {
     for (const protocol of PROTOCOLS) {
       const port = ports[protocol];
       if (port === "off") continue;
-      listeners.set(protocol, bound.use(listen(protocol, config.host, port)));
+      listeners.set(protocol, bound.use(listen(protocol, config.host, port, isShared)));
     }
     bound.move();
     return new Listeners(listeners, log);
@@ -80,6 +81,9 @@ export class Listeners implements AsyncDisposable {
 
   /** Closes them and waits until nothing more is accepted. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#acceptLoops.length === 0) {
+      for (const listener of this.#listeners.values()) listener.close();
+    }
     await Promise.all(this.#acceptLoops.map((loop) => loop[Symbol.asyncDispose]()));
   }
 

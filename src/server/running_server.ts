@@ -9,7 +9,7 @@ import { CounterIndex } from "../metrics/names.ts";
 import type { MetricsJson } from "../metrics/json.ts";
 import type { EventCounters } from "../metrics/region.ts";
 import type { ServerPorts, ServerView } from "./server_view.ts";
-import { MAIN_THREAD_ID, type SharedParts } from "./shared_parts.ts";
+import type { SharedParts } from "./shared_parts.ts";
 import type { StopSteps } from "./stop_steps.ts";
 
 /**
@@ -60,8 +60,9 @@ export class RunningServer implements AsyncDisposable {
   /** Where it listens. */
   readonly ports: ServerPorts;
   /**
-   * Resolves with a text for people when the store is torn. The server must then be ended at once:
-   * everything in memory is in doubt, and commands that meet the torn shard fail.
+   * Resolves with a text for people when the store is torn, or when an I/O thread has ended unasked
+   * and may have left it so. The server must then be ended at once: everything in memory is in
+   * doubt, and commands that meet the torn shard fail.
    */
   readonly fault: Promise<string>;
 
@@ -82,7 +83,8 @@ export class RunningServer implements AsyncDisposable {
 
   /** Counts an error of this program that it survived. */
   countInternalError(): void {
-    this.#parts.shared.metrics.counters(MAIN_THREAD_ID).add(CounterIndex.INTERNAL_ERRORS);
+    const { metrics, threadId } = this.#parts.shared;
+    metrics.counters(threadId).add(CounterIndex.INTERNAL_ERRORS);
   }
 
   /**

@@ -4,16 +4,13 @@
  * @module
  */
 
-import { droppedLogLines } from "../base/log.ts";
 import type { ServerSnapshot } from "../command/services.ts";
 import type { ServerGauges } from "../metrics/gauges.ts";
 import { type MetricsJson, metricsJson } from "../metrics/json.ts";
 import { CounterIndex, PROTOCOL_COUNTERS, PROTOCOLS } from "../metrics/names.ts";
 import { eventCounters } from "../metrics/region.ts";
-import type { WorkerPool } from "../worker/worker_pool.ts";
 import type { Config } from "./config.ts";
-import type { Lifecycle } from "./lifecycle.ts";
-import { MAIN_THREAD_ID, type SharedParts } from "./shared_parts.ts";
+import type { SharedParts } from "./shared_parts.ts";
 import { VERSION } from "./version.ts";
 
 /**
@@ -33,32 +30,29 @@ export interface ServerPorts {
 /**
  * Reads everything that can be counted or measured.
  *
- * Thread: main isolate.
+ * Thread: any; one object per thread, and all show the same.
  */
 export class ServerView {
-  /** Filled in when the listeners are bound. */
-  ports: ServerPorts = { http: null, resp: null, proto: null };
-
   readonly #config: Config;
   readonly #shared: SharedParts;
-  readonly #lifecycle: Lifecycle;
-  readonly #pool: WorkerPool;
 
   /** Looks at these parts. */
-  constructor(config: Config, shared: SharedParts, lifecycle: Lifecycle, pool: WorkerPool) {
+  constructor(config: Config, shared: SharedParts) {
     this.#config = config;
     this.#shared = shared;
-    this.#lifecycle = lifecycle;
-    this.#pool = pool;
+  }
+
+  /** Where the server listens; all null before it does. */
+  get ports(): ServerPorts {
+    return this.#shared.lifecycle.ports;
   }
 
   /** What `/metrics` shows beyond counters. */
   gauges(): ServerGauges {
-    const { channel, store, metrics } = this.#shared;
-    const { workersMin, workersMax } = this.#config;
-    metrics.counters(MAIN_THREAD_ID).set(CounterIndex.LOG_LINES_DROPPED, droppedLogLines());
+    const { channel, store, lifecycle } = this.#shared;
+    const { ioThreads, workersMin, workersMax } = this.#config;
     return {
-      uptimeSeconds: (Date.now() - this.#lifecycle.startedAtMs) / 1000,
+      uptimeSeconds: (Date.now() - lifecycle.startedAtMs) / 1000,
       residentBytes: Deno.memoryUsage().rss,
       channel: {
         depth: channel.depth,
@@ -66,7 +60,8 @@ export class ServerView {
         highWaterMark: channel.highWaterMark,
       },
       store: store.stats(),
-      workers: { running: this.#pool.size, min: workersMin, max: workersMax },
+      ioThreads,
+      workers: { running: lifecycle.workerCount, min: workersMin, max: workersMax },
       locks: Array.from({ length: store.shardCount }, (_, shard) => store.locks.counters(shard)),
     };
   }
@@ -78,17 +73,18 @@ export class ServerView {
 
   /** What `INFO` and `HELLO` say. */
   snapshot(): ServerSnapshot {
-    const { channel, metrics } = this.#shared;
+    const { channel, metrics, lifecycle } = this.#shared;
+    const { ports } = lifecycle;
     const sums = metrics.readCounters();
     const overProtocols = (name: keyof typeof PROTOCOL_COUNTERS.http): number =>
       PROTOCOLS.reduce((sum, protocol) => sum + sums[PROTOCOL_COUNTERS[protocol][name]]!, 0);
     return {
       version: VERSION,
       processId: Deno.pid,
-      startedAtMs: this.#lifecycle.startedAtMs,
-      respPort: this.ports.resp ?? 0,
-      httpPort: this.ports.http ?? 0,
-      protoPort: this.ports.proto ?? 0,
+      startedAtMs: lifecycle.startedAtMs,
+      respPort: ports.resp ?? 0,
+      httpPort: ports.http ?? 0,
+      protoPort: ports.proto ?? 0,
       activeConnections: overProtocols("active"),
       maxConnections: this.#config.maxConnections,
       acceptedConnections: overProtocols("accepted"),
@@ -97,7 +93,8 @@ export class ServerView {
       readBytes: overProtocols("bytesRead"),
       writtenBytes: overProtocols("bytesWritten"),
       residentBytes: Deno.memoryUsage().rss,
-      workers: this.#pool.size,
+      ioThreads: this.#config.ioThreads,
+      workers: lifecycle.workerCount,
       events: { ...eventCounters(sums), invalid: sums[CounterIndex.INVALID]! },
       channel: {
         depth: channel.depth,

@@ -1,39 +1,57 @@
 /**
- * The shared memory of a server: metrics, store, channel, census.
+ * The shared memory of a server: metrics, store, channel, inboxes, census, lifecycle.
  *
  * @module
  */
 
-import { BoundedChannel } from "../channel/bounded_channel.ts";
-import { Inbox } from "../channel/inbox.ts";
-import { MetricsRegion } from "../metrics/region.ts";
-import { Store } from "../store/store.ts";
+import { BoundedChannel, type ChannelMemory } from "../channel/bounded_channel.ts";
+import { Inbox, type InboxMemory } from "../channel/inbox.ts";
+import { type MetricsMemory, MetricsRegion } from "../metrics/region.ts";
+import { Store, type StoreMemory } from "../store/store.ts";
 import type { Config } from "./config.ts";
-import { ConnectionCensus } from "./connection_census.ts";
+import { type CensusMemory, ConnectionCensus } from "./connection_census.ts";
+import { Lifecycle, type LifecycleMemory } from "./lifecycle.ts";
 import { StartError } from "./start_error.ts";
-
-/** Threads that serve connections: the main isolate. */
-export const IO_THREAD_COUNT = 1;
-
-/** Thread id of the main isolate. */
-export const MAIN_THREAD_ID = 0;
+import { MAIN_THREAD_ID, planThreads, type ThreadPlan } from "./threads.ts";
 
 /**
- * What all threads of a server share, as the main isolate sees it.
+ * What all threads of a server share, as one of them sees it.
  *
  * Nothing here has to be stopped: memory goes when the last thread lets go of it.
  */
 export interface SharedParts {
+  /** Id of the thread whose view this is. */
+  readonly threadId: number;
+  /** The ids of all threads. */
+  readonly threads: ThreadPlan;
   /** Counters and histograms. */
   readonly metrics: MetricsRegion;
   /** Keys and values. */
   readonly store: Store;
   /** Events that wait. */
   readonly channel: BoundedChannel;
-  /** Connections of all threads. */
-  readonly census: ConnectionCensus;
   /** Mail for the I/O threads, in the order of their ids. */
   readonly inboxes: readonly Inbox[];
+  /** Connections of all threads. */
+  readonly census: ConnectionCensus;
+  /** Where in its life the server is. */
+  readonly lifecycle: Lifecycle;
+}
+
+/** What another thread needs to attach; structured-cloneable, shares the memory. */
+export interface SharedMemory {
+  /** See {@link SharedParts.metrics}. */
+  readonly metrics: MetricsMemory;
+  /** See {@link SharedParts.store}. */
+  readonly store: StoreMemory;
+  /** See {@link SharedParts.channel}. */
+  readonly channel: ChannelMemory;
+  /** See {@link SharedParts.inboxes}. */
+  readonly inboxes: readonly InboxMemory[];
+  /** See {@link SharedParts.census}. */
+  readonly census: CensusMemory;
+  /** See {@link SharedParts.lifecycle}. */
+  readonly lifecycle: LifecycleMemory;
 }
 
 /**
@@ -44,9 +62,12 @@ export interface SharedParts {
  * @throws {StartError} when the system does not give that much memory
  */
 export function createSharedParts(config: Config): SharedParts {
-  const threadCount = IO_THREAD_COUNT + config.workersMax;
+  const threads = planThreads(config);
+  const { threadCount, ioThreadCount } = threads;
   try {
     return {
+      threadId: MAIN_THREAD_ID,
+      threads,
       metrics: MetricsRegion.create(threadCount),
       store: Store.create({
         shardCount: config.shards,
@@ -56,11 +77,15 @@ export function createSharedParts(config: Config): SharedParts {
         threadCount,
       }, MAIN_THREAD_ID),
       channel: BoundedChannel.create({ capacity: config.channelCapacity }),
+      inboxes: Array.from(
+        { length: ioThreadCount },
+        () => Inbox.create({ producerCount: threadCount }),
+      ),
       census: ConnectionCensus.create({
         maxConnections: config.maxConnections,
         maxPerAddress: config.maxConnectionsPerIp,
       }),
-      inboxes: [Inbox.create({ producerCount: threadCount })],
+      lifecycle: Lifecycle.create(),
     };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
@@ -69,4 +94,39 @@ export function createSharedParts(config: Config): SharedParts {
         "choose less with --max-memory",
     );
   }
+}
+
+/** What to send to another thread for {@link attachSharedParts}. */
+export function sharedMemoryOf(shared: SharedParts): SharedMemory {
+  return {
+    metrics: shared.metrics.memory,
+    store: shared.store.memory,
+    channel: shared.channel.memory,
+    inboxes: shared.inboxes.map(({ memory }) => memory),
+    census: shared.census.memory,
+    lifecycle: shared.lifecycle.memory,
+  };
+}
+
+/**
+ * Opens the shared memory in an I/O thread.
+ *
+ * Thread: that one; it never ends alone (its end ends the server), so it leaves no trail of its
+ * changes.
+ */
+export function attachSharedParts(
+  memory: SharedMemory,
+  config: Config,
+  threadId: number,
+): SharedParts {
+  return {
+    threadId,
+    threads: planThreads(config),
+    metrics: MetricsRegion.attach(memory.metrics),
+    store: Store.attach(memory.store, threadId, false),
+    channel: BoundedChannel.attach(memory.channel),
+    inboxes: memory.inboxes.map((inbox) => Inbox.attach(inbox)),
+    census: ConnectionCensus.attach(memory.census),
+    lifecycle: Lifecycle.attach(memory.lifecycle),
+  };
 }

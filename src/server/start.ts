@@ -4,47 +4,29 @@
  * @module
  */
 
-import { getLogger, type Logger } from "../base/log.ts";
-import { EventWaits } from "../command/event_waits.ts";
+import { getLogger, watchLogDrops } from "../base/log.ts";
 import { makeCommandTable } from "../command/table.ts";
 import { CounterIndex, PROTOCOLS } from "../metrics/names.ts";
 import type { StoreFault } from "../store/locks.ts";
 import { WorkerPool, type WorkerPoolOptions } from "../worker/worker_pool.ts";
-import { AddressFilter } from "./address_filter.ts";
 import type { Config } from "./config.ts";
-import { ConnectionSet } from "./connection_set.ts";
-import { FairTurns } from "./fair_turns.ts";
-import type { Front } from "./front.ts";
-import { createFronts } from "./fronts.ts";
-import { IoInbox } from "./io_inbox.ts";
-import { Lifecycle } from "./lifecycle.ts";
-import { Listeners } from "./listeners.ts";
+import { IoCrew, type IoCrewParts } from "./io_crew.ts";
+import type { IoService } from "./io_service.ts";
+import { IoThread } from "./io_thread.ts";
 import { readPassword } from "./password.ts";
 import { pause } from "./pause.ts";
 import { RunningServer } from "./running_server.ts";
 import { ServerView } from "./server_view.ts";
-import {
-  createSharedParts,
-  IO_THREAD_COUNT,
-  MAIN_THREAD_ID,
-  type SharedParts,
-} from "./shared_parts.ts";
+import { createSharedParts, type SharedParts } from "./shared_parts.ts";
 import { describeFault } from "./store_fault.ts";
 import { type StopStep, StopSteps } from "./stop_steps.ts";
-
-/** How long requests that are on their way when the server stops may take to be refused. Unit: ms. */
-const LATE_REQUEST_GRACE_MS = 100;
-
-/** How long clients have to close their side when the server is done. Unit: ms. */
-const CLOSE_GRACE_MS = 50;
-
-/** Connections closed for their memory are logged at most this often. Unit: ms. */
-const MEMORY_LOG_INTERVAL_MS = 1000;
 
 /** Further wishes of whoever starts a server. */
 export interface StartOptions {
   /** Tests only: see {@link WorkerPoolOptions.faultPlan}. */
   readonly faultPlan?: WorkerPoolOptions["faultPlan"];
+  /** Tests only: see {@link IoCrewParts.workerEntry}. */
+  readonly ioWorkerEntry?: IoCrewParts["workerEntry"];
 }
 
 /**
@@ -71,17 +53,17 @@ export async function startServer(
     stack.defer(() => steps.run(name, share, step));
 
   const password = await readPassword(config);
-  const lifecycle = new Lifecycle();
-  const table = makeCommandTable();
   const shared = createSharedParts(config);
-  const counters = shared.metrics.counters(MAIN_THREAD_ID);
+  const { lifecycle, metrics, threadId } = shared;
+  const counters = metrics.counters(threadId);
+  stack.use(watchLogDrops((total) => counters.set(CounterIndex.LOG_LINES_DROPPED, total)));
 
-  const turns = stack.use(await FairTurns.open());
-  const connections = createConnectionSet(config, shared, turns);
-  onStop("connections", 0.5, async (budget) => {
-    using _stopsSweeping = connections;
-    return { open: connections.size, cut_off: await connections.closeAll(budget, CLOSE_GRACE_MS) };
-  });
+  const io: IoService = stack.use(
+    config.ioThreads === 1
+      ? await IoThread.open({ config, shared, password })
+      : await IoCrew.open({ config, shared, password, workerEntry: options.ioWorkerEntry }),
+  );
+  onStop("connections", 0.5, (budget) => io.closeConnections(budget));
 
   const fault = Promise.withResolvers<StoreFault>();
   const pool = await startPool(config, shared, options, fault.resolve);
@@ -91,37 +73,13 @@ export async function startServer(
     return { unsettled, workers_left: workersLeft };
   });
 
-  const waits = new EventWaits(MAIN_THREAD_ID);
-  onStop("requests", 0.25, async (budget) => {
+  onStop("requests", 0.25, (budget) => {
     lifecycle.stopping = true;
-    waits.giveUp();
-    const unfinished = await connections.settleInFlight(budget);
-    await connections.waitUntilEmpty(budget, LATE_REQUEST_GRACE_MS);
-    return { unfinished };
+    return io.settleRequests(budget);
   });
 
-  stack.use(
-    new IoInbox(shared.inboxes[0]!, waits, (error) => {
-      counters.add(CounterIndex.INTERNAL_ERRORS);
-      log.error("inbox failed", { event: "inbox_failed", error });
-    }),
-  );
-
-  const view = new ServerView(config, shared, lifecycle, pool);
-  const fronts = createFronts({
-    config,
-    shared,
-    lifecycle,
-    view,
-    table,
-    counters,
-    waits,
-    password,
-  });
-  const listeners = Listeners.bind(config, log);
-  view.ports = listeners.ports;
-  listeners.serve(fronts, connections);
-  onStop("listeners", 0.5, () => listeners[Symbol.asyncDispose]());
+  lifecycle.ports = await io.listen();
+  onStop("listeners", 0.5, (budget) => io.closeListeners(budget));
 
   lifecycle.readiness = "ready";
   onStop("readiness", 0.8, async ({ signal }) => {
@@ -130,68 +88,29 @@ export async function startServer(
   });
 
   steps.quiet = false;
+  const view = new ServerView(config, shared);
   for (const protocol of PROTOCOLS) {
     const port = view.ports[protocol];
     if (port === null) continue;
     log.info("listening", { event: "listening", protocol, host: config.host, port });
   }
   log.info("ready", { event: "ready" });
+  const table = makeCommandTable();
   return new RunningServer({
     stack: stack.move(),
     steps,
     shared,
     view,
-    fault: fault.promise.then((torn) => describeFault(torn, table)),
+    fault: Promise.race([
+      fault.promise.then((torn) => describeFault(torn, table)),
+      io.failure,
+    ]),
   });
-}
-
-function createConnectionSet(
-  config: Config,
-  { metrics, census }: SharedParts,
-  turns: FairTurns,
-): ConnectionSet {
-  const log = getLogger("connection");
-  const counters = metrics.counters(MAIN_THREAD_ID);
-  const timeouts = [config.headerTimeoutMs, config.idleTimeoutMs, config.respIdleTimeoutMs];
-  let lastConnectionId = 0;
-  return new ConnectionSet({
-    census,
-    filter: new AddressFilter(config.allow, config.deny),
-    maxMemoryBytes: Math.floor(config.maxClientMemoryBytes / IO_THREAD_COUNT),
-    maxRequestBytes: config.maxRequestBytes,
-    counters,
-    turns,
-    shortestTimeoutMs: Math.min(...timeouts.filter((timeoutMs) => timeoutMs > 0)),
-    nextConnectionId: () => ++lastConnectionId,
-    onSessionFailure: ({ protocol }, error) => {
-      counters.add(CounterIndex.INTERNAL_ERRORS);
-      log.error("session failed", { event: "session_failed", protocol, error });
-    },
-    onMemoryShort: memoryShortLog(log),
-  });
-}
-
-/** Clients that use up the memory are many at a time; the log needs one line a second. */
-function memoryShortLog(log: Logger): (front: Front, heldBytes: number) => void {
-  let closedCount = 0;
-  let nextLogAtMs = 0;
-  return ({ protocol }, heldBytes) => {
-    closedCount++;
-    const nowMs = performance.now();
-    if (nowMs < nextLogAtMs) return;
-    nextLogAtMs = nowMs + MEMORY_LOG_INTERVAL_MS;
-    log.debug("client memory is used up, the connection that held most is closed", {
-      event: "client_memory_short",
-      protocol,
-      held_bytes: heldBytes,
-      closed_count: closedCount,
-    });
-  };
 }
 
 function startPool(
   config: Config,
-  { store, channel, metrics, inboxes }: SharedParts,
+  { threadId, threads, store, channel, metrics, inboxes, lifecycle }: SharedParts,
   { faultPlan }: StartOptions,
   onInternalFault: (fault: StoreFault) => void,
 ): Promise<WorkerPool> {
@@ -199,14 +118,20 @@ function startPool(
     store,
     channel,
     metrics,
-    inboxes: { firstThreadId: MAIN_THREAD_ID, inboxes: inboxes.map(({ memory }) => memory) },
-    counters: metrics.counters(MAIN_THREAD_ID),
-    firstThreadId: IO_THREAD_COUNT,
+    inboxes: {
+      firstThreadId: threads.firstIoThreadId,
+      inboxes: inboxes.map(({ memory }) => memory),
+    },
+    counters: metrics.counters(threadId),
+    firstThreadId: threads.firstWorkerThreadId,
     workersMin: config.workersMin,
     workersMax: config.workersMax,
     workMs: config.workMs,
     holdMs: config.holdMs,
     log: getLogger("workers"),
+    onSize: (size) => {
+      lifecycle.workerCount = size;
+    },
     onInternalFault,
     ...(faultPlan === undefined ? {} : { faultPlan }),
   });

@@ -89,6 +89,8 @@ export interface WorkerPoolOptions {
   processorUrl?: string | undefined;
   /** Where the pool says what happens. */
   log: PoolLog;
+  /** Told how many workers take jobs, whenever that has changed. */
+  onSize?: (size: number) => void;
   /** Called once, when the server must say so and stop at once, without saving anything. */
   onInternalFault: (fault: InternalFault) => void;
   /** Overrides of {@link DEFAULT_TIMINGS}. */
@@ -333,12 +335,14 @@ export class WorkerPool implements AsyncDisposable {
       (message) => this.#logFailedJob(message),
     );
     seat.run = run;
+    void run.ready.then(() => this.#options.onSize?.(this.size));
     run.ended.then((end) => this.#onEnd(seat, run, end));
   }
 
   #onEnd(seat: Seat, run: WorkerRun, end: RunEnd): void {
     if (seat.run !== run) return;
     seat.run = undefined;
+    this.#options.onSize?.(this.size);
     const stopped = end.kind === "stopped" || seat.slot.left;
     // After the pool is over a dead worker's job is left as it is, and reported as unsettled.
     if (!stopped && !this.#over) this.#bury(seat, run, end);

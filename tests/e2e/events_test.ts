@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { eventRequest, RawClient, respCommand } from "../helpers/raw_client.ts";
-import { ServerProcess } from "../helpers/server_process.ts";
+import { IO_THREAD_COUNTS, ServerProcess } from "../helpers/server_process.ts";
 
 function get(path: string, headers = ""): string {
   return `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`;
@@ -23,28 +23,30 @@ async function settle(http: RawClient): Promise<Record<string, number>> {
   }
 }
 
-Deno.test("server: an event that came in over HTTP is a balance over RESP and HTTP (P5)", async () => {
-  await using server = await ServerProcess.start();
-  using http = await RawClient.connect(server.port("http"));
-  using resp = await RawClient.connect(server.port("resp"));
-  await http.send(eventRequest("alice", 100));
-  const accepted = await http.readHttpReply();
-  assert.deepEqual([accepted.status, accepted.body], [202, `{"status":"accepted"}`]);
-  await resp.send(respCommand("EVENT", "alice", "buy", "-30"));
-  assert.equal(await resp.readUntil("\r\n"), "+ACCEPTED\r\n");
-  const numbers = await settle(http);
-  assert.deepEqual([numbers["received"], numbers["processed"]], [2, 2]);
+for (const ioThreads of IO_THREAD_COUNTS) {
+  Deno.test(`server, ${ioThreads} I/O threads: an event over HTTP is a balance over RESP and HTTP (P5)`, async () => {
+    await using server = await ServerProcess.start(["--io-threads", String(ioThreads)]);
+    using http = await RawClient.connect(server.port("http"));
+    using resp = await RawClient.connect(server.port("resp"));
+    await http.send(eventRequest("alice", 100));
+    const accepted = await http.readHttpReply();
+    assert.deepEqual([accepted.status, accepted.body], [202, `{"status":"accepted"}`]);
+    await resp.send(respCommand("EVENT", "alice", "buy", "-30"));
+    assert.equal(await resp.readUntil("\r\n"), "+ACCEPTED\r\n");
+    const numbers = await settle(http);
+    assert.deepEqual([numbers["received"], numbers["processed"]], [2, 2]);
 
-  await resp.send(respCommand("GET", "balance:alice") + respCommand("BALANCE", "alice"));
-  assert.equal(await resp.read(13), "$2\r\n70\r\n:70\r\n");
-  await http.send(get("/users/alice") + get("/users/nobody"));
-  assert.equal((await http.readHttpReply()).body, `{"user":"alice","balance":70}`);
-  assert.equal((await http.readHttpReply()).status, 404);
-  await resp.send(respCommand("INCRBY", "balance:alice", "5"));
-  assert.equal(await resp.readUntil("\r\n"), ":75\r\n");
-  await http.send(get("/users/alice"));
-  assert.equal((await http.readHttpReply()).body, `{"user":"alice","balance":75}`);
-});
+    await resp.send(respCommand("GET", "balance:alice") + respCommand("BALANCE", "alice"));
+    assert.equal(await resp.read(13), "$2\r\n70\r\n:70\r\n");
+    await http.send(get("/users/alice") + get("/users/nobody"));
+    assert.equal((await http.readHttpReply()).body, `{"user":"alice","balance":70}`);
+    assert.equal((await http.readHttpReply()).status, 404);
+    await resp.send(respCommand("INCRBY", "balance:alice", "5"));
+    assert.equal(await resp.readUntil("\r\n"), ":75\r\n");
+    await http.send(get("/users/alice"));
+    assert.equal((await http.readHttpReply()).body, `{"user":"alice","balance":75}`);
+  });
+}
 
 Deno.test("server: answers to the names of --allowed-hosts and to no others", async () => {
   await using server = await ServerProcess.start(["--allowed-hosts", "sluice,events.example"]);

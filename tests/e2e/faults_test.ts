@@ -1,23 +1,36 @@
 import assert from "node:assert/strict";
 import { RawClient, respCommand } from "../helpers/raw_client.ts";
-import { ServerProcess } from "../helpers/server_process.ts";
+import { IO_THREAD_COUNTS, ServerProcess } from "../helpers/server_process.ts";
 
 const FAULTY = "tests/helpers/faulty_server.ts";
 
-Deno.test("server: a torn shard stops it at once with exit code 4 (C4)", async () => {
-  await using server = await ServerProcess.start(["--workers", "1", "--shards", "1"], {
-    script: FAULTY,
-    env: { SLUICE_TEST_FAULT: "torn_shard" },
+for (const ioThreads of IO_THREAD_COUNTS) {
+  Deno.test(`server, ${ioThreads} I/O threads: a torn shard stops it at once with exit code 4 (C4)`, async () => {
+    await using server = await ServerProcess.start(
+      ["--workers", "1", "--shards", "1", "--io-threads", String(ioThreads)],
+      { script: FAULTY, env: { SLUICE_TEST_FAULT: "torn_shard" } },
+    );
+    using resp = await RawClient.connect(server.port("resp"));
+    await resp.send(respCommand("EVENT", "alice", "buy", "1"));
+    assert.equal(await resp.read(11), "+ACCEPTED\r\n");
+    const { code, lines } = await server.waitForEnd();
+    assert.equal(code, 4);
+    const worker = ioThreads === 1 ? 1 : 1 + ioThreads;
+    const fault = `internal fault: shard 0 torn by thread ${worker} in event settlement`;
+    const faults = lines.filter(({ message }) => String(message).startsWith(fault));
+    assert.equal(faults.length, 1, JSON.stringify(lines));
+    assert.equal(server.linesOf("stopped").length, 0, "nothing pretends that this was a stop");
   });
-  using resp = await RawClient.connect(server.port("resp"));
-  await resp.send(respCommand("EVENT", "alice", "buy", "1"));
-  assert.equal(await resp.read(11), "+ACCEPTED\r\n");
+}
+
+Deno.test("server: an I/O thread that ends unasked stops it at once with exit code 4", async () => {
+  await using server = await ServerProcess.start(["--io-threads", "2"], {
+    script: FAULTY,
+    env: { SLUICE_TEST_FAULT: "io_thread_ends" },
+  });
   const { code, lines } = await server.waitForEnd();
   assert.equal(code, 4);
-  const faults = lines.map((line) => String(line["message"])).filter((message) =>
-    message.startsWith("internal fault: shard 0 torn by thread 1 in event settlement")
-  );
-  assert.equal(faults.length, 1);
+  assert.match(String(lines.at(-1)!["message"]), /^internal fault: I\/O thread [12] ended unasked/);
   assert.equal(server.linesOf("stopped").length, 0, "nothing pretends that this was a stop");
 });
 

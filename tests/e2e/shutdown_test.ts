@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { eventRequest, RawClient, respCommand } from "../helpers/raw_client.ts";
-import { type LogLine, ServerProcess } from "../helpers/server_process.ts";
+import { IO_THREAD_COUNTS, type LogLine, ServerProcess } from "../helpers/server_process.ts";
 import { stopUnderLoad } from "../helpers/stop_under_load.ts";
 
 const isWindows = Deno.build.os === "windows";
@@ -17,44 +17,91 @@ function steps(lines: readonly LogLine[]): unknown[] {
   return lines.filter((line) => line["event"] === "stop_step").map((line) => line["step"]);
 }
 
-Deno.test("stop: SIGTERM in the middle of a load loses nothing (P1, P6)", {
-  ignore: isWindows,
-}, async () => {
-  await stopUnderLoad(10_000, ["--channel-capacity", "3000", "--workers", "2"]);
-});
+for (const ioThreads of IO_THREAD_COUNTS) {
+  const flags = ["--io-threads", String(ioThreads)];
 
-Deno.test("stop: the steps are logged in order, and nothing comes after `stopped`", {
-  ignore: isWindows,
-}, async () => {
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    await using server = await ServerProcess.start();
-    await acceptEvents(server, 3);
-    server.signal(signal);
-    const { code, lines } = await server.waitForEnd();
-    assert.equal(code, 0);
-    assert.deepEqual(server.otherLines.filter((line) => line !== ""), []);
-    assert.deepEqual(steps(lines), [
-      "readiness",
-      "listeners",
-      "requests",
-      "workers",
-      "connections",
-    ]);
-    const { time: _time, ...last } = lines.at(-1)!;
-    assert.deepEqual(last, {
-      level: "info",
-      area: "server",
-      message: "stopped",
-      event: "stopped",
-      received: 3,
-      processed: 3,
-      dropped: 0,
-      failed: 0,
-      pending: 0,
-      lost: 0,
-    });
-  }
-});
+  Deno.test(
+    `stop, ${ioThreads} I/O threads: SIGTERM in the middle of a load loses nothing (P1, P6)`,
+    {
+      ignore: isWindows,
+    },
+    async () => {
+      await stopUnderLoad(10_000, ["--channel-capacity", "3000", "--workers", "2", ...flags]);
+    },
+  );
+
+  Deno.test(
+    `stop, ${ioThreads} I/O threads: the steps are logged in order, and nothing comes after \`stopped\``,
+    {
+      ignore: isWindows,
+    },
+    async () => {
+      for (const signal of ["SIGTERM", "SIGINT"] as const) {
+        await using server = await ServerProcess.start(flags);
+        await acceptEvents(server, 3);
+        server.signal(signal);
+        const { code, lines } = await server.waitForEnd();
+        assert.equal(code, 0);
+        assert.deepEqual(server.otherLines.filter((line) => line !== ""), []);
+        assert.deepEqual(steps(lines), [
+          "readiness",
+          "listeners",
+          "requests",
+          "workers",
+          "connections",
+        ]);
+        const { time: _time, ...last } = lines.at(-1)!;
+        assert.deepEqual(last, {
+          level: "info",
+          area: "server",
+          message: "stopped",
+          event: "stopped",
+          received: 3,
+          processed: 3,
+          dropped: 0,
+          failed: 0,
+          pending: 0,
+          lost: 0,
+        });
+      }
+    },
+  );
+
+  Deno.test(
+    `stop, ${ioThreads} I/O threads: a late request on an open connection is told, and the connection closed`,
+    {
+      ignore: isWindows,
+    },
+    async () => {
+      await using server = await ServerProcess.start([...SLOW, ...flags]);
+      using http = await RawClient.connect(server.port("http"));
+      using resp = await RawClient.connect(server.port("resp"));
+      // Both connections are known to the server before it stops, and stay open while it drains.
+      await http.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      await resp.send(respCommand("PING"));
+      await Promise.all([http.readHttpReply(), resp.read(7)]);
+      await acceptEvents(server, 10);
+      server.signal("SIGTERM");
+      await server.waitForLine("stop_step");
+      while (!steps(server.lines).includes("requests")) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      await http.send(eventRequest("alice", 1));
+      const late = await http.readHttpReply();
+      assert.deepEqual(
+        [late.status, late.body],
+        [503, `{"status":"rejected","reason":"shutting_down"}`],
+      );
+      assert.equal(await http.readToEnd(), "");
+      await resp.send(respCommand("EVENT", "alice", "buy", "1"));
+      assert.equal(await resp.readToEnd(), "-ERR server is shutting down\r\n");
+      await assert.rejects(RawClient.connect(server.port("http")), Deno.errors.ConnectionRefused);
+      const { code, lines } = await server.waitForEnd();
+      assert.equal(lines.at(-1)!["processed"], 10);
+      assert.equal(code, 0);
+    },
+  );
+}
 
 Deno.test("stop: under `deno task start`, SIGINT to the group is one graceful stop", {
   ignore: isWindows,
@@ -140,37 +187,6 @@ Deno.test("stop: during the drain delay /ready says no and everything else is se
   await acceptEvents(server, 1);
   const { code, lines } = await server.waitForEnd();
   assert.equal(lines.at(-1)!["processed"], 2);
-  assert.equal(code, 0);
-});
-
-Deno.test("stop: a late request on an open connection is told, and the connection closed", {
-  ignore: isWindows,
-}, async () => {
-  await using server = await ServerProcess.start(SLOW);
-  using http = await RawClient.connect(server.port("http"));
-  using resp = await RawClient.connect(server.port("resp"));
-  // Both connections are known to the server before it stops, and stay open while it drains.
-  await http.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  await resp.send(respCommand("PING"));
-  await Promise.all([http.readHttpReply(), resp.read(7)]);
-  await acceptEvents(server, 10);
-  server.signal("SIGTERM");
-  await server.waitForLine("stop_step");
-  while (!steps(server.lines).includes("requests")) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  await http.send(eventRequest("alice", 1));
-  const late = await http.readHttpReply();
-  assert.deepEqual(
-    [late.status, late.body],
-    [503, `{"status":"rejected","reason":"shutting_down"}`],
-  );
-  assert.equal(await http.readToEnd(), "");
-  await resp.send(respCommand("EVENT", "alice", "buy", "1"));
-  assert.equal(await resp.readToEnd(), "-ERR server is shutting down\r\n");
-  await assert.rejects(RawClient.connect(server.port("http")), Deno.errors.ConnectionRefused);
-  const { code, lines } = await server.waitForEnd();
-  assert.equal(lines.at(-1)!["processed"], 10);
   assert.equal(code, 0);
 });
 

@@ -17,6 +17,8 @@ const options: StartOptions = fault === "torn_shard"
   ? {
     faultPlan: (slotIndex, startCount) => slotIndex + startCount === 1 ? "inCommit:1" : undefined,
   }
+  : fault === "io_thread_ends"
+  ? { ioWorkerEntry: new URL("./mortal_io_worker.ts", import.meta.url) }
   : {};
 
 if (fault === "loose_errors") {

@@ -17,6 +17,17 @@ const PERMISSIONS = [
   "--allow-env=SLUICE_*,NO_COLOR",
 ];
 
+/**
+ * Numbers of I/O threads that tests of whole servers are run with: one and several, unless the
+ * environment asks for one of them, which every server then has that is not told otherwise.
+ */
+export const IO_THREAD_COUNTS: readonly number[] = ioThreadCounts();
+
+function ioThreadCounts(): number[] {
+  const asked = Deno.env.get("SLUICE_IO_THREADS");
+  return asked === undefined ? [1, 2] : [Number(asked)];
+}
+
 /** How long a server may take to start, and to end after its stop. Unit: ms. */
 const PATIENCE_MS = 60_000;
 

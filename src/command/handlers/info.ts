@@ -60,6 +60,7 @@ function serverLines(services: CommandServices, snapshot: ServerSnapshot): strin
     `uptime_in_seconds:${uptimeSeconds}`,
     `uptime_in_days:${Math.floor(uptimeSeconds / 86400)}`,
     `shards:${services.store.shardCount}`,
+    `io_threads:${snapshot.ioThreads}`,
     `workers:${snapshot.workers}`,
   ];
 }

@@ -308,6 +308,7 @@ const SNAPSHOT: ServerSnapshot = {
   readBytes: 0,
   writtenBytes: 0,
   residentBytes: 0,
+  ioThreads: 1,
   workers: 1,
   events: { received: 0, processed: 0, dropped: 0, failed: 0, invalid: 0, pending: 0 },
   channel: { depth: 0, capacity: 1000, highWaterMark: 0 },

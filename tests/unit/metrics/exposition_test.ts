@@ -19,6 +19,7 @@ function gauges(shardCount = 2): ServerGauges {
       orphanBytes: 70000,
       keyCount: 5,
     },
+    ioThreads: 2,
     workers: { running: 2, min: 1, max: 4 },
     locks: Array.from({ length: shardCount }, (_, i) => ({
       exclusive: 10 + i,

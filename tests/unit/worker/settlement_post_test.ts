@@ -9,15 +9,18 @@ import { IoInbox } from "../../../src/server/io_inbox.ts";
 import { PoolWorld } from "./pool_world.ts";
 
 const WORKERS = 2;
+/** The I/O thread of tests that need no other. */
+const ONLY_THREAD = 0;
 
 /** A pool that reports to an inbox, and an intake in front of it as an I/O thread has one. */
 class WaitingWorld implements AsyncDisposable {
   readonly errors: unknown[] = [];
-  readonly waits = new EventWaits(0);
+  readonly waits: EventWaits;
   readonly #intake: EventIntake;
   readonly #inbox: IoInbox;
 
-  private constructor(readonly world: PoolWorld, inbox: Inbox) {
+  constructor(readonly world: PoolWorld, inbox: Inbox, threadId = ONLY_THREAD) {
+    this.waits = new EventWaits(threadId);
     this.#inbox = new IoInbox(inbox, this.waits, (error) => this.errors.push(error));
     this.#intake = new EventIntake({
       channel: world.channel,
@@ -47,7 +50,7 @@ class WaitingWorld implements AsyncDisposable {
     const world = await PoolWorld.start({
       pool: {
         workersMax: WORKERS,
-        inboxes: { firstThreadId: 0, inboxes: [inbox.memory] },
+        inboxes: { firstThreadId: ONLY_THREAD, inboxes: [inbox.memory] },
         ...(faultPlan === undefined ? {} : { faultPlan }),
       },
     });
@@ -65,8 +68,13 @@ class WaitingWorld implements AsyncDisposable {
     return typeof outcome === "number" ? assert.fail(`refused: ${outcome}`) : await outcome;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Stops reading the inbox. */
+  close(): void {
     this.#inbox[Symbol.dispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
     await this.world[Symbol.asyncDispose]();
   }
 }
@@ -141,4 +149,27 @@ Deno.test("waiting for events: what does not fit the inbox is counted, and nobod
   const dropped = waiting.world.metrics.total(CounterIndex.INBOX_OVERRUNS);
   assert.ok(dropped >= 30, `${dropped} outcomes were dropped`);
   assert.equal(kinds.filter((kind) => kind === "pending").length, dropped);
+});
+
+Deno.test("waiting for events: the outcome goes to the thread whose client asked", async () => {
+  const inboxes = [0, 1].map(() => Inbox.create({ producerCount: 1 + WORKERS }));
+  await using world = await PoolWorld.start({
+    pool: {
+      workersMax: WORKERS,
+      inboxes: { firstThreadId: 7, inboxes: inboxes.map(({ memory }) => memory) },
+    },
+  });
+  const threads = inboxes.map((inbox, index) => new WaitingWorld(world, inbox, 7 + index));
+  const settlements = await Promise.all(
+    Array.from({ length: 100 }, (_, i) => threads[i % 2]!.settle(`user${i % 2}`, of(1))),
+  );
+  for (const [index, thread] of threads.entries()) {
+    const own = settlements.filter((_, i) => i % 2 === index).map((settlement) =>
+      settlement.kind === "processed" ? settlement.balance.toNumber() : -1
+    );
+    assert.equal(new Set(own).size, 50);
+    assert.equal(Math.max(...own), 50);
+    assert.deepEqual(thread.errors, []);
+    thread.close();
+  }
 });

@@ -1,0 +1,199 @@
+/**
+ * One thread that serves clients: its protocols, connections, waits, inbox and listeners.
+ *
+ * @module
+ */
+
+import { getLogger, type Logger } from "../base/log.ts";
+import { EventWaits } from "../command/event_waits.ts";
+import { makeCommandTable } from "../command/table.ts";
+import { CounterIndex } from "../metrics/names.ts";
+import type { ThreadCounters } from "../metrics/region.ts";
+import { AddressFilter } from "./address_filter.ts";
+import type { Config } from "./config.ts";
+import { ConnectionSet } from "./connection_set.ts";
+import { FairTurns } from "./fair_turns.ts";
+import type { Front } from "./front.ts";
+import { createFronts, type Fronts } from "./fronts.ts";
+import { IoInbox } from "./io_inbox.ts";
+import type { ClosedConnections, IoService } from "./io_service.ts";
+import { Listeners } from "./listeners.ts";
+import { type ServerPorts, ServerView } from "./server_view.ts";
+import type { SharedParts } from "./shared_parts.ts";
+import type { StopBudget } from "./stop_deadline.ts";
+import { ThreadQuestions } from "./thread_questions.ts";
+
+/** How long requests that are on their way when the server stops may take to be refused. Unit: ms. */
+const LATE_REQUEST_GRACE_MS = 100;
+
+/** How long clients have to close their side when the server is done. Unit: ms. */
+const CLOSE_GRACE_MS = 50;
+
+/** Connections closed for their memory are logged at most this often. Unit: ms. */
+const MEMORY_LOG_INTERVAL_MS = 1000;
+
+/** What an {@link IoThread} is made from. */
+export interface IoThreadParts {
+  /** The settings. */
+  readonly config: Config;
+  /** The shared memory, as this thread sees it. */
+  readonly shared: SharedParts;
+  /** What clients must present, UTF-8; empty = nothing. */
+  readonly password: Uint8Array;
+  /** Reaches the other I/O threads; default: there are none. */
+  readonly questions?: ThreadQuestions;
+}
+
+/**
+ * Serves clients.
+ *
+ * Thread: the I/O thread; it makes one.
+ */
+export class IoThread implements IoService {
+  /** Never resolves: what ends this thread ends whoever would be told. */
+  readonly failure: Promise<string> = new Promise(() => {});
+
+  readonly #config: Config;
+  readonly #turns: FairTurns;
+  readonly #connections: ConnectionSet;
+  readonly #waits: EventWaits;
+  readonly #fronts: Fronts;
+  readonly #inbox: IoInbox;
+  #listeners: Listeners | undefined;
+
+  private constructor(parts: IoThreadParts, turns: FairTurns) {
+    const { config, shared, password, questions = new ThreadQuestions() } = parts;
+    const { threadId, threads, metrics, inboxes } = shared;
+    const counters = metrics.counters(threadId);
+    this.#config = config;
+    this.#turns = turns;
+    this.#connections = createConnectionSet(config, shared, turns, counters);
+    this.#waits = new EventWaits(threadId);
+    this.#fronts = createFronts({
+      config,
+      shared,
+      view: new ServerView(config, shared),
+      table: makeCommandTable(),
+      counters,
+      waits: this.#waits,
+      password,
+      questions,
+    });
+    this.#inbox = new IoInbox(
+      inboxes[threadId - threads.firstIoThreadId]!,
+      this.#waits,
+      (error) => {
+        counters.add(CounterIndex.INTERNAL_ERRORS);
+        getLogger("inbox").error("inbox failed", { event: "inbox_failed", error });
+      },
+    );
+  }
+
+  /** Makes everything; nobody is served before {@link IoThread.listen}. */
+  static async open(parts: IoThreadParts): Promise<IoThread> {
+    return new IoThread(parts, await FairTurns.open());
+  }
+
+  /** See {@link IoService.listen}. */
+  listen(): Promise<ServerPorts> {
+    return Promise.resolve().then(() => this.#listen(this.#config, false));
+  }
+
+  /**
+   * Like {@link IoThread.listen}, on ports that other threads of this process listen on, too.
+   *
+   * @param ports none of them is 0; null = no listener
+   * @throws {StartError} when one cannot be had; none is bound then
+   */
+  listenShared(ports: ServerPorts): ServerPorts {
+    return this.#listen(withPorts(this.#config, ports), true);
+  }
+
+  /** See {@link IoService.closeListeners}. */
+  async closeListeners(): Promise<void> {
+    await this.#listeners?.[Symbol.asyncDispose]();
+    this.#listeners = undefined;
+  }
+
+  /** See {@link IoService.settleRequests}. */
+  async settleRequests(budget: StopBudget): Promise<{ unfinished: number }> {
+    this.#waits.giveUp();
+    const unfinished = await this.#connections.settleInFlight(budget);
+    await this.#connections.waitUntilEmpty(budget, LATE_REQUEST_GRACE_MS);
+    return { unfinished };
+  }
+
+  /** See {@link IoService.closeConnections}. */
+  async closeConnections(budget: StopBudget): Promise<ClosedConnections> {
+    using _stopsSweeping = this.#connections;
+    const open = this.#connections.size;
+    return { open, cut_off: await this.#connections.closeAll(budget, CLOSE_GRACE_MS) };
+  }
+
+  /** Ends everything at once that is still there. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.closeListeners();
+    this.#inbox[Symbol.dispose]();
+    this.#connections[Symbol.dispose]();
+    this.#turns[Symbol.dispose]();
+  }
+
+  #listen(config: Config, isShared: boolean): ServerPorts {
+    const listeners = Listeners.bind(config, getLogger("server"), isShared);
+    this.#listeners = listeners;
+    listeners.serve(this.#fronts, this.#connections);
+    return listeners.ports;
+  }
+}
+
+/** The settings with the ports that were found for them. */
+function withPorts(config: Config, ports: ServerPorts): Config {
+  const settings = Object.entries(ports).map(([protocol, port]) => [
+    `${protocol}Port`,
+    port ?? "off",
+  ]);
+  return { ...config, ...Object.fromEntries(settings) };
+}
+
+function createConnectionSet(
+  config: Config,
+  { lifecycle, census }: SharedParts,
+  turns: FairTurns,
+  counters: ThreadCounters,
+): ConnectionSet {
+  const log = getLogger("connection");
+  const timeouts = [config.headerTimeoutMs, config.idleTimeoutMs, config.respIdleTimeoutMs];
+  return new ConnectionSet({
+    census,
+    filter: new AddressFilter(config.allow, config.deny),
+    maxMemoryBytes: Math.floor(config.maxClientMemoryBytes / config.ioThreads),
+    maxRequestBytes: config.maxRequestBytes,
+    counters,
+    turns,
+    shortestTimeoutMs: Math.min(...timeouts.filter((timeoutMs) => timeoutMs > 0)),
+    nextConnectionId: () => lifecycle.nextConnectionId(),
+    onSessionFailure: ({ protocol }, error) => {
+      counters.add(CounterIndex.INTERNAL_ERRORS);
+      log.error("session failed", { event: "session_failed", protocol, error });
+    },
+    onMemoryShort: memoryShortLog(log),
+  });
+}
+
+/** Clients that use up the memory are many at a time; the log needs one line a second. */
+function memoryShortLog(log: Logger): (front: Front, heldBytes: number) => void {
+  let closedCount = 0;
+  let nextLogAtMs = 0;
+  return ({ protocol }, heldBytes) => {
+    closedCount++;
+    const nowMs = performance.now();
+    if (nowMs < nextLogAtMs) return;
+    nextLogAtMs = nowMs + MEMORY_LOG_INTERVAL_MS;
+    log.debug("client memory is used up, the connection that held most is closed", {
+      event: "client_memory_short",
+      protocol,
+      held_bytes: heldBytes,
+      closed_count: closedCount,
+    });
+  };
+}
