@@ -22,6 +22,7 @@ import { type ServerPorts, ServerView } from "./server_view.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import type { StopBudget } from "./stop_deadline.ts";
 import { ThreadQuestions } from "./thread_questions.ts";
+import { tickForNotifications } from "./wake_tick.ts";
 
 /** How long requests that are on their way when the server stops may take to be refused. Unit: ms. */
 const LATE_REQUEST_GRACE_MS = 100;
@@ -59,6 +60,7 @@ export class IoThread implements IoService {
   readonly #waits: EventWaits;
   readonly #fronts: Fronts;
   readonly #inbox: IoInbox;
+  readonly #tick: Disposable = tickForNotifications();
   #listeners: Listeners | undefined;
 
   private constructor(parts: IoThreadParts, turns: FairTurns) {
@@ -134,6 +136,7 @@ export class IoThread implements IoService {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.closeListeners();
     this.#inbox[Symbol.dispose]();
+    this.#tick[Symbol.dispose]();
     this.#connections[Symbol.dispose]();
     this.#turns[Symbol.dispose]();
   }
