@@ -25,7 +25,7 @@ export const WORKERS_MAX = 256;
 /**
  * Most I/O threads.
  *
- * Unit: threads. Reason: more than a machine's cores only cost memory, some 10 MiB each.
+ * Unit: threads. Reason: more than a machine's cores only cost memory, some 20 MiB each.
  */
 export const IO_THREADS_MAX = 64;
 
