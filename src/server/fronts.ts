@@ -28,6 +28,7 @@ import type { Config } from "./config.ts";
 import { FULL_REPLY, protoFarewells, TIMEOUT_REPLY } from "./farewells.ts";
 import type { Front } from "./front.ts";
 import { createHttpRoutes } from "./http_routes.ts";
+import { ServerClients } from "./server_clients.ts";
 import type { ServerView } from "./server_view.ts";
 import { settingTexts } from "./setting_texts.ts";
 import type { SharedParts } from "./shared_parts.ts";
@@ -76,11 +77,12 @@ export function createFronts(parts: FrontParts): Fronts {
     failures: CounterIndex.AUTH_FAILURES,
   });
   const clients = new LocalClients();
+  const isAlone = parts.config.ioThreads === 1;
   const dispatcher = new Dispatcher({
     store: parts.shared.store,
     intake,
     authenticator,
-    clients,
+    clients: isAlone ? clients : new ServerClients(clients, parts.questions),
     table: parts.table,
     // Read when asked for: ports are known once the listeners are bound.
     get settings() {

@@ -17,7 +17,7 @@ import { type Lifelines, openLifelines } from "../worker/lifeline.ts";
 import type { Config } from "./config.ts";
 import type { IoCommand } from "./io_messages.ts";
 import type { ClosedConnections, IoService } from "./io_service.ts";
-import { IoWorker } from "./io_worker.ts";
+import { IoWorker, type WorkerStarter } from "./io_worker.ts";
 import { Listeners } from "./listeners.ts";
 import type { ServerPorts } from "./server_view.ts";
 import { sharedMemoryOf, type SharedParts } from "./shared_parts.ts";
@@ -36,8 +36,8 @@ export interface IoCrewParts {
   readonly shared: SharedParts;
   /** What clients must present, UTF-8; empty = nothing. */
   readonly password: Uint8Array;
-  /** Tests only: what the threads run instead of `io_worker_main.ts`. */
-  readonly workerEntry?: URL | undefined;
+  /** Tests only: starts threads that run something else than `io_worker_main.ts`. */
+  readonly startWorker?: WorkerStarter | undefined;
 }
 
 /**
@@ -53,7 +53,7 @@ export class IoCrew implements IoService {
   readonly #lifelines: Lifelines;
   readonly #workers: readonly IoWorker[];
 
-  private constructor({ config, shared, workerEntry }: IoCrewParts) {
+  private constructor({ config, shared, startWorker }: IoCrewParts) {
     const { ioThreadCount, firstIoThreadId } = shared.threads;
     const failure = Promise.withResolvers<string>();
     this.failure = failure.promise;
@@ -66,7 +66,7 @@ export class IoCrew implements IoService {
           const cause = error === "" ? "" : `: ${error}`;
           failure.resolve(`internal fault: I/O thread ${threadId} ended unasked${cause}`);
         },
-      }, workerEntry);
+      }, startWorker);
       return worker;
     });
   }

@@ -21,6 +21,14 @@ export interface IoWorkerEvents {
   onDeath(threadId: number, error: string): void;
 }
 
+/** Starts the Worker that is to be an I/O thread. */
+export type WorkerStarter = (options: WorkerOptions) => Worker;
+
+function startWorker(options: WorkerOptions): Worker {
+  // Literal, so that bundlers and `deno compile` find the module.
+  return new Worker(new URL("./io_worker_main.ts", import.meta.url), options);
+}
+
 /**
  * A running I/O thread.
  *
@@ -41,17 +49,18 @@ export class IoWorker implements AsyncDisposable {
   /**
    * Starts the thread; {@link IoWorker.open} makes it what it is to be.
    *
-   * @param entry tests only: another module than `io_worker_main.ts`
+   * @param start tests only: starts another module than `io_worker_main.ts`
    */
-  constructor(threadId: number, lifelines: Lifelines, events: IoWorkerEvents, entry?: URL) {
+  constructor(
+    threadId: number,
+    lifelines: Lifelines,
+    events: IoWorkerEvents,
+    start: WorkerStarter = startWorker,
+  ) {
     this.#threadId = threadId;
     this.#events = events;
     this.#lifelines = lifelines;
-    // Literal, so that bundlers and `deno compile` find the module.
-    this.#worker = new Worker(entry ?? new URL("./io_worker_main.ts", import.meta.url), {
-      type: "module",
-      name: `I/O thread ${threadId}`,
-    });
+    this.#worker = start({ type: "module", name: `I/O thread ${threadId}` });
     this.#worker.onmessage = ({ data }: MessageEvent<FromIoThread>) => this.#hear(data);
     this.#worker.onerror = (event) => {
       // Otherwise the error would end the whole process.

@@ -25,8 +25,8 @@ import { type StopStep, StopSteps } from "./stop_steps.ts";
 export interface StartOptions {
   /** Tests only: see {@link WorkerPoolOptions.faultPlan}. */
   readonly faultPlan?: WorkerPoolOptions["faultPlan"];
-  /** Tests only: see {@link IoCrewParts.workerEntry}. */
-  readonly ioWorkerEntry?: IoCrewParts["workerEntry"];
+  /** Tests only: see {@link IoCrewParts.startWorker}. */
+  readonly startIoWorker?: IoCrewParts["startWorker"];
 }
 
 /**
@@ -61,7 +61,7 @@ export async function startServer(
   const io: IoService = stack.use(
     config.ioThreads === 1
       ? await IoThread.open({ config, shared, password })
-      : await IoCrew.open({ config, shared, password, workerEntry: options.ioWorkerEntry }),
+      : await IoCrew.open({ config, shared, password, startWorker: options.startIoWorker }),
   );
   onStop("connections", 0.5, (budget) => io.closeConnections(budget));
 

@@ -59,7 +59,7 @@ Deno.test("io-threads: what one connection wrote, every other reads (P5)", async
 
 Deno.test("io-threads: one listening line per port, one ready line, and only free ports", async () => {
   await using server = await ServerProcess.start(THREADS);
-  assert.equal(server.linesOf("listening").length, 2);
+  assert.equal(server.linesOf("listening").length, 3);
   assert.equal(server.linesOf("ready").length, 1);
   const flags = [...THREADS, "--resp-port", String(server.port("resp"))];
   await using second = await ServerProcess.start(flags, { skipReady: true });
@@ -78,5 +78,51 @@ Deno.test("io-threads: what any thread logs arrives", async () => {
   }));
   while (server.linesOf("cross_protocol").length < 10) {
     await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+});
+
+Deno.test("io-threads: CLIENT LIST and CLIENT KILL reach the clients of every thread", async () => {
+  await using server = await ServerProcess.start(THREADS);
+  const port = server.port("resp");
+  using stack = new DisposableStack();
+  const clients = await Promise.all(Array.from({ length: 30 }, () => RawClient.connect(port)));
+  const ids = await Promise.all(clients.map(async (client) => {
+    stack.use(client);
+    await client.send(respCommand("CLIENT", "ID"));
+    return Number((await client.readUntil("\r\n")).slice(1));
+  }));
+  for (const asker of clients.slice(0, 5)) {
+    await asker.send(respCommand("CLIENT", "LIST"));
+    const length = Number((await asker.readUntil("\r\n")).slice(1));
+    const listed = [...(await asker.read(length + 2)).matchAll(/^id=(\d+) /gm)];
+    assert.deepEqual(listed.map(([, id]) => Number(id)), ids.toSorted((a, b) => a - b));
+  }
+  const [killer, ...victims] = clients;
+  await killer!.send(respCommand("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"));
+  assert.equal(await killer!.readUntil("\r\n"), ":29\r\n");
+  for (const victim of victims) assert.equal(await victim.readToEnd(), "");
+});
+
+Deno.test("io-threads: who waits for an event is told on its own thread, by every protocol", async () => {
+  await using server = await ServerProcess.start([...THREADS, "--workers", "2"]);
+  const body = `{"user":"http","action":"buy","amount":1}`;
+  const post = "POST /events?wait=20s HTTP/1.1\r\nHost: localhost\r\n" +
+    `Content-Length: ${body.length}\r\n\r\n${body}`;
+  const event = respCommand("EVENT", "resp", "buy", "1", "WAIT", "20000");
+  const [resp, http] = await Promise.all([
+    Promise.all(Array.from({ length: 40 }, async () => {
+      using client = await RawClient.connect(server.port("resp"));
+      await client.send(event + respCommand("PING"));
+      return await client.readUntil("+PONG\r\n");
+    })),
+    Promise.all(Array.from({ length: 40 }, () => ask(server.port("http"), post, /body/))),
+  ]);
+  for (const replies of [resp, http]) {
+    const balances = replies.map((reply) => Number(/(\d+)\D*$/.exec(reply)?.[1]));
+    assert.deepEqual(
+      balances.toSorted((a, b) => a - b),
+      Array.from({ length: 40 }, (_, i) => i + 1),
+      replies[0],
+    );
   }
 });

@@ -18,7 +18,10 @@ const options: StartOptions = fault === "torn_shard"
     faultPlan: (slotIndex, startCount) => slotIndex + startCount === 1 ? "inCommit:1" : undefined,
   }
   : fault === "io_thread_ends"
-  ? { ioWorkerEntry: new URL("./mortal_io_worker.ts", import.meta.url) }
+  ? {
+    startIoWorker: (options) =>
+      new Worker(new URL("./mortal_io_worker.ts", import.meta.url), options),
+  }
   : {};
 
 if (fault === "loose_errors") {

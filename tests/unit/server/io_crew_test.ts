@@ -28,7 +28,8 @@ async function openCrew(settings: Config = config): Promise<{ crew: IoCrew; shar
     config: settings,
     shared,
     password: new Uint8Array(0),
-    workerEntry: new URL("./asking_io_worker.ts", import.meta.url),
+    startWorker: (options) =>
+      new Worker(new URL("./asking_io_worker.ts", import.meta.url), options),
   });
   return { crew, shared };
 }
