@@ -54,6 +54,8 @@ export async function runServer(config: Config, options: StartOptions = {}): Pro
   // Before the start, so that a signal during it is not lost.
   using _signals = listenForSignals({
     onStop: (signal) => {
+      // First, so that what clients see on other threads is not behind what the log says.
+      void server?.stop();
       log.info("stop requested", { event: "stop_requested", signal });
       stopRequest.resolve("stop");
     },
