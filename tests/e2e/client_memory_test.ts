@@ -14,7 +14,7 @@ import { ServerProcess } from "../helpers/server_process.ts";
 /** With all their requests in memory the crowd would take twice what is allowed. */
 const CROWD = 200;
 
-const limitBytes = 16 * 2 ** 20;
+const limitBytes = 20 * 2 ** 20;
 
 for (const { name, groups } of MEMORY_ATTACKS.filter(({ quick }) => quick)) {
   Deno.test(`server: ${name}: memory stays bounded and the others are served (C13)`, {

@@ -8,7 +8,7 @@ const VALUE_BYTES = 24 * MIB;
 
 const FLAGS = [
   ...["--max-value-bytes", "32mb", "--max-request-bytes", "40mb", "--max-memory", "128mb"],
-  ...["--max-client-memory", "256mb"],
+  ...["--max-client-memory", "320mb"],
 ];
 
 /** `SET key value` with a value of one repeated byte. */
