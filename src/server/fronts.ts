@@ -17,7 +17,7 @@ import { CounterIndex, HistogramIndex, PROTOCOL_COUNTERS } from "../metrics/name
 import { PrometheusExposition } from "../metrics/prometheus.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
 import { BrowserGuard } from "../protocol/http/browser_guard.ts";
-import { CommandClient } from "../protocol/http/command_client.ts";
+import { CommandClient } from "../protocol/command_client.ts";
 import { HttpService } from "../protocol/http/http_service.ts";
 import { ProtoService } from "../protocol/protobuf/proto_service.ts";
 import { ProtoSession } from "../protocol/protobuf/proto_session.ts";

@@ -7,7 +7,7 @@
 import { prefersJson } from "../protocol/http/accept.ts";
 import { CannedReply } from "../protocol/http/canned_reply.ts";
 import { encodeText } from "../protocol/http/characters.ts";
-import type { CommandClient } from "../protocol/http/command_client.ts";
+import type { CommandClient } from "../protocol/command_client.ts";
 import type { HttpExchange } from "../protocol/http/exchange.ts";
 import { createRouter, type Router } from "../protocol/http/router.ts";
 import type { EventOffer } from "./routes/event_offer.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { CommandQuery } from "../command_client.ts";
 import { hexDigit, PERCENT, SPACE } from "./characters.ts";
 
 const PLUS = 0x2b;
@@ -39,4 +40,25 @@ export function percentDecode(
     target[length++] = byte;
   }
   return length - at;
+}
+
+/**
+ * Appends what `source[start, end)` stands for to the arguments of a query.
+ *
+ * Thread: one I/O thread.
+ *
+ * @param plusIsSpace as for {@link percentDecode}
+ * @returns the argument's length in bytes
+ */
+export function addDecoded(
+  query: CommandQuery,
+  source: Uint8Array,
+  start: number,
+  end: number,
+  plusIsSpace = false,
+): number {
+  const at = query.reserve(end - start);
+  const byteCount = percentDecode(source, start, end, query.target, at, plusIsSpace);
+  query.addWritten(at, byteCount);
+  return byteCount;
 }

@@ -16,7 +16,7 @@ import {
 } from "../../base/job.ts";
 import { EVENT_WAIT_MAX_MS } from "../../base/limits.ts";
 import type { Authenticator } from "../../command/authenticator.ts";
-import { ClientState } from "../../command/client_state.ts";
+import type { ClientState } from "../../command/client_state.ts";
 import type { CounterSink } from "../../command/counters.ts";
 import type { Dispatcher } from "../../command/dispatch.ts";
 import { eventDefect, userDefect } from "../../command/event.ts";
@@ -24,8 +24,10 @@ import { type EventIntake, EventOutcome } from "../../command/event_intake.ts";
 import type { Settlement } from "../../command/event_waits.ts";
 import type { CommandTable } from "../../command/lookup.ts";
 import type { ServerPhase } from "../../command/phase.ts";
+import { ReplyCode } from "../../command/reply_code.ts";
 import type { CommandRow } from "../../command/row.ts";
-import { BalanceFinding, BalanceLookup } from "./balance_lookup.ts";
+import { ReplyKind } from "../captured_reply.ts";
+import { CommandClient, type CommandQuery } from "../command_client.ts";
 import { encodeFrame, encodeServerMessage, errorMessage, MessageDecoder } from "./codec.ts";
 import { appendFrame, type ProtoFraming } from "./framing.ts";
 import {
@@ -90,9 +92,7 @@ export class ProtoService {
   readonly decoder: MessageDecoder = new MessageDecoder();
 
   readonly #balanceRow: CommandRow;
-  /** Balances are asked for by the server, which has authenticated the client itself. */
-  readonly #asker = new ClientState({ id: 0, connectedAtMs: 0 }, true);
-  #spareLookup: BalanceLookup | null = new BalanceLookup();
+  readonly #commands: CommandClient;
 
   readonly #clock: () => number;
   #nowMs = 0;
@@ -116,9 +116,8 @@ export class ProtoService {
   constructor(options: ProtoServiceOptions) {
     this.options = options;
     this.#clock = options.clock ?? Date.now;
-    const row = options.table.named("balance");
-    assert(row !== undefined, "the command table has BALANCE");
-    this.#balanceRow = row;
+    this.#commands = new CommandClient(options.dispatcher, options.table);
+    this.#balanceRow = this.#commands.row("balance");
     const canned = (message: ServerMessage): Uint8Array => encodeFrame(options.framing, message);
     const accepted = create(EventReplySchema, { status: EventStatus.ACCEPTED });
     this.#accepted = canned(
@@ -283,27 +282,30 @@ export class ProtoService {
     if (defect !== undefined) {
       return this.sendError(output, ErrorCode.INVALID_ARGUMENT, defect);
     }
-    const lookup = this.#spareLookup ?? new BalanceLookup();
-    this.#spareLookup = null;
-    lookup.setUser(name);
-    const { dispatcher } = this.options;
-    const result = dispatcher.executeRow(this.#balanceRow, lookup.args, lookup, this.#asker);
-    if (typeof result === "number") return this.#tellBalance(user, lookup, output);
-    return result.then(() => this.#tellBalance(user, lookup, output));
+    const query = this.#commands.take(this.#balanceRow);
+    query.add(name.bytes, name.start, name.end);
+    const pending = this.#commands.run(query);
+    if (pending === undefined) return this.#tellBalance(user, query, output);
+    return pending.then(() => this.#tellBalance(user, query, output));
   }
 
-  #tellBalance(user: string, lookup: BalanceLookup, output: ByteWriter): void {
-    const { finding, value } = lookup;
-    this.#spareLookup = lookup;
-    if (finding === BalanceFinding.WRONG_TYPE) {
-      return this.sendError(
+  #tellBalance(user: string, query: CommandQuery, output: ByteWriter): void {
+    const { kind, number, code } = query.reply;
+    if (kind === ReplyKind.ERROR) {
+      assert(
+        code === ReplyCode.WRONG_TYPE || code === ReplyCode.NOT_AN_INTEGER,
+        `BALANCE answers with an integer, nil or a wrong type, not with code ${code}`,
+      );
+      this.sendError(
         output,
         ErrorCode.WRONG_TYPE,
         "the key of this user's balance holds something else",
       );
+    } else {
+      const reply = create(BalanceReplySchema, { user });
+      if (kind === ReplyKind.NUMBER) reply.balance = number.toBigInt();
+      this.#send(output, { case: "balanceReply", value: reply });
     }
-    const reply = create(BalanceReplySchema, { user });
-    if (finding === BalanceFinding.FOUND) reply.balance = value.toBigInt();
-    this.#send(output, { case: "balanceReply", value: reply });
+    this.#commands.give(query);
   }
 }

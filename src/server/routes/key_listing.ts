@@ -5,10 +5,11 @@
  */
 
 import type { CommandRow } from "../../command/row.ts";
-import { type CapturedReply, ReplyKind } from "../../protocol/http/captured_reply.ts";
+import { type CapturedReply, ReplyKind } from "../../protocol/captured_reply.ts";
 import { encodeText } from "../../protocol/http/characters.ts";
-import { type CommandClient, type CommandQuery, Word } from "../../protocol/http/command_client.ts";
+import { type CommandClient, type CommandQuery, Word } from "../../protocol/command_client.ts";
 import type { HttpExchange } from "../../protocol/http/exchange.ts";
+import { addDecoded } from "../../protocol/http/percent_decoding.ts";
 import { ParamCount, QueryParam } from "../../protocol/http/query.ts";
 import type { HttpRequest } from "../../protocol/http/request.ts";
 
@@ -80,7 +81,7 @@ export class KeyListing {
     const matchCount = param.find(request, MATCH);
     if (matchCount === ParamCount.NONE) return undefined;
     query.add(Word.MATCH);
-    const byteCount = query.addDecoded(request.bytes, param.start, param.end, true);
+    const byteCount = addDecoded(query, request.bytes, param.start, param.end, true);
     return matchCount === ParamCount.MANY || byteCount > MAX_PATTERN_BYTES
       ? ["match", `be one pattern of at most ${MAX_PATTERN_BYTES} bytes`]
       : undefined;

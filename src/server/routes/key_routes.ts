@@ -8,10 +8,11 @@ import { parseDuration } from "../../base/units.ts";
 import { ReplyCode } from "../../command/reply_code.ts";
 import type { CommandRow } from "../../command/row.ts";
 import { CannedReply } from "../../protocol/http/canned_reply.ts";
-import { ReplyKind } from "../../protocol/http/captured_reply.ts";
+import { ReplyKind } from "../../protocol/captured_reply.ts";
 import { encodeText } from "../../protocol/http/characters.ts";
-import { type CommandClient, type CommandQuery, Word } from "../../protocol/http/command_client.ts";
+import { type CommandClient, type CommandQuery, Word } from "../../protocol/command_client.ts";
 import { ContentType, type HttpExchange } from "../../protocol/http/exchange.ts";
+import { addDecoded } from "../../protocol/http/percent_decoding.ts";
 import { ParamCount, QueryParam } from "../../protocol/http/query.ts";
 import { KeyListing } from "./key_listing.ts";
 import { errorReply } from "./replies.ts";
@@ -137,7 +138,7 @@ export class KeyRoutes {
   #queryFor(exchange: HttpExchange, row: CommandRow): CommandQuery | undefined {
     const { request, params } = exchange;
     const query = this.#commands.take(row);
-    const byteCount = query.addDecoded(request.bytes, params.start(0), params.end(0));
+    const byteCount = addDecoded(query, request.bytes, params.start(0), params.end(0));
     if (byteCount <= MAX_KEY_BYTES) return query;
     this.#commands.give(query);
     exchange.send(this.#keyTooLong);

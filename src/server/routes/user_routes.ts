@@ -7,10 +7,11 @@
 import { ByteSlice, MAX_USER_BYTES } from "../../base/job.ts";
 import { isPlainText } from "../../command/event.ts";
 import type { CommandRow } from "../../command/row.ts";
-import { ReplyKind } from "../../protocol/http/captured_reply.ts";
+import { ReplyKind } from "../../protocol/captured_reply.ts";
 import { encodeText } from "../../protocol/http/characters.ts";
-import type { CommandClient, CommandQuery } from "../../protocol/http/command_client.ts";
+import type { CommandClient, CommandQuery } from "../../protocol/command_client.ts";
 import type { HttpExchange } from "../../protocol/http/exchange.ts";
+import { addDecoded } from "../../protocol/http/percent_decoding.ts";
 import { errorReply, writeJsonText } from "./replies.ts";
 
 const USER_RULE = `user must be 1 to ${MAX_USER_BYTES} bytes of UTF-8 without control characters`;
@@ -43,7 +44,7 @@ export class UserRoutes {
   balance(exchange: HttpExchange): void | Promise<void> {
     const { request, params } = exchange;
     const query = this.#commands.take(this.#row);
-    const byteCount = query.addDecoded(request.bytes, params.start(0), params.end(0));
+    const byteCount = addDecoded(query, request.bytes, params.start(0), params.end(0));
     const { args } = query;
     this.#user.set(args.bytes, args.starts[USER]!, args.ends[USER]!);
     if (byteCount > MAX_USER_BYTES || !isPlainText(this.#user)) {

@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { JobView } from "../../../src/base/job.ts";
-import { CommandClient } from "../../../src/protocol/http/command_client.ts";
+import { CommandClient } from "../../../src/protocol/command_client.ts";
 import { HttpService, type HttpServiceOptions } from "../../../src/protocol/http/http_service.ts";
 import type { Router } from "../../../src/protocol/http/router.ts";
 import {

@@ -1,22 +1,20 @@
 /**
- * Routes as clients of the command layer.
+ * Routes of HTTP and messages of Protobuf as clients of the command layer.
  *
- * A route runs a row of the command table like any other client, so that locks, limits and fault
- * handling are those of commands, and looks at the reply to make its own.
+ * They run rows of the command table like any other client, so that locks, limits and fault handling
+ * are those of commands, and look at the reply to make their own.
  *
  * @module
  */
 
-import { assert } from "../../base/assert.ts";
-import { ByteWriter } from "../../base/bytes.ts";
-import { CommandArguments } from "../../command/arguments.ts";
-import { ClientState } from "../../command/client_state.ts";
-import type { ExecuteStatus } from "../../command/dispatch.ts";
-import type { ReplySink } from "../../command/reply_sink.ts";
-import type { CommandRow } from "../../command/row.ts";
+import { assert } from "../base/assert.ts";
+import { ByteWriter } from "../base/bytes.ts";
+import { CommandArguments } from "../command/arguments.ts";
+import { ClientState } from "../command/client_state.ts";
+import type { ExecuteStatus } from "../command/dispatch.ts";
+import type { ReplySink } from "../command/reply_sink.ts";
+import type { CommandRow } from "../command/row.ts";
 import { CapturedReply } from "./captured_reply.ts";
-import { encodeText } from "./characters.ts";
-import { percentDecode } from "./percent_decoding.ts";
 
 /** Room for arguments or replies that grew beyond this is given back. Unit: bytes. */
 const KEPT_ROOM_BYTES = 65536;
@@ -24,7 +22,7 @@ const KEPT_ROOM_BYTES = 65536;
 /** Idle queries that are kept; only parked requests need more than one at a time. */
 const IDLE_QUERY_COUNT = 16;
 
-/** The dispatcher, as far as routes need it. */
+/** The dispatcher, as far as it is needed here. */
 export interface RowExecutor {
   /** Runs the command of `row`; see `Dispatcher.executeRow`. */
   executeRow(
@@ -35,7 +33,7 @@ export interface RowExecutor {
   ): ExecuteStatus | Promise<ExecuteStatus>;
 }
 
-/** The command table, as far as routes need it. */
+/** The command table, as far as it is needed here. */
 export interface RowTable {
   /** The row with this name; see `CommandTable.named`. */
   named(name: string): CommandRow | undefined;
@@ -51,7 +49,7 @@ export class CommandQuery {
   readonly reply: CapturedReply = new CapturedReply();
   /** The row that runs. */
   row!: CommandRow;
-  /** For the route: how often it was run already. */
+  /** For who asks: how often it was run already. */
   attempt = 0;
   /** The arguments so far, the name first. */
   readonly args: CommandArguments = new CommandArguments();
@@ -76,18 +74,24 @@ export class CommandQuery {
   }
 
   /**
-   * Appends an argument that is percent-encoded.
+   * Room for an argument that the caller writes itself, to {@link CommandQuery.target}, and then
+   * ends with {@link CommandQuery.addWritten}.
    *
-   * @param plusIsSpace as for `percentDecode`
-   * @returns its length in bytes
+   * @returns where it starts
    */
-  addDecoded(bytes: Uint8Array, start: number, end: number, plusIsSpace = false): number {
-    const room = this.#room;
-    const at = room.reserve(end - start);
-    const byteCount = percentDecode(bytes, start, end, room.bytes, at, plusIsSpace);
-    room.length = at + byteCount;
-    this.#push(at);
-    return byteCount;
+  reserve(byteCount: number): number {
+    return this.#room.reserve(byteCount);
+  }
+
+  /** What {@link CommandQuery.reserve} gives room in; replaced by any other call. */
+  get target(): Uint8Array {
+    return this.#room.bytes;
+  }
+
+  /** Appends the argument whose `byteCount` bytes were written to the room at `start`. */
+  addWritten(start: number, byteCount: number): void {
+    this.#room.length = start + byteCount;
+    this.#push(start);
   }
 
   /** Puts other bytes of the same length in the place of the last argument. */
@@ -111,14 +115,14 @@ export class CommandQuery {
 }
 
 /**
- * Runs commands for the routes of one thread; allocates nothing unless a command has to wait.
+ * Runs commands for one protocol on one thread; allocates nothing unless a command has to wait.
  *
  * Thread: one per I/O thread.
  */
 export class CommandClient {
   readonly #executor: RowExecutor;
   readonly #table: RowTable;
-  /** Routes see only requests that were admitted. */
+  /** The protocol asks only for clients that it has admitted. */
   readonly #client: ClientState = new ClientState({ id: 0, connectedAtMs: 0 }, true);
   readonly #idle: CommandQuery[] = [];
 
@@ -168,11 +172,13 @@ export class CommandClient {
   }
 }
 
+const encoder = new TextEncoder();
+
 /** Words that are arguments, encoded once. */
 export const Word: Readonly<Record<"NX" | "XX" | "PX" | "MATCH" | "COUNT", Uint8Array>> = {
-  NX: encodeText("NX"),
-  XX: encodeText("XX"),
-  PX: encodeText("PX"),
-  MATCH: encodeText("MATCH"),
-  COUNT: encodeText("COUNT"),
+  NX: encoder.encode("NX"),
+  XX: encoder.encode("XX"),
+  PX: encoder.encode("PX"),
+  MATCH: encoder.encode("MATCH"),
+  COUNT: encoder.encode("COUNT"),
 };

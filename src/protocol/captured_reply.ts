@@ -4,10 +4,10 @@
  * @module
  */
 
-import { ByteWriter } from "../../base/bytes.ts";
-import { Int64 } from "../../base/int64.ts";
-import type { ReplyCode } from "../../command/reply_code.ts";
-import type { ReplySink } from "../../command/reply_sink.ts";
+import { ByteWriter } from "../base/bytes.ts";
+import { Int64 } from "../base/int64.ts";
+import type { ReplyCode } from "../command/reply_code.ts";
+import type { ReplySink } from "../command/reply_sink.ts";
 
 /** Room for more elements than this is given back. */
 const KEPT_ELEMENTS = 1024;
