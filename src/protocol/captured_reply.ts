@@ -4,8 +4,10 @@
  * @module
  */
 
+import { assert } from "../base/assert.ts";
 import { ByteWriter } from "../base/bytes.ts";
 import { Int64 } from "../base/int64.ts";
+import type { ByteSource } from "../command/byte_source.ts";
 import type { ReplyCode } from "../command/reply_code.ts";
 import type { ReplySink } from "../command/reply_sink.ts";
 
@@ -28,6 +30,8 @@ export const ReplyKind = {
   BYTES: 5,
   /** An array, a set or a map, also nested: its byte strings in order are the elements. */
   LIST: 6,
+  /** One byte string that is fetched later: {@link CapturedReply.takeSource}. */
+  SOURCE: 7,
 } as const;
 
 /** One of the values of {@link ReplyKind}. */
@@ -55,9 +59,11 @@ export class CapturedReply implements ReplySink {
 
   readonly #content = new ByteWriter(256);
   readonly #ends: number[] = [];
+  #source: ByteSource | undefined = undefined;
 
   /** Forgets everything; see {@link ByteWriter.clear} for `keepBytes`. */
   clear(keepBytes: number): void {
+    this.#releaseSource();
     this.kind = ReplyKind.NONE;
     this.elementCount = 0;
     this.#content.clear(keepBytes);
@@ -141,6 +147,26 @@ export class CapturedReply implements ReplySink {
     return offset;
   }
 
+  /** See {@link ReplySink}; in a list, where elements are looked at one by one, it is copied. */
+  bulkSource(source: ByteSource): void {
+    if (this.kind !== ReplyKind.LIST) {
+      this.kind = ReplyKind.SOURCE;
+      this.#source = source;
+      return;
+    }
+    const offset = this.bulkStart(source.byteCount);
+    source.copyNext(this.target, offset, source.byteCount);
+    source.release();
+  }
+
+  /** The source; whoever takes it must release it. */
+  takeSource(): ByteSource {
+    const source = this.#source;
+    assert(source !== undefined, "the reply is a source that nobody has taken");
+    this.#source = undefined;
+    return source;
+  }
+
   /** See {@link ReplySink}. */
   get target(): Uint8Array {
     return this.#content.bytes;
@@ -168,9 +194,15 @@ export class CapturedReply implements ReplySink {
 
   /** See {@link ReplySink}. */
   rewind(mark: number): void {
+    if (this.kind === ReplyKind.SOURCE) this.#releaseSource();
     this.elementCount = mark;
     this.#content.length = mark === 0 ? 0 : this.#ends[mark - 1]!;
     if (mark === 0) this.kind = ReplyKind.NONE;
+  }
+
+  #releaseSource(): void {
+    this.#source?.release();
+    this.#source = undefined;
   }
 
   #note(kind: ReplyKind): void {

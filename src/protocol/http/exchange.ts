@@ -6,6 +6,8 @@
 
 import { ByteWriter } from "../../base/bytes.ts";
 import { decimalDigitCount } from "../../base/int64.ts";
+import type { ByteSource } from "../../command/byte_source.ts";
+import { ReplyStream } from "../reply_stream.ts";
 import type { CannedReply } from "./canned_reply.ts";
 import { encodeText } from "./characters.ts";
 import { CONNECTION_LINES, Disposition } from "./disposition.ts";
@@ -36,8 +38,8 @@ export const ContentType = {
 /**
  * A request and the means to answer it.
  *
- * A handler answers exactly once, with {@link HttpExchange.send} or {@link HttpExchange.sendBody};
- * it may do so after an await. Nothing else of it may be kept.
+ * A handler answers exactly once, with {@link HttpExchange.send}, {@link HttpExchange.sendBody} or
+ * {@link HttpExchange.sendSource}; it may do so after an await. Nothing else of it may be kept.
  *
  * Thread: one I/O thread. A session holds one from a request's first byte to its reply and idle
  * connections hold none.
@@ -51,6 +53,8 @@ export class HttpExchange {
   readonly params: RouteParams = new RouteParams();
   /** Room to build a body in; empty when the handler is called. */
   readonly scratch: ByteWriter = new ByteWriter(256);
+  /** What of the reply is not in the output but follows it. */
+  readonly stream: ReplyStream = new ReplyStream();
   /** What happens to the connection behind the reply. */
   disposition: Disposition = Disposition.KEEP;
   /** Whether the reply's body is left out, as for HEAD. */
@@ -93,6 +97,7 @@ export class HttpExchange {
   /** Lets go of everything that belongs to the connection. */
   release(): void {
     this.#output = NO_OUTPUT;
+    if (this.stream.isPending) this.stream.clear();
     this.request.release();
   }
 
@@ -115,16 +120,45 @@ export class HttpExchange {
     end: number = body.length,
     extraLines: Uint8Array = NO_LINES,
   ): void {
+    const isBodySent = !this.headOnly;
+    this.#writeHead(status, contentType, end - start, isBodySent ? end - start : 0, extraLines);
+    if (isBodySent) this.#output.copy(body, start, end);
+  }
+
+  /**
+   * Answers with the bytes of `source`, which go out as the client takes them; it is the exchange's
+   * from now on.
+   *
+   * @param contentType media type, see {@link ContentType}
+   */
+  sendSource(status: number, contentType: Uint8Array, source: ByteSource): void {
+    this.#writeHead(status, contentType, source.byteCount, 0, NO_LINES);
+    if (this.headOnly) source.release();
+    else this.stream.insert(source, this.#output);
+  }
+
+  /**
+   * Writes everything in front of the body.
+   *
+   * @param bodyBytes length of the body
+   * @param roomBytes room to make behind the head
+   */
+  #writeHead(
+    status: number,
+    contentType: Uint8Array,
+    bodyBytes: number,
+    roomBytes: number,
+    extraLines: Uint8Array,
+  ): void {
     const output = this.#output;
     const { originLines } = this;
-    const bodyBytes = end - start;
     const connectionLine = CONNECTION_LINES[this.disposition]!;
     const line = statusLine(status);
     const headBytes = line.length + connectionLine.length + DATE_LINE_START.length + DATE_BYTES +
       CONTENT_TYPE_START.length + contentType.length + CONTENT_LENGTH_START.length +
       decimalDigitCount(bodyBytes) + extraLines.length + originLines.length + 2 * LINE_END.length;
     // One growth at most, however large the body is.
-    output.reserve(headBytes + (this.headOnly ? 0 : bodyBytes));
+    output.reserve(headBytes + roomBytes);
     output.copy(line);
     output.copy(connectionLine);
     output.copy(DATE_LINE_START);
@@ -137,7 +171,6 @@ export class HttpExchange {
     if (extraLines.length > 0) output.copy(extraLines);
     if (originLines.length > 0) output.copy(originLines);
     output.copy(LINE_END);
-    if (!this.headOnly) output.copy(body, start, end);
   }
 
   /**

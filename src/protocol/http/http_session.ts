@@ -39,6 +39,8 @@ export class HttpSession implements Session {
   #isAdmitted = false;
   /** Whether all of it is there and only its answer is missing. */
   #isComplete = false;
+  /** Whether it is answered, and what is left of the reply waits until some of it is written. */
+  #isReplying = false;
   readonly #slice = new BatchSlice();
   /** Output in front of the request's reply. Unit: bytes. */
   #replyStart = 0;
@@ -66,6 +68,10 @@ export class HttpSession implements Session {
   process(input: InputBuffer, output: ByteWriter): SessionStep | Promise<SessionStep> {
     this.#service.beginBatch();
     this.#slice.begin();
+    if (this.#isReplying) {
+      const step = this.#goOnReplying(input, output);
+      if (step !== SessionStep.NEED_INPUT) return step;
+    }
     const result = this.#run(input, output);
     return typeof result === "number" ? result : this.#resume(result, input, output);
   }
@@ -165,6 +171,7 @@ export class HttpSession implements Session {
   /** Replaces whatever a handler had written before it threw. */
   #fail(exchange: HttpExchange, output: ByteWriter, error: unknown): void {
     output.length = this.#replyStart;
+    exchange.stream.clear();
     this.#service.failed(exchange, error);
   }
 
@@ -190,8 +197,24 @@ export class HttpSession implements Session {
     }
   }
 
-  /** Takes an answered request from the input. Returns NEED_INPUT when the batch can go on. */
+  /** Goes on with a reply that is larger than the output may be. */
+  #goOnReplying(input: InputBuffer, output: ByteWriter): SessionStep {
+    const exchange = this.#exchange!;
+    exchange.parser.follow(input);
+    this.#replyStart = output.length;
+    return this.#finishRequest(exchange, input, output);
+  }
+
+  /**
+   * Takes an answered request from the input, once its reply is in the output as a whole. Returns
+   * NEED_INPUT when the batch can go on.
+   */
   #finishRequest(exchange: HttpExchange, input: InputBuffer, output: ByteWriter): SessionStep {
+    const { stream } = exchange;
+    if (stream.isPending) {
+      this.#isReplying = !stream.fill(output, OUTPUT_PAUSE_BYTES);
+      if (this.#isReplying) return SessionStep.FLUSH;
+    }
     if (exchange.disposition === Disposition.CLOSE) return this.#closing();
     const { requestEnd } = exchange.parser;
     const byteCount = requestEnd - input.start + output.length - this.#replyStart;

@@ -157,6 +157,8 @@ export class KeyRoutes {
     if (reply.kind === ReplyKind.BYTES) {
       const { bytes } = reply;
       exchange.sendBody(200, ContentType.OCTETS, bytes, reply.elementStart(0), reply.elementEnd(0));
+    } else if (reply.kind === ReplyKind.SOURCE) {
+      exchange.sendSource(200, ContentType.OCTETS, reply.takeSource());
     } else if (reply.kind === ReplyKind.NIL) {
       exchange.send(this.#unknownKey);
     } else {
