@@ -27,7 +27,7 @@ import { EventJsonDecoder } from "../src/protocol/http/event_json.ts";
 import { HttpService } from "../src/protocol/http/http_service.ts";
 import { ParseStep } from "../src/protocol/http/parse_step.ts";
 import { HttpRequestParser } from "../src/protocol/http/request_parser.ts";
-import type { Session } from "../src/protocol/session.ts";
+import { type Session, SessionStep } from "../src/protocol/session.ts";
 import { createHttpRoutes } from "../src/server/http_routes.ts";
 import { Store } from "../src/store/store.ts";
 
@@ -156,8 +156,15 @@ function benchSession(name: string, request: string, count: number, isFull = fal
     input.space().set(pipeline);
     input.commit(pipeline.length);
     output.clear(65536);
-    if (session.process(input, output) !== 0) throw new Error("Cannot answer the pipeline");
+    answerAll(session, input, output);
   });
+}
+
+/** A batch pauses when it took long, which on a busy machine is nobody's fault. */
+function answerAll(session: Session, input: InputBuffer, output: ByteWriter): void {
+  let step = session.process(input, output);
+  while (step === SessionStep.FLUSH) step = session.process(input, output);
+  if (step !== SessionStep.NEED_INPUT) throw new Error("Cannot answer the pipeline");
 }
 
 benchParser("parse GET /health, 3 headers", GET_HEALTH);
