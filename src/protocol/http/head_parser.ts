@@ -108,26 +108,27 @@ export class HeadParser {
   #parseRequestLine(request: HttpRequest, end: number): ParseStep {
     const { bytes } = request;
     let at = this.at;
+    let state = this.#state;
     for (;;) {
-      switch (this.#state) {
+      switch (state) {
         case State.START:
-          if (at === end) return this.#suspend(at);
+          if (at === end) return this.#suspend(state, at);
           // One empty line may come first: old clients send one behind a body.
           if (bytes[at] === CR && !this.#leadingLineSeen) {
             this.#leadingLineSeen = true;
-            this.#state = State.LEADING_LF;
+            state = State.LEADING_LF;
             at++;
             continue;
           }
           this.#tokenStart = at;
-          this.#state = State.METHOD;
+          state = State.METHOD;
           continue;
 
         case State.LEADING_LF:
-          if (at === end) return this.#suspend(at);
+          if (at === end) return this.#suspend(state, at);
           if (bytes[at] !== LF) return this.#fail(HttpFailures.BARE_CARRIAGE_RETURN);
           at++;
-          this.#state = State.START;
+          state = State.START;
           continue;
 
         case State.METHOD: {
@@ -135,13 +136,13 @@ export class HeadParser {
           const stop = limit < end ? limit : end;
           while (at < stop && (CHARACTER_FLAGS[bytes[at]!]! & IS_TOKEN) !== 0) at++;
           if (at === limit) return this.#fail(HttpFailures.METHOD_TOO_LONG);
-          if (at === end) return this.#suspend(at);
+          if (at === end) return this.#suspend(state, at);
           if (bytes[at] !== SPACE || at === this.#tokenStart) {
             return this.#fail(HttpFailures.BAD_METHOD);
           }
           request.method = methodOf(bytes, this.#tokenStart, at);
           this.#tokenStart = ++at;
-          this.#state = State.TARGET;
+          state = State.TARGET;
           continue;
         }
 
@@ -150,7 +151,7 @@ export class HeadParser {
           const stop = limit < end ? limit : end;
           while (at < stop && (CHARACTER_FLAGS[bytes[at]!]! & IS_TARGET) !== 0) at++;
           if (at === limit) return this.#fail(HttpFailures.TARGET_TOO_LONG);
-          if (at === end) return this.#suspend(at);
+          if (at === end) return this.#suspend(state, at);
           if (at === this.#tokenStart) return this.#fail(HttpFailures.BAD_TARGET);
           if (bytes[at] !== SPACE) {
             const isLineEnd = bytes[at] === CR || bytes[at] === LF;
@@ -159,7 +160,7 @@ export class HeadParser {
           const failure = splitTarget(request, this.#tokenStart, at);
           if (failure !== null) return this.#fail(failure);
           this.#tokenStart = ++at;
-          this.#state = State.VERSION;
+          state = State.VERSION;
           continue;
         }
 
@@ -167,19 +168,19 @@ export class HeadParser {
           const failure = checkVersion(request, this.#tokenStart, end);
           if (failure !== null) return this.#fail(failure);
           at = this.#tokenStart + VERSION_BYTES;
-          if (at >= end) return this.#suspend(end);
+          if (at >= end) return this.#suspend(state, end);
           if (bytes[at] !== CR) {
             return this.#fail(
               bytes[at] === LF ? HttpFailures.BARE_LINE_FEED : HttpFailures.BAD_VERSION,
             );
           }
           at++;
-          this.#state = State.VERSION_LF;
+          state = State.VERSION_LF;
           continue;
         }
 
         default: // VERSION_LF
-          if (at === end) return this.#suspend(at);
+          if (at === end) return this.#suspend(state, at);
           if (bytes[at] !== LF) return this.#fail(HttpFailures.BARE_CARRIAGE_RETURN);
           this.at = at + 1;
           this.#sectionStart = at + 1;
@@ -194,68 +195,57 @@ export class HeadParser {
     const sectionLimit = this.#sectionStart + MAX_FIELD_SECTION_BYTES;
     const stop = sectionLimit < end ? sectionLimit : end;
     let at = this.at;
+    let state: State = this.#state;
     for (;;) {
       if (at === stop) {
         if (at === sectionLimit) return this.#fail(HttpFailures.FIELDS_TOO_LARGE);
-        return this.#suspend(at);
+        return this.#suspend(state, at);
       }
-      switch (this.#state) {
-        case State.FIELD_START: {
-          const byte = bytes[at]!;
-          if (byte === CR) {
-            at++;
-            this.#state = State.HEAD_LF;
-            continue;
-          }
-          if (byte === SPACE || byte === TAB) return this.#fail(HttpFailures.FOLDED_FIELD);
-          if (request.fieldCount === MAX_FIELD_COUNT) {
-            return this.#fail(HttpFailures.TOO_MANY_FIELDS);
-          }
-          this.#tokenStart = at;
-          this.#state = State.FIELD_NAME;
-          continue;
-        }
-
-        case State.FIELD_NAME:
-          while (at < stop && (CHARACTER_FLAGS[bytes[at]!]! & IS_TOKEN) !== 0) at++;
-          if (at === stop) continue;
-          if (bytes[at] !== COLON || at === this.#tokenStart) {
-            return this.#fail(HttpFailures.BAD_FIELD_NAME);
-          }
-          this.#nameEnd = at++;
-          this.#state = State.FIELD_VALUE;
-          continue;
-
-        case State.FIELD_VALUE: {
-          while (at < stop && (CHARACTER_FLAGS[bytes[at]!]! & IS_VALUE) !== 0) at++;
-          if (at === stop) continue;
-          if (bytes[at] !== CR) {
-            return this.#fail(
-              bytes[at] === LF ? HttpFailures.BARE_LINE_FEED : HttpFailures.BAD_FIELD_VALUE,
-            );
-          }
-          at++;
-          this.#state = State.FIELD_LF;
-          continue;
-        }
-
-        case State.FIELD_LF: {
-          if (bytes[at] !== LF) return this.#fail(HttpFailures.BARE_CARRIAGE_RETURN);
-          const failure = this.#finishField(request, framing, at - 1);
-          if (failure !== null) return this.#fail(failure);
-          at++;
-          this.#state = State.FIELD_START;
-          continue;
-        }
-
-        default: { // HEAD_LF
-          if (bytes[at] !== LF) return this.#fail(HttpFailures.BARE_CARRIAGE_RETURN);
-          const failure = framing.finish(request);
-          if (failure !== null) return this.#fail(failure);
-          this.at = at + 1;
-          return ParseStep.COMPLETE;
-        }
+      // A ladder, not a switch: a field that is all there goes straight through it.
+      if (state === State.HEAD_LF) {
+        if (bytes[at] !== LF) return this.#fail(HttpFailures.BARE_CARRIAGE_RETURN);
+        const failure = framing.finish(request);
+        if (failure !== null) return this.#fail(failure);
+        this.at = at + 1;
+        return ParseStep.COMPLETE;
       }
+      if (state === State.FIELD_START) {
+        const byte = bytes[at]!;
+        if (byte === CR) {
+          at++;
+          state = State.HEAD_LF;
+          continue;
+        }
+        if (byte === SPACE || byte === TAB) return this.#fail(HttpFailures.FOLDED_FIELD);
+        if (request.fieldCount === MAX_FIELD_COUNT) return this.#fail(HttpFailures.TOO_MANY_FIELDS);
+        this.#tokenStart = at;
+        state = State.FIELD_NAME;
+      }
+      if (state === State.FIELD_NAME) {
+        while (at < stop && (CHARACTER_FLAGS[bytes[at]!]! & IS_TOKEN) !== 0) at++;
+        if (at === stop) continue;
+        if (bytes[at] !== COLON || at === this.#tokenStart) {
+          return this.#fail(HttpFailures.BAD_FIELD_NAME);
+        }
+        this.#nameEnd = at++;
+        state = State.FIELD_VALUE;
+      }
+      if (state === State.FIELD_VALUE) {
+        while (at < stop && (CHARACTER_FLAGS[bytes[at]!]! & IS_VALUE) !== 0) at++;
+        if (at === stop) continue;
+        if (bytes[at] !== CR) {
+          return this.#fail(
+            bytes[at] === LF ? HttpFailures.BARE_LINE_FEED : HttpFailures.BAD_FIELD_VALUE,
+          );
+        }
+        state = State.FIELD_LF;
+        if (++at === stop) continue;
+      }
+      if (bytes[at] !== LF) return this.#fail(HttpFailures.BARE_CARRIAGE_RETURN);
+      const failure = this.#finishField(request, framing, at - 1);
+      if (failure !== null) return this.#fail(failure);
+      at++;
+      state = State.FIELD_START;
     }
   }
 
@@ -270,7 +260,8 @@ export class HeadParser {
     return framing.field(request, this.#tokenStart, this.#nameEnd, start, end);
   }
 
-  #suspend(at: number): ParseStep {
+  #suspend(state: State, at: number): ParseStep {
+    this.#state = state;
     this.at = at;
     return ParseStep.INCOMPLETE;
   }

@@ -178,9 +178,10 @@ export class HttpService {
    *
    * Only a POST waits for anything but locks, and it is told to by its query or has many events.
    */
-  mayTakeLong({ method, queryStart, queryEnd, bodyStart, bodyEnd }: HttpRequest): boolean {
-    return method === HttpMethod.POST &&
-      (queryEnd > queryStart || bodyEnd - bodyStart > LONG_BODY_BYTES);
+  mayTakeLong(request: HttpRequest): boolean {
+    return request.method === HttpMethod.POST &&
+      (request.queryEnd > request.queryStart ||
+        request.bodyEnd - request.bodyStart > LONG_BODY_BYTES);
   }
 
   /**
