@@ -4,27 +4,75 @@
  * @module
  */
 
-import type { ProtocolLabel } from "../metrics/names.ts";
+import { ByteWriter } from "../base/bytes.ts";
+import { CannedReply, type CannedReplyContent } from "../protocol/http/canned_reply.ts";
+import { Disposition } from "../protocol/http/disposition.ts";
+import { ReplyDate } from "../protocol/http/reply_date.ts";
 import { encodeFrame, errorMessage } from "../protocol/protobuf/codec.ts";
 import type { ProtoFraming } from "../protocol/protobuf/framing.ts";
 import { ErrorCode } from "../protocol/protobuf/messages.ts";
 
-/** One reply per protocol whose replies look the same whatever the settings, as bytes. */
-export type Farewells = Readonly<Record<Exclude<ProtocolLabel, "proto">, Uint8Array<ArrayBuffer>>>;
+const NO_LINES = new Uint8Array(0);
 
-/** To a client above `--max-connections`. */
-export const FULL_REPLY: Farewells = {
-  http: httpReply("503 Service Unavailable", "rejected", "too_many_connections", [
-    "Retry-After: 1",
-  ]),
-  resp: bytesOf("-ERR max number of clients reached\r\n"),
-};
+/** To a RESP client above `--max-connections`, as Redis puts it. */
+export const RESP_FULL_REPLY: Uint8Array<ArrayBuffer> = new TextEncoder().encode(
+  "-ERR max number of clients reached\r\n",
+);
 
-/** To a client whose request did not arrive in time. RESP closes without a word, as Redis does. */
-export const TIMEOUT_REPLY: Farewells = {
-  http: httpReply("408 Request Timeout", "error", "request_timeout", []),
-  resp: bytesOf(""),
-};
+/** RESP closes without a word on a request that does not arrive in time, as Redis does. */
+export const RESP_TIMEOUT_REPLY: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+
+/**
+ * One thing that HTTP clients are told, with the date of the day.
+ *
+ * Thread: one I/O thread.
+ */
+export class HttpFarewell {
+  readonly #reply: CannedReply;
+  readonly #clock: () => number;
+  readonly #date = new ReplyDate();
+  #second = -1;
+  #bytes = new Uint8Array(0);
+
+  /**
+   * Encodes `content`.
+   *
+   * @param clock time of day, ms since the epoch
+   */
+  constructor(content: CannedReplyContent, clock: () => number = Date.now) {
+    this.#reply = new CannedReply(content);
+    this.#clock = clock;
+  }
+
+  /** The reply; another array when the second has changed, as the last one may be on its way. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    this.#date.update(this.#clock());
+    if (this.#second !== this.#date.second) {
+      this.#second = this.#date.second;
+      const output = new ByteWriter();
+      this.#reply.write(output, this.#date, Disposition.CLOSE, false, NO_LINES);
+      this.#bytes = output.view().slice();
+    }
+    return this.#bytes;
+  }
+}
+
+/** To a client above `--max-connections`. Thread: the I/O thread that made it. */
+export function httpFullReply(): HttpFarewell {
+  return new HttpFarewell({
+    status: 503,
+    headers: [["Retry-After", "1"]],
+    body: `{"status":"rejected","reason":"too_many_connections"}`,
+  });
+}
+
+/** To a client whose request did not arrive in time. Thread: the I/O thread that made it. */
+export function httpTimeoutReply(): HttpFarewell {
+  return new HttpFarewell({
+    status: 408,
+    body: `{"status":"error","reason":"request_timeout"}`,
+  });
+}
 
 /** What the connection layer tells Protobuf clients. */
 export interface ProtoFarewells {
@@ -42,25 +90,4 @@ export function protoFarewells(framing: ProtoFraming): ProtoFarewells {
     full: frame(ErrorCode.TOO_MANY_CONNECTIONS, "there are too many connections"),
     timeout: frame(ErrorCode.TIMEOUT, "the message did not arrive in time"),
   };
-}
-
-function httpReply(
-  status: string,
-  kind: "rejected" | "error",
-  reason: string,
-  headers: readonly string[],
-): Uint8Array<ArrayBuffer> {
-  const body = JSON.stringify({ status: kind, reason });
-  const lines = [
-    `HTTP/1.1 ${status}`,
-    "Connection: close",
-    "Content-Type: application/json",
-    `Content-Length: ${body.length}`,
-    ...headers,
-  ];
-  return bytesOf(`${lines.join("\r\n")}\r\n\r\n${body}`);
-}
-
-function bytesOf(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text);
 }

@@ -52,9 +52,13 @@ export interface Front {
    * Unit: bytes per second.
    */
   readonly minTransferRate: number;
-  /** Sent before closing a connection whose request did not arrive in time; may be empty. */
+  /**
+   * Sent before closing a connection whose request did not arrive in time; may be empty.
+   *
+   * Read it each time: there may be a date in it.
+   */
   readonly timeoutReply: Uint8Array<ArrayBuffer>;
-  /** Sent before closing a connection above one of the caps; may be empty. */
+  /** Sent before closing a connection above one of the caps; the same holds for it. */
   readonly fullReply: Uint8Array<ArrayBuffer>;
   /** Where its connections are counted. */
   readonly counterIds: FrontCounterIds;

@@ -25,7 +25,13 @@ import { commandLogFields } from "../protocol/resp/command_log.ts";
 import { type CommandObserver, RespSession } from "../protocol/resp/resp_session.ts";
 import { LockPoisonedError } from "../store/locks.ts";
 import type { Config } from "./config.ts";
-import { FULL_REPLY, protoFarewells, TIMEOUT_REPLY } from "./farewells.ts";
+import {
+  httpFullReply,
+  httpTimeoutReply,
+  protoFarewells,
+  RESP_FULL_REPLY,
+  RESP_TIMEOUT_REPLY,
+} from "./farewells.ts";
 import type { Front } from "./front.ts";
 import { createHttpRoutes } from "./http_routes.ts";
 import { ServerClients } from "./server_clients.ts";
@@ -161,14 +167,20 @@ function createHttpFront(
     },
     onBatch: () => dispatcher.beginBatch(),
   });
+  const full = httpFullReply();
+  const timeout = httpTimeoutReply();
   return {
     protocol: "http",
     createSession: () => service.createSession(),
     idleTimeoutMs: config.idleTimeoutMs,
     headTimeoutMs: config.headerTimeoutMs,
     minTransferRate: config.minTransferRate,
-    timeoutReply: TIMEOUT_REPLY.http,
-    fullReply: FULL_REPLY.http,
+    get timeoutReply() {
+      return timeout.bytes;
+    },
+    get fullReply() {
+      return full.bytes;
+    },
     counterIds: PROTOCOL_COUNTERS.http,
     latency: latencyRecorder(parts, HistogramIndex.HTTP_LATENCY),
   };
@@ -203,8 +215,8 @@ function createRespFront(
     idleTimeoutMs: config.respIdleTimeoutMs,
     headTimeoutMs: 0,
     minTransferRate: 0,
-    timeoutReply: TIMEOUT_REPLY.resp,
-    fullReply: FULL_REPLY.resp,
+    timeoutReply: RESP_TIMEOUT_REPLY,
+    fullReply: RESP_FULL_REPLY,
     counterIds: PROTOCOL_COUNTERS.resp,
     latency: latencyRecorder(parts, HistogramIndex.RESP_LATENCY),
   };

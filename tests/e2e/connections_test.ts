@@ -83,6 +83,7 @@ Deno.test("server: the cap counts all listeners and says no in the client's prot
   await thirdHttp.send(HEALTH);
   const refusal = await thirdHttp.readHttpReply();
   assert.equal(refusal.status, 503);
+  assert.match(refusal.head, /\r\nDate: [A-Z].* GMT\r\n/);
   assert.match(refusal.head, /\r\nConnection: close\r\n/);
   assert.equal(refusal.body, `{"status":"rejected","reason":"too_many_connections"}`);
   assert.equal(await thirdHttp.readToEnd(), "");
@@ -107,6 +108,7 @@ Deno.test("server: half a request is told that it took too long, silence is clos
   await half.send("GET /health HTT");
   const late = await half.readHttpReply();
   assert.equal(late.status, 408);
+  assert.match(late.head, /\r\nDate: [A-Z].* GMT\r\n/);
   assert.equal(await half.readToEnd(), "");
   assert.equal(await silent.readToEnd(), "");
   await respSilent.send(respCommand("PING"));
@@ -157,6 +159,7 @@ Deno.test("server: addresses are filtered and counted over all listeners", async
   await third.send(HEALTH);
   const refusal = await third.readHttpReply();
   assert.equal(refusal.status, 503);
+  assert.match(refusal.head, /\r\nDate: [A-Z].* GMT\r\n/);
   assert.equal(refusal.body, `{"status":"rejected","reason":"too_many_connections"}`);
   await http.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
   const metrics = (await http.readHttpReply()).body;

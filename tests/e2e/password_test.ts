@@ -152,6 +152,7 @@ async function statusOf(server: LockedServer, request: string): Promise<number> 
   const [reply, ...more] = parseHttpReplies(text, { headPossible: true, cutOff: false });
   assert.ok(reply !== undefined && more.length === 0, `one reply to ${request.slice(0, 60)}`);
   if (request.startsWith("HEAD ")) assert.equal(reply.body, "");
+  assert.ok(reply.headers.has("date"), "every reply says when");
   if (reply.status === 401) {
     assert.equal(reply.headers.get("www-authenticate"), "Bearer");
     assert.ok(!reply.headers.has("allow"), "a stranger does not learn which methods there are");

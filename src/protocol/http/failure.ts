@@ -48,7 +48,7 @@ export const HttpFailures = {
   UNSUPPORTED_CODING: failure(501, "not_implemented", "the only transfer coding is chunked"),
   CODING_BEFORE_1_1: bad("Transfer-Encoding needs HTTP/1.1"),
   BAD_EXPECTATION: failure(417, "expectation_failed", "the only expectation is 100-continue"),
-  BODY_TOO_LARGE: failure(413, "body_too_large", "the body is above the largest allowed request"),
+  BODY_TOO_LARGE: failure(413, "body_too_large", "the body is above --max-request-bytes"),
   BAD_CHUNK_SIZE: bad("a chunk size is malformed"),
   BAD_CHUNK_EXTENSION: bad("a chunk extension is malformed"),
   CHUNK_EXTENSIONS_TOO_LARGE: bad("the chunk extensions are above 4096 bytes"),

@@ -83,8 +83,16 @@ export class HttpService {
   readonly #idleExchanges: HttpExchange[] = [];
   readonly #failureReplies = new Map<HttpFailure, CannedReply>();
   readonly #notFound = errorReply(404, "not_found");
-  readonly #wrongHost = errorReply(421, "wrong_host", "Host is not a name of this server");
-  readonly #wrongOrigin = errorReply(403, "forbidden_origin", "Origin is another site");
+  readonly #wrongHost = errorReply(
+    421,
+    "wrong_host",
+    "Host is not a name of this server, see --allowed-hosts",
+  );
+  readonly #wrongOrigin = errorReply(
+    403,
+    "forbidden_origin",
+    "Origin is another site, see --cors-origin",
+  );
   readonly #internalError = errorReply(500, "internal_error");
   readonly #unauthorized = new CannedReply({
     status: 401,

@@ -50,7 +50,11 @@ export class KeyRoutes {
     "key_too_long",
     `a key must have at most ${MAX_KEY_BYTES} bytes`,
   );
-  readonly #valueTooLarge = errorReply(413, "value_too_large");
+  readonly #valueTooLarge = errorReply(
+    413,
+    "value_too_large",
+    "the value is above --max-value-bytes",
+  );
   readonly #wrongType = errorReply(409, "wrong_type");
   readonly #outOfMemory = errorReply(507, "out_of_memory");
 

@@ -90,7 +90,10 @@ Deno.test("/keys/:key: too long a key is 414, too large a value 413", async () =
   assert.equal((await server.put("/keys/a", "v".repeat(1000))).status, 201);
   const reply = await server.put("/keys/b", "v".repeat(1001));
   assert.equal(reply.status, 413);
-  assert.equal(reply.body, `{"status":"error","reason":"value_too_large"}`);
+  assert.equal(
+    reply.body,
+    `{"status":"error","reason":"value_too_large","detail":"the value is above --max-value-bytes"}`,
+  );
   assert.equal(reply.headers.get("connection"), undefined);
 });
 
