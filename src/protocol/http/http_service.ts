@@ -78,6 +78,9 @@ export class HttpService {
   readonly phase: ServerPhase;
 
   readonly #options: HttpServiceOptions;
+  readonly #guard: BrowserGuard | undefined;
+  /** Undefined when no password is asked for. */
+  readonly #authenticator: Authenticator | undefined;
   readonly #clock: () => number;
   readonly #date = new ReplyDate();
   readonly #idleExchanges: HttpExchange[] = [];
@@ -119,6 +122,8 @@ export class HttpService {
   /** Makes the service; sessions come from {@link HttpService.createSession}. */
   constructor(options: HttpServiceOptions) {
     this.#options = options;
+    this.#guard = options.guard;
+    this.#authenticator = options.authenticator?.required ? options.authenticator : undefined;
     this.#clock = options.clock ?? Date.now;
     this.phase = options.phase;
   }
@@ -157,28 +162,17 @@ export class HttpService {
    *   done
    */
   admit(exchange: HttpExchange): null | void | Promise<void> {
-    const { request } = exchange;
-    const { guard, authenticator } = this.#options;
+    // Small, because it is on the way of every request; what is rare is elsewhere.
+    const guard = this.#guard;
     if (guard !== undefined) {
-      const verdict = guard.check(request);
-      exchange.originLines = guard.originLines;
+      const verdict = guard.check(exchange.request);
       if (verdict !== GuardVerdict.PASS) {
-        if (verdict === GuardVerdict.WRONG_HOST) return this.#turnAway(exchange, this.#wrongHost);
-        if (verdict === GuardVerdict.WRONG_ORIGIN) {
-          return this.#turnAway(exchange, this.#wrongOrigin);
-        }
-        if (request.method === HttpMethod.OPTIONS && request.findField(REQUEST_METHOD) >= 0) {
-          return this.#turnAway(exchange, this.#preflight);
-        }
+        const refusal = this.#judge(exchange, guard, verdict);
+        if (refusal !== null) return refusal;
       }
     }
-    if (authenticator === undefined || !authenticator.required) return null;
-    const credentials = credentialsOf(request, authenticator);
-    if (credentials === Credentials.RIGHT) return null;
-    if (this.#find(exchange)?.isOpen) return null;
-    return credentials === Credentials.MISSING
-      ? this.#turnAway(exchange, this.#unauthorized)
-      : this.#turnAwayLater(exchange, authenticator);
+    const authenticator = this.#authenticator;
+    return authenticator === undefined ? null : this.#authenticate(exchange, authenticator);
   }
 
   /**
@@ -257,6 +251,27 @@ export class HttpService {
     return pathStart === pathEnd
       ? router.find(ROOT_PATH, 0, ROOT_PATH.length, exchange.params)
       : router.find(bytes, pathStart, pathEnd, exchange.params);
+  }
+
+  /** Judges what comes from another site; null when it is one that may ask. */
+  #judge(exchange: HttpExchange, guard: BrowserGuard, verdict: GuardVerdict): null | void {
+    const { request } = exchange;
+    exchange.originLines = guard.originLines;
+    if (verdict === GuardVerdict.WRONG_HOST) return this.#turnAway(exchange, this.#wrongHost);
+    if (verdict === GuardVerdict.WRONG_ORIGIN) return this.#turnAway(exchange, this.#wrongOrigin);
+    if (request.method === HttpMethod.OPTIONS && request.findField(REQUEST_METHOD) >= 0) {
+      return this.#turnAway(exchange, this.#preflight);
+    }
+    return null;
+  }
+
+  #authenticate(exchange: HttpExchange, authenticator: Authenticator): null | void | Promise<void> {
+    const credentials = credentialsOf(exchange.request, authenticator);
+    if (credentials === Credentials.RIGHT) return null;
+    if (this.#find(exchange)?.isOpen) return null;
+    return credentials === Credentials.MISSING
+      ? this.#turnAway(exchange, this.#unauthorized)
+      : this.#turnAwayLater(exchange, authenticator);
   }
 
   #turnAway(exchange: HttpExchange, reply: CannedReply): void {
