@@ -91,7 +91,7 @@ export class HttpExchange {
   begin(output: ByteWriter): void {
     this.#output = output;
     this.headOnly = false;
-    this.scratch.clear(KEPT_SCRATCH_BYTES);
+    if (this.scratch.length > 0) this.scratch.clear(KEPT_SCRATCH_BYTES);
   }
 
   /** Lets go of everything that belongs to the connection. */

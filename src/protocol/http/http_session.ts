@@ -120,27 +120,32 @@ export class HttpSession implements Session {
     // The head is judged before anything of the body is, so that the answer is the same however
     // much of the body came with it.
     if (parser.headComplete && !this.#isAdmitted) {
-      if (this.#isLate) {
-        service.refuseLate(exchange);
-        return this.#closing();
-      }
+      if (this.#isLate) return this.#refuseLate(exchange);
       const refusal = service.admit(exchange);
       if (refusal !== null) return refusal ?? CONTINUE_BATCH;
       this.#isAdmitted = true;
     }
-    if (step === ParseStep.FAILED) {
-      service.refuse(exchange, parser.failure);
-      return this.#closing();
-    }
-    if (step === ParseStep.INCOMPLETE) {
-      this.#continueIfAsked(exchange, output);
-      return SessionStep.NEED_INPUT;
-    }
+    if (step !== ParseStep.COMPLETE) return this.#leave(exchange, step, output);
     if (output.length > 0 && service.mayTakeLong(exchange.request)) {
       this.#isComplete = true;
       return SessionStep.FLUSH;
     }
     return this.#answer(exchange, output);
+  }
+
+  #refuseLate(exchange: HttpExchange): SessionStep {
+    this.#service.refuseLate(exchange);
+    return this.#closing();
+  }
+
+  /** Leaves a request that is not all there, or that never will be. */
+  #leave(exchange: HttpExchange, step: ParseStep, output: ByteWriter): SessionStep {
+    if (step === ParseStep.FAILED) {
+      this.#service.refuse(exchange, exchange.parser.failure);
+      return this.#closing();
+    }
+    this.#continueIfAsked(exchange, output);
+    return SessionStep.NEED_INPUT;
   }
 
   /** Answers a request in front of which everything has been written. */
