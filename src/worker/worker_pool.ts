@@ -266,7 +266,10 @@ export class WorkerPool implements AsyncDisposable {
     signal.addEventListener("abort", onAbort);
     // A drain has no timer of its own; this one keeps the process alive, looks for a reservation
     // that was open when the workers left, and is how a stuck worker is noticed.
-    const alive = setInterval(() => this.#watch(), this.#timings.tickMs * 4);
+    const alive = setInterval(() => {
+      this.#watch();
+      this.#hasChanged();
+    }, this.#timings.tickMs * 4);
     while (!signal.aborted && !this.#over && !this.#isDrained()) {
       await Promise.race([this.#changed.promise, aborted.promise]);
     }
@@ -348,12 +351,17 @@ export class WorkerPool implements AsyncDisposable {
     if (!stopped && !this.#over) this.#bury(seat, run, end);
     // The main isolate's side of an ended worker is only given back by this.
     run.terminate();
+    this.#hasChanged();
+  }
+
+  /** Has a drain look whether it is done. */
+  #hasChanged(): void {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }
 
   #bury(seat: Seat, run: WorkerRun, end: RunEnd): void {
-    const { store, channel, counters, log } = this.#options;
+    const { store, channel, counters, log, inboxes } = this.#options;
     // Its start was never heard of: the slot still says asleep, and nobody must use that epoch.
     seat.slot.fenceSleeper();
     this.#deaths++;
@@ -368,9 +376,7 @@ export class WorkerPool implements AsyncDisposable {
       mayBlameJob: run.isReady && end.kind === "died",
     });
     // It may have ended between posting an outcome and saying so.
-    for (const memory of this.#options.inboxes?.inboxes ?? []) {
-      Inbox.attach(memory).ring(seat.threadId);
-    }
+    for (const memory of inboxes?.inboxes ?? []) Inbox.attach(memory).ring(seat.threadId);
     if (recovery.kind === "torn") {
       const { shard, operation } = recovery;
       return this.#fault({ shard, threadId: seat.threadId, operation });

@@ -147,6 +147,30 @@ Deno.test("WorkerPool: work-ms and hold-ms delay the event, they do not lose it"
   world.assertExact();
 });
 
+Deno.test("WorkerPool: a sender that is refused while the drain looks does not hold it up", async () => {
+  const RESERVED_WORD = 16;
+  const sizes: number[] = [];
+  const world: PoolWorld = await PoolWorld.start({
+    pool: {
+      workersMax: 1,
+      onSize: (size) => {
+        sizes.push(size);
+        if (size > 0) return;
+        // The last worker has left. What the reservation of a sender on another thread does before
+        // it finds the channel closed and takes it back:
+        const words = new Int32Array(world.channel.memory.buffer);
+        Atomics.add(words, RESERVED_WORD, 1);
+        setTimeout(() => world.channel.cancelReservation(), 20);
+      },
+    },
+  });
+  await using _world = world;
+  world.offer("alice", 1);
+  await world.drain();
+  world.assertExact();
+  assert.equal(sizes.at(-1), 0);
+});
+
 Deno.test("WorkerPool: stopping without a drain leaves the rest in the channel", async () => {
   const world = await PoolWorld.start({ pool: { workersMax: 1, workMs: 5 } });
   for (let i = 0; i < 500; i++) world.offer("alice", 1);
