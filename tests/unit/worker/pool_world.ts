@@ -10,6 +10,7 @@ import { encodeJob, EventFields } from "../../../src/base/job.ts";
 import { BoundedChannel } from "../../../src/channel/bounded_channel.ts";
 import { CounterIndex } from "../../../src/metrics/names.ts";
 import { MetricsRegion } from "../../../src/metrics/region.ts";
+import { BLOCKS_PER_CREDIT, RESERVE_BLOCK_BYTES } from "../../../src/store/balance_reserve.ts";
 import { Key } from "../../../src/store/key.ts";
 import type { LockKind } from "../../../src/store/locks.ts";
 import { minimumMemoryBytes, Store } from "../../../src/store/store.ts";
@@ -62,7 +63,10 @@ export class PoolWorld implements AsyncDisposable {
     this.store = Store.create({
       shardCount,
       lockKind,
-      maxMemoryBytes: minimumMemoryBytes(shardCount),
+      // Room for a credit per event that can be outstanding: however slow the workers are, the
+      // channel is full first.
+      maxMemoryBytes: minimumMemoryBytes(shardCount) + 2 * (capacity + workersMax + 1) *
+          RESERVE_BLOCK_BYTES * BLOCKS_PER_CREDIT,
       maxValueBytes: 1024,
       threadCount: FIRST_WORKER_THREAD + workersMax,
     });
