@@ -5,6 +5,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import type { Int64 } from "../base/int64.ts";
 import {
   ASLEEP,
   type ConsumerSlotsMemory,
@@ -92,9 +93,12 @@ export class ConsumerSlot extends SlotView {
    * @param outcome what the job's end will be counted as
    * @param counterValue value of that counter after this job, so that whoever finishes the job
    *   writes the same number
+   * @param result what the job comes to, for whoever tells those that wait for it
    */
-  apply(outcome: number, counterValue: number): boolean {
+  apply(outcome: number, counterValue: number, result: Int64): boolean {
     this.words[this.at + SlotWord.OUTCOME] = outcome;
+    this.words[this.at + SlotWord.RESULT] = result.lo;
+    this.words[this.at + SlotWord.RESULT + 1] = result.hi;
     this.doubles[(this.at >> 1) + SlotWord.COUNTER_DOUBLE] = counterValue;
     return this.#move(SlotKind.CLAIMED, SlotKind.APPLIED);
   }

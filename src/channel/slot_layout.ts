@@ -15,7 +15,8 @@
  *   28   u32  word that naps wait on; nobody notifies it except tests
  *   32   f64  heartbeat, milliseconds since the epoch
  *   40   f64  value that the outcome's counter has after this job
- *   48   16 bytes unused
+ *   48   i64  result of the job, low word first (the pool's: a balance)
+ *   56   8 bytes unused
  *   64   job, up to `job bytes`
  * ```
  *
@@ -30,6 +31,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import type { Int64 } from "../base/int64.ts";
 
 /** What a slot holds. */
 export const SlotKind = {
@@ -76,6 +78,8 @@ export const SlotWord = {
   HEARTBEAT_DOUBLE: 4,
   /** Float64 offset from the slot's first double: byte 40. */
   COUNTER_DOUBLE: 5,
+  /** Two words, low one first: byte 48. */
+  RESULT: 12,
 } as const;
 
 /** Values of the request word. */
@@ -91,7 +95,7 @@ export const EPOCH_SHIFT = 3;
 export const EPOCH_MASK = 0x1fffffff;
 
 assert(
-  SlotWord.NAP * 4 < LINE_BYTES && SlotWord.COUNTER_DOUBLE * 8 + 8 <= LINE_BYTES,
+  SlotWord.COUNTER_DOUBLE * 8 + 8 <= SlotWord.RESULT * 4 && SlotWord.RESULT * 4 + 8 <= LINE_BYTES,
   "a slot's head fits its line",
 );
 
@@ -139,5 +143,11 @@ export abstract class SlotView {
   /** Value that the outcome's counter has after this job; meaningful from APPLIED on. */
   get counterValue(): number {
     return this.doubles[(this.at >> 1) + SlotWord.COUNTER_DOUBLE]!;
+  }
+
+  /** Reads what the job came to; meaningful from APPLIED on. */
+  readResult(target: Int64): void {
+    target.lo = this.words[this.at + SlotWord.RESULT]! >>> 0;
+    target.hi = this.words[this.at + SlotWord.RESULT + 1]!;
   }
 }

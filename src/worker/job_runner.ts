@@ -23,6 +23,9 @@
  * tell who waits for the outcome       EMPTY      the client is told "accepted" at its timeout
  * ```
  *
+ * Whoever counts a job tells who waits for its outcome: so does the supervisor, except after a death
+ * behind EMPTY, when it cannot know whether the worker had told them.
+ *
  * Counting writes the absolute value that was put in the slot before APPLIED, so that it does not
  * matter who counts, nor whether it was done before.
  *
@@ -166,7 +169,7 @@ export class JobRunner {
 
   #apply(outcome: Outcome): boolean {
     const { slot, counters } = this.#options;
-    return slot.apply(outcome, counters.get(counterOf(outcome)) + 1);
+    return slot.apply(outcome, counters.get(counterOf(outcome)) + 1, this.#sum);
   }
 
   #settle(outcome: Outcome): boolean {

@@ -4,12 +4,15 @@
  * @module
  */
 
+import { Int64 } from "../base/int64.ts";
+import { JobFlag, JobView } from "../base/job.ts";
 import type { BoundedChannel } from "../channel/bounded_channel.ts";
 import { SlotKind } from "../channel/slot_layout.ts";
 import type { SlotSupervision } from "../channel/slot_supervision.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
 import type { Store } from "../store/store.ts";
 import { counterOf, Outcome } from "./outcome.ts";
+import type { SettlementPost } from "./settlement_post.ts";
 
 /** Workers that may die with one job before the job is taken for the cause. Unit: deaths. */
 export const MAX_DEATHS_PER_JOB = 3;
@@ -39,6 +42,8 @@ export interface Remains {
   store: Store;
   /** Whether the job in the slot may be what it died of; see {@link MAX_DEATHS_PER_JOB}. */
   mayBlameJob: boolean;
+  /** Where outcomes go that clients wait for, sending as the dead worker; absent: nowhere. */
+  post?: SettlementPost | undefined;
 }
 
 /**
@@ -81,11 +86,27 @@ function requeue(remains: Remains): Recovery {
 function settle(remains: Remains): Recovery {
   const { slot, counters } = remains;
   counters.set(counterOf(slot.outcome), slot.counterValue);
-  return empty(remains, slot.outcome);
+  return empty(remains, slot.outcome as Outcome);
 }
 
-function empty({ slot, store }: Remains, outcome: number): Recovery {
+function empty({ slot, store, post }: Remains, outcome: Outcome): Recovery {
   slot.become(SlotKind.EMPTY);
   store.credits.release();
+  if (post !== undefined) tellWhoWaits(slot, outcome, post);
   return { kind: "settled", outcome };
+}
+
+/** Last, as a worker does: what a client is told is counted and visible. The slot keeps the bytes. */
+function tellWhoWaits(slot: SlotSupervision, outcome: Outcome, post: SettlementPost): void {
+  const job = new JobView();
+  try {
+    job.attach(slot.bytes, slot.jobStart, slot.jobLength);
+  } catch {
+    // It may be what its workers died of; bytes that are no job name nobody who waits.
+    return;
+  }
+  if ((job.flags & JobFlag.WANTS_REPLY) === 0) return;
+  const balance = new Int64();
+  slot.readResult(balance);
+  post.post(job, outcome, balance);
 }

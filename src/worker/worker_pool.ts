@@ -24,7 +24,7 @@ import type { FailedJobMessage } from "./messages.ts";
 import { reasonOf } from "./outcome.ts";
 import { PoolSizer } from "./pool_sizer.ts";
 import { recoverDeadWorker, type Recovery } from "./recovery.ts";
-import type { InboxesMemory } from "./settlement_post.ts";
+import { type InboxesMemory, SettlementPost } from "./settlement_post.ts";
 import { type RunEnd, WorkerRun } from "./worker_run.ts";
 
 /** Where the pool says what happens; the shape of the server's loggers. */
@@ -374,6 +374,8 @@ export class WorkerPool implements AsyncDisposable {
       store,
       // A worker that never ran its job, or was only slow, says nothing about the job.
       mayBlameJob: run.isReady && end.kind === "died",
+      // Its end of the inboxes is free: it has ended, or is fenced where it posts nothing.
+      post: inboxes && new SettlementPost(inboxes, seat.threadId, seat.counters),
     });
     // It may have ended between posting an outcome and saying so.
     for (const memory of inboxes?.inboxes ?? []) Inbox.attach(memory).ring(seat.threadId);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Int64 } from "../../../src/base/int64.ts";
 import { ConsumerSlots } from "../../../src/channel/consumer_slots.ts";
 import { SlotKind } from "../../../src/channel/slot_layout.ts";
 
@@ -14,10 +15,14 @@ Deno.test("ConsumerSlot: goes EMPTY, CLAIMED, APPLIED, SETTLED, EMPTY and in no 
   const slot = filled(slots);
   assert.throws(() => slot.settle(), /goes from/);
   assert.throws(() => slot.claim(), /goes from/);
-  assert.equal(slot.apply(2, 41), true);
+  const result = new Int64(-2, 0xfffffff0);
+  assert.equal(slot.apply(2, 41, result), true);
   assert.equal(slots.supervise(0).outcome, 2);
   assert.equal(slots.supervise(0).counterValue, 41);
-  assert.throws(() => slot.apply(2, 42), /goes from/);
+  const seen = new Int64();
+  slots.supervise(0).readResult(seen);
+  assert.deepEqual(seen, result);
+  assert.throws(() => slot.apply(2, 42, result), /goes from/);
   assert.equal(slot.settle(), true);
   assert.equal(slot.clear(), true);
   assert.equal(slots.supervise(0).kind, SlotKind.EMPTY);
@@ -36,7 +41,7 @@ Deno.test("ConsumerSlot: an owner that is awake cannot be fenced, a sleeper can,
   assert.equal(supervision.fenceSleeper(), true);
   assert.equal(slot.wakeUp(), false);
   assert.equal(slot.fenced, true);
-  assert.equal(slot.apply(1, 1), false);
+  assert.equal(slot.apply(1, 1, new Int64()), false);
   assert.equal(supervision.kind, SlotKind.CLAIMED, "the job stays for the replacement");
 });
 

@@ -1,11 +1,18 @@
 import assert from "node:assert/strict";
 import { Int64 } from "../../../src/base/int64.ts";
-import { EventFields } from "../../../src/base/job.ts";
+import { EventFields, JobFlag } from "../../../src/base/job.ts";
+import { BoundedChannel } from "../../../src/channel/bounded_channel.ts";
+import { ConsumerSlots } from "../../../src/channel/consumer_slots.ts";
 import { Inbox } from "../../../src/channel/inbox.ts";
 import { EventIntake } from "../../../src/command/event_intake.ts";
 import { EventWaits, type Settlement } from "../../../src/command/event_waits.ts";
 import { CounterIndex } from "../../../src/metrics/names.ts";
+import { MetricsRegion } from "../../../src/metrics/region.ts";
 import { IoInbox } from "../../../src/server/io_inbox.ts";
+import { minimumMemoryBytes, Store } from "../../../src/store/store.ts";
+import { Outcome } from "../../../src/worker/outcome.ts";
+import { recoverDeadWorker } from "../../../src/worker/recovery.ts";
+import { SettlementPost } from "../../../src/worker/settlement_post.ts";
 import { PoolWorld } from "./pool_world.ts";
 
 const WORKERS = 2;
@@ -123,17 +130,61 @@ Deno.test("waiting for an event: a worker that dies before its effect is replace
   assert.deepEqual(await waiting.settle("alice", of(3)), { kind: "processed", balance: of(3) });
 });
 
-Deno.test("waiting for an event: a worker that dies between settling and telling costs a timeout", async () => {
-  await using waiting = await WaitingWorld.start((_slot, startCount) =>
-    startCount === 1 ? "afterSettle:1" : undefined
-  );
-  assert.deepEqual(await waiting.settle("alice", of(3), 1500), { kind: "pending" });
-  await waiting.world.until(
-    "it is counted",
-    () => waiting.world.metrics.readEventCounters().pending === 0,
-  );
-  assert.equal(waiting.world.balance("alice"), 3n);
-  assert.equal(waiting.waits.size, 0);
+for (const step of ["afterEffect", "afterUnlock", "afterSettle"]) {
+  Deno.test(`waiting for an event: a worker that dies behind its effect (${step}) costs no answer`, async () => {
+    await using waiting = await WaitingWorld.start((_slot, startCount) =>
+      startCount === 1 ? `${step}:1` : undefined
+    );
+    assert.deepEqual(await waiting.settle("alice", MAX), { kind: "processed", balance: MAX });
+    assert.equal(waiting.world.balance("alice"), MAX.toBigInt(), "it is visible (P5)");
+    assert.equal(waiting.world.metrics.readEventCounters().pending, 0, "it was counted before");
+    assert.equal(waiting.world.pool.deaths, 1);
+    // The next one of a worker that dies fails, and is not taken for the one before.
+    const again = await Promise.all([of(1), of(1)].map((one) => waiting.settle("alice", one)));
+    assert.deepEqual(again, [1, 2].map(() => ({ kind: "failed", reason: "overflow" })));
+    assert.equal(waiting.waits.size, 0);
+    assert.deepEqual(waiting.errors, []);
+  });
+}
+
+Deno.test("waiting for an event: who waits for one that its workers die of is told that it failed", async () => {
+  await using waiting = await WaitingWorld.start(() => "withLock:1");
+  const failed = { kind: "failed", reason: "processor_error" };
+  assert.deepEqual(await waiting.settle("alice", of(3)), failed);
+  assert.equal(waiting.world.metrics.readEventCounters().failed, 1);
+  assert.equal(waiting.world.balance("alice"), undefined);
+});
+
+Deno.test("waiting for an event: nobody is told of the outcome of a job that nobody can read", () => {
+  const inbox = Inbox.create({ producerCount: 2 });
+  const metrics = MetricsRegion.create(2);
+  const store = Store.create({
+    shardCount: 1,
+    lockKind: "mutex",
+    maxMemoryBytes: minimumMemoryBytes(1),
+    maxValueBytes: 1024,
+    threadCount: 2,
+  });
+  const channel = BoundedChannel.create({ capacity: 1 });
+  const slots = ConsumerSlots.create({ slotCount: 1 });
+  const slot = slots.own(0, 0);
+  slot.fill(new Uint8Array(40).fill(JobFlag.WANTS_REPLY), 0, 40, 0);
+  slot.claim();
+  slot.apply(Outcome.PROCESSED, 1, of(0));
+  assert.ok(store.credits.tryAcquire());
+  const counters = metrics.counters(1);
+  const recovery = recoverDeadWorker({
+    slot: slots.supervise(0),
+    threadId: 1,
+    counters,
+    channel,
+    store,
+    mayBlameJob: true,
+    post: new SettlementPost({ firstThreadId: 0, inboxes: [inbox.memory] }, 1, counters),
+  });
+  assert.deepEqual(recovery, { kind: "settled", outcome: Outcome.PROCESSED });
+  assert.equal(inbox.receiver().drain(() => {}), 0);
+  assert.equal(counters.get(CounterIndex.PROCESSED), 1);
 });
 
 Deno.test("waiting for events: what does not fit the inbox is counted, and nobody waits for it", async () => {
