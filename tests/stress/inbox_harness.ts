@@ -5,6 +5,7 @@
  * @module
  */
 
+import { keepAwake } from "../helpers/keep_awake.ts";
 import { Inbox, type InboxMemory } from "../../src/channel/inbox.ts";
 import { sequenceOf } from "./channel_evidence.ts";
 import { enlist, sumOf } from "./crew.ts";
@@ -147,6 +148,7 @@ export async function runInboxStress(stress: InboxStress): Promise<InboxResult> 
   );
   await Promise.all(crew.map(({ ready }) => ready));
 
+  using _awake = keepAwake();
   const next = new Int32Array(producers);
   const all = Promise.withResolvers<void>();
   let [wrong, readOverlaps, arrived] = [0, 0, 0];

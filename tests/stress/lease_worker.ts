@@ -5,6 +5,7 @@
  * @module
  */
 
+import { keepAwake } from "../helpers/keep_awake.ts";
 import { Key } from "../../src/store/key.ts";
 import type * as storeModule from "../../src/store/store.ts";
 import { LeaseEvidence, type LeaseOrders, type LeaseReport } from "./lease_evidence.ts";
@@ -172,6 +173,7 @@ class Stress {
 }
 
 self.onmessage = async (message: MessageEvent<LeaseOrders>) => {
+  using _awake = keepAwake();
   const orders = message.data;
   const stress = new Stress(orders, await import(orders.storeModule));
   const evidence = new Int32Array(orders.evidence);

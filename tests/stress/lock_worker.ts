@@ -5,6 +5,7 @@
  * @module
  */
 
+import { keepAwake } from "../helpers/keep_awake.ts";
 import { ControlRegion } from "../../src/store/control.ts";
 import type { ShardLocks } from "../../src/store/locks.ts";
 import {
@@ -122,6 +123,7 @@ class Stress {
 }
 
 self.onmessage = async (message: MessageEvent<LockOrders>) => {
+  using _awake = keepAwake();
   const orders = message.data;
   const module = await import(orders.locksModule) as { ShardLocks: typeof ShardLocks };
   const region = ControlRegion.attach(orders.control);

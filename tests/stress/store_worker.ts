@@ -5,6 +5,7 @@
  * @module
  */
 
+import { keepAwake } from "../helpers/keep_awake.ts";
 import { Int64 } from "../../src/base/int64.ts";
 import { Key } from "../../src/store/key.ts";
 import { Store, WriteStatus } from "../../src/store/store.ts";
@@ -212,6 +213,7 @@ class Stress {
 }
 
 self.onmessage = async (message: MessageEvent<StoreOrders>) => {
+  using _awake = keepAwake();
   const orders = message.data;
   const stress = new Stress(orders);
   const evidence = new Int32Array(orders.evidence);

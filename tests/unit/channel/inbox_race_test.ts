@@ -44,11 +44,14 @@ for (const [stress, mutations] of [[FLOOD, FLOOD_MUTATIONS], [WAKE_UPS, WAKE_MUT
 Deno.test("Inbox: three threads flood a small ring each, across both wraps, and all arrives", async () => {
   let overlaps = 0;
   let readOverlaps = 0;
-  for (const firstPosition of [0, 2 ** 31 - 4096, 2 ** 32 - 4096]) {
-    const result = await runInboxStress({ ...FLOOD, firstPosition });
-    assert.ok(isClean(result), JSON.stringify(result));
-    overlaps += result.overlaps;
-    readOverlaps += result.readOverlaps;
+  // Once is enough where threads run at the same time most of the time.
+  for (let round = 0; round < 5 && Math.min(overlaps, readOverlaps) < 1000; round++) {
+    for (const firstPosition of [0, 2 ** 31 - 4096, 2 ** 32 - 4096]) {
+      const result = await runInboxStress({ ...FLOOD, firstPosition });
+      assert.ok(isClean(result), JSON.stringify(result));
+      overlaps += result.overlaps;
+      readOverlaps += result.readOverlaps;
+    }
   }
   assert.ok(overlaps >= 1000, `${overlaps} sends overlapped`);
   assert.ok(readOverlaps >= 1000, `${readOverlaps} messages were read during a send`);
