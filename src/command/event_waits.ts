@@ -57,15 +57,18 @@ export class EventWaits {
   readonly #thread: number;
   readonly #slots: Slot[] = [];
   readonly #free: number[] = [];
+  readonly #firstGeneration: number;
   #over = false;
 
   /**
    * Makes a set without waits.
    *
    * @param thread number of this I/O thread
+   * @param firstGeneration of every slot; tests start just below the wrap
    */
-  constructor(thread: number) {
+  constructor(thread: number, firstGeneration = 0) {
     this.#thread = thread;
+    this.#firstGeneration = firstGeneration;
   }
 
   /** How many clients wait. */
@@ -79,7 +82,7 @@ export class EventWaits {
    * @param timeoutMs after which the settlement is `pending`
    */
   begin(timeoutMs: number): EventWait {
-    const index = this.#free.pop() ?? this.#slots.push(newSlot()) - 1;
+    const index = this.#free.pop() ?? this.#slots.push(newSlot(this.#firstGeneration)) - 1;
     const slot = this.#slots[index]!;
     const { generation } = slot;
     const { promise, resolve } = Promise.withResolvers<Settlement>();
@@ -120,6 +123,6 @@ export class EventWaits {
   }
 }
 
-function newSlot(): Slot {
-  return { generation: 0, resolve: undefined, timer: undefined };
+function newSlot(generation: number): Slot {
+  return { generation, resolve: undefined, timer: undefined };
 }

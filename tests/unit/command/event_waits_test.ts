@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { Int64 } from "../../../src/base/int64.ts";
-import { JobFlag, JobView } from "../../../src/base/job.ts";
+import { SETTLED_MESSAGE_BYTES, SettledMessage } from "../../../src/base/inbox_message.ts";
+import { encodeJob, EventFields, JobFlag, JobView, MAX_JOB_BYTES } from "../../../src/base/job.ts";
 import { EventOutcome } from "../../../src/command/event_intake.ts";
 import { EventWaits, type Settlement } from "../../../src/command/event_waits.ts";
-import { EventFields } from "../../../src/base/job.ts";
 import { FakeChannel, Harness } from "./harness.ts";
 
 const PROCESSED: Settlement = { kind: "processed", balance: new Int64().setNumber(7) };
@@ -29,13 +29,39 @@ Deno.test("EventWaits: an answer reaches the wait it is addressed to, once", asy
   assert.equal(waits.size, 0);
 });
 
+Deno.test("EventWaits: generations wrap, through job and message", async () => {
+  const last = 2 ** 32 - 1;
+  const waits = new EventWaits(0, last);
+  for (const generation of [last, 0]) {
+    const { address, settlement } = waits.begin(60_000);
+    assert.deepEqual(address, { thread: 0, slot: 0, generation });
+    const text = new TextEncoder().encode("alicebuy");
+    const event = new EventFields();
+    event.user.set(text, 0, 5);
+    event.action.set(text, 5, 8);
+    event.replyGeneration = generation;
+    const bytes = new Uint8Array(MAX_JOB_BYTES);
+    const job = new JobView().attach(bytes, 0, encodeJob(event, bytes, 0));
+    const message = new SettledMessage();
+    message.generation = job.replyGeneration;
+    message.encode(bytes);
+    message.decode(bytes, 0, SETTLED_MESSAGE_BYTES);
+    assert.ok(waits.settle(message.slot, message.generation, PROCESSED));
+    assert.deepEqual(await settlement, PROCESSED);
+  }
+});
+
 Deno.test("EventWaits: ends as pending when the time is up, and when the server stops", async () => {
   const waits = new EventWaits(0);
   assert.deepEqual(await waits.begin(1).settlement, { kind: "pending" });
   const long = waits.begin(60_000);
   waits.giveUp();
   assert.deepEqual(await long.settlement, { kind: "pending" });
-  assert.deepEqual(await waits.begin(60_000).settlement, { kind: "pending" }, "late comers too");
+  const late = waits.begin(60_000).settlement;
+  const tooLate = Promise.withResolvers<string>();
+  const timer = setTimeout(() => tooLate.resolve("waits on"), 20_000);
+  assert.deepEqual(await Promise.race([late, tooLate.promise]), { kind: "pending" });
+  clearTimeout(timer);
   assert.equal(waits.size, 0);
 });
 

@@ -25,6 +25,35 @@ Deno.test("Connection: between requests it holds its smallest buffer, in the end
   assert.equal(server.counts.get(CounterIndex.CLIENT_MEMORY_BYTES), 0);
 });
 
+for (const operation of ["read", "write"] as const) {
+  Deno.test(`Connection: what a ${operation} has is lent until it has ended, close or not`, async () => {
+    const ended = Promise.withResolvers<never>();
+    let isPending = false;
+    const held = (): Promise<never> => {
+      isPending = true;
+      return ended.promise;
+    };
+    await using server = new EchoServer({
+      source: (listener) => ({
+        accept: async () => Object.assign(await listener.accept(), { [operation]: held }),
+        close: () => listener.close(),
+      }),
+    });
+    const { memory } = server.connections;
+    using client = await RawClient.connect(server.port);
+    await client.send("hello\n");
+    await eventually(() => isPending, `a ${operation}`);
+    const heldBytes = operation === "read" ? 4096 : 2 * 4096;
+    assert.equal(memory.heldBytes, heldBytes);
+    server.connections[Symbol.dispose]();
+    await client.readToEnd();
+    assert.equal(memory.heldBytes, heldBytes, "the system may still touch it");
+    ended.reject(new Deno.errors.Interrupted("closed"));
+    await eventually(() => memory.heldBytes === 0, "its end");
+    memory.assertInvariants();
+  });
+}
+
 Deno.test("Connection: incomplete requests of many take no more memory than there is", async () => {
   await using server = new EchoServer({ maxMemoryBytes: MIB });
   const { memory } = server.connections;

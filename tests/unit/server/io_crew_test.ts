@@ -6,7 +6,8 @@ import type { ServerPorts } from "../../../src/server/server_view.ts";
 import { createSharedParts, type SharedParts } from "../../../src/server/shared_parts.ts";
 import { StartError } from "../../../src/server/start_error.ts";
 import { StopDeadline } from "../../../src/server/stop_deadline.ts";
-import type { Answers } from "../../../src/server/thread_questions.ts";
+import { pause } from "../../../src/server/pause.ts";
+import { type Answers, within } from "../../../src/server/thread_questions.ts";
 import { RawClient, respCommand } from "../../helpers/raw_client.ts";
 
 const config: Config = {
@@ -116,16 +117,46 @@ Deno.test("IoCrew: listeners close on all threads, and results of steps are summ
   assert.deepEqual(await crew.closeConnections(deadline), { open: 30, cut_off: 0 });
 });
 
+/** Has a request wait for a lock that nobody gives back. */
+async function sendEndless(
+  ports: ServerPorts,
+  { store, metrics }: SharedParts,
+): Promise<RawClient> {
+  for (let shard = 0; shard < store.shardCount; shard++) {
+    assert.ok(store.locks.tryLock(shard, true));
+  }
+  const client = await RawClient.connect(ports.resp!);
+  await client.send(respCommand("SET", "key", "value"));
+  while (metrics.total(CounterIndex.PARKED_COMMANDS) === 0) await pause(1);
+  return client;
+}
+
 Deno.test("IoCrew: a step whose budget ends gives up on every thread", async () => {
-  const { crew } = await openCrew();
+  const { crew, shared } = await openCrew();
   await using _ended = crew;
   const ports = await crew.listen();
   using _clients = await connectMany(ports, 10);
+  using _client = await sendEndless(ports, shared);
   using deadline = new StopDeadline(60_000);
   deadline.begin();
   const settled = crew.settleRequests(deadline);
   deadline.hurry();
-  assert.deepEqual(await settled, { unfinished: 0 });
+  // Long before the budget that the threads were told of.
+  const { answers } = await within(20_000, [settled]);
+  assert.deepEqual(answers, [{ unfinished: 1 }]);
+});
+
+Deno.test("IoCrew: a step does not wait for a thread that has ended", async () => {
+  const { crew, shared } = await openCrew();
+  await using _ended = crew;
+  const ports = await crew.listen();
+  using _client = await sendEndless(ports, shared);
+  using deadline = new StopDeadline(60_000);
+  deadline.begin();
+  const settled = crew.settleRequests(deadline).then(() => "settled", String);
+  for (const thread of (await crew.ask("who", null)).answers) await crew.ask("end", thread);
+  const { answers: [end] } = await within(20_000, [settled]);
+  assert.match(String(end), /Cannot go on with I\/O thread \d: it has ended/);
 });
 
 Deno.test("ThreadQuestions: every thread answers once, whoever asks", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type Config, defaultConfig, StartError, startServer } from "../../../src/mod.ts";
+import { pause } from "../../../src/server/pause.ts";
 import { eventRequest, RawClient, respCommand } from "../../helpers/raw_client.ts";
 
 const small: Config = {
@@ -58,6 +59,18 @@ for (const ioThreads of [1, 2]) {
     assert.equal(received, 50);
     assert.equal(lost, 50 - processed);
     assert(lost > 25, `lost ${lost}`);
+  });
+
+  Deno.test(`startServer, ${ioThreads} I/O threads: a stop does not wait for events that clients wait for`, async () => {
+    // Longer than the step takes that settles requests, shorter than the time that it may take.
+    await using server = await startServer({ ...config, workMs: 1500 });
+    using resp = await RawClient.connect(server.ports.resp!);
+    await resp.send(respCommand("EVENT", "alice", "buy", "1", "WAIT", "30000"));
+    while (server.stats().received === 0) await pause(1);
+    const stopped = server.stop();
+    assert.equal(await resp.readToEnd(), "+ACCEPTED\r\n");
+    const { processed, lost } = await stopped;
+    assert.deepEqual([processed, lost], [1, 0], "it is settled all the same");
   });
 
   Deno.test(`startServer, ${ioThreads} I/O threads: a listener that is off has no port`, async () => {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { SETTLED_MESSAGE_BYTES, SettledMessage } from "../../../src/base/inbox_message.ts";
 import { Int64 } from "../../../src/base/int64.ts";
 import { EventFields, JobFlag } from "../../../src/base/job.ts";
 import { BoundedChannel } from "../../../src/channel/bounded_channel.ts";
 import { ConsumerSlots } from "../../../src/channel/consumer_slots.ts";
-import { Inbox } from "../../../src/channel/inbox.ts";
+import { Inbox, SendStep } from "../../../src/channel/inbox.ts";
 import { EventIntake } from "../../../src/command/event_intake.ts";
 import { EventWaits, type Settlement } from "../../../src/command/event_waits.ts";
 import { CounterIndex } from "../../../src/metrics/names.ts";
@@ -20,7 +21,7 @@ const WORKERS = 2;
 const ONLY_THREAD = 0;
 
 /** A pool that reports to an inbox, and an intake in front of it as an I/O thread has one. */
-class WaitingWorld implements AsyncDisposable {
+class WaitingWorld implements AsyncDisposable, Disposable {
   readonly errors: unknown[] = [];
   readonly waits: EventWaits;
   readonly #intake: EventIntake;
@@ -76,12 +77,12 @@ class WaitingWorld implements AsyncDisposable {
   }
 
   /** Stops reading the inbox. */
-  close(): void {
+  [Symbol.dispose](): void {
     this.#inbox[Symbol.dispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.close();
+    this[Symbol.dispose]();
     await this.world[Symbol.asyncDispose]();
   }
 }
@@ -155,6 +156,32 @@ Deno.test("waiting for an event: who waits for one that its workers die of is to
   assert.equal(waiting.world.balance("alice"), undefined);
 });
 
+Deno.test("waiting for an event: what a worker posted and did not announce arrives when it is dead", async () => {
+  const inbox = Inbox.create({ producerCount: 1 + WORKERS });
+  await using world = await PoolWorld.start({
+    pool: {
+      workersMax: 1,
+      inboxes: { firstThreadId: ONLY_THREAD, inboxes: [inbox.memory] },
+      faultPlan: (_slot, startCount) => startCount === 1 ? "afterTake:1" : undefined,
+    },
+  });
+  using reader = new WaitingWorld(world, inbox);
+  const { address, settlement } = reader.waits.begin(20_000);
+  const message = new SettledMessage();
+  Object.assign(message, { ...address, outcome: Outcome.FAILED_OVERFLOW });
+  const bytes = new Uint8Array(SETTLED_MESSAGE_BYTES);
+  message.encode(bytes);
+  // In place of the worker, which has nothing to post yet: it got as far as this before it died.
+  const sender = inbox.sender(1);
+  sender.onStep = (step) => {
+    if (step === SendStep.PUBLISHED) throw new Error("it dies here");
+  };
+  assert.throws(() => sender.trySend(bytes, 0, bytes.length), /it dies here/);
+  world.offer("alice", 1);
+  assert.deepEqual(await settlement, { kind: "failed", reason: "overflow" });
+  assert.equal(world.pool.deaths, 1);
+});
+
 Deno.test("waiting for an event: nobody is told of the outcome of a job that nobody can read", () => {
   const inbox = Inbox.create({ producerCount: 2 });
   const metrics = MetricsRegion.create(2);
@@ -221,6 +248,6 @@ Deno.test("waiting for events: the outcome goes to the thread whose client asked
     assert.equal(new Set(own).size, 50);
     assert.equal(Math.max(...own), 50);
     assert.deepEqual(thread.errors, []);
-    thread.close();
+    thread[Symbol.dispose]();
   }
 });
