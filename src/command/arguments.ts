@@ -13,8 +13,16 @@ import type { Int64 } from "../base/int64.ts";
 /** Offset slots to start with; most commands have fewer arguments. */
 const INITIAL_SLOT_COUNT = 16;
 
-/** {@link ArgumentsPool} does not keep larger ones, so that one huge command pins no memory. */
+/** Of larger ones {@link ArgumentsPool} keeps a single one, so that huge commands pin no memory. */
 const KEEP_SLOT_COUNT = 1024;
+
+/**
+ * {@link ArgumentsPool} keeps none that is larger.
+ *
+ * Reason: what fits a request of 1 MB. Without it each such command would leave its own offsets,
+ * more bytes than it has, to the garbage collector.
+ */
+const KEEP_LARGE_SLOT_COUNT = 262144;
 
 /** Idle instances that an {@link ArgumentsPool} keeps. */
 const KEEP_INSTANCE_COUNT = 64;
@@ -49,26 +57,15 @@ export class CommandArguments {
   /** Appends the argument `bytes[start, end)`. */
   push(start: number, end: number): void {
     const index = this.count;
-    if (index === this.starts.length) this.#grow();
+    if (index === this.starts.length) this.#grow(index * 2);
     this.starts[index] = start;
     this.ends[index] = end;
     this.count = index + 1;
   }
 
-  /**
-   * Follows the unread bytes after they moved or the buffer was replaced.
-   *
-   * @param bytes the buffer as it is now
-   * @param shift how far the same byte is now from where it was; negative when it moved to the
-   *   front
-   */
-  rebase(bytes: Uint8Array, shift: number): void {
-    this.bytes = bytes;
-    if (shift === 0) return;
-    for (let i = 0; i < this.count; i++) {
-      this.starts[i]! += shift;
-      this.ends[i]! += shift;
-    }
+  /** Makes room for `count` arguments in all. */
+  reserve(count: number): void {
+    if (count > this.starts.length) this.#grow(count);
   }
 
   /** Length of argument `index` in bytes. */
@@ -106,9 +103,9 @@ export class CommandArguments {
     return textDecoder.decode(this.bytes.subarray(this.starts[index]!, this.ends[index]!));
   }
 
-  #grow(): void {
-    const starts = new Int32Array(this.starts.length * 2);
-    const ends = new Int32Array(this.ends.length * 2);
+  #grow(slotCount: number): void {
+    const starts = new Int32Array(slotCount);
+    const ends = new Int32Array(slotCount);
     starts.set(this.starts);
     ends.set(this.ends);
     this.starts = starts;
@@ -119,25 +116,32 @@ export class CommandArguments {
 /**
  * Lends {@link CommandArguments} to sessions.
  *
- * A session holds one only while it processes or while a request is incomplete, so thousands of
- * idle connections hold none.
+ * A session holds one only while it processes, so thousands of idle connections hold none, and
+ * neither do those that wait for the rest of a request.
  *
  * Thread: one pool per I/O thread.
  */
 export class ArgumentsPool {
   readonly #idle: CommandArguments[] = [];
+  #large: CommandArguments | undefined;
 
   /** Takes an instance with no arguments in it. */
   take(): CommandArguments {
-    return this.#idle.pop() ?? new CommandArguments();
+    const large = this.#large;
+    if (large === undefined) return this.#idle.pop() ?? new CommandArguments();
+    this.#large = undefined;
+    return large;
   }
 
   /** Gives one back; the caller must not touch it again. */
   give(args: CommandArguments): void {
     args.reset(EMPTY);
-    const worthKeeping = args.starts.length <= KEEP_SLOT_COUNT &&
-      this.#idle.length < KEEP_INSTANCE_COUNT;
-    if (worthKeeping) this.#idle.push(args);
+    const slotCount = args.starts.length;
+    if (slotCount > KEEP_SLOT_COUNT) {
+      if (slotCount <= KEEP_LARGE_SLOT_COUNT) this.#large = args;
+    } else if (this.#idle.length < KEEP_INSTANCE_COUNT) {
+      this.#idle.push(args);
+    }
   }
 }
 

@@ -2,7 +2,9 @@
  * Finds complete requests at the front of a connection's input.
  *
  * A request that arrived in part stays where it is, and the parser remembers how far it got: the
- * next read goes on there, so no byte is looked at twice however finely the input is cut.
+ * next read goes on there. It keeps no offsets meanwhile, which for many small arguments would be
+ * more than the arguments themselves; when the request is complete they are found in one more pass.
+ * So no byte is looked at more than twice however finely the input is cut.
  *
  * @module
  */
@@ -83,8 +85,12 @@ export class RequestParser {
   readonly #maxLineBytes: number;
 
   #state: State = State.BETWEEN;
+  /** Arguments that the request claims to have. */
+  #claimed = 0;
   /** Arguments still to come. */
   #remaining = 0;
+  /** Whether all of it came in one piece so far, its offsets with it. */
+  #isCollecting = false;
   /** Length of the argument under way, -1 while its length line is not read. */
   #bulkLength = -1;
   /** First byte not understood yet. */
@@ -115,17 +121,19 @@ export class RequestParser {
    * Takes one request from the front of `input`.
    *
    * On `COMPLETE`, `input.start` is behind the request and `args` refers to `input.bytes`. On
-   * `INCOMPLETE`, `input.start` stays and `args` must be passed again, untouched, next time.
+   * `INCOMPLETE`, `input.start` stays and what is in `args` means nothing.
    */
   parse(input: InputBuffer, args: CommandArguments): ParseResult {
     if (this.#state !== State.BETWEEN) {
-      this.#resume(input, args);
+      this.#resume(input);
+      args.reset(input.bytes);
     } else {
       const start = input.start;
       if (start === input.end) return ParseResult.INCOMPLETE;
       args.reset(input.bytes);
       this.#at = start;
       this.#scanned = start;
+      this.#isCollecting = true;
       this.#state = input.bytes[start] === STAR ? State.COUNT : State.INLINE;
     }
     if (this.#state === State.ARGUMENTS) return this.#arguments(input, args);
@@ -134,11 +142,12 @@ export class RequestParser {
   }
 
   /** Follows the input when it moved between two calls. */
-  #resume(input: InputBuffer, args: CommandArguments): void {
+  #resume(input: InputBuffer): void {
     const shift = input.start - this.#base;
     this.#at += shift;
     this.#scanned += shift;
-    args.rebase(input.bytes, shift);
+    // Nothing was collected before the first argument.
+    this.#isCollecting = this.#state !== State.ARGUMENTS;
   }
 
   #suspend(input: InputBuffer): ParseResult {
@@ -187,6 +196,7 @@ export class RequestParser {
       if (count <= 0) return this.#complete(input, this.#at, false);
       if (count * MIN_ARGUMENT_BYTES > this.#maxRequestBytes) return this.#tooLarge(input);
     }
+    this.#claimed = count;
     this.#remaining = count;
     this.#bulkLength = -1;
     this.#state = State.ARGUMENTS;
@@ -200,6 +210,7 @@ export class RequestParser {
     let at = this.#at;
     let remaining = this.#remaining;
     let bulkLength = this.#bulkLength;
+    const isCollecting = this.#isCollecting;
     while (remaining > 0) {
       if (bulkLength < 0) {
         if (at === end) break;
@@ -244,12 +255,15 @@ export class RequestParser {
       if (bytes[argumentEnd] !== CARRIAGE_RETURN || bytes[argumentEnd + 1] !== LINE_FEED) {
         return this.#fail(input, "expected a line end behind the argument");
       }
-      args.push(at, argumentEnd);
+      if (isCollecting) args.push(at, argumentEnd);
       at = argumentEnd + 2;
       bulkLength = -1;
       remaining--;
     }
-    if (remaining === 0) return this.#complete(input, at, false);
+    if (remaining === 0) {
+      if (!isCollecting) collect(bytes, input.start, this.#claimed, args);
+      return this.#complete(input, at, false);
+    }
     this.#at = at;
     this.#remaining = remaining;
     this.#bulkLength = bulkLength;
@@ -302,6 +316,21 @@ export class RequestParser {
 
   #tooLarge(input: InputBuffer): ParseResult {
     return this.#fail(input, `request larger than ${this.#maxRequestBytes} bytes`);
+  }
+}
+
+/** Finds the arguments of the complete and well-formed request that starts at `start`. */
+function collect(bytes: Uint8Array, start: number, count: number, args: CommandArguments): void {
+  args.reserve(count);
+  let at = start;
+  while (bytes[at] !== LINE_FEED) at++;
+  at++;
+  for (let i = 0; i < count; i++) {
+    let length = 0;
+    for (at++; bytes[at] !== CARRIAGE_RETURN; at++) length = length * 10 + bytes[at]! - DIGIT_0;
+    at += 2;
+    args.push(at, at + length);
+    at += length + 2;
   }
 }
 

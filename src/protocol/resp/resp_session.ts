@@ -76,7 +76,7 @@ export class RespSession implements Session {
   readonly #sink: RespSink;
   readonly #slice = new BatchSlice();
   readonly #limit: CommandLimit | undefined;
-  /** Held only while processing or in the middle of a request. */
+  /** Held only while processing. */
   #args: CommandArguments | undefined;
   /** The request under way began before the server was told to stop, so it is still served. */
   #admitted = false;
@@ -195,7 +195,11 @@ export class RespSession implements Session {
     this.#args = undefined;
   }
 
-  /** Goes on behind a command that had to wait. */
+  /**
+   * Comes back from a command that had to wait. What is behind it is for the next call: many that
+   * waited may come back together, and before the next command whoever runs the connection looks
+   * whether there is memory for it.
+   */
   async #resume(
     pending: Promise<ExecuteStatus>,
     before: number,
@@ -204,20 +208,19 @@ export class RespSession implements Session {
   ): Promise<SessionStep> {
     const status = await pending;
     if (this.client.replyMode !== ReplyMode.ON) this.#withhold(output, before);
-    if (status === ExecuteStatus.CLOSE) {
-      this.#settle();
-      return SessionStep.CLOSE;
-    }
-    return await this.process(input, output);
+    const { stream } = this.#sink;
+    const hasMore = input.start < input.end || stream.isPending;
+    // What is in the output now goes out first: only from here on may a large value be behind it.
+    stream.fill(output, 0);
+    this.#settle();
+    if (status === ExecuteStatus.CLOSE) return SessionStep.CLOSE;
+    return hasMore ? SessionStep.FLUSH : SessionStep.NEED_INPUT;
   }
 
   /** Leaves a place from which the next call can go on. */
   #settle(): void {
-    if (this.#parser.midRequest) {
-      if (!this.#options.phase.stopping) this.#admitted = true;
-    } else {
-      this.#giveBack();
-    }
+    if (this.#parser.midRequest && !this.#options.phase.stopping) this.#admitted = true;
+    this.#giveBack();
   }
 
   /** Refuses a command because there were too many before it. */

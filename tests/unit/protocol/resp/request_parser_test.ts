@@ -208,3 +208,23 @@ Deno.test("RequestParser: a claimed length allocates nothing", () => {
   assert.equal(input.bytes.length, 64);
   assert.equal(args.starts.length, 16);
 });
+
+Deno.test("RequestParser: an incomplete request needs no memory per argument", () => {
+  const words = Array.from({ length: 5000 }, (_, i) => String(i));
+  const bytes = latin1(request(...words));
+  const input = new InputBuffer(bytes.length);
+  const parser = new RequestParser(MAX_REQUEST_BYTES);
+  input.space().set(bytes);
+  let args = new CommandArguments();
+  // Each time another one, with nothing in it, as from a pool.
+  for (const end of [40, bytes.length / 3, bytes.length / 2, bytes.length - 1]) {
+    input.end = Math.floor(end);
+    args = new CommandArguments();
+    assert.equal(parser.parse(input, args), ParseResult.INCOMPLETE);
+    assert.ok(args.starts.length <= 16, `${args.starts.length} slots`);
+  }
+  input.end = bytes.length;
+  args = new CommandArguments();
+  assert.equal(parser.parse(input, args), ParseResult.COMPLETE);
+  assert.deepEqual(Array.from({ length: args.count }, (_, i) => args.text(i)), words);
+});

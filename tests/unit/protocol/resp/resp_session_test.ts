@@ -11,6 +11,7 @@ import {
   request,
   settled,
   skipValue,
+  toLatin1,
 } from "../../command/harness.ts";
 
 /** For the random cuts. */
@@ -191,7 +192,7 @@ Deno.test("RespSession: CLIENT REPLY OFF, SKIP and ON choose the replies", async
   assert.equal(await client.send("CLIENT REPLY SKIP\r\nECHO a\r\nECHO b\r\n"), "$1\r\nb\r\n");
 });
 
-Deno.test("RespSession: holds no offset arrays between requests", async () => {
+Deno.test("RespSession: holds no offset arrays while it waits for input", async () => {
   const harness = new Harness();
   const lent = harness.pool.take();
   harness.pool.give(lent);
@@ -200,8 +201,9 @@ Deno.test("RespSession: holds no offset arrays between requests", async () => {
   assert.equal(harness.pool.take(), lent);
   harness.pool.give(lent);
   await client.send("PIN");
-  assert.notEqual(harness.pool.take(), lent);
-  client.session.close();
+  assert.equal(harness.pool.take(), lent);
+  harness.pool.give(lent);
+  await client.send("G\r\n*2\r\n$4\r\nECHO\r\n");
   assert.equal(harness.pool.take(), lent);
 });
 
@@ -220,4 +222,21 @@ Deno.test("RespSession: a parked command keeps the order of replies", async () =
   assert.equal(await harness.ask("PING\r\n"), "+PONG\r\n");
   other.locks.unlock(0, true);
   assert.equal(await settled(pending), "+PONG\r\n+OK\r\n$6\r\nbehind\r\n$1\r\n1\r\n");
+});
+
+Deno.test("RespSession: a parked command is the last one of its batch", async () => {
+  const harness = new Harness({ shardCount: 1 });
+  const other = Store.attach(harness.store.memory, 1);
+  const client = harness.connect();
+  other.locks.lock(0, true);
+  const bytes = latin1("SET k 1\r\nECHO behind\r\n");
+  client.input.space().set(bytes);
+  client.input.commit(bytes.length);
+  const pending = client.session.process(client.input, client.output);
+  assert.ok(pending instanceof Promise);
+  other.locks.unlock(0, true);
+  assert.equal(await settled(pending), SessionStep.FLUSH);
+  assert.equal(toLatin1(client.output.view()), "+OK\r\n");
+  client.output.clear();
+  assert.equal(await client.send(""), "$6\r\nbehind\r\n");
 });
