@@ -5,10 +5,11 @@
  */
 
 /**
- * A batch pauses after this long, even if its output is small.
+ * A batch pauses after this long at the latest, even if its output is small.
  *
  * Unit: ms. Reason: with a few such clients at once everybody else still waits only some 10 ms (P3);
- * going on costs a turn of the event loop, some 30 µs.
+ * going on costs a turn of the event loop, some 30 µs. With more of them, whoever runs the sessions
+ * gives each less.
  */
 export const BATCH_SLICE_MS = 2;
 
@@ -35,18 +36,23 @@ const WEIGHT_PER_READING = 64;
 export class BatchSlice {
   readonly #now: () => number;
   #weight = 0;
-  /** First reading of the batch; -1 = none yet. */
-  #startedAtMs = -1;
+  /** When the batch should pause; -1 = not known before the clock is read. */
+  #untilMs = -1;
 
   /** Makes a slice that waits for its first batch; `now` is a monotonic clock in ms. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
 
-  /** Starts over with a new batch. */
-  begin(): void {
+  /**
+   * Starts over with a new batch.
+   *
+   * @param untilMs when it should pause; {@link BATCH_SLICE_MS} after the first reading of the clock
+   *   when left out
+   */
+  begin(untilMs = -1): void {
     this.#weight = 0;
-    this.#startedAtMs = -1;
+    this.#untilMs = untilMs;
   }
 
   /**
@@ -60,7 +66,7 @@ export class BatchSlice {
     if (this.#weight < WEIGHT_PER_READING) return false;
     this.#weight = 0;
     const nowMs = this.#now();
-    if (this.#startedAtMs < 0) this.#startedAtMs = nowMs;
-    return nowMs - this.#startedAtMs >= BATCH_SLICE_MS;
+    if (this.#untilMs < 0) this.#untilMs = nowMs + BATCH_SLICE_MS;
+    return nowMs >= this.#untilMs;
   }
 }

@@ -40,14 +40,21 @@ export interface Session {
   /**
    * Executes the complete requests at the front of `input` and appends their replies to `output`.
    *
-   * An incomplete request stays in `input`. Never called again before the previous call (or its
+   * An incomplete request stays in `input`. A command that had to wait is the last one of its call:
+   * many may go on together, and before the next the caller looks whether there is memory for it. Never called again before the previous call (or its
    * promise) is done; while a promise is pending the connection neither reads into `input` nor
    * touches `output`.
    *
+   * @param untilMs when the batch should pause, even if it is not done, by `performance.now()`;
+   *   {@link BATCH_SLICE_MS} from now when left out
    * @returns the step, or a promise of it when a command parked because its locks were busy; the
    *   order of replies is kept
    */
-  process(input: InputBuffer, output: ByteWriter): SessionStep | Promise<SessionStep>;
+  process(
+    input: InputBuffer,
+    output: ByteWriter,
+    untilMs?: number,
+  ): SessionStep | Promise<SessionStep>;
 
   /** True when a request has been received only in part (for timeouts and for shutting down). */
   readonly midRequest: boolean;

@@ -24,6 +24,9 @@ const KEPT_OUTPUT_BYTES = 2 * OUTPUT_PAUSE_BYTES;
 /** Room that a batch waits for before it begins while memory is overdrawn. Unit: bytes. */
 const BATCH_ROOM_BYTES = 65536;
 
+/** Batches that took and gave fewer bytes are not worth the reading of a clock. Unit: bytes. */
+const COSTLY_BYTES = 2048;
+
 /**
  * How long a closing connection waits for its client to close first. Unit: ms.
  *
@@ -73,8 +76,15 @@ export interface ConnectionHost {
    * A promise of the connection's turn to go on; undefined when it may at once.
    *
    * @param nowMs a recent reading of `performance.now()`
+   * @param costMs how long it just kept the thread busy; 0 when that is not worth knowing
    */
-  park(nowMs: number): Promise<void> | undefined;
+  park(nowMs: number, costMs: number): Promise<void> | undefined;
+  /**
+   * How long a batch that begins now may go on. Unit: ms.
+   *
+   * @param nowMs a recent reading of `performance.now()`
+   */
+  sliceMs(nowMs: number): number;
   /** Told when a session threw: our bug, which costs that connection only. */
   sessionFailed(connection: Connection, error: unknown): void;
 }
@@ -112,6 +122,8 @@ export class Connection implements MemoryHolder {
   #replied = false;
   /** The last reading of `performance.now()`. */
   #clockMs = 0;
+  /** How long the last batch kept the thread busy; 0 = hardly. Unit: ms. */
+  #costMs = 0;
 
   /**
    * Takes over `socket`; {@link Connection.run} serves it.
@@ -288,7 +300,7 @@ export class Connection implements MemoryHolder {
       this.#state = ConnectionState.READING;
       this.#noteRequestStart();
       if (input.length > host.maxRequestBytes + REQUEST_SLACK_BYTES) return true;
-      const turn = host.park(this.#clockMs);
+      const turn = host.park(this.#clockMs, this.#costMs);
       if (turn !== undefined) await turn;
     }
   }
@@ -325,28 +337,41 @@ export class Connection implements MemoryHolder {
   /** Executes everything complete in the input and writes every reply. */
   async #answer(): Promise<SessionStep> {
     const output = this.#output;
+    const host = this.#host;
     this.#replied = false;
     const startedAtMs = this.#clockMs = performance.now();
     for (;;) {
       let step: SessionStep;
       // Nothing may come between the last look and the batch: many are told at once.
-      while (this.#host.memory.isOverdrawn) await this.#waitForOthers();
+      while (host.memory.isOverdrawn) {
+        await this.#waitForOthers();
+        this.#clockMs = performance.now();
+      }
+      const sliceStartedAtMs = this.#clockMs;
+      const inputBytes = this.#input.length;
+      // A command that waits costs the thread next to nothing.
+      this.#costMs = 0;
       this.#executing = true;
       try {
-        const result = this.#session.process(this.#input, output);
+        const untilMs = sliceStartedAtMs + host.sliceMs(sliceStartedAtMs);
+        const result = this.#session.process(this.#input, output, untilMs);
         if (typeof result === "number") {
           step = result;
+          const movedBytes = inputBytes - this.#input.length + output.length;
+          if (movedBytes >= COSTLY_BYTES || step === SessionStep.FLUSH) {
+            this.#costMs = performance.now() - sliceStartedAtMs;
+          }
         } else {
           step = await result;
-          this.#lastActivityMs = this.#host.nowMs;
+          this.#lastActivityMs = host.nowMs;
         }
       } catch (error) {
-        this.#host.sessionFailed(this, error);
+        host.sessionFailed(this, error);
         return SessionStep.CLOSE;
       } finally {
         this.#executing = false;
       }
-      if (this.#host.memory.isOverdrawn) this.#host.pressure.relieve();
+      if (host.memory.isOverdrawn) host.pressure.relieve();
       if (this.#isOver()) return step;
       if (output.length > 0) {
         this.#replied = true;
@@ -361,8 +386,11 @@ export class Connection implements MemoryHolder {
       // Without a turn, a client that reads as fast as we write, or wants no replies at all, would
       // never let the thread go.
       this.#clockMs = performance.now();
-      const turn = this.#host.park(this.#clockMs);
-      if (turn !== undefined) await turn;
+      const turn = host.park(this.#clockMs, this.#costMs);
+      if (turn !== undefined) {
+        await turn;
+        this.#clockMs = performance.now();
+      }
       if (this.#endedAtMs > 0) return SessionStep.CLOSE;
       if (this.#isOver()) return step;
     }

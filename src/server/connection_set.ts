@@ -17,6 +17,7 @@ import { MemoryPressure } from "./memory_pressure.ts";
 import type { StopBudget } from "./stop_deadline.ts";
 import { Connection, type ConnectionHost, ConnectionState } from "./connection.ts";
 import type { CounterSink } from "../command/counters.ts";
+import { BATCH_SLICE_MS } from "../protocol/batch_slice.ts";
 import type { FairTurns } from "./fair_turns.ts";
 import type { Front } from "./front.ts";
 import { Refusals } from "./refusal.ts";
@@ -144,8 +145,13 @@ export class ConnectionSet implements ConnectionHost, Disposable {
   }
 
   /** See {@link ConnectionHost.park}. */
-  park(nowMs: number): Promise<void> | undefined {
-    return this.#turns?.park(this.#connections.size, nowMs);
+  park(nowMs: number, costMs = 0): Promise<void> | undefined {
+    return this.#turns?.park(this.#connections.size, nowMs, costMs);
+  }
+
+  /** See {@link ConnectionHost.sliceMs}. */
+  sliceMs(nowMs: number): number {
+    return this.#turns?.sliceMs(nowMs) ?? BATCH_SLICE_MS;
   }
 
   /** See {@link ConnectionHost.sessionFailed}. */

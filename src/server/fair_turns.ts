@@ -11,6 +11,12 @@
  * see about as many reads as the budget allows, others are still waiting for theirs; when one sees
  * fewer, everybody has been served, and all that are parked may read again.
  *
+ * That bounds how often a connection has its turn, not how long all of them take. A connection that
+ * that keeps the thread busy says so when it parks: a turn lets only as many of these go on as fit
+ * {@link COSTLY_SHARE_MS}, in the order in which they came, but everybody else. And the later it is
+ * in a round, the shorter are the slices that are left. So a thousand clients that always have more
+ * to do wait for each other, and others hardly for them.
+ *
  * Few connections fit the budget and need not park each time, but one of them that always has more to
  * do keeps the runtime from its I/O driver as well: operations that are ready are done on the spot,
  * thousands of them in a row, and nobody notices that another client has sent something. So once in
@@ -19,6 +25,8 @@
  * @see docs/architecture.md
  * @module
  */
+
+import { BATCH_SLICE_MS } from "../protocol/batch_slice.ts";
 
 /**
  * Up to this many open connections nobody parks for each batch: all of them fit the budget, and a
@@ -41,6 +49,41 @@ export const TURN_INTERVAL_MS = 4;
 const FULL_TURN_READS = 60;
 
 /**
+ * A connection whose last batch took this long waits for others like it.
+ *
+ * Unit: ms. Reason: a batch of a few small requests takes a fifth of it.
+ */
+const COSTLY_MS = 0.05;
+
+/**
+ * What costly connections may take of one turn together.
+ *
+ * Unit: ms. Reason: others wait that long for them; a turn itself costs some 30 µs.
+ */
+const COSTLY_SHARE_MS = 8;
+
+/** What a turn should take with everything that it lets go on. Unit: ms. */
+const ROUND_MS = 20;
+
+/** A batch gets one in so many parts of what is left of its round. */
+const SLICES_LEFT = 8;
+
+/**
+ * No batch gets less.
+ *
+ * Unit: ms. Reason: what a batch costs beside its commands, a read, a write and a turn, is about a
+ * fifth of it.
+ */
+const SLICE_MIN_MS = 0.1;
+
+/** A connection that keeps the thread busy. */
+interface Costly {
+  readonly resume: () => void;
+  /** What its last batch took, and its next one probably will. Unit: ms. */
+  readonly costMs: number;
+}
+
+/**
  * Lets the connections of one I/O thread take turns.
  *
  * Thread: the I/O thread that made it.
@@ -55,11 +98,15 @@ export class FairTurns implements Disposable {
    */
   readonly #room = new Uint8Array(16);
   #parked: (() => void)[] = [];
+  /** In the order in which they came. */
+  #costly: Costly[] = [];
   #turning = false;
   #readCount = 0;
   #over = false;
   /** When the last turn ended, by `performance.now()`. */
   #turnedAtMs = -Infinity;
+  /** When the round under way began: the first one parked, or the last turn ended. */
+  #roundStartedAtMs = 0;
 
   private constructor(near: Deno.TcpConn, far: Deno.TcpConn) {
     this.#near = near;
@@ -85,24 +132,40 @@ export class FairTurns implements Disposable {
   }
 
   /**
-   * Asks whether a connection that was served may read again at once.
+   * Asks whether a connection that was served may go on at once.
    *
    * @param connectionCount open connections
    * @param nowMs a recent reading of `performance.now()`
+   * @param costMs how long it just kept the thread busy; 0 when that is not worth knowing
    * @returns undefined if so, else a promise of its turn; it never rejects
    */
-  park(connectionCount: number, nowMs: number): Promise<void> | undefined {
+  park(connectionCount: number, nowMs: number, costMs = 0): Promise<void> | undefined {
     if (this.#over) return undefined;
+    const isCostly = costMs >= COSTLY_MS;
     const fewAndRecent = connectionCount <= UNPARKED_CONNECTIONS_MAX &&
       nowMs - this.#turnedAtMs < TURN_INTERVAL_MS;
-    if (fewAndRecent) return undefined;
+    // Those who keep the thread busy do not overtake each other.
+    if (fewAndRecent && !(isCostly && this.#costly.length > 0)) return undefined;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#parked.push(resolve);
+    if (isCostly) this.#costly.push({ resume: resolve, costMs });
+    else this.#parked.push(resolve);
     if (!this.#turning) {
       this.#turning = true;
+      this.#roundStartedAtMs = nowMs;
       void this.#turn();
     }
     return promise;
+  }
+
+  /**
+   * How long a batch that begins now may go on before it pauses. Unit: ms.
+   *
+   * @param nowMs a recent reading of `performance.now()`
+   */
+  sliceMs(nowMs: number): number {
+    if (!this.#turning) return BATCH_SLICE_MS;
+    const leftMs = ROUND_MS - (nowMs - this.#roundStartedAtMs);
+    return Math.min(BATCH_SLICE_MS, Math.max(SLICE_MIN_MS, leftMs / SLICES_LEFT));
   }
 
   /** Lets everybody go and closes the loopback connection. */
@@ -111,19 +174,19 @@ export class FairTurns implements Disposable {
     this.#over = true;
     this.#near.close();
     this.#far.close();
-    this.#release();
+    this.#release(Infinity);
   }
 
   async #turn(): Promise<void> {
     try {
-      while (this.#parked.length > 0) {
+      while (this.#parked.length > 0 || this.#costly.length > 0) {
         do {
           this.#readCount = 0;
           await this.#near.write(this.#byte);
           await this.#far.read(this.#room);
         } while (this.#readCount >= FULL_TURN_READS);
-        this.#turnedAtMs = performance.now();
-        this.#release();
+        this.#roundStartedAtMs = this.#turnedAtMs = performance.now();
+        this.#release(COSTLY_SHARE_MS);
       }
     } catch {
       // Without its connection it can do no more than let everybody read when they like.
@@ -133,9 +196,18 @@ export class FairTurns implements Disposable {
     }
   }
 
-  #release(): void {
+  /** Lets everybody go on, of the costly ones as many as will take `shareMs`, but one at least. */
+  #release(shareMs: number): void {
     const parked = this.#parked;
     this.#parked = [];
     for (const resume of parked) resume();
+    const costly = this.#costly;
+    let releasedCount = 0;
+    for (let leftMs = shareMs; leftMs > 0 && releasedCount < costly.length; releasedCount++) {
+      const { resume, costMs } = costly[releasedCount]!;
+      leftMs -= costMs;
+      resume();
+    }
+    if (releasedCount > 0) costly.splice(0, releasedCount);
   }
 }

@@ -67,13 +67,17 @@ export class ProtoSession implements Session {
   }
 
   /** See {@link Session.process}. */
-  process(input: InputBuffer, output: ByteWriter): SessionStep | Promise<SessionStep> {
+  process(
+    input: InputBuffer,
+    output: ByteWriter,
+    untilMs?: number,
+  ): SessionStep | Promise<SessionStep> {
     this.#service.beginBatch();
-    this.#slice.begin();
+    this.#slice.begin(untilMs);
     this.#midRequest = false;
     this.#midBody = false;
     const result = this.#run(input, output);
-    if (typeof result !== "number") return this.#resume(result, input, output);
+    if (typeof result !== "number") return this.#resume(result, input);
     this.#settle();
     return result;
   }
@@ -167,24 +171,10 @@ export class ProtoSession implements Session {
     return SessionStep.CLOSE;
   }
 
-  /** Goes on when the message that had to wait is answered. */
-  async #resume(
-    pending: Promise<void>,
-    input: InputBuffer,
-    output: ByteWriter,
-  ): Promise<SessionStep> {
-    for (;;) {
-      const before = output.length;
-      await pending;
-      this.#service.beginBatch();
-      let result: SessionStep | Promise<void> = SessionStep.FLUSH;
-      if (!this.#pauses(output.length - before, input)) result = this.#run(input, output);
-      if (typeof result === "number") {
-        this.#settle();
-        return result;
-      }
-      pending = result;
-    }
+  /** Comes back when the message that had to wait is answered; the next call goes on. */
+  async #resume(pending: Promise<void>, input: InputBuffer): Promise<SessionStep> {
+    await pending;
+    return input.start < input.end ? SessionStep.FLUSH : SessionStep.NEED_INPUT;
   }
 
   /** Whether others should have their turn before the rest of the input. */

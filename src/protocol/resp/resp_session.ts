@@ -110,7 +110,11 @@ export class RespSession implements Session {
    *
    * @throws whatever a handler throws, and {@link LockPoisonedError}: faults of ours
    */
-  process(input: InputBuffer, output: ByteWriter): SessionStep | Promise<SessionStep> {
+  process(
+    input: InputBuffer,
+    output: ByteWriter,
+    untilMs?: number,
+  ): SessionStep | Promise<SessionStep> {
     const { dispatcher, argumentsPool, counters, commandsProcessed, phase, onCommand } =
       this.#options;
     const parser = this.#parser;
@@ -123,7 +127,7 @@ export class RespSession implements Session {
     sink.output = output;
     dispatcher.beginBatch();
     client.lastSeenMs = dispatcher.nowMs;
-    this.#slice.begin();
+    this.#slice.begin(untilMs);
     let executedCount = 0;
     let step: SessionStep = SessionStep.NEED_INPUT;
     for (;;) {

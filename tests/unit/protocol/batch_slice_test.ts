@@ -40,3 +40,13 @@ Deno.test("BatchSlice: every batch has its own time", () => {
   slice.begin();
   assert.equal(slice.spend(8192), false);
 });
+
+Deno.test("BatchSlice: a batch may be told when to pause", () => {
+  const { clock, slice } = makeClock();
+  slice.begin(clock.nowMs + 0.1);
+  assert.equal(slice.spend(8192), false);
+  clock.nowMs += 0.1;
+  assert.equal(slice.spend(8192), true);
+  slice.begin();
+  assert.equal(slice.spend(8192), false);
+});
