@@ -8,11 +8,12 @@ import { prefersJson } from "../protocol/http/accept.ts";
 import { CannedReply } from "../protocol/http/canned_reply.ts";
 import { encodeText } from "../protocol/http/characters.ts";
 import type { CommandClient } from "../protocol/command_client.ts";
-import type { HttpExchange } from "../protocol/http/exchange.ts";
+import { ContentType } from "../protocol/http/exchange.ts";
 import { createRouter, type Router } from "../protocol/http/router.ts";
 import type { EventOffer } from "./routes/event_offer.ts";
 import { EventRoutes } from "./routes/event_routes.ts";
 import { KeyRoutes } from "./routes/key_routes.ts";
+import { SharedPage } from "./routes/shared_page.ts";
 import { UserRoutes } from "./routes/user_routes.ts";
 
 /** What the metrics routes show. */
@@ -47,9 +48,15 @@ export interface HttpRoutesOptions {
  */
 export function createHttpRoutes(options: HttpRoutesOptions): Router {
   const { commands, metrics, readiness } = options;
-  const metricsTextType = encodeText(metrics.textType);
-  const sendJson = (exchange: HttpExchange): void => sendMetricsJson(exchange, metrics);
-  const events = new EventRoutes(options.intake, sendJson);
+  const metricsText = new SharedPage(encodeText(metrics.textType), () => {
+    const text = metrics.text();
+    return typeof text === "string" ? encodeText(text) : text.then(encodeText);
+  });
+  const metricsJson = new SharedPage(
+    ContentType.JSON,
+    () => encodeText(JSON.stringify(metrics.json())),
+  );
+  const events = new EventRoutes(options.intake, (exchange) => metricsJson.send(exchange));
   const users = new UserRoutes(commands);
   const keys = new KeyRoutes(commands);
   const healthy = new CannedReply({ status: 200, body: `{"status":"ok"}` });
@@ -70,9 +77,7 @@ export function createHttpRoutes(options: HttpRoutesOptions): Router {
       method: "GET",
       pattern: "/metrics",
       handler: (exchange) =>
-        prefersJson(exchange.request)
-          ? sendJson(exchange)
-          : sendMetricsText(exchange, metrics, metricsTextType),
+        prefersJson(exchange.request) ? metricsJson.send(exchange) : metricsText.send(exchange),
     },
     {
       method: "GET",
@@ -87,21 +92,6 @@ export function createHttpRoutes(options: HttpRoutesOptions): Router {
       isOpen: true,
     },
   ]);
-}
-
-function sendMetricsJson(exchange: HttpExchange, metrics: MetricsViews): void {
-  exchange.scratch.utf8(JSON.stringify(metrics.json()));
-  exchange.sendScratch(200);
-}
-
-function sendMetricsText(
-  exchange: HttpExchange,
-  metrics: MetricsViews,
-  textType: Uint8Array,
-): void | Promise<void> {
-  const text = metrics.text();
-  if (typeof text === "string") return exchange.sendBody(200, textType, encodeText(text));
-  return text.then((value) => exchange.sendBody(200, textType, encodeText(value)));
 }
 
 function notReady(reason: string): CannedReply {

@@ -27,6 +27,9 @@ const NO_OUTPUT = new ByteWriter(0);
 /** Scratch that grew beyond this is given back. Unit: bytes. */
 const KEPT_SCRATCH_BYTES = 65536;
 
+/** The same while a client is waited for: as many exchanges are held as there are such clients. */
+const WAITING_SCRATCH_BYTES = 1024;
+
 /** Media types of replies, encoded once; more header lines may follow. */
 export const ContentType = {
   JSON: encodeText("application/json"),
@@ -61,6 +64,15 @@ export class HttpExchange {
   headOnly = false;
   /** Header lines that the reply carries because of the request's `Origin`; mostly none. */
   originLines: Uint8Array = NO_LINES;
+  /**
+   * When the request arrived, in the order of the thread's arrivals; not before the request in front
+   * of it on its connection was answered, unless that one's reply was shared.
+   */
+  arrival = 0;
+  /** The latest arrival on the thread when the handler was called. */
+  lastArrival = 0;
+  /** Set by a handler that changed nothing and whose reply may answer other requests, too. */
+  isShared = false;
 
   readonly #date: ReplyDate;
   #output: ByteWriter = NO_OUTPUT;
@@ -83,8 +95,10 @@ export class HttpExchange {
   }
 
   /** Starts over with a new request. */
-  reset(): void {
+  reset(arrival = 0): void {
     this.originLines = NO_LINES;
+    this.arrival = arrival;
+    this.isShared = false;
   }
 
   /** Gets ready for a reply to `output`. */
@@ -92,6 +106,11 @@ export class HttpExchange {
     this.#output = output;
     this.headOnly = false;
     if (this.scratch.length > 0) this.scratch.clear(KEPT_SCRATCH_BYTES);
+  }
+
+  /** Gives back what is not needed before the rest of the request has come. */
+  shrink(): void {
+    this.scratch.clear(WAITING_SCRATCH_BYTES);
   }
 
   /** Lets go of everything that belongs to the connection. */

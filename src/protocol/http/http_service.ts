@@ -76,6 +76,8 @@ const REQUEST_METHOD = encodeText("access-control-request-method");
 export class HttpService {
   /** The server's phase. */
   readonly phase: ServerPhase;
+  /** Arrivals so far, see {@link HttpExchange.arrival}. */
+  arrivalCount = 0;
 
   readonly #options: HttpServiceOptions;
   readonly #guard: BrowserGuard | undefined;
@@ -196,6 +198,7 @@ export class HttpService {
   answer(exchange: HttpExchange): void | Promise<void> {
     const { request } = exchange;
     this.#prepare(exchange);
+    exchange.lastArrival = this.arrivalCount;
     const resource = this.#find(exchange);
     if (resource === null) {
       const { bytes, pathStart, pathEnd } = request;

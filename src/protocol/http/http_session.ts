@@ -42,6 +42,10 @@ export class HttpSession implements Session {
   /** Whether it is answered, and what is left of the reply waits until some of it is written. */
   #isReplying = false;
   readonly #slice = new BatchSlice();
+  /** See {@link HttpExchange.arrival}. */
+  #arrival = 0;
+  /** Whether the last call asked to be called again before anything is read. */
+  #isPaused = false;
   /** Output in front of the request's reply. Unit: bytes. */
   #replyStart = 0;
 
@@ -65,15 +69,24 @@ export class HttpSession implements Session {
   }
 
   /** See {@link Session.process}. */
-  process(input: InputBuffer, output: ByteWriter): SessionStep | Promise<SessionStep> {
+  process(
+    input: InputBuffer,
+    output: ByteWriter,
+    untilMs?: number,
+  ): SessionStep | Promise<SessionStep> {
     this.#service.beginBatch();
-    this.#slice.begin();
+    this.#slice.begin(untilMs);
+    // Nothing was read since a pause.
+    if (!this.#isPaused) this.#arrival = ++this.#service.arrivalCount;
     if (this.#isReplying) {
       const step = this.#goOnReplying(input, output);
+      this.#isPaused = step === SessionStep.FLUSH;
       if (step !== SessionStep.NEED_INPUT) return step;
     }
     const result = this.#run(input, output);
-    return typeof result === "number" ? result : this.#resume(result, input, output);
+    if (typeof result !== "number") return this.#resume(result, input, output);
+    this.#isPaused = result === SessionStep.FLUSH;
+    return result;
   }
 
   /** See {@link Session.close}. */
@@ -102,7 +115,7 @@ export class HttpSession implements Session {
     this.#isLate = this.#service.phase.stopping;
     this.#continueSent = false;
     this.#isAdmitted = false;
-    exchange.reset();
+    exchange.reset(this.#arrival);
     exchange.parser.begin(input);
   }
 
@@ -145,6 +158,7 @@ export class HttpSession implements Session {
       return this.#closing();
     }
     this.#continueIfAsked(exchange, output);
+    exchange.shrink();
     return SessionStep.NEED_INPUT;
   }
 
@@ -180,26 +194,24 @@ export class HttpSession implements Session {
     this.#service.failed(exchange, error);
   }
 
-  /** Goes on when the parked request has been answered. */
+  /** Comes back when the parked request has been answered; the next call goes on. */
   async #resume(
     pending: Promise<void>,
     input: InputBuffer,
     output: ByteWriter,
   ): Promise<SessionStep> {
-    for (;;) {
-      const exchange = this.#exchange!;
-      try {
-        await pending;
-      } catch (error) {
-        this.#fail(exchange, output, error);
-      }
-      this.#service.beginBatch();
-      const next = this.#finishRequest(exchange, input, output);
-      if (next !== SessionStep.NEED_INPUT) return next;
-      const result = this.#run(input, output);
-      if (typeof result === "number") return result;
-      pending = result;
+    const exchange = this.#exchange!;
+    try {
+      await pending;
+    } catch (error) {
+      this.#fail(exchange, output, error);
     }
+    const next = this.#finishRequest(exchange, input, output);
+    if (next === SessionStep.CLOSE) return next;
+    this.#isPaused = next === SessionStep.FLUSH || input.start < input.end;
+    if (this.#isPaused) return SessionStep.FLUSH;
+    this.#releaseExchange();
+    return SessionStep.NEED_INPUT;
   }
 
   /** Goes on with a reply that is larger than the output may be. */
@@ -225,6 +237,8 @@ export class HttpSession implements Session {
     const byteCount = requestEnd - input.start + output.length - this.#replyStart;
     input.start = requestEnd;
     this.#inRequest = false;
+    // What is behind it may have to see what it did.
+    if (!exchange.isShared) this.#arrival = ++this.#service.arrivalCount;
     const pauses = this.#slice.spend(byteCount) || output.length > OUTPUT_PAUSE_BYTES;
     return pauses && input.start < input.end ? SessionStep.FLUSH : SessionStep.NEED_INPUT;
   }
