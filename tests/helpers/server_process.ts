@@ -9,6 +9,9 @@ import { dirname } from "node:path";
 
 const REPOSITORY = new URL("../../", import.meta.url);
 
+/** As in `deno task start` and in the executable. */
+const V8_FLAGS = "--v8-flags=--max-semi-space-size=2,--heap-growing-percent=20";
+
 /** What the server is allowed to do, the same as in the task `start`. */
 const PERMISSIONS = [
   "--no-prompt",
@@ -90,7 +93,8 @@ export class ServerProcess implements AsyncDisposable {
     flags: readonly string[] = [],
     options: ServerProcessOptions = {},
   ): Promise<ServerProcess> {
-    const denoArgs = options.denoArgs ?? ["run", ...PERMISSIONS, options.script ?? "main.ts"];
+    const denoArgs = options.denoArgs ??
+      ["run", V8_FLAGS, ...PERMISSIONS, options.script ?? "main.ts"];
     const ownFlags = ["http", "resp", "proto"].flatMap((protocol) => [`--${protocol}-port`, "0"]);
     ownFlags.push("--log-format", "json");
     const program = options.program === undefined
