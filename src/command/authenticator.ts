@@ -14,6 +14,14 @@ import type { CounterSink } from "./counters.ts";
  */
 export const FAILURE_DELAY_MS = 500;
 
+/**
+ * Wrong passwords after which a connection is closed.
+ *
+ * Reason: requests can be sent ahead, thousands in a megabyte, and each is answered late; without a
+ * bound they would keep the connection for hours.
+ */
+export const MAX_WRONG_PASSWORDS = 10;
+
 /** What an {@link Authenticator} is made from. */
 export interface AuthenticatorOptions {
   /** What clients must present, UTF-8; empty = nothing. */

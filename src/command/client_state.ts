@@ -68,6 +68,8 @@ export class ClientState {
 
   /** Whether it presented the password, or none is asked for. */
   authenticated: boolean;
+  /** Wrong passwords that it presented. */
+  wrongPasswords = 0;
   /** When it sent something last, ms since the epoch. */
   lastSeenMs: number;
   /** What it called last. */

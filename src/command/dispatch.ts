@@ -23,8 +23,10 @@ export const MAX_RECLAIM_ATTEMPTS = 8;
  *
  * - `CONTINUE`: go on with the next one.
  * - `CLOSE`: write the output, then close.
+ * - `WRITE_FIRST`: nothing was done, because the reply may take long; write the output, then execute
+ *   the same command again.
  */
-export const ExecuteStatus = { CONTINUE: 0, CLOSE: 1 } as const;
+export const ExecuteStatus = { CONTINUE: 0, CLOSE: 1, WRITE_FIRST: 2 } as const;
 
 /** One of the values of {@link ExecuteStatus}. */
 export type ExecuteStatus = (typeof ExecuteStatus)[keyof typeof ExecuteStatus];
@@ -211,6 +213,8 @@ export class Dispatcher {
  * RETRY cannot come back; with keys nothing may come later, because their locks are held.
  */
 function executeStatusOf(status: HandlerStatus): ExecuteStatus {
+  if (status === HandlerStatus.DONE) return ExecuteStatus.CONTINUE;
+  if (status === HandlerStatus.WRITE_FIRST) return ExecuteStatus.WRITE_FIRST;
   return status === HandlerStatus.CLOSE ? ExecuteStatus.CLOSE : ExecuteStatus.CONTINUE;
 }
 

@@ -60,6 +60,8 @@ export interface ReplySink {
   setStart(elementCount: number): void;
   /** `pairCount` times a key and a value follow. */
   mapStart(pairCount: number): void;
+  /** Whether other replies wait to be written together with this one; left out: never. */
+  readonly isBehindOthers?: boolean;
   /** A place to {@link ReplySink.rewind} to. */
   mark(): number;
   /** Takes back everything since `mark`. */

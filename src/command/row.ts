@@ -18,6 +18,11 @@ export const HandlerStatus = {
   RETRY: 2,
   /** The reply comes later; see {@link CommandCall.later}. Only for commands without keys. */
   LATER: 3,
+  /**
+   * The reply may take long, and there are replies in front of it that should not wait for it: call
+   * again when they are written. Nothing was done. Only for commands without keys.
+   */
+  WRITE_FIRST: 4,
 } as const;
 
 /** One of the values of {@link HandlerStatus}. */

@@ -45,6 +45,7 @@ export function handleList(call: CommandCall): HandlerStatus {
   } else if (args.count !== 2) {
     return refuse(call, ReplyCode.SYNTAX);
   }
+  if (sink.isBehindOthers) return HandlerStatus.WRITE_FIRST;
   const lines = call.services.clients.list(filter);
   if (typeof lines === "string") {
     sink.verbatimText(lines);
@@ -76,6 +77,7 @@ export function handleKill(call: CommandCall): HandlerStatus {
 /** Ends them and replies how many, or in the old form whether there was one. */
 function kill(call: CommandCall, filter: ClientFilter, oldForm: boolean): HandlerStatus {
   const { sink, client } = call;
+  if (sink.isBehindOthers) return HandlerStatus.WRITE_FIRST;
   const finish = (count: number): HandlerStatus => {
     if (!oldForm) sink.integer(count);
     else if (count > 0) sink.ok();

@@ -79,6 +79,7 @@ function readOptions(call: CommandCall): number {
 /** Offers the call's event and replies when it is settled, or the time is up. */
 function offerWaiting(call: CommandCall, waitMs: number): HandlerStatus {
   const { sink } = call;
+  if (sink.isBehindOthers) return HandlerStatus.WRITE_FIRST;
   const offered = call.services.intake.offerWaiting(call.event, waitMs);
   if (typeof offered === "number") {
     replyOutcome(call, offered);

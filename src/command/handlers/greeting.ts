@@ -4,6 +4,7 @@
  * @module
  */
 
+import { MAX_WRONG_PASSWORDS } from "../authenticator.ts";
 import type { CommandCall } from "../call.ts";
 import { refuseHelloOption } from "../refusals.ts";
 import { ReplyCode } from "../reply_code.ts";
@@ -56,12 +57,14 @@ function isUser({ args }: CommandCall, index: number): boolean {
   return args.length(index) === USER.length && args.text(index) === USER;
 }
 
-/** Refuses a wrong password, some time later. */
+/** Refuses a wrong password, some time later; one too many ends the connection. */
 function refusePassword(call: CommandCall): HandlerStatus {
-  const { sink } = call;
+  const { sink, client } = call;
+  if (sink.isBehindOthers) return HandlerStatus.WRITE_FIRST;
+  const isLast = ++client.wrongPasswords >= MAX_WRONG_PASSWORDS;
   call.later = call.services.authenticator.refuse().then(() => {
     sink.error(ReplyCode.WRONG_PASSWORD);
-    return HandlerStatus.DONE;
+    return isLast ? HandlerStatus.CLOSE : HandlerStatus.DONE;
   });
   return HandlerStatus.LATER;
 }

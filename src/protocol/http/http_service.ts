@@ -285,7 +285,8 @@ export class HttpService {
 
   async #turnAwayLater(exchange: HttpExchange, authenticator: Authenticator): Promise<void> {
     await authenticator.refuse();
-    this.#turnAway(exchange, this.#unauthorized);
+    // It closes: guesses sent ahead would keep the connection for hours, each answered late.
+    this.#sendLast(exchange, this.#unauthorized);
   }
 
   #sendLast(exchange: HttpExchange, reply: CannedReply): void {

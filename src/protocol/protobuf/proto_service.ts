@@ -172,6 +172,11 @@ export class ProtoService {
     }
   }
 
+  /** Whether a message may take longer than replies that are ready should wait. */
+  mayTakeLong({ message }: ClientMessage): boolean {
+    return message.case === "authRequest" || message.case === "event" && message.value.waitMs > 0;
+  }
+
   /** Writes an error. */
   sendError(output: ByteWriter, code: ErrorCode, text: string): void {
     appendFrame(output, this.options.framing, encodeServerMessage(errorMessage(code, text)));
@@ -212,6 +217,7 @@ export class ProtoService {
       client.authenticated = true;
       return output.copy(this.#authenticated);
     }
+    client.wrongPasswords++;
     return authenticator.refuse().then(() =>
       this.sendError(output, ErrorCode.WRONG_PASSWORD, "that is not the password")
     );

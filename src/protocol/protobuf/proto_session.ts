@@ -5,11 +5,12 @@
  */
 
 import type { ByteWriter, InputBuffer } from "../../base/bytes.ts";
+import { MAX_WRONG_PASSWORDS } from "../../command/authenticator.ts";
 import { type ClientOrigin, ClientState } from "../../command/client_state.ts";
 import { BatchSlice } from "../batch_slice.ts";
 import { OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../session.ts";
 import { FrameReader, FrameStatus } from "./framing.ts";
-import { ErrorCode } from "./messages.ts";
+import { type ClientMessage, ErrorCode } from "./messages.ts";
 import type { ProtoService } from "./proto_service.ts";
 
 /** How HTTP requests begin; no message of ours does. */
@@ -40,6 +41,8 @@ export class ProtoSession implements Session {
   #isFirst = true;
   /** The message under way began before the server was told to stop, so it is still served. */
   #admitted = false;
+  /** A message that waits until the replies in front of it are written. */
+  #held: ClientMessage | null = null;
   /** What the message that waits took from the input and where its reply starts. Unit: bytes. */
   #spentBytes = 0;
 
@@ -87,6 +90,12 @@ export class ProtoSession implements Session {
 
   /** Runs until there is a step to return, or a message has to wait. */
   #run(input: InputBuffer, output: ByteWriter): SessionStep | Promise<void> {
+    const held = this.#held;
+    if (held !== null) {
+      this.#held = null;
+      const result = this.#service.execute(held, this.#client, output);
+      if (result !== undefined) return result;
+    }
     while (input.start < input.end) {
       if (output.length >= OUTPUT_PAUSE_BYTES) return SessionStep.FLUSH;
       const status = this.#find(input);
@@ -148,6 +157,10 @@ export class ProtoSession implements Session {
       service.sendError(output, ErrorCode.MALFORMED, decoder.defect);
       return SessionStep.NEED_INPUT;
     }
+    if (output.length > 0 && service.mayTakeLong(message)) {
+      this.#held = message;
+      return SessionStep.FLUSH;
+    }
     return service.execute(message, this.#client, output) ?? SessionStep.NEED_INPUT;
   }
 
@@ -174,6 +187,7 @@ export class ProtoSession implements Session {
   /** Comes back when the message that had to wait is answered; the next call goes on. */
   async #resume(pending: Promise<void>, input: InputBuffer): Promise<SessionStep> {
     await pending;
+    if (this.#client.wrongPasswords >= MAX_WRONG_PASSWORDS) return SessionStep.CLOSE;
     return input.start < input.end ? SessionStep.FLUSH : SessionStep.NEED_INPUT;
   }
 

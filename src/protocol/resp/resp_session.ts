@@ -78,6 +78,8 @@ export class RespSession implements Session {
   readonly #limit: CommandLimit | undefined;
   /** Held only while processing. */
   #args: CommandArguments | undefined;
+  /** `#args` are a command that waits until the replies in front of it are written. */
+  #isHeld = false;
   /** The request under way began before the server was told to stop, so it is still served. */
   #admitted = false;
 
@@ -128,6 +130,7 @@ export class RespSession implements Session {
     dispatcher.beginBatch();
     client.lastSeenMs = dispatcher.nowMs;
     this.#slice.begin(untilMs);
+    if (this.#isHeld) return this.#resume(dispatcher.execute(args, sink, client), 0, input, output);
     let executedCount = 0;
     let step: SessionStep = SessionStep.NEED_INPUT;
     for (;;) {
@@ -171,6 +174,11 @@ export class RespSession implements Session {
         counters.add(commandsProcessed, executedCount);
         return this.#resume(status, before, input, output);
       }
+      if (status === ExecuteStatus.WRITE_FIRST) {
+        counters.add(commandsProcessed, executedCount);
+        this.#isHeld = true;
+        return SessionStep.FLUSH;
+      }
       const byteCount = input.start - requestStart + output.length - before;
       if (client.replyMode !== ReplyMode.ON) this.#withhold(output, before);
       if (status === ExecuteStatus.CLOSE) {
@@ -205,11 +213,12 @@ export class RespSession implements Session {
    * whether there is memory for it.
    */
   async #resume(
-    pending: Promise<ExecuteStatus>,
+    pending: ExecuteStatus | Promise<ExecuteStatus>,
     before: number,
     input: InputBuffer,
     output: ByteWriter,
   ): Promise<SessionStep> {
+    this.#isHeld = false;
     const status = await pending;
     if (this.client.replyMode !== ReplyMode.ON) this.#withhold(output, before);
     const { stream } = this.#sink;

@@ -59,6 +59,11 @@ export class RespSink implements ReplySink {
     return this.output.bytes;
   }
 
+  /** See {@link ReplySink.isBehindOthers}; good as long as the command has not replied. */
+  get isBehindOthers(): boolean {
+    return this.output.length > 0;
+  }
+
   /** `+OK` */
   ok(): void {
     const output = this.output;

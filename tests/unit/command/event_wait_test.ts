@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { Int64 } from "../../../src/base/int64.ts";
 import { JobFlag, JobView } from "../../../src/base/job.ts";
 import type { Settlement } from "../../../src/command/event_waits.ts";
-import { Count, FakeChannel, Harness, pause } from "./harness.ts";
+import { SessionStep } from "../../../src/protocol/session.ts";
+import { Count, FakeChannel, Harness, latin1, pause, toLatin1 } from "./harness.ts";
 
 /** Answers the job that was offered last, as a worker would. */
 function settle(
@@ -46,6 +47,28 @@ for (const [name, settlement, reply] of outcomes) {
     assert.equal(harness.waits.size, 0);
   });
 }
+
+Deno.test("EVENT WAIT: replies in front of it do not wait, and it is offered once", async () => {
+  const harness = new Harness({ rateLimit: { count: 4, perMs: 60_000 } });
+  const { session, input, output } = harness.connect(256);
+  const text = latin1(
+    "PING\r\nCLIENT REPLY SKIP\r\nPING\r\nEVENT alice buy 1 WAIT 60000\r\nPING\r\n",
+  );
+  input.space().set(text);
+  input.commit(text.length);
+  assert.equal(session.process(input, output), SessionStep.FLUSH);
+  assert.equal(toLatin1(output.view()), "+PONG\r\n");
+  assert.equal(harness.channel.depth, 0);
+  output.clear();
+  let step = session.process(input, output);
+  assert.equal(harness.channel.depth, 1);
+  settle(harness, processed(1));
+  while (await step === SessionStep.FLUSH) step = session.process(input, output);
+  assert.match(toLatin1(output.view()), /^:1\r\n-THROTTLED [^\r]+\r\n$/);
+  assert.equal(harness.channel.depth, 1);
+  assert.equal(harness.counters.values[Count.RECEIVED], 1);
+  assert.equal(harness.counters.values[Count.COMMANDS], 4);
+});
 
 Deno.test("EVENT WAIT: replies ACCEPTED when the time is up", async () => {
   const harness = new Harness();

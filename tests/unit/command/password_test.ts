@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { makeCommandTable } from "../../../src/command/table.ts";
-import { Count, Harness, pause, request } from "./harness.ts";
+import { SessionStep } from "../../../src/protocol/session.ts";
+import { Count, Harness, latin1, pause, request, toLatin1 } from "./harness.ts";
 
 const PASSWORD = "sesame";
 const NOAUTH = "-NOAUTH Authentication required.\r\n";
@@ -156,6 +157,48 @@ Deno.test("password: a wrong one delays its own connection only, in order, and i
   gate.resolve();
   assert.equal(await reply, `+RESET\r\n${WRONGPASS}${NOAUTH}+OK\r\n+PONG\r\n`);
   assert.equal(guesser.closed, false);
+});
+
+Deno.test("password: after ten wrong ones the connection closes, however they were sent", async () => {
+  const guess = "AUTH wrong\r\nHELLO 3 AUTH default wrong\r\n";
+  for (const texts of [[guess.repeat(1000)], new Array<string>(1000).fill(guess)]) {
+    const harness = new Harness({ password: PASSWORD });
+    const client = harness.connect();
+    let replies = "";
+    for (const text of texts) {
+      if (!client.closed) replies += await client.send(text);
+    }
+    assert.equal(replies, WRONGPASS.repeat(10));
+    assert.equal(client.closed, true);
+    assert.equal(harness.counters.values[Count.AUTH_FAILURES], 10);
+  }
+});
+
+Deno.test("password: the right one behind nine wrong ones, RESET between, opens", async () => {
+  const client = new Harness({ password: PASSWORD }).connect();
+  const replies = await client.send("AUTH no\r\nRESET\r\n".repeat(9) + "AUTH sesame\r\nPING\r\n");
+  assert.equal(replies, `${WRONGPASS}+RESET\r\n`.repeat(9) + "+OK\r\n+PONG\r\n");
+  assert.equal(client.closed, false);
+});
+
+Deno.test("password: replies in front of a wrong one do not wait for its answer", async () => {
+  const gate = Promise.withResolvers<void>();
+  const harness = new Harness({ password: PASSWORD, passwordPause: () => gate.promise });
+  const { session, input, output } = harness.connect();
+  const text = latin1("PING\r\nAUTH wrong\r\nPING\r\n");
+  input.space().set(text);
+  input.commit(text.length);
+  assert.equal(session.process(input, output), SessionStep.FLUSH);
+  assert.equal(toLatin1(output.view()), NOAUTH);
+  assert.equal(harness.counters.values[Count.AUTH_FAILURES], 0);
+  output.clear();
+  const step = session.process(input, output);
+  assert.equal(harness.counters.values[Count.AUTH_FAILURES], 1);
+  gate.resolve();
+  await step;
+  if (await step === SessionStep.FLUSH) await session.process(input, output);
+  assert.equal(toLatin1(output.view()), WRONGPASS + NOAUTH);
+  assert.equal(harness.counters.values[Count.COMMANDS], 3);
 });
 
 /** What somebody unknown may not even begin to send, and what they may. */

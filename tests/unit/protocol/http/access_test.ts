@@ -116,7 +116,7 @@ Deno.test("password: what is no password is refused at once and not counted", as
   assert.equal(readReplies(connection.written).at(-1)!.status, 401);
 });
 
-Deno.test("password: a wrong one is counted, and answered late and in order", async () => {
+Deno.test("password: a wrong one is counted, answered late, and closes its connection", async () => {
   const { counters, delays, connect } = guarded();
   const wrong = [BYTES.slice(0, -1), `${BYTES}x`, BYTES.toUpperCase(), `${BYTES} ${BYTES}`];
   for (const [index, word] of wrong.entries()) {
@@ -130,7 +130,9 @@ Deno.test("password: a wrong one is counted, and answered late and in order", as
     delays.shift()!.resolve();
     await sent;
     const statuses = readReplies(connection.written).map(({ status }) => status);
-    assert.deepEqual(statuses, [401, 200], word);
+    assert.deepEqual(statuses, [401], word);
+    assert.match(connection.written, /\r\nConnection: close\r\n/);
+    assert.equal(connection.closed, true, word);
   }
 });
 

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { JobView } from "../../../../src/base/job.ts";
 import { Int64 } from "../../../../src/base/int64.ts";
 import { ClientMessageSchema } from "../../../../src/protocol/protobuf/gen/sluice/v1/messages_pb.ts";
-import { OUTPUT_PAUSE_BYTES } from "../../../../src/protocol/session.ts";
+import { OUTPUT_PAUSE_BYTES, SessionStep } from "../../../../src/protocol/session.ts";
 import { Store } from "../../../../src/store/store.ts";
 import { Count, FakeChannel, pause, settled } from "../../command/harness.ts";
-import { type Ask, delimited, encodeAsk, World } from "./support.ts";
+import { type Ask, decodeReplies, delimited, encodeAsk, World } from "./support.ts";
 
 const echo: Ask = { case: "echoMessage", value: { content: "hi" } };
 const event: Ask = { case: "event", value: { user: "alice", action: "buy", amount: 3n } };
@@ -154,6 +154,47 @@ Deno.test("ProtoSession: a wrong password is counted, and another may be tried",
   // A later mistake takes nothing away.
   assert.equal(codeOf(await client.ask(auth("wrong"))), WRONG_PASSWORD);
   assert.deepEqual(await client.ask(echo), ECHOED);
+});
+
+Deno.test("ProtoSession: after ten wrong passwords the connection closes", async () => {
+  const world = new World({ password: "secret" });
+  const client = world.connect(4096);
+  const guesses = new Array<Uint8Array>(100).fill(encodeAsk(auth("no")));
+  const replies = await client.send(delimited(...guesses));
+  assert.deepEqual(replies.map(codeOf), new Array(10).fill(WRONG_PASSWORD));
+  assert.equal(client.closed, true);
+  assert.equal(world.harness.counters.values[Count.AUTH_FAILURES], 10);
+});
+
+Deno.test("ProtoSession: replies in front of one that may take long do not wait for it", async () => {
+  const gate = Promise.withResolvers<void>();
+  const world = new World({ password: "secret", passwordPause: () => gate.promise });
+  for (const late of [auth("no"), waiting]) {
+    const { session, input, output } = world.connect(4096);
+    const isGuess = late.case === "authRequest";
+    const bytes = delimited(encodeAsk(isGuess ? echo : auth("secret")), encodeAsk(late));
+    input.space().set(bytes);
+    input.commit(bytes.length);
+    assert.equal(session.process(input, output), SessionStep.FLUSH);
+    const [reply, ...more] = decodeReplies(output.view());
+    assert.deepEqual(more, []);
+    if (isGuess) assert.equal(codeOf(reply), UNAUTHENTICATED);
+    else assert.deepEqual(reply, { authReply: {} });
+    assert.equal(world.harness.channel.depth, 0);
+    output.clear();
+    const step = session.process(input, output);
+    assert.ok(step instanceof Promise);
+    gate.resolve();
+    if (!isGuess) {
+      const { waits, channel } = world.harness;
+      const job = new JobView().attach(channel.jobs[0]!, 0, channel.jobs[0]!.length);
+      assert.ok(waits.settle(job.replySlot, job.replyGeneration, { kind: "pending" }));
+    }
+    await step;
+    assert.equal(decodeReplies(output.view()).length, 1);
+  }
+  assert.equal(world.harness.counters.values[Count.AUTH_FAILURES], 1);
+  assert.equal(world.harness.channel.depth, 1);
 });
 
 Deno.test("ProtoSession: the password and what follows it may come in one read", async () => {
