@@ -238,3 +238,11 @@ assert(DURATION_MAX_MS < 2 ** 31, "a timer can wait for the longest duration");
 assert(SIMULATED_WORK_MAX_MS <= DURATION_MAX_MS, "simulated work is a duration");
 assert(LOG_TEXT_MAX_LENGTH < LOG_LINE_MAX_LENGTH, "a line can carry the longest text");
 assert(LOG_LINE_MAX_LENGTH * 2 < LOG_QUEUE_MAX_BYTES, "the queue can hold the longest line");
+
+/**
+ * Longest Protobuf message before the password.
+ *
+ * Unit: bytes. Reason: nobody without it should make the server hold much; an `AuthRequest` with the
+ * longest password is far shorter.
+ */
+export const PROTO_MAX_UNAUTHENTICATED_BYTES: number = 16 * KIB;

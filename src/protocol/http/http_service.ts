@@ -271,7 +271,8 @@ export class HttpService {
   #authenticate(exchange: HttpExchange, authenticator: Authenticator): null | void | Promise<void> {
     const credentials = credentialsOf(exchange.request, authenticator);
     if (credentials === Credentials.RIGHT) return null;
-    if (this.#find(exchange)?.isOpen) return null;
+    // What is open is asked for without a body.
+    if (!exchange.parser.announcesBody && this.#find(exchange)?.isOpen) return null;
     return credentials === Credentials.MISSING
       ? this.#turnAway(exchange, this.#unauthorized)
       : this.#turnAwayLater(exchange, authenticator);

@@ -43,15 +43,8 @@ export class FrameReader {
   /** Behind its last byte. */
   end = 0;
 
-  readonly #maxMessageBytes: number;
-
-  /** Makes a reader for messages of at most `maxMessageBytes`. */
-  constructor(maxMessageBytes: number) {
-    this.#maxMessageBytes = maxMessageBytes;
-  }
-
-  /** Looks at the front of the input; takes nothing from it. */
-  find(input: InputBuffer): FrameStatus {
+  /** Looks at the front of the input for a message of at most so many bytes; takes nothing from it. */
+  find(input: InputBuffer, maxMessageBytes: number): FrameStatus {
     const { bytes, end } = input;
     let byteCount = 0;
     for (let i = 0; i < LENGTH_MAX_BYTES; i++) {
@@ -61,7 +54,7 @@ export class FrameReader {
       if (i === LENGTH_MAX_BYTES - 1 && byte > 0x0f) break;
       byteCount += (byte & 0x7f) * 2 ** (7 * i);
       if (byte >= 0x80) continue;
-      if (byteCount > this.#maxMessageBytes) return FrameStatus.TOO_LARGE;
+      if (byteCount > maxMessageBytes) return FrameStatus.TOO_LARGE;
       this.start = at + 1;
       this.end = this.start + byteCount;
       return this.end > end ? FrameStatus.IN_MESSAGE : FrameStatus.COMPLETE;

@@ -5,6 +5,7 @@
  */
 
 import type { ByteWriter, InputBuffer } from "../../base/bytes.ts";
+import { PROTO_MAX_UNAUTHENTICATED_BYTES } from "../../base/limits.ts";
 import { MAX_WRONG_PASSWORDS } from "../../command/authenticator.ts";
 import { type ClientOrigin, ClientState } from "../../command/client_state.ts";
 import { BatchSlice } from "../batch_slice.ts";
@@ -32,7 +33,7 @@ const HTTP_METHODS = ["GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "OPTIONS ", "
 export class ProtoSession implements Session {
   readonly #service: ProtoService;
   readonly #client: ClientState;
-  readonly #frame: FrameReader;
+  readonly #frame = new FrameReader();
   readonly #isDelimited: boolean;
   readonly #slice = new BatchSlice();
   #midRequest = false;
@@ -52,10 +53,9 @@ export class ProtoSession implements Session {
    * @param origin what is known of the connection
    */
   constructor(service: ProtoService, origin: ClientOrigin) {
-    const { framing, maxRequestBytes, authenticator } = service.options;
+    const { framing, authenticator } = service.options;
     this.#service = service;
     this.#isDelimited = framing === "delimited";
-    this.#frame = new FrameReader(maxRequestBytes);
     this.#client = new ClientState(origin, !authenticator.required);
   }
 
@@ -114,14 +114,21 @@ export class ProtoSession implements Session {
     return SessionStep.NEED_INPUT;
   }
 
+  /** Nobody without the password can make the server hold a large message. */
+  get #maxMessageBytes(): number {
+    const { maxRequestBytes } = this.#service.options;
+    return this.#client.authenticated
+      ? maxRequestBytes
+      : Math.min(maxRequestBytes, PROTO_MAX_UNAUTHENTICATED_BYTES);
+  }
+
   #find(input: InputBuffer): FrameStatus {
     const frame = this.#frame;
-    if (this.#isDelimited) return frame.find(input);
+    const maxBytes = this.#maxMessageBytes;
+    if (this.#isDelimited) return frame.find(input, maxBytes);
     frame.start = input.start;
     frame.end = input.end;
-    return input.length > this.#service.options.maxRequestBytes
-      ? FrameStatus.TOO_LARGE
-      : FrameStatus.COMPLETE;
+    return input.length > maxBytes ? FrameStatus.TOO_LARGE : FrameStatus.COMPLETE;
   }
 
   /** Executes the message found. NEED_INPUT means that the batch can go on. */
@@ -174,11 +181,11 @@ export class ProtoSession implements Session {
         "the length in front of the message is not a varint of 32 bits",
       );
     } else {
-      const { maxRequestBytes } = this.#service.options;
+      const when = this.#client.authenticated ? "" : "before the password ";
       this.#service.sendError(
         output,
         ErrorCode.TOO_LARGE,
-        `a message has at most ${maxRequestBytes} bytes`,
+        `${when}a message has at most ${this.#maxMessageBytes} bytes`,
       );
     }
     return SessionStep.CLOSE;

@@ -148,8 +148,10 @@ Deno.test("password: who has none cannot send a body; the answer does not wait f
     "Transfer-Encoding: chunked\r\n\r\nxyz",
   ];
   for (const body of bodies) {
-    const text = `POST /echo HTTP/1.1\r\nHost: localhost\r\n${body}`;
-    for (const parts of [[text], [...text]]) {
+    const texts = ["POST /echo", "GET /health", "POST /health", "PUT /missing"].map((line) =>
+      `${line} HTTP/1.1\r\nHost: localhost\r\n${body}`
+    );
+    for (const parts of texts.flatMap((text) => [[text], [...text]])) {
       const connection = guarded().connect();
       for (const part of parts) await connection.send(part);
       const replies = readReplies(connection.written);

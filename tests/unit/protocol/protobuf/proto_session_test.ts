@@ -156,6 +156,25 @@ Deno.test("ProtoSession: a wrong password is counted, and another may be tried",
   assert.deepEqual(await client.ask(echo), ECHOED);
 });
 
+Deno.test("ProtoSession: before the password nobody can make the server hold a large message", async () => {
+  const large = encodeAsk({ case: "echoMessage", value: { content: "x".repeat(20_000) } });
+  for (const framing of ["delimited", "none"] as const) {
+    const frame = (bytes: Uint8Array): Uint8Array => framing === "none" ? bytes : delimited(bytes);
+    const world = new World({ framing, password: "secret", maxRequestBytes: 1_048_576 });
+    const stranger = world.connect(32_768);
+    // The length alone is enough.
+    const sent = framing === "none" ? large : delimited(large).slice(0, 3);
+    assert.deepEqual((await stranger.send(sent)).map(codeOf), ["ERROR_CODE_TOO_LARGE"]);
+    assert.equal(stranger.closed, true);
+    const client = world.connect(32_768);
+    assert.deepEqual(await client.ask(auth("secret")), { authReply: {} });
+    assert.equal((await client.send(frame(large))).map(codeOf)[0], undefined);
+    assert.equal(client.closed, false);
+    const longest = encodeAsk(auth("y".repeat(1024)));
+    assert.equal(codeOf((await world.connect(4096).send(frame(longest)))[0]), WRONG_PASSWORD);
+  }
+});
+
 Deno.test("ProtoSession: after ten wrong passwords the connection closes", async () => {
   const world = new World({ password: "secret" });
   const client = world.connect(4096);
