@@ -8,6 +8,9 @@ import { PASSWORD_MAX_BYTES } from "../base/limits.ts";
 import type { Config } from "./config.ts";
 import { StartError } from "./start_error.ts";
 
+/** How much of the file is read: the longest password, its line end and enough to tell it is longer. */
+const READ_BYTES = PASSWORD_MAX_BYTES + 1024;
+
 /**
  * The password that clients must present, read from its file if it has one.
  *
@@ -23,7 +26,7 @@ export async function readPassword(
   if (passwordFile === "") return encoder.encode(password);
   let text: string;
   try {
-    text = await Deno.readTextFile(passwordFile);
+    text = await readBeginning(passwordFile);
   } catch (error) {
     throw new StartError(
       `Cannot read the password from ${passwordFile}: ${reason(error)}; check --password-file`,
@@ -37,6 +40,19 @@ export async function readPassword(
     );
   }
   return bytes;
+}
+
+/** The beginning of a file, enough for a password; a device or a pipe need not end. */
+async function readBeginning(path: string): Promise<string> {
+  const bytes = new Uint8Array(READ_BYTES);
+  let byteCount = 0;
+  using file = await Deno.open(path);
+  while (byteCount < bytes.length) {
+    const count = await file.read(bytes.subarray(byteCount));
+    if (count === null) break;
+    byteCount += count;
+  }
+  return new TextDecoder().decode(bytes.subarray(0, byteCount));
 }
 
 function reason(error: unknown): string {
