@@ -37,8 +37,24 @@ const PERMISSIONS = [
  */
 const LEFT_OUT: readonly string[] = [
   "*/bintrees/*/test",
-  // Of the tests only.
+  // Of the tests only: fast-check, ioredis, iovalkey and redis, with what they need.
   "*/fast-check/*",
+  "*/pure-rand/*",
+  "*/ioredis/*",
+  "*/@ioredis/*/*",
+  "*/iovalkey/*",
+  "*/@iovalkey/*/*",
+  "*/redis/*",
+  "*/@redis/*/*",
+  "*/cluster-key-slot/*",
+  "*/debug/*",
+  "*/denque/*",
+  "*/lodash.defaults/*",
+  "*/lodash.isarguments/*",
+  "*/ms/*",
+  "*/redis-errors/*",
+  "*/redis-parser/*",
+  "*/standard-as-callback/*",
 ];
 
 const ROOT = new URL("../", import.meta.url);

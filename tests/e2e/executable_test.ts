@@ -123,6 +123,14 @@ Deno.test("executable: every module that the program can load is embedded", need
   assert.ok(!isEmbedded("tests/e2e/executable_test.ts"), "not everything counts as embedded");
 });
 
+Deno.test("executable: packages of the tests are not embedded", needsBuild, () => {
+  const lines = built().said.matchAll(/[├└]─[─┬] (@?[^\s/]+)(?:\/\S*)? \(/g);
+  const names = new Set([...lines].map(([, name]) => name));
+  assert.ok(names.has("commander") && names.has("@bufbuild"), "the compiler listed the packages");
+  const ofTests = ["fast-check", "pure-rand", "ioredis", "@ioredis", "iovalkey", "@iovalkey"];
+  assert.deepEqual([...ofTests, "redis", "@redis", "debug"].filter((name) => names.has(name)), []);
+});
+
 Deno.test(
   "executable: serves with two workers, without Deno and its caches, and stops in order",
   needsSignals,
