@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parseCommandLine } from "../../../src/cli/command_line.ts";
 import { askHealth, type HealthAnswer, type HealthQuestion } from "../../../src/cli/health.ts";
+import { FULL_REPLY } from "../../../src/server/farewells.ts";
 
 function questionOf(line: string, variables: Record<string, string> = {}): HealthQuestion {
   const request = parseCommandLine(line.split(" "), {
@@ -73,10 +74,10 @@ Deno.test("health: wrong usage is told", () => {
 /** Asks a server that answers with `pieces` and then closes, or keeps silent at the end. */
 async function askOne(
   pieces: readonly string[],
-  { silent = false, timeoutMs = 10_000 } = {},
+  { silent = false, timeoutMs = 10_000, path = "/health" } = {},
 ): Promise<{ answer: HealthAnswer; asked: string; url: string }> {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const url = `http://127.0.0.1:${listener.addr.port}/health`;
+  const url = `http://127.0.0.1:${listener.addr.port}${path}`;
   const asking = askHealth({ url: new URL(url), hostHeader: "localhost", timeoutMs });
   using socket = await listener.accept();
   const buffer = new Uint8Array(1024);
@@ -100,6 +101,17 @@ Deno.test("askHealth: 200 is healthy, in one piece or byte by byte, and all else
     const { answer, url } = await askOne([`HTTP/1.1 ${status} x\r\n\r\n`]);
     assert.deepEqual(answer, { healthy: false, text: `not healthy: ${url} answered ${status}` });
   }
+});
+
+Deno.test("askHealth: a server with all its connections taken is healthy, but not ready", async () => {
+  const refusal = new TextDecoder().decode(FULL_REPLY.http);
+  for (const pieces of [[refusal], [...refusal]]) {
+    const { answer, url } = await askOne(pieces);
+    const text = `healthy: ${url} answered 503, it has as many connections as it may`;
+    assert.deepEqual(answer, { healthy: true, text });
+  }
+  const { answer, url } = await askOne([refusal], { path: "/ready" });
+  assert.deepEqual(answer, { healthy: false, text: `not healthy: ${url} answered 503` });
 });
 
 Deno.test("askHealth: what does not speak HTTP, or hangs up, is not healthy", async () => {
