@@ -123,11 +123,14 @@ async function checkRespTricks(server: LockedServer): Promise<void> {
   await Promise.all(RESP_TRICKS.map(check));
 }
 
+function hasBody(method: string): boolean {
+  return ["POST", "PUT", "PATCH"].includes(method);
+}
+
 function httpRequest(method: string, path: string, headers = "", version = "1.1"): string {
   const body = method === "POST" ? `{"user":"alice","action":"buy","amount":7}` : "stolen";
-  const hasBody = ["POST", "PUT", "PATCH"].includes(method);
   return `${method} ${path} HTTP/${version}\r\nHost: localhost\r\n${headers}` +
-    (hasBody ? `Content-Length: ${body.length}\r\n\r\n${body}` : "\r\n");
+    (hasBody(method) ? `Content-Length: ${body.length}\r\n\r\n${body}` : "\r\n");
 }
 
 /** `CONNECT` is refused before anybody looks at its path, which would not be one. */
@@ -169,8 +172,10 @@ async function checkRoutes(server: LockedServer): Promise<void> {
       for (const version of ["1.1", "1.0"]) {
         const status = await statusOf(server, httpRequest(method, path, "", version));
         const name = `${method} ${path} HTTP/${version}`;
-        if (isOpen) assert.ok([200, 204, 405].includes(status), `${name}: ${status}`);
-        else assert.equal(status, 401, name);
+        // Nobody's body is read before the password, not even where nothing would be done with it.
+        if (isOpen && !hasBody(method)) {
+          assert.ok([200, 204, 405].includes(status), `${name}: ${status}`);
+        } else assert.equal(status, 401, name);
       }
     }
   }
