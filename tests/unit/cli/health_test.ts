@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parseCommandLine } from "../../../src/cli/command_line.ts";
 import { askHealth, type HealthAnswer, type HealthQuestion } from "../../../src/cli/health.ts";
-import { FULL_REPLY } from "../../../src/server/farewells.ts";
+import { httpFullReply } from "../../../src/server/farewells.ts";
 
 function questionOf(line: string, variables: Record<string, string> = {}): HealthQuestion {
   const request = parseCommandLine(line.split(" "), {
@@ -104,7 +104,7 @@ Deno.test("askHealth: 200 is healthy, in one piece or byte by byte, and all else
 });
 
 Deno.test("askHealth: a server with all its connections taken is healthy, but not ready", async () => {
-  const refusal = new TextDecoder().decode(FULL_REPLY.http);
+  const refusal = new TextDecoder().decode(httpFullReply().bytes);
   for (const pieces of [[refusal], [...refusal]]) {
     const { answer, url } = await askOne(pieces);
     const text = `healthy: ${url} answered 503, it has as many connections as it may`;
