@@ -10,7 +10,7 @@ import { dirname } from "node:path";
 const REPOSITORY = new URL("../../", import.meta.url);
 
 /** As in `deno task start` and in the executable. */
-const V8_FLAGS = "--v8-flags=--max-semi-space-size=2,--heap-growing-percent=20";
+const V8_FLAGS = "--v8-flags=--max-semi-space-size=2,--heap-growing-percent=50";
 
 /** What the server is allowed to do, the same as in the task `start`. */
 const PERMISSIONS = [
