@@ -129,12 +129,12 @@ export class Dispatcher {
     client.lastRow = row;
     const call = this.#call;
     call.begin(row, args, sink, client);
-    if (row.firstKey === 0) {
-      const status = row.handler(call);
-      return status === HandlerStatus.LATER ? takeLater(call) : executeStatusOf(status);
+    if (row.access === "none") {
+      return outcomeOf(row.handler(call), call);
     }
-    if (row.oneKey || row.lastKeyOf(argumentCount) === row.firstKey) return this.#runOneKey(call);
-    return this.#runManyKeys(call);
+    const hasOneKey = row.oneKey ||
+      (row.findKeys === undefined && row.lastKeyOf(argumentCount) === row.firstKey);
+    return hasOneKey ? this.#runOneKey(call) : this.#runManyKeys(call);
   }
 
   #runOneKey(call: CommandCall): ExecuteStatus | Promise<ExecuteStatus> {
@@ -152,7 +152,7 @@ export class Dispatcher {
         throw error;
       }
       store.locks.unlock(shard, exclusive);
-      if (status !== HandlerStatus.RETRY) return executeStatusOf(status);
+      if (status !== HandlerStatus.RETRY) return outcomeOf(status, call);
       if (!this.#reclaim(call, attempt)) return ExecuteStatus.CONTINUE;
     }
   }
@@ -165,7 +165,7 @@ export class Dispatcher {
       const busyShard = lockSet.tryLock(row.exclusive);
       if (busyShard >= 0) return this.#park(call, busyShard, attempt);
       const status = this.#runLocked(call, lockSet);
-      if (status !== HandlerStatus.RETRY) return executeStatusOf(status);
+      if (status !== HandlerStatus.RETRY) return outcomeOf(status, call);
       if (!this.#reclaim(call, attempt)) return ExecuteStatus.CONTINUE;
     }
   }
@@ -182,7 +182,7 @@ export class Dispatcher {
       await lockSet.lockAsync(own.row.exclusive, busyShard);
       this.beginBatch();
       const status = this.#runLocked(own, lockSet);
-      if (status !== HandlerStatus.RETRY) return executeStatusOf(status);
+      if (status !== HandlerStatus.RETRY) return outcomeOf(status, own);
       if (!this.#reclaim(own, attempt)) return ExecuteStatus.CONTINUE;
     }
   }
@@ -208,10 +208,14 @@ export class Dispatcher {
   }
 }
 
-/**
- * What a handler's status means for the session. Without keys there is no memory to run out of, so
- * RETRY cannot come back; with keys nothing may come later, because their locks are held.
- */
+/** What a handler's status means for the session, now or later; no lock is held any more. */
+function outcomeOf(
+  status: HandlerStatus,
+  call: CommandCall,
+): ExecuteStatus | Promise<ExecuteStatus> {
+  return status === HandlerStatus.LATER ? takeLater(call) : executeStatusOf(status);
+}
+
 function executeStatusOf(status: HandlerStatus): ExecuteStatus {
   if (status === HandlerStatus.DONE) return ExecuteStatus.CONTINUE;
   if (status === HandlerStatus.WRITE_FIRST) return ExecuteStatus.WRITE_FIRST;
@@ -227,9 +231,7 @@ async function takeLater(call: CommandCall): Promise<ExecuteStatus> {
 }
 
 function collectShards(call: CommandCall, lockSet: LockSet): void {
-  const { row, args } = call;
   lockSet.clear();
-  const last = row.lastKeyOf(args.count);
-  for (let i = row.firstKey; i <= last; i += row.keyStep) lockSet.add(call.keyAt(i).shard);
+  call.row.forEachKey(call.args, (index) => lockSet.add(call.keyAt(index).shard));
   lockSet.seal();
 }

@@ -10,7 +10,15 @@ import type { CommandGroup, CommandRow, ReplyShape } from "./row.ts";
 const TITLES: Readonly<Record<CommandGroup, string>> = {
   connection: "Connection",
   string: "Strings",
+  bitmap: "Bits",
+  list: "Lists",
+  hash: "Hashes",
+  set: "Sets",
+  "sorted-set": "Sorted sets",
+  hyperloglog: "HyperLogLog",
   generic: "Keys",
+  transactions: "Transactions",
+  pubsub: "Publish and subscribe",
   events: "Events",
   server: "Server",
 };
@@ -20,11 +28,13 @@ const REPLIES: Readonly<Record<ReplyShape, string>> = {
   ok: "`OK`",
   simple: "a word",
   integer: "an integer",
+  double: "a double",
   bulk: "a byte string",
   nil: "nil",
   array: "an array",
   set: "a set",
   map: "a map",
+  push: "pushed messages",
   text: "text",
 };
 

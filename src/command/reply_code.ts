@@ -49,6 +49,20 @@ export const ReplyCode = {
   THROTTLED: 17,
   /** An event that the client waited for changed nothing. Detail: why. */
   EVENT_FAILED: 18,
+  /** The key must exist and does not. */
+  NO_SUCH_KEY: 19,
+  /** The list has no such index. */
+  INDEX_OUT_OF_RANGE: 20,
+  /** An argument or a value is not a double. */
+  NOT_A_FLOAT: 21,
+  /** The result would not be a number, or not a finite one. Detail: which. */
+  NOT_FINITE: 22,
+  /** The key must not exist and does. */
+  BUSY_KEY: 23,
+  /** A transaction was refused as a whole, because a command of it was. */
+  EXEC_ABORTED: 24,
+  /** The client waited for something and another client ended that. */
+  UNBLOCKED: 25,
 } as const;
 
 /** One of the values of {@link ReplyCode}. */

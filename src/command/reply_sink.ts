@@ -32,8 +32,12 @@ export interface ReplySink {
   integer(value: number): void;
   /** A 64-bit integer; copied at once. */
   int64(value: Int64): void;
+  /** A double; RESP2: a byte string. */
+  double(value: number): void;
   /** No such thing. */
   nil(): void;
+  /** No such thing where an array would be; RESP2 tells the two apart. */
+  nilArray(): void;
   /** The bytes `bytes[start, end)`. */
   bulk(bytes: Uint8Array, start: number, end: number): void;
   /** A string, as UTF-8 bytes. */
@@ -60,6 +64,8 @@ export interface ReplySink {
   setStart(elementCount: number): void;
   /** `pairCount` times a key and a value follow. */
   mapStart(pairCount: number): void;
+  /** `elementCount` replies follow that answer no command; RESP2: an array. */
+  pushStart(elementCount: number): void;
   /** Whether other replies wait to be written together with this one; left out: never. */
   readonly isBehindOthers?: boolean;
   /** A place to {@link ReplySink.rewind} to. */

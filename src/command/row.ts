@@ -5,6 +5,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import type { CommandArguments } from "./arguments.ts";
 import type { CommandCall } from "./call.ts";
 import type { CommandTable } from "./lookup.ts";
 
@@ -16,7 +17,7 @@ export const HandlerStatus = {
   CLOSE: 1,
   /** There was no memory; nothing was written, neither to the store nor to the reply. */
   RETRY: 2,
-  /** The reply comes later; see {@link CommandCall.later}. Only for commands without keys. */
+  /** The reply comes later, with no lock held; see {@link CommandCall.later}. */
   LATER: 3,
   /**
    * The reply may take long, and there are replies in front of it that should not wait for it: call
@@ -35,6 +36,16 @@ export type HandlerStatus = (typeof HandlerStatus)[keyof typeof HandlerStatus];
  */
 export type Handler = (call: CommandCall) => HandlerStatus;
 
+/**
+ * Finds the keys of a command whose places the first, last and step cannot tell, such as
+ * `ZUNIONSTORE destination numkeys key …`. Calls `visit` with the argument index of each key, in
+ * order. The number of arguments has been checked against the arity, nothing else.
+ *
+ * @returns false when the arguments do not say where the keys are: no lock is taken, and the
+ *   handler, which must then touch no key, replies with the error
+ */
+export type KeyFinder = (args: CommandArguments, visit: (index: number) => void) => boolean;
+
 /** Which locks a command needs on its keys' shards. */
 export type CommandAccess = "none" | "read" | "write";
 
@@ -42,7 +53,20 @@ export type CommandAccess = "none" | "read" | "write";
 export type CommandCost = "constant" | "per-key" | "per-argument" | "per-client" | "whole-table";
 
 /** Which part of the command set a row belongs to, as `COMMAND DOCS` calls it. */
-export type CommandGroup = "connection" | "generic" | "server" | "string" | "events";
+export type CommandGroup =
+  | "connection"
+  | "generic"
+  | "string"
+  | "bitmap"
+  | "list"
+  | "hash"
+  | "set"
+  | "sorted-set"
+  | "hyperloglog"
+  | "transactions"
+  | "pubsub"
+  | "server"
+  | "events";
 
 /**
  * One thing that a reply can look like when all is well; most commands have one, some several.
@@ -54,11 +78,13 @@ export type ReplyShape =
   | "ok"
   | "simple"
   | "integer"
+  | "double"
   | "bulk"
   | "nil"
   | "array"
   | "set"
   | "map"
+  | "push"
   | "text";
 
 /** Flags as `COMMAND INFO` reports them. */
@@ -68,9 +94,14 @@ export type CommandFlag =
   | "denyoom"
   | "fast"
   | "loading"
+  | "movablekeys"
   | "no_auth"
+  | "no_multi"
   | "noscript"
+  | "pubsub"
   | "readonly"
+  | "skip_monitor"
+  | "skip_slowlog"
   | "stale"
   | "write";
 
@@ -100,6 +131,8 @@ export interface CommandDefinition {
   lastKey?: number;
   /** Distance between keys. */
   keyStep?: number;
+  /** Finds the keys instead of first, last and step, which then are what `COMMAND INFO` says. */
+  findKeys?: KeyFinder;
   /** The key in the store is this prefix and then the argument; its database is 0. */
   keyPrefix?: string;
   /** How the work grows. */
@@ -140,6 +173,8 @@ export class CommandRow {
   readonly lastKey: number;
   /** Distance between keys. */
   readonly keyStep: number;
+  /** Finds the keys where first, last and step cannot. */
+  readonly findKeys: KeyFinder | undefined;
   /** Whether the locks are exclusive. */
   readonly exclusive: boolean;
   /** Whether there is exactly one key however many arguments there are. */
@@ -188,9 +223,11 @@ export class CommandRow {
     this.firstKey = definition.firstKey ?? 0;
     this.lastKey = definition.lastKey ?? this.firstKey;
     this.keyStep = definition.keyStep ?? (this.firstKey === 0 ? 0 : 1);
+    this.findKeys = definition.findKeys;
     this.access = definition.access ?? "none";
     this.exclusive = this.access === "write";
-    this.oneKey = this.firstKey > 0 && this.firstKey === this.lastKey;
+    this.oneKey = this.findKeys === undefined && this.firstKey > 0 &&
+      this.firstKey === this.lastKey;
     this.keyPrefix = encoder.encode(definition.keyPrefix ?? "");
     this.subcommands = definition.subcommands;
     this.arity = arity;
@@ -206,7 +243,7 @@ export class CommandRow {
     assert(name === name.toLowerCase() && name !== "", `command name ${name} is lower case`);
     assert(arity !== 0, `command ${name} has an arity`);
     assert(
-      (this.firstKey > 0) === (this.access !== "none"),
+      (this.firstKey > 0 || this.findKeys !== undefined) === (this.access !== "none"),
       `command ${name} locks exactly if it has keys`,
     );
     assert(
@@ -222,6 +259,18 @@ export class CommandRow {
   /** Argument index of the last key of a call with `argumentCount` arguments. */
   lastKeyOf(argumentCount: number): number {
     return this.lastKey < 0 ? argumentCount + this.lastKey : this.lastKey;
+  }
+
+  /**
+   * Calls `visit` with the argument index of each key of a call, in order.
+   *
+   * @returns false when the arguments do not say where the keys are; see {@link KeyFinder}
+   */
+  forEachKey(args: CommandArguments, visit: (index: number) => void): boolean {
+    if (this.findKeys !== undefined) return this.findKeys(args, visit);
+    const last = this.lastKeyOf(args.count);
+    for (let i = this.firstKey; i > 0 && i <= last; i += this.keyStep) visit(i);
+    return true;
   }
 }
 

@@ -6,6 +6,7 @@
 
 import { assert } from "../base/assert.ts";
 import { ByteWriter } from "../base/bytes.ts";
+import { formatDouble } from "../base/double.ts";
 import { Int64 } from "../base/int64.ts";
 import type { ByteSource } from "../command/byte_source.ts";
 import type { ReplyCode } from "../command/reply_code.ts";
@@ -115,7 +116,17 @@ export class CapturedReply implements ReplySink {
   }
 
   /** See {@link ReplySink}. */
+  double(value: number): void {
+    this.bulkText(formatDouble(value));
+  }
+
+  /** See {@link ReplySink}. */
   nil(): void {
+    this.#note(ReplyKind.NIL);
+  }
+
+  /** See {@link ReplySink}. */
+  nilArray(): void {
     this.#note(ReplyKind.NIL);
   }
 
@@ -184,6 +195,11 @@ export class CapturedReply implements ReplySink {
 
   /** See {@link ReplySink}. */
   mapStart(): void {
+    this.kind = ReplyKind.LIST;
+  }
+
+  /** See {@link ReplySink}. */
+  pushStart(): void {
     this.kind = ReplyKind.LIST;
   }
 

@@ -12,15 +12,15 @@
  *             leases: how many there are, whether compaction met a leased page, how many such pages
  *             may have become free since
  * 256         thread records, 64 bytes each: [0] shard whose lock it waits for + 1
- * …           shard blocks, 1,024 bytes each
+ * …           shard blocks, 2,048 bytes each
  *   0         lock line (see locks.ts)
  *   64        lock counters (see locks.ts)
  *   128       state: seq lo, seq hi, pages leased, frees, block bytes (float64), phase of the
  *             mutation under way, 2 blocks reserved by its plan, first orphan (extents.ts), bytes
  *             that orphans take (float64)
- *   192       heads of the lists of pages with free blocks, one word per (kind, size class)
- *   960       padding
- * …           roots, 64 bytes each, index = database * shardCount + shard (see table.ts)
+ *   256       heads of the lists of pages with free blocks, one word per (kind, size class)
+ *   1280      free
+ * …           roots, 64 bytes each, index = table * shardCount + shard (see table.ts)
  * ```
  *
  * Words of a shard block and of its roots are guarded by that shard's lock unless locks.ts says
@@ -34,6 +34,21 @@ import { MAX_SIZE_CLASSES } from "./size_classes.ts";
 
 /** Databases that `SELECT` can name, as in Redis's default configuration. */
 export const DATABASE_COUNT = 16;
+
+/**
+ * Tables that each shard has a root for. Those below {@link DATABASE_TABLE_COUNT} hold keys; the
+ * others index what is not a key, by a name that a client chose.
+ */
+export const TABLE_COUNT = 40;
+/** Tables of keys: one for each database, and as many that a database may change to. */
+export const DATABASE_TABLE_COUNT = 32;
+/** Tables behind the databases' own. */
+export const SpecialTable = {
+  /** Channels that have subscribers. */
+  CHANNELS: 32,
+  /** Keys that blocked clients wait for. */
+  WAITED_KEYS: 33,
+} as const;
 
 /** Word offsets in the header. */
 export const Header = {
@@ -81,16 +96,16 @@ export const Shard = {
   ORPHAN_HEAD: 41,
   /** float64 index, from the block's first double. */
   ORPHAN_BYTES_DOUBLE: 21,
-  LISTS: 48,
+  LISTS: 64,
 } as const;
 
-const MAGIC = 0x534c4333;
+const MAGIC = 0x534c4334;
 const HEADER_BYTES = 256;
 const THREAD_BYTES = 64;
-const SHARD_BYTES = 1024;
+const SHARD_BYTES = 2048;
 const ROOT_BYTES = 64;
-/** Page kinds that are cut into blocks and therefore have lists: entry, node, chunk. */
-const LISTED_KINDS = 3;
+/** Page kinds that are cut into blocks and therefore have lists: entry, node, chunk, collection. */
+const LISTED_KINDS = 4;
 
 assert(
   Shard.LISTS * 4 + LISTED_KINDS * MAX_SIZE_CLASSES * 4 <= SHARD_BYTES,
@@ -149,7 +164,7 @@ export class ControlRegion {
   /** Makes and initialises a region. Thread: the one that starts the server, before all others. */
   static create(options: ControlOptions): ControlRegion {
     const byteCount = HEADER_BYTES + options.threadCount * THREAD_BYTES +
-      options.shardCount * (SHARD_BYTES + DATABASE_COUNT * ROOT_BYTES);
+      options.shardCount * (SHARD_BYTES + TABLE_COUNT * ROOT_BYTES);
     const buffer = new SharedArrayBuffer(byteCount);
     const words = new Int32Array(buffer);
     words[Header.MAGIC] = MAGIC;
@@ -177,9 +192,9 @@ export class ControlRegion {
     return this.shardBase + shard * (SHARD_BYTES / 4);
   }
 
-  /** Word index of the root of (database, shard). */
-  rootAt(database: number, shard: number): number {
-    return this.rootBase + (database * this.shardCount + shard) * (ROOT_BYTES / 4);
+  /** Word index of the root of (table, shard). */
+  rootAt(table: number, shard: number): number {
+    return this.rootBase + (table * this.shardCount + shard) * (ROOT_BYTES / 4);
   }
 
   /** Word index of a thread's record. */

@@ -7,13 +7,14 @@
  * word 2   seq bits 0–31
  * word 3   access clock: seconds since 1970 (uint32)
  * word 4   hash of the key (uint32): which bucket, without hashing again
- * word 5   value bytes (strings), later: elements or root
+ * word 5   value bytes: of a string, of a packed collection; 0 for a collection with a root
  * [HAS_TTL]  word 0  expiry ms bits 0–31     word 1  expiry ms bits 32–47
  *            word 2  next, word 3  previous  links of the expiry index (0 so far)
  * [INTEGER]  word 0  value bits 0–31         word 1  value bits 32–63
  * [EXTENTS]  word 0  address of the value's root (extents.ts)
+ * [TREE]     word 0  address of the collection's root
  * key bytes
- * [RAW]      value bytes, directly behind the key
+ * [RAW, PACKED]  value bytes, directly behind the key
  * ```
  *
  * RAW holds the value in place as long as the whole block is at most 8,192 bytes. EXTENTS splits a
@@ -31,6 +32,14 @@ import { MAX_BLOCK_BYTES, PAGE_BYTES } from "./size_classes.ts";
 export const EntryType = {
   /** A byte string or an integer. */
   STRING: 1,
+  /** Elements in the order they were put in. */
+  LIST: 2,
+  /** Fields with values. */
+  HASH: 3,
+  /** Different members in no order. */
+  SET: 4,
+  /** Different members, each with a score, ordered by score and then by bytes. */
+  SORTED_SET: 5,
 } as const;
 /** One of {@link EntryType}. */
 export type EntryType = typeof EntryType[keyof typeof EntryType];
@@ -43,6 +52,10 @@ export const Encoding = {
   INTEGER: 1,
   /** Pages and chunks. */
   EXTENTS: 2,
+  /** A small collection: its elements behind the key. */
+  PACKED: 3,
+  /** A large collection: nodes below a root. */
+  TREE: 4,
 } as const;
 /** One of {@link Encoding}. */
 export type Encoding = typeof Encoding[keyof typeof Encoding];
@@ -107,7 +120,9 @@ export function keyOffset(flags: number, encoding: number): number {
   let offset = ENTRY_HEADER_BYTES;
   if ((flags & EntryFlag.HAS_TTL) !== 0) offset += TTL_BYTES;
   if (encoding === Encoding.INTEGER) offset += INTEGER_BYTES;
-  else if (encoding === Encoding.EXTENTS) offset += ROOT_ADDRESS_BYTES;
+  else if (encoding === Encoding.EXTENTS || encoding === Encoding.TREE) {
+    offset += ROOT_ADDRESS_BYTES;
+  }
   return offset;
 }
 
@@ -119,7 +134,7 @@ export function entryBytes(
   valueBytes: number,
 ): number {
   return keyOffset(flags, encoding) + keyBytes +
-    (encoding === Encoding.RAW ? valueBytes : 0);
+    (encoding === Encoding.RAW || encoding === Encoding.PACKED ? valueBytes : 0);
 }
 
 /** Whether a value must be split into extents. */

@@ -35,14 +35,16 @@ export const PageKind = {
   NODE: 2,
   /** Blocks with the tail of a large value. */
   CHUNK: 3,
+  /** Blocks of large collections: roots, nodes, long elements. */
+  COLLECTION: 4,
   /** The whole page is a leaf of the index: 1,024 buckets. */
-  LEAF: 4,
+  LEAF: 5,
   /** The whole page is a part of a large value. */
-  EXTENT: 5,
+  EXTENT: 6,
   /** The whole page is a directory of the index. */
-  DIRECTORY: 6,
+  DIRECTORY: 7,
   /** Blocks kept for balances of accepted events; see balance_reserve.ts. */
-  RESERVE: 7,
+  RESERVE: 8,
 } as const;
 /** One of {@link PageKind}. */
 export type PageKind = typeof PageKind[keyof typeof PageKind];

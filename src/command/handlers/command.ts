@@ -5,7 +5,7 @@
  */
 
 import type { CommandCall } from "../call.ts";
-import type { CommandArguments } from "../arguments.ts";
+import { CommandArguments } from "../arguments.ts";
 import { matchesGlob } from "../glob.ts";
 import { ReplyCode } from "../reply_code.ts";
 import type { ReplySink } from "../reply_sink.ts";
@@ -85,7 +85,7 @@ function handleGetKeys(call: CommandCall): HandlerStatus {
   if (row === undefined) {
     return refuse(call, ReplyCode.BAD_ARGUMENT, "Invalid command specified");
   }
-  if (row.firstKey === 0) {
+  if (row.access === "none") {
     return refuse(call, ReplyCode.BAD_ARGUMENT, "The command has no key arguments");
   }
   if (count < row.minArguments || count > row.maxArguments) {
@@ -95,11 +95,19 @@ function handleGetKeys(call: CommandCall): HandlerStatus {
       "Invalid number of arguments specified for command",
     );
   }
-  const last = row.lastKeyOf(count);
-  sink.arrayStart(Math.floor((last - row.firstKey) / row.keyStep) + 1);
-  for (let i = row.firstKey; i <= last; i += row.keyStep) {
-    sink.bulk(args.bytes, args.starts[i + 2]!, args.ends[i + 2]!);
+  const inner = new CommandArguments();
+  inner.reset(args.bytes);
+  for (let i = 2; i < args.count; i++) inner.push(args.starts[i]!, args.ends[i]!);
+  const indexes: number[] = [];
+  if (!row.forEachKey(inner, (index) => indexes.push(index))) {
+    return refuse(
+      call,
+      ReplyCode.BAD_ARGUMENT,
+      "Invalid arguments specified for command",
+    );
   }
+  sink.arrayStart(indexes.length);
+  for (const i of indexes) sink.bulk(inner.bytes, inner.starts[i]!, inner.ends[i]!);
   return HandlerStatus.DONE;
 }
 

@@ -44,6 +44,16 @@ export const ERROR_TEXTS: readonly ErrorText[] = makeTexts({
   },
   NOT_AUTHENTICATED: { prefix: "NOAUTH", text: "Authentication required." },
   EVENT_FAILED: { prefix: "FAILED", text: "the event changed nothing" },
+  NO_SUCH_KEY: err("no such key"),
+  INDEX_OUT_OF_RANGE: err("index out of range"),
+  NOT_A_FLOAT: err("value is not a valid float"),
+  NOT_FINITE: err("increment would produce NaN or Infinity"),
+  BUSY_KEY: { prefix: "BUSYKEY", text: "Target key name already exists." },
+  EXEC_ABORTED: {
+    prefix: "EXECABORT",
+    text: "Transaction discarded because of previous errors.",
+  },
+  UNBLOCKED: { prefix: "UNBLOCKED", text: "client unblocked via CLIENT UNBLOCK" },
   THROTTLED: { prefix: "THROTTLED", text: "too many commands" },
 });
 

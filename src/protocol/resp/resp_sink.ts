@@ -5,6 +5,7 @@
  */
 
 import { ByteWriter } from "../../base/bytes.ts";
+import { formatDouble } from "../../base/double.ts";
 import { formatInt64, type Int64, INT64_MAX_DECIMAL_BYTES, writeDigits } from "../../base/int64.ts";
 import type { ByteSource } from "../../command/byte_source.ts";
 import type { ClientState } from "../../command/client_state.ts";
@@ -13,6 +14,8 @@ import type { ReplySink } from "../../command/reply_sink.ts";
 import { ReplyStream } from "../reply_stream.ts";
 import { ERROR_TEXTS } from "./error_texts.ts";
 
+const COMMA = 0x2c;
+const GREATER = 0x3e;
 const CARRIAGE_RETURN = 0x0d;
 const LINE_FEED = 0x0a;
 const DOLLAR = 0x24;
@@ -137,6 +140,31 @@ export class RespSink implements ReplySink {
     this.#lineEnd();
   }
 
+  /** `$3`, the digits; in version 3 `,1.5` */
+  double(value: number): void {
+    const text = formatDouble(value);
+    if (this.#client.protocol === 3) {
+      this.output.byte(COMMA);
+    } else {
+      this.#header(DOLLAR, text.length);
+    }
+    this.output.ascii(text);
+    this.#lineEnd();
+  }
+
+  /** `*-1`, in version 3 `_` */
+  nilArray(): void {
+    const output = this.output;
+    if (this.#client.protocol === 3) {
+      output.byte(UNDERSCORE);
+    } else {
+      output.byte(STAR);
+      output.byte(MINUS);
+      output.byte(0x31);
+    }
+    this.#lineEnd();
+  }
+
   /** `$3`, the bytes */
   bulk(bytes: Uint8Array, start: number, end: number): void {
     this.#header(DOLLAR, end - start);
@@ -193,6 +221,11 @@ export class RespSink implements ReplySink {
   mapStart(pairCount: number): void {
     if (this.#client.protocol === 3) this.#header(PERCENT, pairCount);
     else this.#header(STAR, pairCount * 2);
+  }
+
+  /** `*3`, in version 3 `>3` */
+  pushStart(elementCount: number): void {
+    this.#header(this.#client.protocol === 3 ? GREATER : STAR, elementCount);
   }
 
   /** The output's length. */
