@@ -65,10 +65,10 @@ function pick(names: Uint8Array): void {
   store.locate(key.set(names, i * KEY_BYTES, (i + 1) * KEY_BYTES));
 }
 
-function set(names: Uint8Array): void {
+function set(names: Uint8Array, expireAtMs = 0): void {
   pick(names);
   store.locks.tryLock(key.shard, true);
-  store.setString(0, key, VALUE, 0, VALUE.length, 0);
+  store.setString(0, key, VALUE, 0, VALUE.length, expireAtMs);
   store.locks.unlock(key.shard, true);
 }
 
@@ -104,6 +104,16 @@ Deno.bench({ name: "get, absent", group: "store" }, () => {
 
 Deno.bench({ name: "set, overwrite", group: "store" }, () => {
   for (let i = 0; i < BATCH; i++) set(present);
+});
+
+const timed = keyNames(KEYS, "ttl");
+for (let i = 0; i < KEYS; i++) {
+  store.locate(key.set(timed, i * KEY_BYTES, (i + 1) * KEY_BYTES));
+  store.setString(0, key, VALUE, 0, VALUE.length, store.nowMs + 1000 + i);
+}
+
+Deno.bench({ name: "set, overwrite, with a time to live", group: "store" }, () => {
+  for (let i = 0; i < BATCH; i++) set(timed, store.nowMs + 1000 + (state >>> 8) % KEYS);
 });
 
 Deno.bench({ name: "add 1", group: "store" }, () => {

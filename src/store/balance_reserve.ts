@@ -43,6 +43,8 @@ assert(
   "a reserve block has the size that its page's class says",
 );
 
+/** How often the reserve tries to grow after some memory was reclaimed. */
+const MAX_RECLAIM_ATTEMPTS = 8;
 const BLOCK_UNITS = RESERVE_BLOCK_BYTES / 8;
 const BLOCKS_PER_PAGE = Math.floor(PAGE_BYTES / RESERVE_BLOCK_BYTES);
 const TAG_STEP = 1n << 32n;
@@ -59,7 +61,7 @@ export class BalanceReserve implements ReserveSink {
   /**
    * Wires the parts of one thread together.
    *
-   * @param reclaim frees pages by compaction; called when the reserve cannot grow, with no lock held
+   * @param reclaim frees pages by compaction or eviction; called when the reserve cannot grow, with no lock held
    */
   constructor(
     arena: Arena,
@@ -85,9 +87,7 @@ export class BalanceReserve implements ReserveSink {
     for (;;) {
       const spare = Atomics.load(this.#words, Header.RESERVE_SPARE);
       if (spare < BLOCKS_PER_CREDIT) {
-        if (this.#grow()) continue;
-        // Compaction may free a page; it says false when there is nothing left to gain.
-        if (this.#reclaim() && this.#grow()) continue;
+        if (this.#grow() || this.#growAfterReclaim()) continue;
         return false;
       }
       if (
@@ -165,6 +165,14 @@ export class BalanceReserve implements ReserveSink {
       ) break;
     }
     Atomics.add(this.#words, Header.RESERVE_FREE, 1);
+  }
+
+  /** Compaction and eviction may free a page; they say false when there is nothing to gain. */
+  #growAfterReclaim(): boolean {
+    for (let attempt = 0; attempt < MAX_RECLAIM_ATTEMPTS && this.#reclaim(); attempt++) {
+      if (this.#grow()) return true;
+    }
+    return false;
   }
 
   #grow(): boolean {

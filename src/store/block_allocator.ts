@@ -42,6 +42,10 @@ export class BlockAllocator {
    * Lets tests show that a write that runs out of memory at any step changes nothing.
    */
   failAfterRequests: number = -1;
+  /** Shard of the last request for which there was no page; -1 = none since this was set to it. */
+  failedShard: number = -1;
+  /** Head of the list on which a block would have served that request; 0 = it takes a page. */
+  failedListAt: number = 0;
 
   readonly #arena: Arena;
   readonly #pages: PageAllocator;
@@ -72,7 +76,7 @@ export class BlockAllocator {
     let page = words[listAt]!;
     if (page === 0) {
       page = this.#pages.lease(kind, sizeClass, shard);
-      if (page === 0) return 0;
+      if (page === 0) return this.#fail(shard, listAt);
       words[shardAt + Shard.PAGES_LEASED]!++;
       words[listAt] = page;
     }
@@ -129,7 +133,7 @@ export class BlockAllocator {
   allocatePage(shard: number, kind: PageKind): number {
     if (this.#injectedFailure()) return 0;
     const page = this.#pages.lease(kind, 0, shard);
-    if (page === 0) return 0;
+    if (page === 0) return this.#fail(shard, 0);
     const shardAt = this.#control.shardAt(shard);
     this.#control.words[shardAt + Shard.PAGES_LEASED]!++;
     this.#control.doubles[(shardAt >> 1) + Shard.BLOCK_BYTES_DOUBLE]! += PAGE_BYTES;
@@ -207,6 +211,12 @@ export class BlockAllocator {
     descriptors[page * PAGE_WORDS + Page.PREVIOUS] = 0;
     if (next !== 0) descriptors[next * PAGE_WORDS + Page.PREVIOUS] = page;
     words[listAt] = page;
+  }
+
+  #fail(shard: number, listAt: number): 0 {
+    this.failedShard = shard;
+    this.failedListAt = listAt;
+    return 0;
   }
 
   #injectedFailure(): boolean {

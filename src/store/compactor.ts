@@ -4,7 +4,7 @@
  * After many deletes a size class may hold many pages with a few blocks each, none of them empty.
  * When the arena runs out of pages, the blocks of the sparsest page of a class move into the other
  * pages of that class; everything that points at a block can be found from the block itself: an
- * entry knows its hash and database, a chunk its owner.
+ * entry knows its hash, its database and its neighbours in the expiry index, a chunk its owner.
  *
  * Index blocks (NODE) and reserve blocks do not move; the index gives its own back as it shrinks.
  * Nor does what belongs to a leased value (extents.ts): its page is left alone.
@@ -17,6 +17,7 @@ import type { Arena } from "./arena.ts";
 import type { BlockAllocator } from "./block_allocator.ts";
 import { type ControlRegion, Header, Shard } from "./control.ts";
 import { Encoding, Entry } from "./entry.ts";
+import type { ExpiryWheel } from "./expiry_wheel.ts";
 import type { Extents } from "./extents.ts";
 import { Page, PAGE_WORDS, type PageAllocator, PageKind } from "./page_allocator.ts";
 import { CLASS_BLOCKS, CLASS_BYTES, CLASS_COUNT, PAGE_UNITS } from "./size_classes.ts";
@@ -33,6 +34,7 @@ export class Compactor {
   readonly #extents: Extents;
   readonly #pages: PageAllocator;
   readonly #table: Table;
+  readonly #wheel: ExpiryWheel;
   readonly #isFree = new Uint8Array(4096);
 
   /** Wires the parts of one thread together. */
@@ -43,6 +45,7 @@ export class Compactor {
     extents: Extents,
     pages: PageAllocator,
     table: Table,
+    wheel: ExpiryWheel,
   ) {
     this.#arena = arena;
     this.#blocks = blocks;
@@ -50,6 +53,7 @@ export class Compactor {
     this.#extents = extents;
     this.#pages = pages;
     this.#table = table;
+    this.#wheel = wheel;
   }
 
   /**
@@ -150,6 +154,7 @@ export class Compactor {
     const rootAt = this.#control.rootAt(head >>> 24, shard);
     const moved = this.#table.relocate(rootAt, this.#arena.read(to, Entry.HASH), from, to);
     assert(moved, "every entry block is in the index");
+    this.#wheel.relocate(shard, to);
     if (((head >>> 8) & 0xff) === Encoding.EXTENTS) this.#extents.adopt(to);
   }
 }

@@ -4,13 +4,13 @@
  * ```text
  * byte 0      header, 4 cache lines
  *   0         line 0: what the store is. magic, shard count, lock kind, page count, thread count,
- *             hash seed (2 words), largest value, segment shift
+ *             hash seed (2 words), largest value, segment shift, eviction policy
  *   64        line 1: page allocator. free stack head (int64: tag << 32 | page), pages free,
- *             pages never used yet
+ *             pages never used yet; word 30: fewest pages that were ever free
  *   128       line 2: balance reserve. free stack head (int64: tag << 32 | block), spare blocks
  *   192       line 3: fault record. signal, shard, thread, operation;
  *             leases: how many there are, whether compaction met a leased page, how many such pages
- *             may have become free since
+ *             may have become free since; when a worker last had time (background.ts)
  * 256         thread records, 64 bytes each: [0] shard whose lock it waits for + 1
  * …           shard blocks, 2,048 bytes each
  *   0         lock line (see locks.ts)
@@ -19,7 +19,9 @@
  *             mutation under way, 2 blocks reserved by its plan, first orphan (extents.ts), bytes
  *             that orphans take (float64)
  *   256       heads of the lists of pages with free blocks, one word per (kind, size class)
- *   1280      free
+ *   1280      expiry index (see expiry_wheel.ts): 162 list heads, 5 words of occupied slots, entries,
+ *             tick (float64); keys expired and keys evicted so far (float64 each)
+ *   1976      free
  * …           roots, 64 bytes each, index = table * shardCount + shard (see table.ts)
  * ```
  *
@@ -61,10 +63,13 @@ export const Header = {
   HASH_SEED_1: 6,
   MAX_VALUE_BYTES: 7,
   SEGMENT_SHIFT: 8,
+  /** What happens when memory is short: 0 nothing, 1 allkeys-lru, 2 volatile-ttl. */
+  EVICTION: 9,
   /** int64 index 8 = byte 64. */
   PAGE_STACK_LONG: 8,
   PAGES_FREE: 18,
   PAGES_FRESH: 19,
+  PAGES_FREE_LEAST: 30,
   /** int64 index 16 = byte 128. */
   RESERVE_STACK_LONG: 16,
   RESERVE_SPARE: 34,
@@ -76,6 +81,8 @@ export const Header = {
   LEASES: 52,
   PINNED_PAGE_SEEN: 53,
   PINNED_PAGES_FREED: 54,
+  /** When a worker last had time for background work; see background.ts. */
+  BACKGROUND_BEAT: 55,
 } as const;
 
 /** Word offsets inside a shard block, from its first word. */
@@ -97,6 +104,14 @@ export const Shard = {
   /** float64 index, from the block's first double. */
   ORPHAN_BYTES_DOUBLE: 21,
   LISTS: 64,
+  /** See expiry_wheel.ts. */
+  WHEEL: 320,
+  /** Entries in the expiry index; part of it. */
+  TIMED_KEYS: 487,
+  /** float64 index, from the block's first double. */
+  EXPIRED_DOUBLE: 245,
+  /** float64 index, from the block's first double. */
+  EVICTED_DOUBLE: 246,
 } as const;
 
 const MAGIC = 0x534c4334;
@@ -108,8 +123,9 @@ const ROOT_BYTES = 64;
 const LISTED_KINDS = 4;
 
 assert(
-  Shard.LISTS * 4 + LISTED_KINDS * MAX_SIZE_CLASSES * 4 <= SHARD_BYTES,
-  "the page lists fit the shard block",
+  Shard.LISTS + LISTED_KINDS * MAX_SIZE_CLASSES <= Shard.WHEEL &&
+    (Shard.EVICTED_DOUBLE + 1) * 8 <= SHARD_BYTES,
+  "page lists and expiry index fit the shard block",
 );
 
 /** What the control region is created with. */
@@ -179,6 +195,7 @@ export class ControlRegion {
     // Page 0 is never handed out, so that address 0 can mean "none".
     words[Header.PAGES_FREE] = options.pageCount - 1;
     words[Header.PAGES_FRESH] = 1;
+    words[Header.PAGES_FREE_LEAST] = options.pageCount - 1;
     return new ControlRegion(buffer);
   }
 

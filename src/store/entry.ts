@@ -9,7 +9,7 @@
  * word 4   hash of the key (uint32): which bucket, without hashing again
  * word 5   value bytes: of a string, of a packed collection; 0 for a collection with a root
  * [HAS_TTL]  word 0  expiry ms bits 0–31     word 1  expiry ms bits 32–47
- *            word 2  next, word 3  previous  links of the expiry index (0 so far)
+ *            word 2  next, word 3  previous  links of the expiry index (expiry_wheel.ts)
  * [INTEGER]  word 0  value bits 0–31         word 1  value bits 32–63
  * [EXTENTS]  word 0  address of the value's root (extents.ts)
  * [TREE]     word 0  address of the collection's root

@@ -22,6 +22,7 @@ import {
   TTL_BYTES,
 } from "./entry.ts";
 import type { Extents } from "./extents.ts";
+import { Key } from "./key.ts";
 
 /**
  * Reads entries by their address.
@@ -102,6 +103,15 @@ export class EntryReader {
    */
   mayChangeInPlace(entry: number): boolean {
     return this.encoding(entry) !== Encoding.EXTENTS || this.#extents.mayChangeInPlace(entry);
+  }
+
+  /** A copy of the key of an entry, located but for its tag. */
+  detachKey(entry: number, shard: number): Key {
+    const bytes = new Uint8Array(this.keyBytes(entry));
+    const key = new Key().set(bytes, 0, this.copyKey(entry, bytes, 0));
+    key.hash = this.#arena.read(entry, Entry.HASH);
+    key.shard = shard;
+    return key;
   }
 
   /** Copies the key of an entry to `target[offset…]`; returns its length. */

@@ -29,6 +29,7 @@ import {
   TTL_BYTES,
 } from "./entry.ts";
 import type { EntryReader } from "./entry_reader.ts";
+import type { ExpiryWheel } from "./expiry_wheel.ts";
 import type { Extents } from "./extents.ts";
 import type { Key } from "./key.ts";
 import { MutationPhase } from "./locks.ts";
@@ -73,6 +74,8 @@ export interface WriterParts {
   reserve: BalanceReserve;
   /** The index. */
   table: Table;
+  /** The expiry index. */
+  wheel: ExpiryWheel;
   /** Whether this thread may die alone. */
   tracksPhases: boolean;
 }
@@ -99,6 +102,7 @@ export class EntryWriter {
   readonly #reader: EntryReader;
   readonly #reserve: BalanceReserve;
   readonly #table: Table;
+  readonly #wheel: ExpiryWheel;
   readonly #tracksPhases: boolean;
   readonly #maxValueBytes: number;
   readonly #sum = new Int64();
@@ -133,6 +137,7 @@ export class EntryWriter {
     this.#reader = parts.reader;
     this.#reserve = parts.reserve;
     this.#table = parts.table;
+    this.#wheel = parts.wheel;
     this.#tracksPhases = parts.tracksPhases;
     this.#maxValueBytes = parts.control.words[Header.MAX_VALUE_BYTES]!;
   }
@@ -231,7 +236,7 @@ export class EntryWriter {
       this.#arena.write(entry, word + 1, this.#planInteger.hi);
       const head = this.#arena.read(entry, Entry.TYPE);
       this.#arena.write(entry, Entry.TYPE, (head & 0xff00ffff) | (this.#planFlags << 16));
-      this.#stampSeq(entry, key);
+      this.stampSeq(key.shard, entry);
     } else {
       assert(this.#planKind === PlanKind.WRITE, "a plan is under way");
       entry = this.#commitWrite(key);
@@ -269,11 +274,38 @@ export class EntryWriter {
     this.markPhase(key.shard, MutationPhase.WRITING);
     const existed = !this.#reader.isExpired(entry, this.clock.nowMs);
     this.#table.removeFound(rootAt, key.hash);
-    this.#freeEntry(entry);
+    this.freeEntry(key.shard, entry);
+    if (!existed) this.countRemoved(key.shard, Shard.EXPIRED_DOUBLE);
     const seq = this.#nextSeq(key.shard);
     this.hook?.removed(key.shard, database, key, seq);
     this.markPhase(key.shard, MutationPhase.DONE);
     return existed;
+  }
+
+  /**
+   * Deletes an entry, whatever its key, because it has expired or to make room.
+   *
+   * @param counterDouble which of the shard's counts it adds to
+   */
+  removeEntry(shard: number, entry: number, counterDouble: number): void {
+    const database = this.#arena.read(entry, Entry.TYPE) >>> 24;
+    const hash = this.#arena.read(entry, Entry.HASH);
+    const rootAt = this.#control.rootAt(database, shard);
+    this.markPhase(shard, MutationPhase.WRITING);
+    const found = this.#table.findEntry(rootAt, hash, entry);
+    assert(found, "every entry is in the index");
+    const key = this.hook === undefined ? undefined : this.#reader.detachKey(entry, shard);
+    this.#table.removeFound(rootAt, hash);
+    this.freeEntry(shard, entry);
+    this.countRemoved(shard, counterDouble);
+    const seq = this.#nextSeq(shard);
+    if (key !== undefined) this.hook?.removed(shard, database, key, seq);
+    this.markPhase(shard, MutationPhase.DONE);
+  }
+
+  /** Counts a key that expired or was evicted. */
+  countRemoved(shard: number, counterDouble: number): void {
+    this.#control.doubles[(this.#control.shardAt(shard) >> 1) + counterDouble]!++;
   }
 
   /** Plans to write an entry, new or instead of `existing`. */
@@ -343,12 +375,18 @@ export class EntryWriter {
   #commitWrite(key: Key): number {
     const existing = this.#planExisting;
     const entry = this.#planBlock;
+    if (existing !== 0 && this.#reader.isExpired(existing, this.clock.nowMs)) {
+      this.countRemoved(key.shard, Shard.EXPIRED_DOUBLE);
+    }
+    // Its links are overwritten.
+    if (entry === existing) this.#wheel.unlink(key.shard, entry);
     this.#writeEntry(entry, key);
+    this.#wheel.link(key.shard, entry, this.clock.nowMs);
     if (existing === 0) {
       this.#table.insert(this.#planRootAt, key.shard, entry, key.tag, this.#planOverflow);
     } else if (entry !== existing) {
       this.#table.replaceFound(entry);
-      this.#freeEntry(existing);
+      this.freeEntry(key.shard, existing);
     }
     this.#planBlock = 0;
     this.#planOverflow = 0;
@@ -370,13 +408,11 @@ export class EntryWriter {
     words[at + Entry.CLOCK] = (this.clock.nowMs / 1000) >>> 0;
     words[at + Entry.HASH] = key.hash;
     words[at + Entry.VALUE_BYTES] = valueBytes;
-    this.#stampSeq(entry, key);
+    this.stampSeq(key.shard, entry);
     let word = at + ENTRY_HEADER_BYTES / 4;
     if ((flags & EntryFlag.HAS_TTL) !== 0) {
       words[word] = this.#planExpireAtMs >>> 0;
       words[word + 1] = Math.floor(this.#planExpireAtMs / 2 ** 32);
-      words[word + 2] = 0;
-      words[word + 3] = 0;
       word += TTL_BYTES / 4;
     }
     if (isInteger) {
@@ -394,13 +430,16 @@ export class EntryWriter {
     }
   }
 
-  #freeEntry(entry: number): void {
+  /** Gives back an entry's memory; nothing points at it any more but the expiry index. */
+  freeEntry(shard: number, entry: number): void {
+    this.#wheel.unlink(shard, entry);
     if (this.#reader.encoding(entry) === Encoding.EXTENTS) this.#extents.release(entry);
     this.#blocks.free(entry);
   }
 
-  #stampSeq(entry: number, key: Key): void {
-    const seq = this.#nextSeq(key.shard);
+  /** Gives an entry the number of its last mutation. */
+  stampSeq(shard: number, entry: number): void {
+    const seq = this.#nextSeq(shard);
     const keyBytes = this.#arena.read(entry, Entry.KEY_BYTES) & 0xffff;
     this.#arena.write(entry, Entry.KEY_BYTES, keyBytes | (Math.floor(seq / 2 ** 32) << 16));
     this.#arena.write(entry, Entry.SEQ_LO, seq >>> 0);

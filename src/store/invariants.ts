@@ -12,7 +12,8 @@ import type { Arena } from "./arena.ts";
 import type { BalanceReserve } from "./balance_reserve.ts";
 import { BLOCKS_PER_CREDIT, RESERVE_BLOCK_BYTES } from "./balance_reserve.ts";
 import { type ControlRegion, DATABASE_COUNT, Header, Shard } from "./control.ts";
-import { Encoding, Entry, keyOffset } from "./entry.ts";
+import { Encoding, Entry, EntryFlag, keyOffset } from "./entry.ts";
+import type { ExpiryWheel } from "./expiry_wheel.ts";
 import { type Extents, ExtentsRoot, LEASE_COUNT_MASK, ORPHAN, ROOT_MARK } from "./extents.ts";
 import { Key } from "./key.ts";
 import { Page, PAGE_WORDS, type PageAllocator, PageKind } from "./page_allocator.ts";
@@ -39,6 +40,8 @@ export interface StoreParts {
   extents: Extents;
   /** Memory kept for accepted events. */
   reserve: BalanceReserve;
+  /** The expiry index. */
+  wheel: ExpiryWheel;
   /** Fills a key's hash, shard and tag. */
   locate(key: Key): void;
 }
@@ -54,13 +57,17 @@ export function assertStoreInvariants(
   parts: StoreParts,
 ): void {
   const reached = new Set<number>();
-  const walk: Walk = { reached, leases: 0 };
+  const walk: Walk = { reached, leases: 0, timed: [] };
+  for (let shard = 0; shard < parts.control.shardCount; shard++) walk.timed.push(new Set());
   for (let database = 0; database < DATABASE_COUNT; database++) {
     for (let shard = 0; shard < parts.control.shardCount; shard++) {
       walkTable(parts, database, shard, walk);
     }
   }
-  for (let shard = 0; shard < parts.control.shardCount; shard++) walkOrphans(parts, shard, walk);
+  for (let shard = 0; shard < parts.control.shardCount; shard++) {
+    walkOrphans(parts, shard, walk);
+    parts.wheel.assertInvariants(shard, walk.timed[shard]!);
+  }
   const leases = parts.control.words[Header.LEASES];
   assert(leases === walk.leases, `${leases} leases are counted, values have ${walk.leases}`);
   const listed = collectLists(parts);
@@ -75,6 +82,8 @@ interface Walk {
   reached: Set<number>;
   /** Leases of all values. */
   leases: number;
+  /** By shard, the entries that have a time to live. */
+  timed: Set<number>[];
 }
 
 /** Marks everything that belongs to one root as reached. */
@@ -148,6 +157,7 @@ function checkEntry(
   assert(table.bucketOf(rootAt, key.hash) === bucketIndex, `entry ${name}: is in its bucket`);
   assert(!keys.has(name), `entry ${name}: is there once`);
   keys.add(name);
+  if ((flags & EntryFlag.HAS_TTL) !== 0) walk.timed[shard]!.add(entry);
   if (encoding !== Encoding.EXTENTS) return;
   const root = extents.rootOf(entry);
   checkValue(parts, root, name, shard, walk);

@@ -100,6 +100,11 @@ export class PageAllocator {
     return Atomics.load(this.#words, Header.PAGES_FREE);
   }
 
+  /** Pages that were free when most were in use. */
+  get leastFreePages(): number {
+    return Atomics.load(this.#words, Header.PAGES_FREE_LEAST);
+  }
+
   /**
    * Leases a page. Its bytes are whatever they were; its descriptor is cleared but for kind, class
    * and shard.
@@ -109,7 +114,8 @@ export class PageAllocator {
   lease(kind: PageKind, sizeClass: number, shard: number): number {
     const page = this.#pop() || this.#fresh();
     if (page === 0) return 0;
-    Atomics.sub(this.#words, Header.PAGES_FREE, 1);
+    const freePages = Atomics.sub(this.#words, Header.PAGES_FREE, 1) - 1;
+    if (freePages < Atomics.load(this.#words, Header.PAGES_FREE_LEAST)) this.#noteLeast(freePages);
     const at = page * PAGE_WORDS;
     const descriptors = this.descriptors;
     descriptors[at + Page.KIND] = kind | (sizeClass << 8) | (shard << 16);
@@ -162,6 +168,15 @@ export class PageAllocator {
       page = this.descriptors[page * PAGE_WORDS + Page.NEXT]!;
     }
     return pages;
+  }
+
+  #noteLeast(freePages: number): void {
+    const words = this.#words;
+    for (let least = this.leastFreePages; freePages < least;) {
+      const seen = Atomics.compareExchange(words, Header.PAGES_FREE_LEAST, least, freePages);
+      if (seen === least) return;
+      least = seen;
+    }
   }
 
   #pop(): number {

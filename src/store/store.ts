@@ -12,13 +12,18 @@ import { assert } from "../base/assert.ts";
 import type { Int64 } from "../base/int64.ts";
 import { MEMORY_PER_SHARD_BYTES } from "../base/limits.ts";
 import { Arena } from "./arena.ts";
+import { type BackgroundStep, BackgroundWork } from "./background.ts";
 import { BalanceReserve } from "./balance_reserve.ts";
 import { BlockAllocator } from "./block_allocator.ts";
 import { Compactor } from "./compactor.ts";
 import { ControlRegion, DATABASE_COUNT, Header, Shard } from "./control.ts";
 import { Entry, type EntryType, MAX_VALUE_BYTES } from "./entry.ts";
 import { EntryReader } from "./entry_reader.ts";
-import { EntryWriter, type WriteStatus } from "./entry_writer.ts";
+import { EntryWriter, type WriterParts, type WriteStatus } from "./entry_writer.ts";
+import { type EvictionPolicy, Evictor } from "./evictor.ts";
+import { ExpirySweeper } from "./expiry_sweeper.ts";
+import { ExpiryWheel } from "./expiry_wheel.ts";
+import { ExpiryWriter } from "./expiry_writer.ts";
 import { Extents } from "./extents.ts";
 import { hashKey } from "./hash.ts";
 import { assertStoreInvariants } from "./invariants.ts";
@@ -26,12 +31,17 @@ import type { Key } from "./key.ts";
 import { type LockKind, MutationPhase, ShardLocks } from "./locks.ts";
 import type { MutationHook } from "./mutation_hook.ts";
 import { PageAllocator } from "./page_allocator.ts";
+import { Reclaimer } from "./reclaimer.ts";
 import { PAGE_BYTES } from "./size_classes.ts";
+import { readStats, type StoreStats } from "./stats.ts";
 import { Root, Table } from "./table.ts";
 import { type ValueLease, ValueLeases } from "./value_lease.ts";
 
 export { EntryType } from "./entry.ts";
 export { WriteStatus } from "./entry_writer.ts";
+export { type EvictionPolicy, EVICTION_POLICIES } from "./evictor.ts";
+export type { StoreStats } from "./stats.ts";
+export { MAX_EXPIRE_AT_MS } from "./expiry_writer.ts";
 export { ValueLease } from "./value_lease.ts";
 
 /** What a store is created with. */
@@ -60,26 +70,6 @@ export interface StoreMemory {
   descriptors: SharedArrayBuffer;
   /** Arena segments. */
   segments: SharedArrayBuffer[];
-}
-
-/** Sizes at a moment; read without stopping anyone. */
-export interface StoreStats {
-  /** Bytes of the arena. */
-  maxMemoryBytes: number;
-  /** Bytes in pages that are in use, the slack inside them included. */
-  usedBytes: number;
-  /** Bytes in blocks that are in use. */
-  blockBytes: number;
-  /** Pages in the arena. */
-  pagesTotal: number;
-  /** Pages that nobody has. */
-  pagesFree: number;
-  /** Keys over all databases, expired ones that nobody touched included. */
-  keyCount: number;
-  /** Leases of large values under way. */
-  leases: number;
-  /** Bytes in use by values that no key has any more, only leases; part of `blockBytes`. */
-  orphanBytes: number;
 }
 
 /** How a dead thread left the shard it held; see {@link Store.recoverDeadOwner}. */
@@ -115,20 +105,20 @@ export class Store {
 
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
-  readonly #compactor: Compactor;
   readonly #control: ControlRegion;
+  readonly #evictor: Evictor;
+  readonly #expiry: ExpiryWriter;
   readonly #extents: Extents;
   readonly #leases: ValueLeases;
   readonly #pages: PageAllocator;
+  readonly #reclaimer: Reclaimer;
   readonly #table: Table;
+  readonly #wheel: ExpiryWheel;
   readonly #clock = { nowMs: 0 };
   readonly #reader: EntryReader;
   readonly #writer: EntryWriter;
   readonly #seed0: number;
   readonly #seed1: number;
-  #nextReclaimShard = 0;
-  /** Frees in all shards when compaction last found nothing to gain anywhere; -1 = never. */
-  #fruitlessAtFrees = -1;
 
   private constructor(memory: StoreMemory, threadId: number, tracksPhases: boolean) {
     this.memory = memory;
@@ -150,14 +140,7 @@ export class Store {
     this.#blocks = new BlockAllocator(this.#arena, this.#pages, control, this.credits);
     this.#extents = new Extents(this.#arena, this.#blocks, control, this.#pages);
     this.#table = new Table(this.#arena, this.#blocks, control.words);
-    this.#compactor = new Compactor(
-      this.#arena,
-      this.#blocks,
-      control,
-      this.#extents,
-      this.#pages,
-      this.#table,
-    );
+    this.#wheel = new ExpiryWheel(this.#arena, control);
     this.#reader = new EntryReader(this.#arena, this.#extents);
     this.#leases = new ValueLeases({
       arena: this.#arena,
@@ -167,7 +150,7 @@ export class Store {
       reader: this.#reader,
       canDieAlone: tracksPhases,
     });
-    this.#writer = new EntryWriter({
+    const parts: WriterParts = {
       arena: this.#arena,
       blocks: this.#blocks,
       control,
@@ -175,8 +158,29 @@ export class Store {
       reader: this.#reader,
       reserve: this.credits,
       table: this.#table,
+      wheel: this.#wheel,
       tracksPhases,
-    }, this.#clock);
+    };
+    const writer = new EntryWriter(parts, this.#clock);
+    this.#writer = writer;
+    this.#expiry = new ExpiryWriter(parts, writer);
+    this.#evictor = new Evictor({ ...parts, writer });
+    this.#reclaimer = new Reclaimer({
+      ...parts,
+      compactor: new Compactor(
+        this.#arena,
+        this.#blocks,
+        control,
+        this.#extents,
+        this.#pages,
+        this.#table,
+        this.#wheel,
+      ),
+      evictor: this.#evictor,
+      locks: this.locks,
+      pages: this.#pages,
+      writer,
+    });
   }
 
   /**
@@ -359,6 +363,16 @@ export class Store {
   }
 
   /**
+   * Changes when a key expires; it must exist. Needs the shard's exclusive lock.
+   *
+   * @param expireAtMs milliseconds since 1970, at most {@link MAX_EXPIRE_AT_MS}; 0 = never
+   * @returns OK or OUT_OF_MEMORY; taking a time to live away needs no memory
+   */
+  setExpiry(database: number, key: Key, expireAtMs: number): WriteStatus {
+    return this.#expiry.setExpiry(database, key, expireAtMs);
+  }
+
+  /**
    * Decides an addition and reserves what it needs, changing nothing that can be seen. Needs the
    * shard's exclusive lock until {@link Store.commitPlan} or {@link Store.cancelPlan}.
    *
@@ -420,75 +434,51 @@ export class Store {
   }
 
   /**
-   * Frees memory after OUT_OF_MEMORY: moves blocks together so that pages become free.
+   * Frees memory after OUT_OF_MEMORY: moves blocks together so that pages become free; if that
+   * gains nothing, evicts keys as the policy allows, for about a millisecond at most.
    *
-   * Thread: any that holds no shard lock. Looks at each shard once, those that are busy excepted,
-   * and stops at the first page gained.
+   * Thread: any that holds no shard lock.
    *
    * @returns whether the write is worth another try
    */
   reclaim(): boolean {
-    // A refusal must stay cheap (P2): where nothing was freed since, there is nothing to look for.
-    const frees = this.#countFrees();
-    if (frees === this.#fruitlessAtFrees) return false;
-    let sawAll = true;
-    for (let i = 0; i < this.shardCount; i++) {
-      const shard = (this.#nextReclaimShard + i) & (this.shardCount - 1);
-      if (!this.locks.tryLock(shard, true)) {
-        sawAll = false;
-        continue;
-      }
-      this.#writer.markPhase(shard, MutationPhase.WRITING);
-      const gained = this.#compactor.compactShard(shard);
-      this.#writer.markPhase(shard, MutationPhase.DONE);
-      this.locks.unlock(shard, true);
-      if (gained) {
-        this.#nextReclaimShard = shard;
-        return true;
-      }
-    }
-    if (sawAll) this.#fruitlessAtFrees = frees;
-    return false;
+    return this.#reclaimer.reclaim();
+  }
+
+  /** What happens when memory is short; a change holds for all threads. */
+  get evictionPolicy(): EvictionPolicy {
+    return this.#evictor.policy;
+  }
+
+  set evictionPolicy(policy: EvictionPolicy) {
+    this.#evictor.policy = policy;
+  }
+
+  /** Makes what this thread evicts repeatable; for tests. */
+  seedEviction(seed: number): void {
+    this.#evictor.seed(seed);
   }
 
   /**
-   * Blocks freed in all shards so far, and leases ended that kept compaction from a page, modulo
-   * 2^32; read before looking, so never too new.
+   * Work that this thread may share in when it has time; see {@link BackgroundWork}.
+   *
+   * @param clock time of day, ms since 1970
    */
-  #countFrees(): number {
-    let frees = Atomics.load(this.#control.words, Header.PINNED_PAGES_FREED);
-    for (let shard = 0; shard < this.shardCount; shard++) {
-      frees += this.#control.words[this.#control.shardAt(shard) + Shard.FREES]!;
-    }
-    return frees >>> 0;
+  backgroundWork(clock: () => number): BackgroundWork {
+    const steps: BackgroundStep[] = [
+      new ExpirySweeper({
+        locks: this.locks,
+        shardCount: this.shardCount,
+        wheel: this.#wheel,
+        writer: this.#writer,
+      }, clock),
+    ];
+    return new BackgroundWork(steps, this.#control);
   }
 
   /** Sizes at this moment. Takes no lock. */
   stats(): StoreStats {
-    const pagesTotal = this.#pages.pageCount;
-    const pagesFree = this.#pages.freePages;
-    const { doubles, words } = this.#control;
-    let blockBytes = 0;
-    let orphanBytes = 0;
-    for (let shard = 0; shard < this.shardCount; shard++) {
-      const doublesAt = this.#control.shardAt(shard) >> 1;
-      blockBytes += doubles[doublesAt + Shard.BLOCK_BYTES_DOUBLE]!;
-      orphanBytes += doubles[doublesAt + Shard.ORPHAN_BYTES_DOUBLE]!;
-    }
-    let keyCount = 0;
-    for (let database = 0; database < DATABASE_COUNT; database++) {
-      keyCount += this.keyCount(database);
-    }
-    return {
-      maxMemoryBytes: pagesTotal * PAGE_BYTES,
-      usedBytes: (pagesTotal - pagesFree) * PAGE_BYTES,
-      blockBytes,
-      pagesTotal,
-      pagesFree,
-      keyCount,
-      leases: Atomics.load(words, Header.LEASES),
-      orphanBytes,
-    };
+    return readStats(this.#control, this.#pages);
   }
 
   /**
@@ -547,6 +537,7 @@ export class Store {
       table: this.#table,
       extents: this.#extents,
       reserve: this.credits,
+      wheel: this.#wheel,
       locate: (key) => this.locate(key),
     });
   }

@@ -127,6 +127,29 @@ export class Table {
     return 0;
   }
 
+  /**
+   * Finds an entry by its address.
+   *
+   * @param hash the entry's hash
+   * @returns whether it is there; sets {@link Table.foundBucket} and {@link Table.foundSlot}
+   */
+  findEntry(rootAt: number, hash: number, entry: number): boolean {
+    if (this.#roots[rootAt + Root.BUCKETS]! === 0) return false;
+    let bucket = this.#bucketAddress(rootAt, this.#bucketIndex(rootAt, hash));
+    while (bucket !== 0) {
+      const words = this.#arena.wordsOf(bucket);
+      const at = this.#arena.wordAt(bucket);
+      for (let slot = 0; slot < BUCKET_SLOTS; slot++) {
+        if (words[at + slot]! >>> 0 !== entry) continue;
+        this.foundBucket = bucket;
+        this.foundSlot = slot;
+        return true;
+      }
+      bucket = words[at + CHAIN_WORD]! >>> 0;
+    }
+    return false;
+  }
+
   /** Puts another entry where {@link Table.find} found one. */
   replaceFound(entry: number): void {
     this.#arena.write(this.foundBucket, this.foundSlot, entry);
@@ -202,19 +225,9 @@ export class Table {
    * @param hash the entry's hash
    */
   relocate(rootAt: number, hash: number, from: number, to: number): boolean {
-    let bucket = this.#bucketAddress(rootAt, this.#bucketIndex(rootAt, hash));
-    while (bucket !== 0) {
-      const words = this.#arena.wordsOf(bucket);
-      const at = this.#arena.wordAt(bucket);
-      for (let slot = 0; slot < BUCKET_SLOTS; slot++) {
-        if (words[at + slot]! >>> 0 === from) {
-          words[at + slot] = to;
-          return true;
-        }
-      }
-      bucket = words[at + CHAIN_WORD]! >>> 0;
-    }
-    return false;
+    const found = this.findEntry(rootAt, hash, from);
+    if (found) this.replaceFound(to);
+    return found;
   }
 
   /**
