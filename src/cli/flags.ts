@@ -7,7 +7,7 @@
 
 import { LOG_FORMATS, LOG_LEVELS } from "../base/log_record.ts";
 import { formatDuration, formatRate, formatSize } from "../base/units.ts";
-import type { Config, Port } from "../server/config.ts";
+import { type Config, EVICTION_POLICIES, type Port } from "../server/config.ts";
 import {
   count,
   countOrOff,
@@ -216,6 +216,16 @@ export const FLAGS: readonly Flag[] = [
     fields: ["lock"],
     read: oneOf("lock", ["mutex", "rwlock"]),
     show: (config) => config.lock,
+  },
+  {
+    name: "eviction",
+    placeholder: "<policy>",
+    group: STORE,
+    summary: "when memory is short, noeviction refuses writes, allkeys-lru removes the keys used " +
+      "least recently, volatile-ttl those that expire first",
+    fields: ["eviction"],
+    read: oneOf("eviction", EVICTION_POLICIES),
+    show: (config) => config.eviction,
   },
   {
     name: "max-connections",

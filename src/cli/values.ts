@@ -116,7 +116,9 @@ export function pool(text: string): Reading {
 }
 
 /** Reads one of a few words. */
-export function oneOf<Field extends "lock" | "logLevel" | "logFormat" | "protoFraming">(
+export function oneOf<
+  Field extends "eviction" | "lock" | "logLevel" | "logFormat" | "protoFraming",
+>(
   field: Field,
   words: readonly Config[Field][],
 ): ValueReader {

@@ -57,6 +57,12 @@ export function refuseClientType(args: CommandArguments, index: number, sink: Re
   sink.error(ReplyCode.BAD_ARGUMENT, `Unknown client type '${type}'`);
 }
 
+/** Says that `EXPIRE` and its kin know no such option. Thread: the connection's I/O thread. */
+export function refuseExpiryOption(args: CommandArguments, index: number, sink: ReplySink): void {
+  const option = quote(args, index, QUOTED_BYTES);
+  sink.error(ReplyCode.SYNTAX, `Unsupported option ${option}`);
+}
+
 /** At most `maxBytes` bytes of an argument as one line of text. */
 function quote(args: CommandArguments, index: number, maxBytes: number): string {
   const start = args.starts[index]!;

@@ -10,7 +10,9 @@ import { commandRow } from "./handlers/command.ts";
 import { configRow } from "./handlers/config.ts";
 import { connectionRows } from "./handlers/connection.ts";
 import { eventRows } from "./handlers/events.ts";
+import { expiryRows } from "./handlers/expiry.ts";
 import { keyRows } from "./handlers/keys.ts";
+import { memoryRow } from "./handlers/memory.ts";
 import { scanRow } from "./handlers/scan.ts";
 import { serverRows } from "./handlers/server.ts";
 import { stringRows } from "./handlers/strings.ts";
@@ -30,11 +32,13 @@ export function makeCommandTable(): CommandTable {
     ...greetingRows(),
     ...stringRows(),
     ...keyRows(),
+    ...expiryRows(),
     ...eventRows(),
     ...serverRows(),
     scanRow(),
     commandRow(),
     configRow(),
     clientRow(),
+    memoryRow(),
   ]);
 }

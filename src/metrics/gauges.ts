@@ -30,6 +30,16 @@ export interface StoreGauges {
   readonly orphanBytes: number;
   /** Keys in all databases. */
   readonly keyCount: number;
+  /** Keys that have a time to live. */
+  readonly timedKeyCount: number;
+  /** Keys removed because they had expired, since start. */
+  readonly expiredKeys: number;
+  /** Keys removed to make room, since start. */
+  readonly evictedKeys: number;
+  /** Bytes in blocks in use; the rest of the bytes in use is fragmentation. */
+  readonly blockBytes: number;
+  /** Most bytes of the arena that were ever in use. */
+  readonly peakBytes: number;
 }
 
 /** The event workers. */

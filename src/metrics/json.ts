@@ -100,6 +100,11 @@ export interface MetricsJson {
     pages_free: number;
     leases: number;
     orphan_bytes: number;
+    keys_with_ttl: number;
+    expired_keys: number;
+    evicted_keys: number;
+    block_bytes: number;
+    peak_bytes: number;
   };
   /** Shard locks, all shards together. */
   locks: LockGauges & { shards: number };
@@ -157,6 +162,11 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
       pages_free: store.pagesFree,
       leases: store.leases,
       orphan_bytes: store.orphanBytes,
+      keys_with_ttl: store.timedKeyCount,
+      expired_keys: store.expiredKeys,
+      evicted_keys: store.evictedKeys,
+      block_bytes: store.blockBytes,
+      peak_bytes: store.peakBytes,
     },
     locks: { shards: gauges.locks.length, ...sumLocks(gauges.locks) },
     log_lines_dropped: total(CounterIndex.LOG_LINES_DROPPED),

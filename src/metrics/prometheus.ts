@@ -103,6 +103,11 @@ export class PrometheusExposition {
     this.#set("sluice_memory_max_bytes", "Bytes of the arena.", store.maxMemoryBytes);
     this.#set("sluice_memory_pages", "Pages of the arena.", store.pagesTotal);
     this.#set("sluice_memory_pages_free", "Pages leased by no shard.", store.pagesFree);
+    this.#set("sluice_memory_peak_bytes", "Most bytes ever in use.", store.peakBytes);
+    this.#set("sluice_memory_block_bytes", "Bytes in use inside of pages.", store.blockBytes);
+    this.#set("sluice_keys_with_ttl", "Keys that have a time to live.", store.timedKeyCount);
+    this.#count("sluice_expired_keys_total", "Keys removed when expired.", store.expiredKeys);
+    this.#count("sluice_evicted_keys_total", "Keys removed to make room.", store.evictedKeys);
     this.#set("sluice_value_leases", "Large values being sent to clients.", store.leases);
     this.#set(
       "sluice_memory_orphan_bytes",

@@ -23,8 +23,10 @@ import {
   WORKERS_MAX,
 } from "../base/limits.ts";
 import { formatDuration, formatSize, type Rate } from "../base/units.ts";
-import { minimumMemoryBytes } from "../store/store.ts";
+import { type EvictionPolicy, minimumMemoryBytes } from "../store/store.ts";
 import type { LogFormat, LogLevel } from "../base/log_record.ts";
+
+export { EVICTION_POLICIES } from "../store/store.ts";
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
@@ -68,6 +70,8 @@ export interface Config {
   readonly shards: number;
   /** Kind of the shard locks. */
   readonly lock: "mutex" | "rwlock";
+  /** What happens when memory is short. */
+  readonly eviction: EvictionPolicy;
   /** Size of the arena. Unit: bytes. */
   readonly maxMemoryBytes: number;
   /** Largest value. Unit: bytes. */
@@ -140,6 +144,7 @@ export function defaultConfig(coreCount: number = navigator.hardwareConcurrency)
     channelCapacity: 1000,
     shards: 64,
     lock: "mutex",
+    eviction: "noeviction",
     maxMemoryBytes: 256 * 2 ** 20,
     maxValueBytes: 16 * 2 ** 20,
     maxRequestBytes: 2 ** 20,

@@ -15,6 +15,7 @@ import { ConnectionSet } from "./connection_set.ts";
 import { FairTurns } from "./fair_turns.ts";
 import type { Front } from "./front.ts";
 import { createFronts, type Fronts } from "./fronts.ts";
+import { helpInBackground } from "./io_background.ts";
 import { IoInbox } from "./io_inbox.ts";
 import type { ClosedConnections, IoService } from "./io_service.ts";
 import { Listeners } from "./listeners.ts";
@@ -61,6 +62,7 @@ export class IoThread implements IoService {
   readonly #fronts: Fronts;
   readonly #inbox: IoInbox;
   readonly #tick: Disposable = tickForNotifications();
+  readonly #background: Disposable;
   #listeners: Listeners | undefined;
 
   private constructor(parts: IoThreadParts, turns: FairTurns) {
@@ -80,6 +82,10 @@ export class IoThread implements IoService {
       waits: this.#waits,
       password,
       questions,
+    });
+    this.#background = helpInBackground(shared.store.backgroundWork(Date.now), (error) => {
+      counters.add(CounterIndex.INTERNAL_ERRORS);
+      getLogger("store").error("background work failed", { event: "background_failed", error });
     });
     this.#inbox = new IoInbox(
       inboxes[threadId - threads.firstIoThreadId]!,
@@ -137,6 +143,7 @@ export class IoThread implements IoService {
     await this.closeListeners();
     this.#inbox[Symbol.dispose]();
     this.#tick[Symbol.dispose]();
+    this.#background[Symbol.dispose]();
     this.#connections[Symbol.dispose]();
     this.#turns[Symbol.dispose]();
   }

@@ -74,6 +74,7 @@ export function createSharedParts(config: Config): SharedParts {
         lockKind: config.lock,
         maxMemoryBytes: config.maxMemoryBytes,
         maxValueBytes: config.maxValueBytes,
+        evictionPolicy: config.eviction,
         threadCount,
       }, MAIN_THREAD_ID),
       channel: BoundedChannel.create({ capacity: config.channelCapacity }),

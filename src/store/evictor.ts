@@ -1,10 +1,12 @@
 /**
  * Eviction: which keys go when there is no memory for a write.
  *
- * `allkeys-lru` looks at a few keys at a time, at random places of one shard's tables, and keeps the
- * least recently used of all that it has seen there in a small pool; the best of the pool goes. A
- * pool makes few samples go a long way: a key that was used lately is taken only when no older one
- * has been seen for a while. `volatile-ttl` asks the expiry index, which knows roughly who is next.
+ * A few keys are looked at, at random places of one shard's tables. The best candidates of all that
+ * were seen there are kept in a small pool, and the best of the pool goes: with `allkeys-lru` the
+ * least recently used one, with `volatile-ttl` the one that expires first. A pool makes few samples
+ * go a long way: a key that was used lately is taken only when no older one has been seen for a
+ * while. For `volatile-ttl` the expiry index is asked as well: it finds keys that expire where most
+ * do not, and those that expire within seconds.
  *
  * Balances that events wrote are never evicted.
  *
@@ -58,20 +60,22 @@ interface Candidate {
   entry: number;
   rootAt: number;
   hash: number;
-  clock: number;
+  /** The lower the better to take: access clock, or time of expiry. */
+  score: number;
 }
 
 /** Chooses and removes keys. Thread: one instance per thread. */
 export class Evictor {
   readonly #parts: EvictorParts;
-  /** By shard, the oldest first. */
+  /** By shard, the best first. */
   readonly #pools = new Map<number, Candidate[]>();
+  /** What the scores in the pools mean. */
+  #poolPolicy = 0;
   #random: number;
   #pool: Candidate[] = [];
-  #rootAt = 0;
+  #shard = 0;
   #seenCount = 0;
-  #nearest = 0;
-  #nearestAtMs = 0;
+  #visitCount = 0;
 
   /** Wires the parts of one thread together. */
   constructor(parts: EvictorParts) {
@@ -107,9 +111,10 @@ export class Evictor {
   evictFrom(shard: number): boolean {
     const { control, reader, writer } = this.#parts;
     const policy = Atomics.load(control.words, Header.EVICTION);
-    let entry = 0;
-    if (policy === ALLKEYS_LRU) entry = this.#leastRecentlyUsed(shard);
-    else if (policy === VOLATILE_TTL) entry = this.#firstToExpire(shard);
+    if (policy === 0) return false;
+    if (policy !== this.#poolPolicy) this.#pools.clear();
+    this.#poolPolicy = policy;
+    const entry = this.#choose(shard);
     if (entry === 0) return false;
     const hasExpired = reader.isExpired(entry, writer.clock.nowMs);
     const counter = hasExpired ? Shard.EXPIRED_DOUBLE : Shard.EVICTED_DOUBLE;
@@ -127,8 +132,8 @@ export class Evictor {
     return Math.floor(this.#random / 2 ** 32 * bound);
   }
 
-  #leastRecentlyUsed(shard: number): number {
-    const { control, table } = this.#parts;
+  #choose(shard: number): number {
+    const { control, table, wheel } = this.#parts;
     let keyCount = 0;
     for (let database = 0; database < DATABASE_TABLE_COUNT; database++) {
       keyCount += control.words[control.rootAt(database, shard) + Root.ENTRIES]!;
@@ -137,16 +142,22 @@ export class Evictor {
     let pool = this.#pools.get(shard);
     if (pool === undefined) this.#pools.set(shard, pool = []);
     this.#pool = pool;
+    this.#shard = shard;
+    // When all of the pool are gone or in use again, it is worth another look.
     for (let round = 0; round < 2; round++) {
       this.#seenCount = 0;
+      if (this.#poolPolicy === VOLATILE_TTL) {
+        this.#visitCount = 0;
+        wheel.forEachBySlot(shard, this.#visitTimed);
+        this.#seenCount = 0;
+      }
       for (let place = 0; place < MAX_PLACES && this.#seenCount < SAMPLE_COUNT; place++) {
-        this.#rootAt = this.#pickTable(shard, this.random(keyCount));
-        table.scan(this.#rootAt, this.random(2 ** 32), this.#consider);
+        const rootAt = this.#pickTable(shard, this.random(keyCount));
+        table.scan(rootAt, this.random(2 ** 32), this.#consider);
       }
       for (let candidate; (candidate = pool.shift()) !== undefined;) {
         if (this.#isStill(candidate)) return candidate.entry;
       }
-      // All of them were gone or in use again: what was seen last is not, but look once more.
     }
     return 0;
   }
@@ -162,51 +173,41 @@ export class Evictor {
     return control.rootAt(0, shard);
   }
 
-  /** Puts an entry into the pool if it is older than one of those in it. */
+  /** Puts an entry into the pool if it is better than one of those in it. */
   readonly #consider = (entry: number): void => {
-    const { arena } = this.#parts;
-    if ((arena.read(entry, Entry.TYPE) & (EntryFlag.PINNED << 16)) !== 0) return;
+    const score = this.#scoreOf(entry);
+    if (score < 0) return;
     this.#seenCount++;
-    const clock = arena.read(entry, Entry.CLOCK);
     const pool = this.#pool;
-    if (pool.length === POOL_SIZE && clock >= pool[POOL_SIZE - 1]!.clock) return;
+    if (pool.length === POOL_SIZE && score >= pool[POOL_SIZE - 1]!.score) return;
     let at = pool.length;
     for (let i = 0; i < pool.length; i++) {
       if (pool[i]!.entry === entry) return;
-      if (at === pool.length && clock < pool[i]!.clock) at = i;
+      if (at === pool.length && score < pool[i]!.score) at = i;
     }
     if (pool.length === POOL_SIZE) pool.pop();
-    const hash = arena.read(entry, Entry.HASH);
-    pool.splice(at, 0, { entry, rootAt: this.#rootAt, hash, clock });
+    const { arena, control } = this.#parts;
+    const rootAt = control.rootAt(arena.read(entry, Entry.TYPE) >>> 24, this.#shard);
+    pool.splice(at, 0, { entry, rootAt, hash: arena.read(entry, Entry.HASH), score });
   };
 
-  #isStill({ entry, rootAt, hash, clock }: Candidate): boolean {
+  readonly #visitTimed = (entry: number): boolean => {
+    this.#consider(entry);
+    return ++this.#visitCount < MAX_TIMED_VISITS && this.#seenCount < SAMPLE_COUNT;
+  };
+
+  /** How badly a key is needed; -1 when it must stay. */
+  #scoreOf(entry: number): number {
+    const { arena, reader } = this.#parts;
+    const flags = reader.flags(entry);
+    if ((flags & EntryFlag.PINNED) !== 0) return -1;
+    if (this.#poolPolicy === ALLKEYS_LRU) return arena.read(entry, Entry.CLOCK);
+    return (flags & EntryFlag.HAS_TTL) === 0 ? -1 : reader.expireAtMs(entry);
+  }
+
+  #isStill({ entry, rootAt, hash, score }: Candidate): boolean {
     const { arena, table } = this.#parts;
-    if (!table.findEntry(rootAt, hash, entry)) return false;
-    return arena.read(entry, Entry.HASH) === hash && arena.read(entry, Entry.CLOCK) === clock &&
-      (arena.read(entry, Entry.TYPE) & (EntryFlag.PINNED << 16)) === 0;
+    return table.findEntry(rootAt, hash, entry) && arena.read(entry, Entry.HASH) === hash &&
+      this.#scoreOf(entry) === score;
   }
-
-  #firstToExpire(shard: number): number {
-    this.#nearest = 0;
-    this.#seenCount = 0;
-    this.#visited = 0;
-    this.#parts.wheel.forEachBySlot(shard, this.#considerTimed);
-    return this.#nearest;
-  }
-
-  #visited = 0;
-
-  readonly #considerTimed = (entry: number): boolean => {
-    const { reader } = this.#parts;
-    if ((reader.flags(entry) & EntryFlag.PINNED) === 0) {
-      const expireAtMs = reader.expireAtMs(entry);
-      if (this.#nearest === 0 || expireAtMs < this.#nearestAtMs) {
-        this.#nearest = entry;
-        this.#nearestAtMs = expireAtMs;
-      }
-      this.#seenCount++;
-    }
-    return ++this.#visited < MAX_TIMED_VISITS && this.#seenCount < SAMPLE_COUNT;
-  };
 }

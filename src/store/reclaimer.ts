@@ -56,11 +56,11 @@ export class Reclaimer {
 
   /** See `Store.reclaim`. */
   reclaim(): boolean {
-    return this.#compact() || (this.#parts.evictor.isOn && this.#evict());
+    return this.compact() || (this.#parts.evictor.isOn && this.#evict());
   }
 
   /** Looks at each shard once, those that are busy excepted; stops at the first page gained. */
-  #compact(): boolean {
+  compact(): boolean {
     const { control, evictor } = this.#parts;
     const { shardCount } = control;
     // A refusal must stay cheap (P2): where nothing was freed since, there is nothing to look for.

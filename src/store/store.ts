@@ -39,7 +39,7 @@ import { type ValueLease, ValueLeases } from "./value_lease.ts";
 
 export { EntryType } from "./entry.ts";
 export { WriteStatus } from "./entry_writer.ts";
-export { type EvictionPolicy, EVICTION_POLICIES } from "./evictor.ts";
+export { EVICTION_POLICIES, type EvictionPolicy } from "./evictor.ts";
 export type { StoreStats } from "./stats.ts";
 export { MAX_EXPIRE_AT_MS } from "./expiry_writer.ts";
 export { ValueLease } from "./value_lease.ts";
@@ -58,6 +58,8 @@ export interface StoreOptions {
   threadCount: number;
   /** Secret key of the hash; drawn at random when absent. */
   hashSeed?: Uint32Array;
+  /** What happens when memory is short; default `noeviction`. */
+  evictionPolicy?: EvictionPolicy;
   /** Segment size in bytes, for tests that want several. */
   segmentBytes?: number;
 }
@@ -217,6 +219,7 @@ export class Store {
       segments: arena.segments,
     };
     const store = new Store(memory, threadId, false);
+    store.evictionPolicy = options.evictionPolicy ?? "noeviction";
     // A credit covers an entry and a bucket, not a whole table: balances find theirs made (C1).
     for (let shard = 0; shard < shardCount; shard++) {
       const made = store.#table.ensureTable(control.rootAt(BALANCE_DATABASE, shard), shard);
@@ -443,6 +446,11 @@ export class Store {
    */
   reclaim(): boolean {
     return this.#reclaimer.reclaim();
+  }
+
+  /** Moves blocks together until a page is free. Thread: any that holds no shard lock. */
+  compact(): boolean {
+    return this.#reclaimer.compact();
   }
 
   /** What happens when memory is short; a change holds for all threads. */

@@ -17,6 +17,7 @@ import { ConsumerSlots } from "../channel/consumer_slots.ts";
 import { SlotKind } from "../channel/slot_layout.ts";
 import { HistogramIndex } from "../metrics/names.ts";
 import { MetricsRegion } from "../metrics/region.ts";
+import type { BackgroundWork } from "../store/background.ts";
 import { Store } from "../store/store.ts";
 import { BalanceProcessor } from "./balance_processor.ts";
 import { FaultInjector, InjectedDeath, parseFaultPlan, RECV_FAULT_STEPS } from "./fault_plan.ts";
@@ -27,7 +28,10 @@ import { type Outcome, reasonOf } from "./outcome.ts";
 import type { Processor } from "./processor.ts";
 import { SettlementPost } from "./settlement_post.ts";
 
-/** Longest idle sleep; after it the worker shows its heartbeat and looks for orders. */
+/**
+ * Longest idle sleep; after it the worker shows its heartbeat, looks for orders and, when that is
+ * due, does its share of the background work.
+ */
 const IDLE_SLICE_MS = 100;
 
 function tell(message: WorkerMessage): void {
@@ -71,13 +75,21 @@ class FailureReports {
   }
 }
 
-function work(channel: BoundedChannel, slot: ConsumerSlot, runner: JobRunner): boolean {
+function work(
+  channel: BoundedChannel,
+  slot: ConsumerSlot,
+  runner: JobRunner,
+  background: BackgroundWork,
+): boolean {
   for (;;) {
     slot.beat(Date.now());
+    const hasJob = slot.kind === SlotKind.CLAIMED;
     // The first turn may find a job that a predecessor died with.
-    if (slot.kind === SlotKind.CLAIMED && !runner.run()) return false;
+    if (hasJob && !runner.run()) return false;
     if (slot.stopRequested) return true;
-    const status = channel.recv(slot, IDLE_SLICE_MS);
+    const nowMs = performance.now();
+    background.runBetweenJobs(nowMs, hasJob);
+    const status = channel.recv(slot, background.waitMs(nowMs, IDLE_SLICE_MS));
     if (status === RecvStatus.CLOSED) return true;
     if (status === RecvStatus.FENCED) return false;
   }
@@ -115,8 +127,9 @@ async function live(orders: WorkerOrders): Promise<void> {
     channel.onStep = (step) => void faults.reach(RECV_FAULT_STEPS[step]!);
   }
   const counters = metrics.counters(orders.threadId);
+  const store = Store.attach(orders.store, orders.threadId);
   const runner = new JobRunner({
-    store: Store.attach(orders.store, orders.threadId),
+    store,
     slot,
     counters,
     settlement: metrics.histogram(orders.threadId, HistogramIndex.EVENT_SETTLEMENT),
@@ -128,7 +141,7 @@ async function live(orders: WorkerOrders): Promise<void> {
     onFailed: (job, outcome, error) => failures.tell(job, outcome, error),
   });
   tell({ kind: "ready" });
-  if (work(channel, slot, runner)) {
+  if (work(channel, slot, runner, store.backgroundWork(Date.now))) {
     slot.leave();
     tell({ kind: "stopped" });
   }

@@ -6,6 +6,7 @@
 
 import { DATABASE_COUNT } from "../../store/control.ts";
 import type { CommandServices, ServerSnapshot } from "../services.ts";
+import { memoryLines } from "./info_memory.ts";
 
 /** Tools that look at `redis_version` are told the version whose commands and texts are spoken. */
 export const COMPATIBLE_REDIS_VERSION = "7.0.0";
@@ -73,28 +74,20 @@ function clientLines(services: CommandServices, snapshot: ServerSnapshot): strin
   ];
 }
 
-function memoryLines(services: CommandServices, snapshot: ServerSnapshot): string[] {
-  const stats = services.store.stats();
-  return [
-    `used_memory:${stats.usedBytes}`,
-    `used_memory_dataset:${stats.blockBytes}`,
-    `used_memory_rss:${snapshot.residentBytes}`,
-    `maxmemory:${stats.maxMemoryBytes}`,
-    "maxmemory_policy:noeviction",
-  ];
-}
-
 function persistenceLines(): string[] {
   return ["loading:0", "rdb_bgsave_in_progress:0", "aof_enabled:0", "aof_rewrite_in_progress:0"];
 }
 
-function statsLines(_services: CommandServices, snapshot: ServerSnapshot): string[] {
+function statsLines(services: CommandServices, snapshot: ServerSnapshot): string[] {
+  const { expiredKeys, evictedKeys } = services.store.stats();
   return [
     `total_connections_received:${snapshot.acceptedConnections}`,
     `total_commands_processed:${snapshot.processedCommands}`,
     `total_net_input_bytes:${snapshot.readBytes}`,
     `total_net_output_bytes:${snapshot.writtenBytes}`,
     `rejected_connections:${snapshot.refusedConnections}`,
+    `expired_keys:${expiredKeys}`,
+    `evicted_keys:${evictedKeys}`,
   ];
 }
 

@@ -173,6 +173,27 @@ for (const seed of [1, 2, 3, 4, 5, 6]) {
   });
 }
 
+Deno.test("ExpiryWheel: neighbours follow the entries that compaction moves", () => {
+  const store = smallStore({ shardCount: 2, maxMemoryBytes: 8 * 2 ** 20 });
+  store.nowMs = START_MS;
+  const random = makeRandom(7);
+  for (let i = 0; i < 20_000; i++) {
+    set(store, `k${i}`, "v".repeat(i % 60), { expireAtMs: START_MS + 1 + random(200_000) });
+  }
+  for (let i = 0; i < 20_000; i++) if (random(3) > 0) remove(store, `k${i}`);
+  const left = store.keyCount(0);
+  let pages = 0;
+  while (store.reclaim()) pages++;
+  assert.ok(pages > 5, `${pages} pages were emptied`);
+  store.assertInvariants();
+  sweep(store, START_MS + 100_000);
+  store.assertInvariants();
+  assert.ok(store.keyCount(0) > left / 3 && store.keyCount(0) < left * 2 / 3);
+  sweep(store, START_MS + 200_000 + TICK_MS);
+  assert.equal(store.keyCount(0), 0);
+  store.assertInvariants();
+});
+
 Deno.test("Store.setExpiry: keeps key and value, whatever the encoding, with and without a time", () => {
   const store = smallStore();
   store.nowMs = START_MS;

@@ -1,0 +1,39 @@
+/**
+ * Lets an I/O thread help with the background work while all event workers are busy (C12).
+ *
+ * @module
+ */
+
+import type { BackgroundWork } from "../store/background.ts";
+
+/** How often the thread looks whether help is needed. Unit: ms. */
+const LOOK_INTERVAL_MS = 100;
+/** Time between two slices while there is more to do. Unit: ms. */
+const SLICE_GAP_MS = 1;
+/** Length of a slice. Unit: ms. Reason: clients wait for it (C12). */
+const SLICE_MS = 0.2;
+
+/**
+ * Helps until disposed.
+ *
+ * Thread: an I/O thread; the timers keep its event loop alive.
+ *
+ * @param onFailure told of an exception, which ends the help: a shard is torn
+ */
+export function helpInBackground(
+  work: BackgroundWork,
+  onFailure: (error: unknown) => void,
+): Disposable {
+  let timer = setTimeout(look, LOOK_INTERVAL_MS);
+  function look(): void {
+    let hasMore = false;
+    try {
+      hasMore = work.needsHelp && work.run(SLICE_MS);
+    } catch (error) {
+      onFailure(error);
+      return;
+    }
+    timer = setTimeout(look, hasMore ? SLICE_GAP_MS : LOOK_INTERVAL_MS);
+  }
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
