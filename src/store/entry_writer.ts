@@ -378,10 +378,11 @@ export class EntryWriter {
     if (existing !== 0 && this.#reader.isExpired(existing, this.clock.nowMs)) {
       this.countRemoved(key.shard, Shard.EXPIRED_DOUBLE);
     }
-    // Its links are overwritten.
-    if (entry === existing) this.#wheel.unlink(key.shard, entry);
+    const staysLinked = entry === existing && this.#planExpireAtMs > 0 &&
+      this.#wheel.mayPostpone(entry, this.#planExpireAtMs);
+    if (entry === existing && !staysLinked) this.#wheel.unlink(key.shard, entry);
     this.#writeEntry(entry, key);
-    this.#wheel.link(key.shard, entry, this.clock.nowMs);
+    if (!staysLinked) this.#wheel.link(key.shard, entry, this.clock.nowMs);
     if (existing === 0) {
       this.#table.insert(this.#planRootAt, key.shard, entry, key.tag, this.#planOverflow);
     } else if (entry !== existing) {

@@ -25,7 +25,8 @@
  * to a multiple of 32^l, the entries of level l's slot for it go to lower levels, one by one. A
  * tick's slot of level 0 is emptied once the tick has passed, so no key is removed before its time
  * and none later than a tick after it, if somebody asks. Linking and unlinking are O(1), and an
- * entry is moved down at most five times in its life.
+ * entry whose time is not changed is moved down at most five times in its life. One whose time is
+ * put off stays where it is: it is met early, and then put in order.
  *
  * Nothing here trusts the clock. When it steps back, the current tick follows: every entry is then
  * met at its time or *earlier*, because its slot comes round again and again before that, and who
@@ -109,6 +110,14 @@ export class ExpiryWheel {
     const at = this.#at(shard);
     this.#control.words[at + Wheel.COUNT]!--;
     this.#cut(at, entry);
+  }
+
+  /**
+   * Whether an entry that is in may stay where it is when its time is written anew: it is then met
+   * early, and put in order. So a key whose time is put off again and again costs nothing here.
+   */
+  mayPostpone(entry: number, expireAtMs: number): boolean {
+    return this.#hasTtl(entry) && Math.floor(expireAtMs / TICK_MS) >= this.#tickOf(entry);
   }
 
   /** Points the neighbours of an entry whose block has moved at its new address. */

@@ -61,8 +61,9 @@ export class ExpiryWriter {
     }
     if (!hadExpiry) return this.#addBlock(database, key, entry, expireAtMs);
     this.#writer.markPhase(key.shard, MutationPhase.WRITING);
-    this.#parts.wheel.unlink(key.shard, entry);
-    this.#finish(database, key, entry, expireAtMs);
+    const staysLinked = this.#parts.wheel.mayPostpone(entry, expireAtMs);
+    if (!staysLinked) this.#parts.wheel.unlink(key.shard, entry);
+    this.#finish(database, key, entry, expireAtMs, staysLinked);
     return WriteStatus.OK;
   }
 
@@ -170,13 +171,19 @@ export class ExpiryWriter {
   }
 
   /** Writes the time, if any, and announces the change. */
-  #finish(database: number, key: Key, entry: number, expireAtMs: number): void {
+  #finish(
+    database: number,
+    key: Key,
+    entry: number,
+    expireAtMs: number,
+    staysLinked = false,
+  ): void {
     const { arena, wheel } = this.#parts;
     const writer = this.#writer;
     if (expireAtMs > 0) {
       arena.write(entry, EXPIRY_WORD, expireAtMs >>> 0);
       arena.write(entry, EXPIRY_WORD + 1, Math.floor(expireAtMs / 2 ** 32));
-      wheel.link(key.shard, entry, writer.clock.nowMs);
+      if (!staysLinked) wheel.link(key.shard, entry, writer.clock.nowMs);
     }
     writer.stampSeq(key.shard, entry);
     writer.hook?.written(key.shard, database, entry);
