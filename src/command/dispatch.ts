@@ -15,8 +15,15 @@ import type { ReplySink } from "./reply_sink.ts";
 import { type CommandRow, HandlerStatus } from "./row.ts";
 import type { CommandServices } from "./services.ts";
 
-/** How often a command that found no memory is tried again after some was reclaimed. */
-export const MAX_RECLAIM_ATTEMPTS = 8;
+/**
+ * How often a command that found no memory is tried again after some was reclaimed.
+ *
+ * Reason: each time may gain a page, or as many as can be evicted in a millisecond; the largest value
+ * takes hundreds.
+ */
+export const MAX_RECLAIM_ATTEMPTS = 512;
+/** After so many of these the thread serves others before each. */
+const PROMPT_RECLAIM_ATTEMPTS = 4;
 
 /**
  * What the session does behind a command.
@@ -153,6 +160,7 @@ export class Dispatcher {
       }
       store.locks.unlock(shard, exclusive);
       if (status !== HandlerStatus.RETRY) return outcomeOf(status, call);
+      if (attempt === PROMPT_RECLAIM_ATTEMPTS) return this.#park(call, -1, attempt);
       if (!this.#reclaim(call, attempt)) return ExecuteStatus.CONTINUE;
     }
   }
@@ -166,23 +174,35 @@ export class Dispatcher {
       if (busyShard >= 0) return this.#park(call, busyShard, attempt);
       const status = this.#runLocked(call, lockSet);
       if (status !== HandlerStatus.RETRY) return outcomeOf(status, call);
+      if (attempt === PROMPT_RECLAIM_ATTEMPTS) return this.#park(call, -1, attempt);
       if (!this.#reclaim(call, attempt)) return ExecuteStatus.CONTINUE;
     }
   }
 
-  /** Waits for the locks and runs the command when it has them. */
+  /**
+   * Waits for the locks and runs the command when it has them.
+   *
+   * @param busyShard the shard whose lock was busy; -1 when none was, but memory is short
+   */
   async #park(call: CommandCall, busyShard: number, attempt: number): Promise<ExecuteStatus> {
     const { store, counters, counterIds } = this.#services;
-    counters.add(counterIds.parkedCommands);
+    if (busyShard >= 0) counters.add(counterIds.parkedCommands);
     // Others use the dispatcher's own call and lock set while this command waits.
     const own = call.detach();
     const lockSet = new LockSet(store.locks, store.shardCount);
     collectShards(own, lockSet);
     for (;; attempt++) {
-      await lockSet.lockAsync(own.row.exclusive, busyShard);
+      if (attempt >= PROMPT_RECLAIM_ATTEMPTS) {
+        await nextTurn();
+        if (!this.#reclaim(own, attempt)) return ExecuteStatus.CONTINUE;
+      }
+      if (busyShard < 0) busyShard = lockSet.tryLock(own.row.exclusive);
+      if (busyShard >= 0) await lockSet.lockAsync(own.row.exclusive, busyShard);
+      busyShard = -1;
       this.beginBatch();
       const status = this.#runLocked(own, lockSet);
       if (status !== HandlerStatus.RETRY) return outcomeOf(status, own);
+      if (attempt + 1 >= PROMPT_RECLAIM_ATTEMPTS) continue;
       if (!this.#reclaim(own, attempt)) return ExecuteStatus.CONTINUE;
     }
   }
@@ -206,6 +226,11 @@ export class Dispatcher {
     call.sink.error(ReplyCode.OUT_OF_MEMORY);
     return false;
   }
+}
+
+/** Lets the event loop go round. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /** What a handler's status means for the session, now or later; no lock is held any more. */

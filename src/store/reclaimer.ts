@@ -98,9 +98,11 @@ export class Reclaimer {
     const { failedShard, failedListAt } = blocks;
     blocks.failedShard = -1;
     const freeBefore = pages.freePages;
+    // A value that takes whole pages takes many: all that the time allows.
+    const wantsMany = failedShard >= 0 && failedListAt === 0;
     const isEnough = (): boolean =>
       (failedShard >= 0 && failedListAt !== 0 && control.words[failedListAt] !== 0) ||
-      pages.freePages > freeBefore;
+      (!wantsMany && pages.freePages > freeBefore);
     // The shard that asked: a block of the right size is likely to be there. Then any.
     let shard = failedShard >= 0 ? failedShard : evictor.random(shardCount);
     let evictedCount = 0;
@@ -112,7 +114,7 @@ export class Reclaimer {
             count++;
             if (isEnough()) return true;
           }
-          return count > 0 && this.#compactShard(shard);
+          return count > 0 && this.#compactShard(shard) && !wantsMany;
         });
         if (enough) return true;
       }

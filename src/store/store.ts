@@ -16,7 +16,7 @@ import { type BackgroundStep, BackgroundWork } from "./background.ts";
 import { BalanceReserve } from "./balance_reserve.ts";
 import { BlockAllocator } from "./block_allocator.ts";
 import { Compactor } from "./compactor.ts";
-import { ControlRegion, DATABASE_COUNT, Header, Shard } from "./control.ts";
+import { ControlRegion, Header, Shard } from "./control.ts";
 import { Entry, type EntryType, MAX_VALUE_BYTES } from "./entry.ts";
 import { EntryReader } from "./entry_reader.ts";
 import { EntryWriter, type WriterParts, type WriteStatus } from "./entry_writer.ts";

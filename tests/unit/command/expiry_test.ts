@@ -174,3 +174,33 @@ Deno.test("INFO memory: shows the pages in use, the peak, the policy and the fra
   const purged = await read();
   assert.ok(Number(purged.get("used_memory")) < Number(sparse.get("used_memory")) / 2);
 });
+
+Deno.test("Eviction: room for the largest value is made while others are served", async () => {
+  const harness = new Harness({
+    shardCount: 4,
+    maxMemoryBytes: 32 * 2 ** 20,
+    maxValueBytes: 16 * 2 ** 20,
+    maxRequestBytes: 32 * 2 ** 20,
+  });
+  harness.store.evictionPolicy = "allkeys-lru";
+  const small = harness.connect(2 ** 16);
+  for (let i = 0; i < 150_000; i += 100) {
+    let text = "";
+    for (let j = i; j < i + 100; j++) text += request("set", `k${j}`, "v".repeat(200));
+    assert.equal(await small.send(text), OK.repeat(100));
+  }
+  assert.ok(harness.store.stats().evictedKeys > 0, "memory is full");
+  const large = harness.connect(2 ** 20);
+  let isDone = false;
+  const setting = large.send(request("set", "large", "L".repeat(8 * 2 ** 20)))
+    .then((reply) => (isDone = true, reply));
+  let served = 0;
+  while (!isDone) {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    await small.send(request("get", "k1"));
+    served++;
+  }
+  assert.equal(await setting, OK);
+  assert.ok(served > 5, `${served} others were served meanwhile`);
+  harness.store.assertInvariants();
+});
