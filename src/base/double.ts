@@ -1,8 +1,16 @@
 /**
- * Doubles as decimal text, as Redis 7 writes them.
+ * Doubles as decimal text, as Redis 7 reads and writes them.
  *
  * @module
  */
+
+/** A longer text is no number that anybody means. Unit: bytes. */
+const MAX_TEXT_BYTES = 5 * 1024;
+
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+const HEXADECIMAL =
+  /^([+-]?)0[xX](?:([\da-fA-F]+)\.?([\da-fA-F]*)|\.([\da-fA-F]+))(?:[pP]([+-]?\d+))?$/;
+const INFINITE = /^([+-]?)inf(?:inity)?$/i;
 
 /**
  * Writes a double so that reading it back gives the same double, in the fewest digits.
@@ -17,4 +25,62 @@ export function formatDouble(value: number): string {
   if (value === -Infinity) return "-inf";
   if (Object.is(value, -0)) return "-0";
   return String(value);
+}
+
+/**
+ * Reads a double from `bytes[start, end)`.
+ *
+ * What C's `strtod` takes as a whole: decimal with or without exponent, hexadecimal (`0x1.8p3`),
+ * `inf` and `infinity` in any case, each with a sign or without. Not taken: the empty text, spaces
+ * anywhere, `nan`, and what is too large or, other than 0, too small for a double.
+ *
+ * Thread: any.
+ *
+ * @returns NaN when it is no double
+ */
+export function parseDouble(bytes: Uint8Array, start: number, end: number): number {
+  const text = numberText(bytes, start, end);
+  if (DECIMAL.test(text)) {
+    const value = Number(text);
+    if (!Number.isFinite(value)) return NaN;
+    return value === 0 && /[1-9]/.test(text.replace(/[eE].*/, "")) ? NaN : value;
+  }
+  const infinite = INFINITE.exec(text);
+  if (infinite !== null) return infinite[1] === "-" ? -Infinity : Infinity;
+  const parts = parseHexadecimal(text);
+  if (parts === undefined) return NaN;
+  const value = Number(parts.mantissa) * 2 ** parts.exponent;
+  if (!Number.isFinite(value) || (value === 0 && parts.mantissa !== 0n)) return NaN;
+  return parts.isNegative ? -value : value;
+}
+
+/** A number with a base 2 exponent: `mantissa × 2^exponent`. */
+export interface BinaryParts {
+  /** Whether there is a minus. */
+  isNegative: boolean;
+  /** Not negative. */
+  mantissa: bigint;
+  /** Power of two. */
+  exponent: number;
+}
+
+/** The parts of a hexadecimal number such as `-0x1.8p3`; undefined when it is none. Thread: any. */
+export function parseHexadecimal(text: string): BinaryParts | undefined {
+  const match = HEXADECIMAL.exec(text);
+  if (match === null) return undefined;
+  const [, sign, whole = "", fraction = "", onlyFraction = "", power = "0"] = match;
+  const digits = fraction + onlyFraction;
+  return {
+    isNegative: sign === "-",
+    mantissa: BigInt(`0x${whole}${digits}`),
+    exponent: Number(power) - 4 * digits.length,
+  };
+}
+
+/** `bytes[start, end)` as characters; empty when that is too long for a number. Thread: any. */
+export function numberText(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start > MAX_TEXT_BYTES) return "";
+  let text = "";
+  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]!);
+  return text;
 }

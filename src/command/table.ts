@@ -16,6 +16,13 @@ import { memoryRow } from "./handlers/memory.ts";
 import { scanRow } from "./handlers/scan.ts";
 import { serverRows } from "./handlers/server.ts";
 import { stringRows } from "./handlers/strings.ts";
+import { bitFieldRows } from "./handlers/bitfield.ts";
+import { bitRows } from "./handlers/bits.ts";
+import { floatCounterRow } from "./handlers/float_counter.ts";
+import { lcsRow } from "./handlers/lcs.ts";
+import { manyStringRows } from "./handlers/many_strings.ts";
+import { stringRangeRows } from "./handlers/string_ranges.ts";
+import { stringVariantRows } from "./handlers/string_variants.ts";
 import { CommandTable } from "./lookup.ts";
 
 /**
@@ -31,6 +38,13 @@ export function makeCommandTable(): CommandTable {
     ...connectionRows(),
     ...greetingRows(),
     ...stringRows(),
+    ...stringVariantRows(),
+    ...stringRangeRows(),
+    ...manyStringRows(),
+    floatCounterRow(),
+    lcsRow(),
+    ...bitRows(),
+    ...bitFieldRows(),
     ...keyRows(),
     ...expiryRows(),
     ...eventRows(),

@@ -96,6 +96,45 @@ export class EntryReader {
     return byteCount;
   }
 
+  /** Whether the value of an entry is in extents. */
+  isLarge(entry: number): boolean {
+    return this.encoding(entry) === Encoding.EXTENTS;
+  }
+
+  /** Index of the first byte of a RAW value in the bytes of its segment. */
+  rawAt(entry: number): number {
+    return this.#arena.byteAt(entry) + this.keyOffset(entry) + this.keyBytes(entry);
+  }
+
+  /** Copies `string[start, end)`, as a client sees it, to `target[offset…]`. */
+  copyStringRange(
+    entry: number,
+    start: number,
+    end: number,
+    target: Uint8Array,
+    offset: number,
+  ): void {
+    const encoding = this.encoding(entry);
+    if (encoding === Encoding.EXTENTS) {
+      this.#extents.copyRange(this.#extents.rootOf(entry), start, end, target, offset);
+      return;
+    }
+    let source: Uint8Array = this.#decimal;
+    let from = start;
+    if (encoding === Encoding.INTEGER) {
+      this.readInteger(entry, this.#value);
+      formatInt64(this.#value.hi, this.#value.lo, this.#decimal, 0);
+    } else {
+      source = this.#arena.bytesOf(entry);
+      from += this.rawAt(entry);
+    }
+    if (end - start <= 32) {
+      for (let i = 0; i < end - start; i++) target[offset + i] = source[from + i]!;
+    } else {
+      target.set(source.subarray(from, from + end - start), offset);
+    }
+  }
+
   /**
    * Whether the bytes of a value may be changed where they are: no reader holds a lease of them.
    * Needs the shard's exclusive lock; the answer holds until unlock. If false, a command that would

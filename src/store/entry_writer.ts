@@ -31,32 +31,16 @@ import {
 import type { EntryReader } from "./entry_reader.ts";
 import type { ExpiryWheel } from "./expiry_wheel.ts";
 import type { Extents } from "./extents.ts";
-import type { Key } from "./key.ts";
+import { Key } from "./key.ts";
 import { MutationPhase } from "./locks.ts";
 import type { MutationHook } from "./mutation_hook.ts";
 import { PageKind } from "./page_allocator.ts";
 import { CLASS_BYTES, sizeClassOf } from "./size_classes.ts";
+import type { SetPlan } from "./set_plan.ts";
 import { BUCKET_BYTES, type Table } from "./table.ts";
+import { WriteStatus } from "./write_status.ts";
 
-/** Outcome of a write. */
-export const WriteStatus = {
-  /** Done. */
-  OK: 0,
-  /** The arena is full; nothing was changed. Unlock, reclaim, try again. */
-  OUT_OF_MEMORY: 1,
-  /** The sum does not fit int64. */
-  OVERFLOW: 2,
-  /** The value is not a canonical int64. */
-  NOT_AN_INTEGER: 3,
-  /** The key holds another type. */
-  WRONG_TYPE: 4,
-  /** The key is longer than {@link MAX_KEY_BYTES}. */
-  KEY_TOO_LONG: 5,
-  /** The value is longer than the configured maximum. */
-  VALUE_TOO_LARGE: 6,
-} as const;
-/** One of {@link WriteStatus}. */
-export type WriteStatus = typeof WriteStatus[keyof typeof WriteStatus];
+export { WriteStatus };
 
 /** What an {@link EntryWriter} works with. */
 export interface WriterParts {
@@ -81,6 +65,18 @@ export interface WriterParts {
 }
 
 const PlanKind = { NONE: 0, ADD_IN_PLACE: 1, WRITE: 2 } as const;
+
+/** Gives a new entry the bytes of its value, while the entry before still exists. */
+export interface ContentWriter {
+  /**
+   * Writes the value.
+   *
+   * @param entry new entry, complete but for its value; large ones have no root yet
+   * @param existing the entry that it takes the place of; may be `entry` itself
+   */
+  fill(entry: number, existing: number): void;
+}
+
 const EMPTY = new Uint8Array(0);
 
 /**
@@ -122,6 +118,8 @@ export class EntryWriter {
   #planValueStart = 0;
   #planValueEnd = 0;
   readonly #planInteger = new Int64();
+  /** Writes the value, if it is not in a buffer. */
+  #planContent: ContentWriter | undefined = undefined;
 
   /**
    * Wires the parts of one thread together.
@@ -224,8 +222,118 @@ export class EntryWriter {
     return planned;
   }
 
+  /**
+   * Plans a `SET` without expiry, sets the plan aside and adds it to `plans`. Unlike a single one
+   * it never uses the block of the value before: a plan behind it may name the same key.
+   */
+  planSet(
+    database: number,
+    key: Key,
+    value: Uint8Array,
+    start: number,
+    end: number,
+    plans: SetPlan[],
+  ): WriteStatus {
+    const keyBytes = key.end - key.start;
+    if (keyBytes > MAX_KEY_BYTES) return WriteStatus.KEY_TOO_LONG;
+    if (end - start > this.#maxValueBytes) return WriteStatus.VALUE_TOO_LARGE;
+    const encoding = needsExtents(0, keyBytes, end - start) ? Encoding.EXTENTS : Encoding.RAW;
+    this.#planExpireAtMs = 0;
+    this.#planValue = value;
+    this.#planValueStart = start;
+    this.#planValueEnd = end;
+    const rootAt = this.#control.rootAt(database, key.shard);
+    const existing = this.#table.find(rootAt, key);
+    const planned = this.#planWrite(database, key, rootAt, existing, 0, encoding, false, true);
+    if (planned !== WriteStatus.OK) return planned;
+    this.#planKind = PlanKind.NONE;
+    plans.push({
+      key: new Key().copyFrom(key),
+      database,
+      encoding,
+      value,
+      start,
+      end,
+      block: this.#planBlock,
+      overflow: this.#planOverflow,
+      extents: this.#extents.takeReserved(),
+    });
+    return WriteStatus.OK;
+  }
+
+  /** Carries out a plan that was set aside. Cannot fail. */
+  commitSet(plan: SetPlan): void {
+    const { key } = plan;
+    this.#restore(plan);
+    // The plans before this one have changed the index, and may have written the same key.
+    this.#planRootAt = this.#control.rootAt(plan.database, key.shard);
+    this.#planExisting = this.#table.find(this.#planRootAt, key);
+    const needsOverflow = this.#planExisting === 0 &&
+      this.#table.findFreeSlot(this.#planRootAt, key.shard, key.hash) > 0;
+    if (!needsOverflow && this.#planOverflow !== 0) {
+      this.#blocks.free(this.#planOverflow);
+      this.#planOverflow = 0;
+    }
+    this.commitPlan();
+  }
+
+  /** Drops a plan that was set aside and gives back what it reserved. */
+  cancelSet(plan: SetPlan): void {
+    this.#restore(plan);
+    this.cancelPlan();
+  }
+
+  #restore(plan: SetPlan): void {
+    this.#planKind = PlanKind.WRITE;
+    this.#planKey = plan.key;
+    this.#planDatabase = plan.database;
+    this.#planExisting = 0;
+    this.#planFlags = 0;
+    this.#planEncoding = plan.encoding;
+    this.#planExpireAtMs = 0;
+    this.#planBlock = plan.block;
+    this.#planOverflow = plan.overflow;
+    this.#planValue = plan.value;
+    this.#planValueStart = plan.start;
+    this.#planValueEnd = plan.end;
+    this.#extents.giveReserved(plan.extents);
+  }
+
+  /**
+   * Plans an entry of `byteCount` bytes of text whose content comes from elsewhere, new or instead of
+   * what the key has.
+   */
+  planContent(
+    database: number,
+    key: Key,
+    flags: number,
+    expireAtMs: number,
+    byteCount: number,
+    content: ContentWriter,
+  ): WriteStatus {
+    const keyBytes = key.end - key.start;
+    const encoding = needsExtents(flags, keyBytes, byteCount) ? Encoding.EXTENTS : Encoding.RAW;
+    this.#planExpireAtMs = expireAtMs;
+    this.#planValueStart = 0;
+    this.#planValueEnd = byteCount;
+    this.#planContent = content;
+    const rootAt = this.#control.rootAt(database, key.shard);
+    const existing = this.#table.find(rootAt, key);
+    return this.#planWrite(database, key, rootAt, existing, flags, encoding, false);
+  }
+
   /** Carries out the plan under way. Cannot fail. */
   commitPlan(): void {
+    this.endCommit(this.beginCommit());
+  }
+
+  /**
+   * Carries out the plan under way, but for what the caller still writes into the value. Cannot
+   * fail; {@link EntryWriter.endCommit} must follow.
+   *
+   * @returns the entry
+   */
+  beginCommit(): number {
     const key = this.#planKey!;
     this.markPhase(key.shard, MutationPhase.WRITING);
     let entry: number;
@@ -242,8 +350,13 @@ export class EntryWriter {
       entry = this.#commitWrite(key);
     }
     this.#planKind = PlanKind.NONE;
-    this.hook?.written(key.shard, this.#planDatabase, entry);
-    this.markPhase(key.shard, MutationPhase.DONE);
+    return entry;
+  }
+
+  /** Completes what {@link EntryWriter.beginCommit} began. Cannot fail. */
+  endCommit(entry: number): void {
+    const { shard } = this.#planKey!;
+    this.changed(shard, this.#planDatabase, entry);
   }
 
   /** Drops the plan under way and gives back what it reserved. */
@@ -251,6 +364,7 @@ export class EntryWriter {
     const key = this.#planKey;
     if (this.#planKind === PlanKind.NONE || key === undefined) return;
     this.#planKind = PlanKind.NONE;
+    this.#planContent = undefined;
     this.markPhase(key.shard, MutationPhase.PLANNING);
     this.#extents.cancel();
     if (this.#planBlock !== 0 && this.#planBlock !== this.#planExisting) {
@@ -317,6 +431,7 @@ export class EntryWriter {
     flags: number,
     encoding: number,
     forEvent: boolean,
+    isOneOfMany = false,
   ): WriteStatus {
     const shard = key.shard;
     const valueBytes = encoding === Encoding.INTEGER
@@ -334,7 +449,7 @@ export class EntryWriter {
     this.#planOverflow = 0;
     // A block of the right size is written again in place: nothing to allocate, nothing to free.
     if (
-      existing !== 0 && encoding !== Encoding.EXTENTS &&
+      existing !== 0 && !isOneOfMany && encoding !== Encoding.EXTENTS &&
       this.#reader.encoding(existing) !== Encoding.EXTENTS &&
       this.#blocks.blockBytes(existing) === blockBytesFor(byteCount)
     ) {
@@ -351,7 +466,8 @@ export class EntryWriter {
     if (existing === 0) {
       const slot = this.#table.findFreeSlot(rootAt, shard, key.hash);
       if (slot < 0) return this.#failPlan();
-      if (slot > 0) {
+      // Those that are committed before it may use up the slot that is free now.
+      if (slot > 0 || isOneOfMany) {
         this.#planOverflow = this.#blocks.allocate(shard, PageKind.NODE, BUCKET_BYTES) ||
           (forEvent ? this.#reserve.draw() : 0);
         if (this.#planOverflow === 0) return this.#failPlan();
@@ -392,6 +508,7 @@ export class EntryWriter {
     this.#planBlock = 0;
     this.#planOverflow = 0;
     this.#planValue = EMPTY;
+    this.#planContent = undefined;
     return entry;
   }
 
@@ -424,7 +541,9 @@ export class EntryWriter {
     let p = at * 4 + keyOffset(flags, encoding);
     copyBytes(key.bytes, key.start, key.end, bytes, p);
     p += keyBytes;
-    if (encoding === Encoding.RAW) {
+    if (this.#planContent !== undefined) {
+      this.#planContent.fill(entry, this.#planExisting);
+    } else if (encoding === Encoding.RAW) {
       copyBytes(this.#planValue, this.#planValueStart, this.#planValueEnd, bytes, p);
     } else if (encoding === Encoding.EXTENTS) {
       this.#extents.fill(entry, this.#planValue, this.#planValueStart);
@@ -444,6 +563,17 @@ export class EntryWriter {
     const keyBytes = this.#arena.read(entry, Entry.KEY_BYTES) & 0xffff;
     this.#arena.write(entry, Entry.KEY_BYTES, keyBytes | (Math.floor(seq / 2 ** 32) << 16));
     this.#arena.write(entry, Entry.SEQ_LO, seq >>> 0);
+  }
+
+  /** Gives an entry that was changed where it is its number. */
+  stampChange(entry: number, key: Key): void {
+    this.#stampSeq(entry, key);
+  }
+
+  /** Tells that a change is complete. */
+  changed(shard: number, database: number, entry: number): void {
+    this.hook?.written(shard, database, entry);
+    this.markPhase(shard, MutationPhase.DONE);
   }
 
   #nextSeq(shard: number): number {

@@ -71,6 +71,25 @@ export const ORPHAN = 1 << 31;
 export const LEASE_COUNT_MASK = 0x7fffffff;
 
 const LIST_WORD = EXTENTS_ROOT_HEADER_BYTES / 4;
+const NO_BYTES = new Uint8Array(0);
+
+/** How a value grows; the tail is what is behind the last whole page, in chunks. */
+interface Growth {
+  pagesBefore: number;
+  pages: number;
+  /** Bytes of the tail that stay in chunks. */
+  tailBefore: number;
+  /** Bytes of the tail afterwards. */
+  tail: number;
+  /** Where in the tail the first chunk begins that is new or gets more bytes. */
+  firstChunkAt: number;
+  movesRoot: boolean;
+}
+
+/** Bytes of the block of the chunk that begins at byte `at` of a tail of `tail` bytes. */
+function chunkBytes(tail: number, at: number): number {
+  return CHUNK_HEADER_BYTES + Math.min(tail - at, CHUNK_VALUE_BYTES);
+}
 
 /** Extents of large values. Thread: one instance per thread, under the shard's lock. */
 export class Extents {
@@ -80,6 +99,10 @@ export class Extents {
   readonly #pages: PageAllocator;
   /** Addresses reserved by a plan: the extents in value order, then the root. */
   readonly #reserved: number[] = [];
+  // Where #seek pointed last.
+  #partBytes: Uint8Array = NO_BYTES;
+  #partAt = 0;
+  #partLength = 0;
 
   /** Wires the parts of one thread together. */
   constructor(arena: Arena, blocks: BlockAllocator, control: ControlRegion, pages: PageAllocator) {
@@ -108,8 +131,31 @@ export class Extents {
     while (this.#reserved.length > 0) this.#free(this.#reserved.pop()!);
   }
 
+  /**
+   * Sets aside what was reserved, so that something else can be reserved; see
+   * {@link Extents.giveReserved}.
+   */
+  takeReserved(): number[] {
+    return this.#reserved.splice(0);
+  }
+
+  /** Makes what {@link Extents.takeReserved} set aside the reservation at hand. */
+  giveReserved(addresses: readonly number[]): void {
+    for (const address of addresses) this.#reserved.push(address);
+  }
+
   /** Moves what was reserved into an entry and copies the value into it. */
   fill(entry: number, value: Uint8Array, start: number): void {
+    const root = this.install(entry);
+    this.writeRange(root, 0, value, start, start + this.#arena.read(entry, Entry.VALUE_BYTES));
+  }
+
+  /**
+   * Moves what was reserved into an entry; the bytes of the value are whatever they are.
+   *
+   * @returns the root
+   */
+  install(entry: number): number {
     const arena = this.#arena;
     const valueBytes = arena.read(entry, Entry.VALUE_BYTES);
     const root = this.#reserved.pop()!;
@@ -120,20 +166,86 @@ export class Extents {
     arena.write(root, ExtentsRoot.VALUE_BYTES, valueBytes);
     arena.write(root, ExtentsRoot.NEXT_ORPHAN, 0);
     arena.write(root, ExtentsRoot.PREVIOUS_ORPHAN, 0);
-    let from = start;
-    const end = start + valueBytes;
     for (let i = 0; i < this.#reserved.length; i++) {
-      const extent = this.#reserved[i]!;
-      arena.write(root, LIST_WORD + i, extent);
-      const byteCount = Math.min(end - from, this.#room(i, valueBytes));
-      arena.bytesOf(extent).set(
-        value.subarray(from, from + byteCount),
-        this.#dataAt(extent, i, valueBytes),
-      );
-      from += byteCount;
-      this.#setOwner(extent, i, valueBytes, root);
+      arena.write(root, LIST_WORD + i, this.#reserved[i]!);
+      this.#setOwner(this.#reserved[i]!, i, valueBytes, root);
     }
     this.#reserved.length = 0;
+    return root;
+  }
+
+  /**
+   * Reserves what a value needs to grow to `valueBytes` where it is; false (and nothing reserved)
+   * without memory. Only for a value that nobody leases.
+   */
+  reserveGrowth(shard: number, root: number, valueBytes: number): boolean {
+    const growth = this.#growthOf(root, valueBytes);
+    for (let i = growth.pagesBefore; i < growth.pages; i++) {
+      if (!this.#keep(this.#blocks.allocatePage(shard, PageKind.EXTENT))) return false;
+    }
+    for (let at = growth.firstChunkAt; at < growth.tail; at += CHUNK_VALUE_BYTES) {
+      if (this.#chunkStays(root, growth, at)) continue;
+      const byteCount = chunkBytes(growth.tail, at);
+      if (!this.#keep(this.#blocks.allocate(shard, PageKind.CHUNK, byteCount))) return false;
+    }
+    if (!growth.movesRoot) return true;
+    const rootBytes = extentsRootBytes(valueBytes);
+    return this.#keep(this.#blocks.allocate(shard, PageKind.CHUNK, rootBytes));
+  }
+
+  /**
+   * Grows a value to `valueBytes` with what {@link Extents.reserveGrowth} reserved: at most the last
+   * 64 KiB of it are copied. The new bytes are whatever they are.
+   */
+  grow(entry: number, valueBytes: number): void {
+    const arena = this.#arena;
+    const oldRoot = this.rootOf(entry);
+    const growth = this.#growthOf(oldRoot, valueBytes);
+    const reserved = this.#reserved;
+    const root = growth.movesRoot ? reserved.pop()! : oldRoot;
+    const before = arena.read(oldRoot, ExtentsRoot.VALUE_BYTES);
+    const countBefore = extentCount(before);
+    let next = 0;
+    if (growth.pages > growth.pagesBefore) {
+      const tailAt = growth.pagesBefore * PAGE_BYTES;
+      const page = reserved[0]!;
+      this.copyRange(oldRoot, tailAt, before, arena.bytesOf(page), arena.byteAt(page));
+      for (let i = growth.pagesBefore; i < countBefore; i++) {
+        this.#blocks.free(arena.read(oldRoot, LIST_WORD + i));
+      }
+    }
+    if (growth.movesRoot) {
+      const kept = Math.min(countBefore, extentCount(valueBytes));
+      for (let i = 0; i < LIST_WORD + kept; i++) arena.write(root, i, arena.read(oldRoot, i));
+    }
+    for (let i = growth.pagesBefore; i < growth.pages; i++) {
+      arena.write(root, LIST_WORD + i, reserved[next]!);
+      this.#setOwner(reserved[next++]!, i, valueBytes, root);
+    }
+    for (let at = growth.firstChunkAt; at < growth.tail; at += CHUNK_VALUE_BYTES) {
+      if (this.#chunkStays(oldRoot, growth, at)) continue;
+      const i = growth.pages + at / CHUNK_VALUE_BYTES;
+      const chunk = reserved[next++]!;
+      if (at < growth.tailBefore) {
+        const old = arena.read(oldRoot, LIST_WORD + i);
+        const from = arena.byteAt(old);
+        const byteCount = chunkBytes(growth.tailBefore, at);
+        arena.bytesOf(chunk).set(
+          arena.bytesOf(old).subarray(from, from + byteCount),
+          arena.byteAt(chunk),
+        );
+        this.#blocks.free(old);
+      }
+      arena.write(root, LIST_WORD + i, chunk);
+      this.#setOwner(chunk, i, valueBytes, root);
+    }
+    reserved.length = 0;
+    arena.write(root, ExtentsRoot.VALUE_BYTES, valueBytes);
+    arena.write(entry, Entry.VALUE_BYTES, valueBytes);
+    if (!growth.movesRoot) return;
+    arena.write(entry, this.#rootWord(entry), root);
+    this.forEach(root, (extent, i) => this.#setOwner(extent, i, valueBytes, root));
+    this.#blocks.free(oldRoot);
   }
 
   /** Root of the value of an entry. */
@@ -158,23 +270,60 @@ export class Extents {
    * Thread: any that holds the shard's lock or a lease of the value.
    */
   copyRange(root: number, start: number, end: number, target: Uint8Array, offset: number): void {
+    for (let at = start; at < end;) {
+      this.#seek(root, at, end);
+      const part = this.#partBytes.subarray(this.#partAt, this.#partAt + this.#partLength);
+      target.set(part, offset + at - start);
+      at += this.#partLength;
+    }
+  }
+
+  /** Copies `bytes[from, to)` to the value from byte `start` on. Only where no reader is. */
+  writeRange(root: number, start: number, bytes: Uint8Array, from: number, to: number): void {
+    const end = start + to - from;
+    for (let at = start; at < end;) {
+      this.#seek(root, at, end);
+      const first = from + at - start;
+      this.#partBytes.set(bytes.subarray(first, first + this.#partLength), this.#partAt);
+      at += this.#partLength;
+    }
+  }
+
+  /** Copies the first `byteCount` bytes of one value to another. */
+  copyValue(from: number, to: number, byteCount: number): void {
+    for (let at = 0; at < byteCount;) {
+      this.#seek(to, at, byteCount);
+      const length = this.#partLength;
+      this.copyRange(from, at, at + length, this.#partBytes, this.#partAt);
+      at += length;
+    }
+  }
+
+  /** Makes `value[start, end)` zeros. Only where no reader is. */
+  zeroRange(root: number, start: number, end: number): void {
+    for (let at = start; at < end;) {
+      this.#seek(root, at, end);
+      this.#partBytes.fill(0, this.#partAt, this.#partAt + this.#partLength);
+      at += this.#partLength;
+    }
+  }
+
+  /** Finds the bytes of a value from `at` to `end` that lie in one extent. */
+  #seek(root: number, at: number, end: number): void {
     const arena = this.#arena;
     const valueBytes = arena.read(root, ExtentsRoot.VALUE_BYTES);
     const pageCount = extentPageCount(valueBytes);
     const inPages = pageCount * PAGE_BYTES;
-    for (let at = start; at < end;) {
-      const isPage = at < inPages;
-      const size = isPage ? PAGE_BYTES : CHUNK_VALUE_BYTES;
-      const inPart = isPage ? at : at - inPages;
-      const index = Math.floor(inPart / size);
-      const within = inPart - index * size;
-      const i = isPage ? index : pageCount + index;
-      const extent = arena.read(root, LIST_WORD + i);
-      const from = this.#dataAt(extent, i, valueBytes) + within;
-      const byteCount = Math.min(end - at, size - within);
-      target.set(arena.bytesOf(extent).subarray(from, from + byteCount), offset + at - start);
-      at += byteCount;
-    }
+    const isPage = at < inPages;
+    const size = isPage ? PAGE_BYTES : CHUNK_VALUE_BYTES;
+    const inPart = isPage ? at : at - inPages;
+    const index = Math.floor(inPart / size);
+    const within = inPart - index * size;
+    const i = isPage ? index : pageCount + index;
+    const extent = arena.read(root, LIST_WORD + i);
+    this.#partBytes = arena.bytesOf(extent);
+    this.#partAt = this.#dataAt(extent, i, valueBytes) + within;
+    this.#partLength = Math.min(end - at, size - within);
   }
 
   /**
@@ -307,8 +456,28 @@ export class Extents {
     return this.#pages.kindOf(Math.floor(extent / PAGE_UNITS)) === PageKind.EXTENT;
   }
 
-  #room(index: number, valueBytes: number): number {
-    return index < extentPageCount(valueBytes) ? PAGE_BYTES : CHUNK_VALUE_BYTES;
+  #growthOf(root: number, valueBytes: number): Growth {
+    const before = this.#arena.read(root, ExtentsRoot.VALUE_BYTES);
+    const pagesBefore = extentPageCount(before);
+    const pages = extentPageCount(valueBytes);
+    // A tail that becomes part of a page leaves no chunk behind.
+    const tailBefore = pages === pagesBefore ? before % PAGE_BYTES : 0;
+    return {
+      pagesBefore,
+      pages,
+      tailBefore,
+      tail: valueBytes % PAGE_BYTES,
+      firstChunkAt: Math.floor(tailBefore / CHUNK_VALUE_BYTES) * CHUNK_VALUE_BYTES,
+      movesRoot: extentsRootBytes(valueBytes) > this.#blocks.blockBytes(root),
+    };
+  }
+
+  /** Whether the chunk with byte `at` of the tail exists and has room for what it will hold. */
+  #chunkStays(root: number, growth: Growth, at: number): boolean {
+    if (at >= growth.tailBefore) return false;
+    const i = growth.pages + at / CHUNK_VALUE_BYTES;
+    const chunk = this.#arena.read(root, LIST_WORD + i);
+    return this.#blocks.blockBytes(chunk) >= chunkBytes(growth.tail, at);
   }
 
   #dataAt(extent: number, index: number, valueBytes: number): number {

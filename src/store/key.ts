@@ -32,6 +32,15 @@ export class Key {
     this.end = end;
     return this;
   }
+
+  /** Becomes a copy of `other`; the bytes are shared. */
+  copyFrom(other: Key): this {
+    this.hash = other.hash;
+    this.hashHigh = other.hashHigh;
+    this.shard = other.shard;
+    this.tag = other.tag;
+    return this.set(other.bytes, other.start, other.end);
+  }
 }
 
 const EMPTY = new Uint8Array(0);

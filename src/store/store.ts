@@ -25,6 +25,7 @@ import { ExpirySweeper } from "./expiry_sweeper.ts";
 import { ExpiryWheel } from "./expiry_wheel.ts";
 import { ExpiryWriter } from "./expiry_writer.ts";
 import { Extents } from "./extents.ts";
+import { StringEditor } from "./string_editor.ts";
 import { hashKey } from "./hash.ts";
 import { assertStoreInvariants } from "./invariants.ts";
 import type { Key } from "./key.ts";
@@ -100,6 +101,8 @@ export class Store {
   readonly locks: ShardLocks;
   /** Memory kept aside for balances of accepted events. */
   readonly credits: BalanceReserve;
+  /** Changes strings in place, and several of them at once. */
+  readonly strings: StringEditor;
   /** Number of shards. */
   readonly shardCount: number;
   /** Largest value in bytes. */
@@ -182,6 +185,13 @@ export class Store {
       locks: this.locks,
       pages: this.#pages,
       writer,
+    });
+    this.strings = new StringEditor({
+      arena: this.#arena,
+      extents: this.#extents,
+      reader: this.#reader,
+      writer,
+      maxValueBytes: this.maxValueBytes,
     });
   }
 
@@ -314,10 +324,28 @@ export class Store {
    *
    * Thread: one whose end stops the server, as for {@link Store.attach}'s `canDieAlone` false.
    *
+   * @param start first byte that will be read
+   * @param end behind the last one
    * @returns the lease; whoever takes it must release it
    */
-  lease(entry: number): ValueLease {
-    return this.#leases.take(entry);
+  lease(entry: number, start = 0, end: number = this.stringLength(entry)): ValueLease {
+    return this.#leases.take(entry, start, end);
+  }
+
+  /** Whether {@link Store.lease} can be used for a string. Others are at most 8 KiB long. */
+  isLeasable(entry: number): boolean {
+    return this.#reader.isLarge(entry);
+  }
+
+  /** Copies `string[start, end)`, as a client sees it, to `target[offset…]`. */
+  copyStringRange(
+    entry: number,
+    start: number,
+    end: number,
+    target: Uint8Array,
+    offset: number,
+  ): void {
+    this.#reader.copyStringRange(entry, start, end, target, offset);
   }
 
   /** See {@link EntryReader.mayChangeInPlace}: what commands that change a value in place ask. */

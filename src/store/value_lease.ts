@@ -13,7 +13,7 @@
 import { assert } from "../base/assert.ts";
 import type { Arena } from "./arena.ts";
 import { type ControlRegion, Header } from "./control.ts";
-import { Encoding, Entry } from "./entry.ts";
+import { Encoding } from "./entry.ts";
 import type { EntryReader } from "./entry_reader.ts";
 import { type Extents, LEASE_COUNT_MASK, ORPHAN } from "./extents.ts";
 import { LockPoisonedError, type ShardLocks } from "./locks.ts";
@@ -37,23 +37,26 @@ interface Lessor {
  * Thread: the one that took it.
  */
 export class ValueLease {
-  /** Length of the value in bytes. */
+  /** Length in bytes of what is leased: the value, or the part that was asked for. */
   readonly byteCount: number;
   readonly #lessor: Lessor;
   readonly #root: number;
-  #position = 0;
+  readonly #end: number;
+  #position: number;
   #isOver = false;
 
   /** Made by {@link ValueLeases.take}. */
-  constructor(lessor: Lessor, root: number, byteCount: number) {
+  constructor(lessor: Lessor, root: number, start: number, end: number) {
     this.#lessor = lessor;
     this.#root = root;
-    this.byteCount = byteCount;
+    this.#position = start;
+    this.#end = end;
+    this.byteCount = end - start;
   }
 
   /** Bytes that {@link ValueLease.copyNext} has not copied yet. */
   get remaining(): number {
-    return this.byteCount - this.#position;
+    return this.#end - this.#position;
   }
 
   /**
@@ -120,16 +123,19 @@ export class ValueLeases {
     this.extents = parts.extents;
   }
 
-  /** Leases the value of an entry in extents. Needs the shard's lock, shared is enough. */
-  take(entry: number): ValueLease {
-    const { arena, control, extents, reader, canDieAlone } = this.#parts;
+  /**
+   * Leases the value of an entry in extents, to read its bytes from `start` to `end`. Needs the
+   * shard's lock, shared is enough.
+   */
+  take(entry: number, start: number, end: number): ValueLease {
+    const { control, extents, reader, canDieAlone } = this.#parts;
     assert(!canDieAlone, "a thread that takes leases ends with the server only");
     assert(reader.encoding(entry) === Encoding.EXTENTS, "a leased value is a large one");
     const root = extents.rootOf(entry);
     // First the sum, last the sum: where it is 0, so is every count (see leaseCount).
     Atomics.add(control.words, Header.LEASES, 1);
     extents.countLease(root, 1);
-    return new ValueLease(this, root, arena.read(entry, Entry.VALUE_BYTES));
+    return new ValueLease(this, root, start, end);
   }
 
   /** See {@link ValueLease.release}. */

@@ -9,22 +9,12 @@ import { WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { HandlerStatus } from "../row.ts";
+import { Expiry, expiryOf, expiryOption, refuseExpiry } from "./expiry_options.ts";
 import { replyString } from "./string_reply.ts";
 import { refuseWrite } from "./write_failure.ts";
 
-/** Bits of what the options ask for. */
-const Option = {
-  NX: 1,
-  XX: 2,
-  GET: 4,
-  EXPIRY: 8,
-  IN_SECONDS: 16,
-  ABSOLUTE: 32,
-  KEEP_TTL: 64,
-} as const;
-
-/** An entry keeps its expiry in 48 bits. Unit: ms since the epoch. */
-const MAX_EXPIRE_AT_MS = 2 ** 48 - 1;
+/** Bits of what the options ask for, besides {@link Expiry}. */
+const Option = { NX: 64, XX: 128, GET: 256 } as const;
 
 /**
  * Runs `SET key value [option …]`. The key's lock is held exclusively.
@@ -53,15 +43,16 @@ function setWithOptions(call: CommandCall): HandlerStatus {
   const options = readOptions(call, time);
   if (options < 0) return HandlerStatus.DONE;
   let expireAtMs = 0;
-  if ((options & Option.EXPIRY) !== 0) {
+  if ((options & Expiry.NOT_AN_INTEGER) !== 0) {
+    sink.error(ReplyCode.NOT_AN_INTEGER);
+    return HandlerStatus.DONE;
+  }
+  if ((options & Expiry.GIVEN) !== 0) {
     expireAtMs = expiryOf(options, time, store.nowMs);
-    if (expireAtMs < 0) {
-      sink.error(ReplyCode.BAD_ARGUMENT, "invalid expire time in 'set' command");
-      return HandlerStatus.DONE;
-    }
+    if (expireAtMs < 0) return refuseExpiry(call);
   }
   const entry = store.lookup(call.database, key);
-  if ((options & Option.KEEP_TTL) !== 0 && entry !== 0) expireAtMs = store.expireAtMs(entry);
+  if ((options & Expiry.KEEP) !== 0 && entry !== 0) expireAtMs = store.expireAtMs(entry);
   const before = sink.mark();
   // The old value is gone once the new one is set, so it is copied or leased first.
   if ((options & Option.GET) !== 0 && !replyString(call, entry)) return HandlerStatus.DONE;
@@ -90,53 +81,26 @@ function setWithOptions(call: CommandCall): HandlerStatus {
  * Reads the options behind the value.
  *
  * @param time receives the number of the expiry option
- * @returns bits of {@link Option}, or -1 when an error was replied
+ * @returns bits of {@link Option} and {@link Expiry}, or -1 when an error was replied
  */
 function readOptions(call: CommandCall, time: Int64): number {
   const { args, sink } = call;
   let options = 0;
   for (let i = 3; i < args.count; i++) {
-    const expiry = expiryOption(call, i);
+    const expiry = expiryOption(args, i);
     if (args.is(i, "NX") && (options & Option.XX) === 0) options |= Option.NX;
     else if (args.is(i, "XX") && (options & Option.NX) === 0) options |= Option.XX;
     else if (args.is(i, "GET")) options |= Option.GET;
-    else if (args.is(i, "KEEPTTL") && (options & Option.EXPIRY) === 0) options |= Option.KEEP_TTL;
+    else if (args.is(i, "KEEPTTL") && (options & Expiry.GIVEN) === 0) options |= Expiry.KEEP;
     else if (
-      expiry !== 0 && (options & (Option.EXPIRY | Option.KEEP_TTL)) === 0 && i + 1 < args.count
+      expiry !== 0 && (options & (Expiry.GIVEN | Expiry.KEEP)) === 0 && i + 1 < args.count
     ) {
       options |= expiry;
-      if (!args.int64(++i, time)) {
-        sink.error(ReplyCode.NOT_AN_INTEGER);
-        return -1;
-      }
+      if (!args.int64(++i, time)) options |= Expiry.NOT_AN_INTEGER;
     } else {
       sink.error(ReplyCode.SYNTAX);
       return -1;
     }
   }
   return options;
-}
-
-/** Bits of the expiry option that argument `index` names, or 0. */
-function expiryOption(call: CommandCall, index: number): number {
-  const { args } = call;
-  if (args.is(index, "PX")) return Option.EXPIRY;
-  if (args.is(index, "EX")) return Option.EXPIRY | Option.IN_SECONDS;
-  if (args.is(index, "PXAT")) return Option.EXPIRY | Option.ABSOLUTE;
-  if (args.is(index, "EXAT")) return Option.EXPIRY | Option.IN_SECONDS | Option.ABSOLUTE;
-  return 0;
-}
-
-/**
- * When the key expires.
- *
- * @returns ms since the epoch, or -1 when the time is not positive or too far away
- */
-function expiryOf(options: number, time: Int64, nowMs: number): number {
-  // Beyond 2^48 every value is refused, so a double that rounds there does no harm.
-  let expireAtMs = time.toNumber();
-  if (expireAtMs <= 0) return -1;
-  if ((options & Option.IN_SECONDS) !== 0) expireAtMs *= 1000;
-  if ((options & Option.ABSOLUTE) === 0) expireAtMs += nowMs;
-  return expireAtMs > MAX_EXPIRE_AT_MS ? -1 : expireAtMs;
 }

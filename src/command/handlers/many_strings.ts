@@ -1,0 +1,120 @@
+/**
+ * Commands on the strings of several keys at once.
+ *
+ * @module
+ */
+
+import { EntryType, WriteStatus } from "../../store/store.ts";
+import type { SetPlan } from "../../store/set_plan.ts";
+import type { CommandCall } from "../call.ts";
+import { CommandRow, HandlerStatus } from "../row.ts";
+import { refuseArity } from "../refusals.ts";
+import { replyString } from "./string_reply.ts";
+import { refuseWrite } from "./write_failure.ts";
+
+function handleMGet(call: CommandCall): HandlerStatus {
+  const { args, sink, store } = call;
+  sink.arrayStart(args.count - 1);
+  for (let i = 1; i < args.count; i++) {
+    const entry = store.lookup(call.database, call.keyAt(i));
+    // Another type counts as no string.
+    replyString(call, entry !== 0 && store.entryType(entry) !== EntryType.STRING ? 0 : entry);
+  }
+  return HandlerStatus.DONE;
+}
+
+function handleMSet(call: CommandCall): HandlerStatus {
+  if (call.args.count % 2 === 0) return refusePairs(call);
+  const status = setAll(call);
+  if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  call.sink.ok();
+  return HandlerStatus.DONE;
+}
+
+function handleMSetNx(call: CommandCall): HandlerStatus {
+  const { args, sink, store } = call;
+  if (args.count % 2 === 0) return refusePairs(call);
+  for (let i = 1; i < args.count; i += 2) {
+    if (store.lookup(call.database, call.keyAt(i)) === 0) continue;
+    sink.integer(0);
+    return HandlerStatus.DONE;
+  }
+  const status = setAll(call);
+  if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  sink.integer(1);
+  return HandlerStatus.DONE;
+}
+
+function refusePairs(call: CommandCall): HandlerStatus {
+  refuseArity(call.row, call.sink);
+  return HandlerStatus.DONE;
+}
+
+/** Sets every key or, if that cannot be, none. */
+function setAll(call: CommandCall): WriteStatus {
+  const { args, database, store } = call;
+  if (args.count === 3) {
+    const key = call.keyAt(1);
+    return store.setString(database, key, args.bytes, args.starts[2]!, args.ends[2]!, 0);
+  }
+  const plans: SetPlan[] = [];
+  for (let i = 1; i < args.count; i += 2) {
+    const start = args.starts[i + 1]!;
+    const end = args.ends[i + 1]!;
+    const status = store.strings.planSet(database, call.keyAt(i), args.bytes, start, end, plans);
+    if (status === WriteStatus.OK) continue;
+    store.strings.cancelAll(plans);
+    return status;
+  }
+  store.strings.commitAll(plans);
+  return WriteStatus.OK;
+}
+
+/** The rows of MGET MSET MSETNX. Thread: any; a thread makes its own at start. */
+export function manyStringRows(): CommandRow[] {
+  const set = {
+    group: "string",
+    since: "1.0.1",
+    arity: -3,
+    syntax: "key value [key value ...]",
+    flags: ["write", "denyoom"],
+    access: "write",
+    firstKey: 1,
+    lastKey: -1,
+    keyStep: 2,
+    cost: "per-key",
+    complexity: "O(N) with N keys",
+  } as const;
+  return [
+    new CommandRow({
+      name: "mget",
+      arity: -2,
+      syntax: "key [key ...]",
+      summary: "Returns the string values of keys, as of one moment.",
+      group: "string",
+      since: "1.0.0",
+      flags: ["readonly", "fast"],
+      access: "read",
+      firstKey: 1,
+      lastKey: -1,
+      cost: "per-key",
+      complexity: "O(N) with N keys",
+      reply: "array",
+      handler: handleMGet,
+    }),
+    new CommandRow({
+      ...set,
+      name: "mset",
+      summary: "Sets the string values of keys, all at once.",
+      reply: "ok",
+      handler: handleMSet,
+    }),
+    new CommandRow({
+      ...set,
+      name: "msetnx",
+      summary: "Sets the string values of keys, all at once, unless one of them exists.",
+      reply: "integer",
+      handler: handleMSetNx,
+    }),
+  ];
+}
