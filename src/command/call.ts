@@ -92,6 +92,7 @@ export class CommandCall {
   detach(): CommandCall {
     const own = new CommandCall(this.services, this.#turns);
     own.begin(this.row, this.args, this.sink, this.client);
+    own.inTransaction = this.inTransaction;
     return own;
   }
 

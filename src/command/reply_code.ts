@@ -63,6 +63,8 @@ export const ReplyCode = {
   EXEC_ABORTED: 24,
   /** The client waited for something and another client ended that. */
   UNBLOCKED: 25,
+  /** The value begins as one of its kind does and goes on as none. */
+  DAMAGED_OBJECT: 26,
 } as const;
 
 /** One of the values of {@link ReplyCode}. */

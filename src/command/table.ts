@@ -17,8 +17,10 @@ import { scanRow } from "./handlers/scan.ts";
 import { serverRows } from "./handlers/server.ts";
 import { stringRows } from "./handlers/strings.ts";
 import { bitFieldRows } from "./handlers/bitfield.ts";
+import { bitOpRow } from "./handlers/bitop.ts";
 import { bitRows } from "./handlers/bits.ts";
 import { floatCounterRow } from "./handlers/float_counter.ts";
+import { hyperLogLogRows } from "./handlers/hyperloglog.ts";
 import { lcsRow } from "./handlers/lcs.ts";
 import { manyStringRows } from "./handlers/many_strings.ts";
 import { stringRangeRows } from "./handlers/string_ranges.ts";
@@ -45,6 +47,8 @@ export function makeCommandTable(): CommandTable {
     lcsRow(),
     ...bitRows(),
     ...bitFieldRows(),
+    bitOpRow(),
+    ...hyperLogLogRows(),
     ...keyRows(),
     ...expiryRows(),
     ...eventRows(),

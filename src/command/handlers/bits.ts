@@ -109,9 +109,6 @@ function readBitRange(
     call.sink.error(ReplyCode.NOT_AN_INTEGER);
     return undefined;
   }
-  if (operand.hi < 0 && result.hi < 0 && operand.toNumber() > result.toNumber()) {
-    return { start: 0, end: 0 };
-  }
   const start = fromEitherEnd(operand, unitCount);
   const end = Math.min(fromEitherEnd(result, unitCount) + 1, unitCount);
   return { start: start * unit, end: end * unit };
@@ -195,19 +192,22 @@ function read(call: CommandCall, entry: number, range: BitRange, reader: PieceRe
 
 function handleBitCount(call: CommandCall): HandlerStatus {
   const { args, sink, store } = call;
-  if (args.count === 3 || args.count > 5) {
-    sink.error(ReplyCode.SYNTAX);
-    return HandlerStatus.DONE;
-  }
   const entry = findString(call, 1);
   if (entry === NOT_A_STRING) return HandlerStatus.DONE;
   if (entry === 0) {
     sink.integer(0);
     return HandlerStatus.DONE;
   }
+  if (args.count === 3 || args.count > 5) {
+    sink.error(ReplyCode.SYNTAX);
+    return HandlerStatus.DONE;
+  }
   const range = readBitRange(call, 2, store.stringLength(entry));
   if (range === undefined) return HandlerStatus.DONE;
-  if (range.start >= range.end) {
+  // BITPOS brings both into the string first; BITCOUNT does not, and neither GETRANGE.
+  const { operand, result } = call;
+  const isBackwards = operand.hi < 0 && result.hi < 0 && operand.toNumber() > result.toNumber();
+  if (isBackwards || range.start >= range.end) {
     sink.integer(0);
     return HandlerStatus.DONE;
   }

@@ -54,6 +54,7 @@ export const ERROR_TEXTS: readonly ErrorText[] = makeTexts({
     text: "Transaction discarded because of previous errors.",
   },
   UNBLOCKED: { prefix: "UNBLOCKED", text: "client unblocked via CLIENT UNBLOCK" },
+  DAMAGED_OBJECT: { prefix: "INVALIDOBJ", text: "Corrupted HLL object detected" },
   THROTTLED: { prefix: "THROTTLED", text: "too many commands" },
 });
 
