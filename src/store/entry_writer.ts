@@ -567,7 +567,7 @@ export class EntryWriter {
 
   /** Gives an entry that was changed where it is its number. */
   stampChange(entry: number, key: Key): void {
-    this.#stampSeq(entry, key);
+    this.stampSeq(key.shard, entry);
   }
 
   /** Tells that a change is complete. */

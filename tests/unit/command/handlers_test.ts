@@ -152,7 +152,10 @@ const conversations: [string, [string, string | RegExp][]][] = [
     ["COMMAND DOCS get nope", /^\*2\r\n\$3\r\nget\r\n\*8\r\n\$7\r\nsummary\r\n/],
     ["COMMAND DOCS config", /subcommands\r\n\*10\r\n\$10\r\nconfig\|get\r\n/],
     ["COMMAND LIST", new RegExp(`^\\*${COMMAND_COUNT}\r\n`)],
-    ["COMMAND LIST FILTERBY PATTERN *incr*", "*2\r\n$4\r\nincr\r\n$6\r\nincrby\r\n"],
+    [
+      "COMMAND LIST FILTERBY PATTERN incr*",
+      "*3\r\n$4\r\nincr\r\n$6\r\nincrby\r\n$11\r\nincrbyfloat\r\n",
+    ],
     ["COMMAND LIST FILTERBY ACLCAT keyspace", /^\*\d+\r\n\$3\r\ndel\r\n\$6\r\nexists\r\n/],
     ["COMMAND LIST FILTERBY MODULE x", "*0\r\n"],
     [
