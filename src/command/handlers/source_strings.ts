@@ -24,7 +24,7 @@ const NOTHING = new Uint8Array(0);
  * Thread: one I/O thread. Whoever captures them releases them.
  */
 export class SourceStrings {
-  /** Length in bytes of the longest one. */
+  /** Length in bytes of the longest one; 0 once they are released. */
   longest = 0;
   readonly #store: Store;
   readonly #sources: Source[] = [];
@@ -97,6 +97,7 @@ export class SourceStrings {
   release(): void {
     for (const { lease } of this.#sources) lease?.release();
     this.#sources.length = 0;
+    this.longest = 0;
   }
 
   #take(entry: number): Source {
