@@ -34,6 +34,10 @@ export class Arena {
   readonly words: Int32Array<SharedArrayBuffer>[];
   /** Segments as bytes. */
   readonly bytes: Uint8Array<SharedArrayBuffer>[];
+  /** Segments for numbers at any byte. */
+  readonly views: DataView<SharedArrayBuffer>[];
+  /** Segments as doubles. */
+  readonly doubles: Float64Array<SharedArrayBuffer>[];
   /** log2 of the units in a segment. */
   readonly shift: number;
   readonly #mask: number;
@@ -44,6 +48,8 @@ export class Arena {
     this.#mask = 2 ** shift - 1;
     this.words = segments.map((segment) => new Int32Array(segment));
     this.bytes = segments.map((segment) => new Uint8Array(segment));
+    this.views = segments.map((segment) => new DataView(segment));
+    this.doubles = segments.map((segment) => new Float64Array(segment));
   }
 
   /**
@@ -80,6 +86,16 @@ export class Arena {
   /** The bytes of the segment that holds `address`. */
   bytesOf(address: number): Uint8Array<SharedArrayBuffer> {
     return this.bytes[address >>> this.shift]!;
+  }
+
+  /** The segment that holds `address`, for numbers at any byte. */
+  viewOf(address: number): DataView<SharedArrayBuffer> {
+    return this.views[address >>> this.shift]!;
+  }
+
+  /** The doubles of the segment that holds `address`. */
+  doublesOf(address: number): Float64Array<SharedArrayBuffer> {
+    return this.doubles[address >>> this.shift]!;
   }
 
   /** Index of the object's first word in {@link Arena.wordsOf}. */

@@ -219,7 +219,27 @@ export class BlockAllocator {
     return 0;
   }
 
+  /**
+   * Promises the write under way `pageCount` pages: as many allocations that lease one cannot fail
+   * until {@link BlockAllocator.endPromise}.
+   */
+  promise(pageCount: number): boolean {
+    if (pageCount > 0 && this.#injectedFailure()) return false;
+    return this.#pages.promise(pageCount);
+  }
+
+  /** Gives back what is left of the promise. */
+  endPromise(): void {
+    this.#pages.endPromise();
+  }
+
+  /** Whether a block of this size can be had without leasing a page. */
+  hasListed(shard: number, kind: PageKind, byteCount: number): boolean {
+    return this.#control.words[this.listAt(shard, kind, sizeClassOf(byteCount))] !== 0;
+  }
+
   #injectedFailure(): boolean {
+    if (this.#pages.isPromising) return false;
     return this.failAfterRequests >= 0 && this.failAfterRequests-- === 0;
   }
 }

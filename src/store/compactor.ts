@@ -15,6 +15,10 @@
 import { assert } from "../base/assert.ts";
 import type { Arena } from "./arena.ts";
 import type { BlockAllocator } from "./block_allocator.ts";
+import type { CollectionMemory } from "./collection/collection_memory.ts";
+import { rootWord } from "./collection/entries.ts";
+import { CollectionRoot, isLeasedNode } from "./collection/node.ts";
+import { relocateCollectionBlock } from "./collection/relocation.ts";
 import { type ControlRegion, Header, Shard } from "./control.ts";
 import { Encoding, Entry } from "./entry.ts";
 import type { ExpiryWheel } from "./expiry_wheel.ts";
@@ -25,11 +29,14 @@ import type { Table } from "./table.ts";
 
 /** Pages of a list that are looked at to find a sparse one. */
 const CANDIDATES = 32;
+/** Garbage that is collected instead of moving anything, at a time: well below a millisecond. */
+const GARBAGE_STEPS = 256;
 
 /** Moves blocks. Thread: one instance per thread, under the shard's exclusive lock. */
 export class Compactor {
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
+  readonly #collections: CollectionMemory;
   readonly #control: ControlRegion;
   readonly #extents: Extents;
   readonly #pages: PageAllocator;
@@ -41,6 +48,7 @@ export class Compactor {
   constructor(
     arena: Arena,
     blocks: BlockAllocator,
+    collections: CollectionMemory,
     control: ControlRegion,
     extents: Extents,
     pages: PageAllocator,
@@ -49,6 +57,7 @@ export class Compactor {
   ) {
     this.#arena = arena;
     this.#blocks = blocks;
+    this.#collections = collections;
     this.#control = control;
     this.#extents = extents;
     this.#pages = pages;
@@ -62,9 +71,13 @@ export class Compactor {
    * @returns whether a page was freed
    */
   compactShard(shard: number): boolean {
+    // What is garbage points at what may be gone already: it must not move, so it goes first.
+    this.#collections.settleWaiting(shard);
+    if (this.#collections.collect(shard, GARBAGE_STEPS) > 0) return true;
     for (let sizeClass = CLASS_COUNT - 1; sizeClass >= 0; sizeClass--) {
       if (this.#compactList(shard, PageKind.ENTRY, sizeClass)) return true;
       if (this.#compactList(shard, PageKind.CHUNK, sizeClass)) return true;
+      if (this.#compactList(shard, PageKind.COLLECTION, sizeClass)) return true;
     }
     return false;
   }
@@ -108,7 +121,8 @@ export class Compactor {
       const to = this.#blocks.allocateListed(shard, kind, sizeClass);
       this.#arena.copyBlock(from, to, byteCount);
       if (kind === PageKind.ENTRY) this.#relocateEntry(shard, from, to);
-      else this.#extents.relocate(to);
+      else if (kind === PageKind.CHUNK) this.#extents.relocate(from, to);
+      else relocateCollectionBlock(this.#arena, from, to);
     }
     this.#blocks.releaseEvacuated(page);
   }
@@ -127,26 +141,32 @@ export class Compactor {
 
   /** Whether a page holds a part of a leased value. */
   #isPinned(page: number, shard: number, kind: PageKind, sizeClass: number): boolean {
-    if (kind !== PageKind.CHUNK) return false;
+    if (kind === PageKind.ENTRY) return false;
     const words = this.#control.words;
     // Nobody can take a lease in this shard meanwhile. An orphan may be without one and not freed
     // yet, so the list counts as well.
     if (
       Atomics.load(words, Header.LEASES) === 0 &&
-      words[this.#control.shardAt(shard) + Shard.ORPHAN_HEAD] === 0
+      words[this.#control.shardAt(shard) + Shard.ORPHAN_HEAD] === 0 &&
+      this.#collections.waitingHead(shard) === 0
     ) return false;
     const byteCount = CLASS_BYTES[sizeClass]!;
     const cut = this.#findFree(page, byteCount);
     for (let index = 0; index < cut; index++) {
       if (this.#isFree[index] === 1) continue;
       const block = page * PAGE_UNITS + index * (byteCount >>> 3);
-      if (!this.#extents.isPinned(block)) continue;
+      if (!this.#isBlockPinned(kind, block)) continue;
       // First the word, then another look: the lease that ends in between is either seen as ended
       // here, or finds the word set (ValueLeases.end).
       Atomics.store(words, Header.PINNED_PAGE_SEEN, 1);
-      if (this.#extents.isPinned(block)) return true;
+      if (this.#isBlockPinned(kind, block)) return true;
     }
     return false;
+  }
+
+  #isBlockPinned(kind: PageKind, block: number): boolean {
+    if (kind === PageKind.CHUNK) return this.#extents.isPinned(block);
+    return isLeasedNode(this.#arena, block);
   }
 
   #relocateEntry(shard: number, from: number, to: number): void {
@@ -155,6 +175,11 @@ export class Compactor {
     const moved = this.#table.relocate(rootAt, this.#arena.read(to, Entry.HASH), from, to);
     assert(moved, "every entry block is in the index");
     this.#wheel.relocate(shard, to);
-    if (((head >>> 8) & 0xff) === Encoding.EXTENTS) this.#extents.adopt(to);
+    const encoding = (head >>> 8) & 0xff;
+    if (encoding === Encoding.EXTENTS) this.#extents.adopt(to);
+    else if (encoding === Encoding.TREE) {
+      const root = this.#arena.read(to, rootWord(head >>> 16));
+      this.#arena.write(root, CollectionRoot.OWNER, to);
+    }
   }
 }

@@ -6,7 +6,7 @@
  *   0         line 0: what the store is. magic, shard count, lock kind, page count, thread count,
  *             hash seed (2 words), largest value, segment shift, eviction policy
  *   64        line 1: page allocator. free stack head (int64: tag << 32 | page), pages free,
- *             pages never used yet; word 30: fewest pages that were ever free
+ *             pages never used yet, free pages not promised; word 30: fewest pages ever free
  *   128       line 2: balance reserve. free stack head (int64: tag << 32 | block), spare blocks
  *   192       line 3: fault record. signal, shard, thread, operation;
  *             leases: how many there are, whether compaction met a leased page, how many such pages
@@ -17,7 +17,7 @@
  *   64        lock counters (see locks.ts)
  *   128       state: seq lo, seq hi, pages leased, frees, block bytes (float64), phase of the
  *             mutation under way, 2 blocks reserved by its plan, first orphan (extents.ts), bytes
- *             that orphans take (float64)
+ *             that orphans take (float64); words 60, 61: first waiting collection, first garbage
  *   256       heads of the lists of pages with free blocks, one word per (kind, size class)
  *   1280      expiry index (see expiry_wheel.ts): 162 list heads, 5 words of occupied slots, entries,
  *             tick (float64); keys expired and keys evicted so far (float64 each)
@@ -70,6 +70,8 @@ export const Header = {
   PAGES_FREE: 18,
   PAGES_FRESH: 19,
   PAGES_FREE_LEAST: 30,
+  /** Free pages that no write has been promised. */
+  PAGES_UNPROMISED: 20,
   /** int64 index 16 = byte 128. */
   RESERVE_STACK_LONG: 16,
   RESERVE_SPARE: 34,
@@ -103,6 +105,10 @@ export const Shard = {
   ORPHAN_HEAD: 41,
   /** float64 index, from the block's first double. */
   ORPHAN_BYTES_DOUBLE: 21,
+  /** Root of the first leased collection that has something to free later (leases.ts). */
+  WAITING_HEAD: 60,
+  /** First of what is freed in slices (garbage.ts). */
+  GARBAGE_HEAD: 61,
   LISTS: 64,
   /** See expiry_wheel.ts. */
   WHEEL: 320,
@@ -196,6 +202,7 @@ export class ControlRegion {
     words[Header.PAGES_FREE] = options.pageCount - 1;
     words[Header.PAGES_FRESH] = 1;
     words[Header.PAGES_FREE_LEAST] = options.pageCount - 1;
+    words[Header.PAGES_UNPROMISED] = options.pageCount - 1;
     return new ControlRegion(buffer);
   }
 

@@ -14,6 +14,8 @@ import { addInt64, Int64 } from "../base/int64.ts";
 import type { Arena } from "./arena.ts";
 import type { BalanceReserve } from "./balance_reserve.ts";
 import type { BlockAllocator } from "./block_allocator.ts";
+import type { CollectionMemory } from "./collection/collection_memory.ts";
+import { rootWord } from "./collection/entries.ts";
 import { type ControlRegion, Header, Shard } from "./control.ts";
 import {
   Encoding,
@@ -48,6 +50,8 @@ export interface WriterParts {
   arena: Arena;
   /** Blocks and pages. */
   blocks: BlockAllocator;
+  /** Nodes of collections. */
+  collections: CollectionMemory;
   /** Locks, lists, roots. */
   control: ControlRegion;
   /** Large values. */
@@ -93,6 +97,7 @@ export class EntryWriter {
 
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
+  readonly #collections: CollectionMemory;
   readonly #control: ControlRegion;
   readonly #extents: Extents;
   readonly #reader: EntryReader;
@@ -130,6 +135,7 @@ export class EntryWriter {
     this.clock = clock;
     this.#arena = parts.arena;
     this.#blocks = parts.blocks;
+    this.#collections = parts.collections;
     this.#control = parts.control;
     this.#extents = parts.extents;
     this.#reader = parts.reader;
@@ -390,7 +396,7 @@ export class EntryWriter {
     this.#table.removeFound(rootAt, key.hash);
     this.freeEntry(key.shard, entry);
     if (!existed) this.countRemoved(key.shard, Shard.EXPIRED_DOUBLE);
-    const seq = this.#nextSeq(key.shard);
+    const seq = this.nextSeq(key.shard);
     this.hook?.removed(key.shard, database, key, seq);
     this.markPhase(key.shard, MutationPhase.DONE);
     return existed;
@@ -412,7 +418,7 @@ export class EntryWriter {
     this.#table.removeFound(rootAt, hash);
     this.freeEntry(shard, entry);
     this.countRemoved(shard, counterDouble);
-    const seq = this.#nextSeq(shard);
+    const seq = this.nextSeq(shard);
     if (key !== undefined) this.hook?.removed(shard, database, key, seq);
     this.markPhase(shard, MutationPhase.DONE);
   }
@@ -450,7 +456,7 @@ export class EntryWriter {
     // A block of the right size is written again in place: nothing to allocate, nothing to free.
     if (
       existing !== 0 && !isOneOfMany && encoding !== Encoding.EXTENTS &&
-      this.#reader.encoding(existing) !== Encoding.EXTENTS &&
+      this.#reader.encoding(existing) < Encoding.EXTENTS &&
       this.#blocks.blockBytes(existing) === blockBytesFor(byteCount)
     ) {
       this.#planBlock = existing;
@@ -553,13 +559,26 @@ export class EntryWriter {
   /** Gives back an entry's memory; nothing points at it any more but the expiry index. */
   freeEntry(shard: number, entry: number): void {
     this.#wheel.unlink(shard, entry);
-    if (this.#reader.encoding(entry) === Encoding.EXTENTS) this.#extents.release(entry);
+    const encoding = this.#reader.encoding(entry);
+    if (encoding === Encoding.EXTENTS) this.#extents.release(entry);
+    else if (encoding === Encoding.TREE) {
+      this.#collections.drop(this.#arena.read(entry, rootWord(this.#reader.flags(entry))));
+    }
     this.#blocks.free(entry);
   }
 
-  /** Gives an entry the number of its last mutation. */
+  /** Whether an entry has expired by the clock of the batch. */
+  isExpired(entry: number): boolean {
+    return this.#reader.isExpired(entry, this.clock.nowMs);
+  }
+
+  /** Draws the number of a mutation and gives it to an entry. */
   stampSeq(shard: number, entry: number): void {
-    const seq = this.#nextSeq(shard);
+    this.stamp(entry, this.nextSeq(shard));
+  }
+
+  /** Gives an entry the number of its last mutation. */
+  stamp(entry: number, seq: number): void {
     const keyBytes = this.#arena.read(entry, Entry.KEY_BYTES) & 0xffff;
     this.#arena.write(entry, Entry.KEY_BYTES, keyBytes | (Math.floor(seq / 2 ** 32) << 16));
     this.#arena.write(entry, Entry.SEQ_LO, seq >>> 0);
@@ -576,7 +595,8 @@ export class EntryWriter {
     this.markPhase(shard, MutationPhase.DONE);
   }
 
-  #nextSeq(shard: number): number {
+  /** Draws the number of a mutation, 48 bits. */
+  nextSeq(shard: number): number {
     const words = this.#control.words;
     const at = this.#control.shardAt(shard);
     const lo = (words[at + Shard.SEQ_LO]! + 1) >>> 0;

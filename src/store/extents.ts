@@ -3,7 +3,8 @@
  *
  * ```text
  * root, a block in a page of kind CHUNK
- *   word 0  owner: address of the entry; 0 = orphan
+ *   word 0  owner: address of the entry, or of the leaf of a collection (collection/node.ts) of
+ *           which it is a long element; 0 = orphan, or on a list of what is freed later
  *   word 1  0xffffffff: a root and not a chunk
  *   word 2  leases: bit 31 ORPHAN, below it how many readers use the value (atomic)
  *   word 3  value bytes
@@ -37,6 +38,7 @@
 
 import type { Arena } from "./arena.ts";
 import type { BlockAllocator } from "./block_allocator.ts";
+import { isLeasedNode, replaceLongPart } from "./collection/node.ts";
 import { type ControlRegion, Shard } from "./control.ts";
 import {
   CHUNK_HEADER_BYTES,
@@ -156,11 +158,27 @@ export class Extents {
    * @returns the root
    */
   install(entry: number): number {
+    const root = this.#makeRoot(entry, this.#arena.read(entry, Entry.VALUE_BYTES));
+    this.#arena.write(entry, this.#rootWord(entry), root);
+    return root;
+  }
+
+  /**
+   * Makes a value of `valueBytes` bytes of what was reserved for it.
+   *
+   * @param owner the entry, or the leaf of a collection, that will name the value
+   * @returns the root
+   */
+  make(owner: number, value: Uint8Array, start: number, valueBytes: number): number {
+    const root = this.#makeRoot(owner, valueBytes);
+    this.writeRange(root, 0, value, start, start + valueBytes);
+    return root;
+  }
+
+  #makeRoot(owner: number, valueBytes: number): number {
     const arena = this.#arena;
-    const valueBytes = arena.read(entry, Entry.VALUE_BYTES);
     const root = this.#reserved.pop()!;
-    arena.write(entry, this.#rootWord(entry), root);
-    arena.write(root, ExtentsRoot.OWNER, entry);
+    arena.write(root, ExtentsRoot.OWNER, owner);
     arena.write(root, ExtentsRoot.MARK, ROOT_MARK);
     arena.write(root, ExtentsRoot.LEASES, 0);
     arena.write(root, ExtentsRoot.VALUE_BYTES, valueBytes);
@@ -348,7 +366,11 @@ export class Extents {
 
   /** Frees the value of an entry that is going away, now or when its last reader is done. */
   release(entry: number): void {
-    const root = this.rootOf(entry);
+    this.releaseRoot(this.rootOf(entry));
+  }
+
+  /** As {@link Extents.release}, of a value that may belong to a collection. */
+  releaseRoot(root: number): void {
     const words = this.#arena.wordsOf(root);
     const at = this.#arena.wordAt(root) + ExtentsRoot.LEASES;
     const before = Atomics.or(words, at, ORPHAN);
@@ -376,10 +398,13 @@ export class Extents {
 
   /** Bytes of the arena that a value takes: its pages, chunks and root, slack included. */
   footprintBytes(root: number): number {
-    let byteCount = this.#blocks.blockBytes(root);
-    this.forEach(root, (extent) => {
-      byteCount += this.#isPage(extent) ? PAGE_BYTES : this.#blocks.blockBytes(extent);
-    });
+    const valueBytes = this.#arena.read(root, ExtentsRoot.VALUE_BYTES);
+    const pageCount = extentPageCount(valueBytes);
+    const count = extentCount(valueBytes);
+    let byteCount = this.#blocks.blockBytes(root) + pageCount * PAGE_BYTES;
+    for (let i = pageCount; i < count; i++) {
+      byteCount += this.#blocks.blockBytes(this.#arena.read(root, LIST_WORD + i));
+    }
     return byteCount;
   }
 
@@ -391,11 +416,15 @@ export class Extents {
   /** Whether the root or chunk at `block` must stay where it is, because its value is leased. */
   isPinned(block: number): boolean {
     const isRoot = this.#arena.read(block, ExtentsRoot.MARK) === ROOT_MARK;
-    return this.leasesOf(isRoot ? block : this.#arena.read(block, 0)) !== 0;
+    const root = isRoot ? block : this.#arena.read(block, 0);
+    if (this.leasesOf(root) !== 0) return true;
+    const owner = this.#arena.read(root, ExtentsRoot.OWNER);
+    if (owner === 0) return true;
+    return this.#isLeaf(owner) && isLeasedNode(this.#arena, owner);
   }
 
   /** Points whatever points at a moved root or chunk at its new address. */
-  relocate(to: number): void {
+  relocate(from: number, to: number): void {
     const arena = this.#arena;
     const owner = arena.read(to, 0);
     const index = arena.read(to, 1);
@@ -403,7 +432,8 @@ export class Extents {
       arena.write(owner, LIST_WORD + index, to);
       return;
     }
-    arena.write(owner, this.#rootWord(owner), to);
+    if (this.#isLeaf(owner)) replaceLongPart(arena, owner, from, to);
+    else arena.write(owner, this.#rootWord(owner), to);
     const valueBytes = arena.read(to, ExtentsRoot.VALUE_BYTES);
     this.forEach(to, (extent, i) => this.#setOwner(extent, i, valueBytes, to));
   }
@@ -450,6 +480,10 @@ export class Extents {
   #free(address: number): void {
     if (this.#isPage(address)) this.#blocks.freePage(address);
     else this.#blocks.free(address);
+  }
+
+  #isLeaf(owner: number): boolean {
+    return this.#pages.kindOf(Math.floor(owner / PAGE_UNITS)) === PageKind.COLLECTION;
   }
 
   #isPage(extent: number): boolean {

@@ -9,6 +9,7 @@
 
 import { assert } from "../base/assert.ts";
 import type { Arena } from "./arena.ts";
+import type { CollectionMemory } from "./collection/collection_memory.ts";
 import type { BalanceReserve } from "./balance_reserve.ts";
 import { BLOCKS_PER_CREDIT, RESERVE_BLOCK_BYTES } from "./balance_reserve.ts";
 import { type ControlRegion, DATABASE_COUNT, Header, Shard } from "./control.ts";
@@ -38,6 +39,8 @@ export interface StoreParts {
   table: Table;
   /** Large values. */
   extents: Extents;
+  /** Nodes of collections. */
+  memory: CollectionMemory;
   /** Memory kept for accepted events. */
   reserve: BalanceReserve;
   /** The expiry index. */

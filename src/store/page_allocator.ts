@@ -19,6 +19,12 @@
  * 32-bit tag against ABA, so there is no page lock at all: no thread can die with it, and no thread
  * waits. Taking and giving back are constant time.
  *
+ * **Promises.** A write that cannot tell beforehand which blocks it will need promises itself pages:
+ * it takes n off the count of unpromised free pages, and its next n leases cannot fail. Every other
+ * lease takes its page off the same count. Pages released meanwhile count for the promise.
+ *
+ *     pages on the stack or never used >= unpromised + all promises
+ *
  * @see R. K. Treiber, "Systems Programming: Coping with Parallelism", IBM RJ 5118, 1986
  * @module
  */
@@ -76,6 +82,8 @@ export class PageAllocator {
 
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #longs: BigInt64Array<SharedArrayBuffer>;
+  #promised = 0;
+  #isPromising = false;
 
   /**
    * Attaches to the descriptors and the stack.
@@ -105,6 +113,41 @@ export class PageAllocator {
     return Atomics.load(this.#words, Header.PAGES_FREE_LEAST);
   }
 
+  /** Whether a promise is under way on this thread. */
+  get isPromising(): boolean {
+    return this.#isPromising;
+  }
+
+  /**
+   * Promises this thread `count` pages more, until {@link PageAllocator.endPromise}.
+   *
+   * @returns false when there are too few; then nothing has changed
+   */
+  promise(count: number): boolean {
+    if (!this.#takeUnpromised(count)) return false;
+    this.#promised += count;
+    this.#isPromising = true;
+    return true;
+  }
+
+  /** Gives back what is left of the promise. */
+  endPromise(): void {
+    if (!this.#isPromising) return;
+    this.#isPromising = false;
+    if (this.#promised > 0) Atomics.add(this.#words, Header.PAGES_UNPROMISED, this.#promised);
+    this.#promised = 0;
+  }
+
+  #takeUnpromised(count: number): boolean {
+    const words = this.#words;
+    for (;;) {
+      const free = Atomics.load(words, Header.PAGES_UNPROMISED);
+      if (free < count) return false;
+      const left = free - count;
+      if (Atomics.compareExchange(words, Header.PAGES_UNPROMISED, free, left) === free) return true;
+    }
+  }
+
   /**
    * Leases a page. Its bytes are whatever they were; its descriptor is cleared but for kind, class
    * and shard.
@@ -112,8 +155,11 @@ export class PageAllocator {
    * @returns the page's number, or 0 when all are in use
    */
   lease(kind: PageKind, sizeClass: number, shard: number): number {
-    const page = this.#pop() || this.#fresh();
-    if (page === 0) return 0;
+    if (this.#promised > 0) this.#promised--;
+    else if (!this.#takeUnpromised(1)) return 0;
+    // The page exists; another thread may take the one that was seen, and leave one elsewhere.
+    let page = 0;
+    while (page === 0) page = this.#pop() || this.#fresh();
     const freePages = Atomics.sub(this.#words, Header.PAGES_FREE, 1) - 1;
     if (freePages < Atomics.load(this.#words, Header.PAGES_FREE_LEAST)) this.#noteLeast(freePages);
     const at = page * PAGE_WORDS;
@@ -142,6 +188,8 @@ export class PageAllocator {
       if (Atomics.compareExchange(longs, Header.PAGE_STACK_LONG, head, next) === head) break;
     }
     Atomics.add(this.#words, Header.PAGES_FREE, 1);
+    if (this.#isPromising) this.#promised++;
+    else Atomics.add(this.#words, Header.PAGES_UNPROMISED, 1);
   }
 
   /** Kind of a page. */

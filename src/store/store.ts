@@ -15,6 +15,9 @@ import { Arena } from "./arena.ts";
 import { type BackgroundStep, BackgroundWork } from "./background.ts";
 import { BalanceReserve } from "./balance_reserve.ts";
 import { BlockAllocator } from "./block_allocator.ts";
+import { CollectionLeases } from "./collection/collection_lease.ts";
+import { CollectionMemory } from "./collection/collection_memory.ts";
+import { Collections } from "./collection/collections.ts";
 import { Compactor } from "./compactor.ts";
 import { ControlRegion, Header, Shard } from "./control.ts";
 import { Entry, type EntryType, MAX_VALUE_BYTES } from "./entry.ts";
@@ -105,11 +108,16 @@ export class Store {
   readonly strings: StringEditor;
   /** Number of shards. */
   readonly shardCount: number;
+  /** Lists, hashes, sets, sorted sets. */
+  readonly collections: Collections;
+  /** Gives leases of collections. */
+  readonly collectionLeases: CollectionLeases;
   /** Largest value in bytes. */
   readonly maxValueBytes: number;
 
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
+  readonly #memory: CollectionMemory;
   readonly #control: ControlRegion;
   readonly #evictor: Evictor;
   readonly #expiry: ExpiryWriter;
@@ -144,6 +152,13 @@ export class Store {
     );
     this.#blocks = new BlockAllocator(this.#arena, this.#pages, control, this.credits);
     this.#extents = new Extents(this.#arena, this.#blocks, control, this.#pages);
+    this.#memory = new CollectionMemory({
+      arena: this.#arena,
+      blocks: this.#blocks,
+      control,
+      extents: this.#extents,
+      pages: this.#pages,
+    });
     this.#table = new Table(this.#arena, this.#blocks, control.words);
     this.#wheel = new ExpiryWheel(this.#arena, control);
     this.#reader = new EntryReader(this.#arena, this.#extents);
@@ -158,6 +173,7 @@ export class Store {
     const parts: WriterParts = {
       arena: this.#arena,
       blocks: this.#blocks,
+      collections: this.#memory,
       control,
       extents: this.#extents,
       reader: this.#reader,
@@ -175,6 +191,7 @@ export class Store {
       compactor: new Compactor(
         this.#arena,
         this.#blocks,
+        this.#memory,
         control,
         this.#extents,
         this.#pages,
@@ -193,6 +210,15 @@ export class Store {
       writer,
       maxValueBytes: this.maxValueBytes,
     });
+    const collectionParts = {
+      ...parts,
+      locks: this.locks,
+      memory: this.#memory,
+      writer,
+      canDieAlone: tracksPhases,
+    };
+    this.collections = new Collections(collectionParts);
+    this.collectionLeases = new CollectionLeases(collectionParts);
   }
 
   /**
@@ -572,6 +598,7 @@ export class Store {
       pages: this.#pages,
       table: this.#table,
       extents: this.#extents,
+      memory: this.#memory,
       reserve: this.credits,
       wheel: this.#wheel,
       locate: (key) => this.locate(key),

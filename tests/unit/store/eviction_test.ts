@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Int64 } from "../../../src/base/int64.ts";
 import { type EvictionPolicy, type Store, WriteStatus } from "../../../src/store/store.ts";
-import { add, get, keyOf, set, smallStore } from "./helpers.ts";
+import { add, get, hookWith, keyOf, set, smallStore } from "./helpers.ts";
 
 const START_MS = 1_700_000_000_000;
 
@@ -128,7 +128,7 @@ Deno.test("Eviction: each goes through the mutation hook", () => {
   const names = new Set<string>();
   const decoder = new TextDecoder();
   let removed = 0;
-  store.hook = {
+  store.hook = hookWith({
     written(_shard, _database, address) {
       const bytes = new Uint8Array(100);
       names.add(decoder.decode(bytes.subarray(0, store.copyKey(address, bytes, 0))));
@@ -138,7 +138,7 @@ Deno.test("Eviction: each goes through the mutation hook", () => {
       assert.ok(names.delete(decoder.decode(key.bytes.subarray(key.start, key.end))));
       removed++;
     },
-  };
+  });
   fill(store, "k", 30_000, 150);
   assert.equal(removed, store.stats().evictedKeys);
   assert.equal(names.size, store.keyCount(0));

@@ -6,7 +6,7 @@ import { ControlRegion } from "../../../src/store/control.ts";
 import { MAX_DELETES_PER_HOLD } from "../../../src/store/expiry_sweeper.ts";
 import { LockPoisonedError } from "../../../src/store/locks.ts";
 import { Store } from "../../../src/store/store.ts";
-import { set, smallStore } from "./helpers.ts";
+import { hookWith, set, smallStore } from "./helpers.ts";
 
 const WORKER = 3;
 const START_MS = 1_700_000_000_000;
@@ -25,12 +25,12 @@ Deno.test("ExpirySweeper: removes at most 64 keys before it gives the lock back"
   const { main, worker } = scene(1000);
   let inHold = 0;
   let longest = 0;
-  worker.hook = {
+  worker.hook = hookWith({
     written() {},
     removed() {
       longest = Math.max(longest, ++inHold);
     },
-  };
+  });
   const unlock = worker.locks.unlock.bind(worker.locks);
   worker.locks.unlock = (shard, exclusive) => {
     inHold = 0;
@@ -84,25 +84,25 @@ Deno.test("ExpirySweeper: a worker that dies behind a removal is taken for done"
 
 Deno.test("ExpirySweeper: a worker that dies inside a removal tears the shard", () => {
   const { main, worker } = scene(10);
-  worker.hook = {
+  worker.hook = hookWith({
     written() {},
     removed() {
       const { kind } = main.recoverDeadOwner(WORKER);
       throw new Error(`found ${kind}`);
     },
-  };
+  });
   assert.throws(() => worker.backgroundWork(() => LATER_MS).run(10), /found torn/);
   assert.throws(() => main.locks.tryLock(0, true), LockPoisonedError);
 });
 
 Deno.test("ExpirySweeper: an exception inside a removal poisons the shard", () => {
   const { main, worker } = scene(10);
-  worker.hook = {
+  worker.hook = hookWith({
     written() {},
     removed() {
       throw new Error("a bug");
     },
-  };
+  });
   assert.throws(() => worker.backgroundWork(() => LATER_MS).run(10), /a bug/);
   assert.throws(() => main.locks.tryLock(0, true), LockPoisonedError);
 });

@@ -2,6 +2,7 @@
 
 import { Int64 } from "../../../src/base/int64.ts";
 import { Key } from "../../../src/store/key.ts";
+import type { MutationHook } from "../../../src/store/mutation_hook.ts";
 import { Store, type StoreOptions, WriteStatus } from "../../../src/store/store.ts";
 
 const encoder = new TextEncoder();
@@ -108,4 +109,9 @@ export function pattern(byteCount: number, seed: number): Uint8Array {
     bytes[i] = state >>> 24;
   }
   return bytes;
+}
+
+/** A mutation hook that does what `methods` say and nothing else. */
+export function hookWith(methods: Partial<MutationHook>): MutationHook {
+  return { written() {}, removed() {}, changed() {}, ...methods };
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Int64 } from "../../../src/base/int64.ts";
 import { WriteStatus } from "../../../src/store/store.ts";
-import { add, get, keyOf, remove, set, smallStore } from "./helpers.ts";
+import { add, get, hookWith, keyOf, remove, set, smallStore } from "./helpers.ts";
 
 Deno.test("MutationHook: its effects alone rebuild the store, numbered in the order of each shard", () => {
   const store = smallStore();
@@ -14,7 +14,7 @@ Deno.test("MutationHook: its effects alone rebuild the store, numbered in the or
     assert.equal(seq, (lastSeq.get(shard) ?? 0) + 1, `shard ${shard}: no mutation is left out`);
     lastSeq.set(shard, seq);
   };
-  store.hook = {
+  store.hook = hookWith({
     written(shard, database, address) {
       number(shard, store.entrySeq(address));
       const bytes = new Uint8Array(10_000);
@@ -26,7 +26,7 @@ Deno.test("MutationHook: its effects alone rebuild the store, numbered in the or
       number(shard, seq);
       copy.delete(`${database}/${decoder.decode(key.bytes.subarray(key.start, key.end))}`);
     },
-  };
+  });
   for (let i = 0; i < 300; i++) {
     set(store, `k${i % 50}`, `value ${i}`.repeat(1 + i % 40), { database: i % 2 });
     add(store, `n${i % 20}`, BigInt(i));

@@ -6,7 +6,7 @@ import { ControlRegion, Header, Shard } from "../../../src/store/control.ts";
 import type { Key } from "../../../src/store/key.ts";
 import { LockPoisonedError, MutationPhase } from "../../../src/store/locks.ts";
 import { Store, WriteStatus } from "../../../src/store/store.ts";
-import { get, keyOf, set, smallStore } from "./helpers.ts";
+import { get, hookWith, keyOf, set, smallStore } from "./helpers.ts";
 
 const WORKER = 3;
 
@@ -140,12 +140,12 @@ Deno.test("recoverDeadOwner: a death inside a change poisons the shard and says 
   worker.locks.setOperation(key.shard, 42);
   plan(worker, key);
   // The hook runs in the middle of the commit: the thread dies there.
-  worker.hook = {
+  worker.hook = hookWith({
     written: () => {
       throw new Error("dies here");
     },
     removed: () => {},
-  };
+  });
   assert.throws(() => worker.commitPlan(), /dies here/);
   const fault = main.locks.waitForFault();
   const torn = main.recoverDeadOwner(WORKER);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { hookWith } from "../store/helpers.ts";
 import { encodeJob, EventFields } from "../../../src/base/job.ts";
 import { BoundedChannel, RecvStatus } from "../../../src/channel/bounded_channel.ts";
 import type { ConsumerSlot } from "../../../src/channel/consumer_slot.ts";
@@ -91,12 +92,12 @@ Deno.test("JobRunner: an allocation that fails falls back on the reserve, wherev
 Deno.test("JobRunner: an exception inside the critical section poisons the shard and is passed on", () => {
   const { store, runner, take } = makeBench();
   take("alice", 5);
-  store.hook = {
+  store.hook = hookWith({
     written: () => {
       throw new Error("a bug");
     },
     removed: () => {},
-  };
+  });
   assert.throws(() => runner.run(), /a bug/);
   assert.throws(() => store.locks.tryLock(0, true), /poisoned/);
 });

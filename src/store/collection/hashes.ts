@@ -1,0 +1,233 @@
+/**
+ * Hashes and sets: what their commands are made of.
+ *
+ * @module
+ */
+
+import { EntryType } from "../entry.ts";
+import { WriteStatus } from "../entry_writer.ts";
+import { ElementEffect } from "../mutation_hook.ts";
+import type { Collection, ElementSource } from "./collection.ts";
+import type { Collections } from "./collections.ts";
+import type { RecordCursor } from "./cursor.ts";
+import { encodedPartBytes, orderBytes, RecordKind } from "./records.ts";
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * Operations on hashes and sets that were opened. To read: {@link Hashes.find}, then
+ * `cursor.element()` and `cursor.value()`; `cursor.seekFirst`, `next` for all;
+ * `cursor.seekRank(random)` for a random one.
+ *
+ * Thread: one instance per thread; what changes needs the shard's exclusive lock.
+ */
+export class Hashes {
+  readonly #collections: Collections;
+
+  /** Operations on the hashes and sets of a store. */
+  constructor(collections: Collections) {
+    this.#collections = collections;
+  }
+
+  /** Puts the cursor on the field or member `bytes[start, end)`; returns whether it exists. */
+  find(c: Collection, bytes: Uint8Array, start: number, end: number): boolean {
+    if (c.entry === 0) return false;
+    return this.#seek(c, this.#collections.hashOf(bytes, start, end), bytes, start, end);
+  }
+
+  /**
+   * Sets fields, all or none: `fields[first]`, `values = fields[first + 1]`, next field at
+   * `first + 2` and so on. `c.changed` is how many are new.
+   *
+   * @returns OK, OUT_OF_MEMORY, VALUE_TOO_LARGE
+   */
+  putFields(c: Collection, source: ElementSource, first: number, pairs: number): WriteStatus {
+    let byteCount = 0;
+    for (let i = first; i < first + 2 * pairs; i++) {
+      const length = source.ends[i]! - source.starts[i]!;
+      if (length > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
+      byteCount += length;
+    }
+    const status = this.#collections.begin(c, pairs, byteCount, 2 * pairs);
+    if (status !== WriteStatus.OK) return status;
+    const { bytes, starts, ends } = source;
+    c.changed = 0;
+    for (let i = first; i < first + 2 * pairs; i += 2) {
+      this.#put(c, bytes, starts[i]!, ends[i]!, bytes, starts[i + 1]!, ends[i + 1]!);
+    }
+    this.#collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  /** Sets one field; `c.changed` is 1 when it is new. The value may lie in another buffer. */
+  putField(
+    c: Collection,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    valueBytes: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): WriteStatus {
+    const byteCount = end - start + valueEnd - valueStart;
+    const longest = Math.max(end - start, valueEnd - valueStart);
+    if (longest > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
+    const status = this.#collections.begin(c, 1, byteCount, 2);
+    if (status !== WriteStatus.OK) return status;
+    c.changed = 0;
+    this.#put(c, bytes, start, end, valueBytes, valueStart, valueEnd);
+    this.#collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  /** Adds members to a set, all or none; `c.changed` is how many are new. */
+  addMembers(c: Collection, source: ElementSource, first: number, count: number): WriteStatus {
+    let byteCount = 0;
+    for (let i = first; i < first + count; i++) {
+      const length = source.ends[i]! - source.starts[i]!;
+      if (length > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
+      byteCount += length;
+    }
+    const status = this.#collections.begin(c, count, byteCount, count);
+    if (status !== WriteStatus.OK) return status;
+    c.changed = 0;
+    for (let i = first; i < first + count; i++) {
+      this.#put(c, source.bytes, source.starts[i]!, source.ends[i]!, EMPTY, 0, 0);
+    }
+    this.#collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  /** Adds one member to a set; `c.changed` is 1 when it is new. */
+  addMember(c: Collection, bytes: Uint8Array, start: number, end: number): WriteStatus {
+    if (end - start > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
+    const status = this.#collections.begin(c, 1, end - start, 1);
+    if (status !== WriteStatus.OK) return status;
+    c.changed = 0;
+    this.#put(c, bytes, start, end, EMPTY, 0, 0);
+    this.#collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  /**
+   * Removes fields or members, all that exist or none; `c.changed` is how many existed. Only a
+   * collection that has readers needs memory for that.
+   *
+   * @returns OK or OUT_OF_MEMORY
+   */
+  remove(c: Collection, source: ElementSource, first: number, count: number): WriteStatus {
+    c.changed = 0;
+    if (c.entry === 0) return WriteStatus.OK;
+    const status = this.#collections.begin(c, count, 0, 0);
+    if (status !== WriteStatus.OK) return status;
+    for (let i = first; i < first + count && c.count > 0; i++) {
+      this.#remove(c, source.bytes, source.starts[i]!, source.ends[i]!);
+    }
+    this.#collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  /** Removes one field or member; `c.changed` is 1 when it existed. */
+  removeOne(c: Collection, bytes: Uint8Array, start: number, end: number): WriteStatus {
+    c.changed = 0;
+    if (c.entry === 0) return WriteStatus.OK;
+    const status = this.#collections.begin(c, 1, 0, 0);
+    if (status !== WriteStatus.OK) return status;
+    this.#remove(c, bytes, start, end);
+    this.#collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  /**
+   * Removes the field or member at a rank, which exists (`SPOP`: read it through the cursor first).
+   */
+  removeRank(c: Collection, rank: number): WriteStatus {
+    const status = this.#collections.begin(c, 1, 0, 0);
+    if (status !== WriteStatus.OK) return status;
+    c.cursor.seekRank(rank);
+    this.#tellRemoved(c);
+    this.#collections.splice(c, 1, undefined);
+    c.changed = 1;
+    this.#collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  /**
+   * Starts a scan at a position, 0 at first. Of a large collection the cursor is on the first element
+   * whose hash is at least `position`; a packed one is given as a whole each time.
+   *
+   * The caller takes elements from the returned cursor with `next()` until it has enough **and**
+   * {@link Hashes.mayPause} says so, then asks {@link Hashes.scanPosition}. What is present
+   * throughout a scan is returned at least once.
+   */
+  scanFrom(c: Collection, position: number): RecordCursor {
+    if (c.root === 0) c.cursor.seekFirst();
+    else c.cursor.seekAtLeast(position, EMPTY, 0, 0);
+    return c.cursor;
+  }
+
+  /** Whether a scan may stop before the cursor's element, the last taken one having had `order`. */
+  mayPause(c: Collection, cursor: RecordCursor, order: number): boolean {
+    return !cursor.isValid || (c.root !== 0 && cursor.order !== order);
+  }
+
+  /** Where to go on with a scan that stops before the cursor's element; 0 = it is complete. */
+  scanPosition(cursor: RecordCursor): number {
+    return cursor.isValid ? cursor.order : 0;
+  }
+
+  #seek(c: Collection, hash: number, bytes: Uint8Array, start: number, end: number): boolean {
+    return c.root === 0
+      ? c.cursor.findInRun(hash, bytes, start, end)
+      : c.cursor.seekOrder(hash, bytes, start, end);
+  }
+
+  #put(
+    c: Collection,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    valueBytes: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const collections = this.#collections;
+    const isHash = c.type === EntryType.HASH;
+    const kind = isHash ? RecordKind.HASH : RecordKind.SET;
+    const hash = collections.hashOf(bytes, start, end);
+    let recordBytes = orderBytes(kind) + encodedPartBytes(end - start);
+    let longest = end - start;
+    if (isHash) {
+      recordBytes += encodedPartBytes(valueEnd - valueStart);
+      longest = Math.max(longest, valueEnd - valueStart);
+    }
+    let exists = c.entry !== 0 && this.#seek(c, hash, bytes, start, end);
+    if (exists && !isHash) return;
+    const { root, entry } = c;
+    collections.makeRoom(c, recordBytes, longest);
+    if (root !== c.root || entry !== c.entry) exists = this.#seek(c, hash, bytes, start, end);
+    collections.record.begin(kind, hash);
+    collections.addPart(c, bytes, start, end);
+    if (isHash) collections.addPart(c, valueBytes, valueStart, valueEnd);
+    collections.splice(c, exists ? 1 : 0, collections.record);
+    if (!exists) c.changed++;
+    if (!collections.hasHook) return;
+    if (isHash) collections.tellField(c, bytes, start, end, valueBytes, valueStart, valueEnd);
+    else collections.tell(c, ElementEffect.PUT, bytes, start, end, 0);
+  }
+
+  #remove(c: Collection, bytes: Uint8Array, start: number, end: number): void {
+    if (!this.find(c, bytes, start, end)) return;
+    this.#collections.splice(c, 1, undefined);
+    c.changed++;
+    if (this.#collections.hasHook) {
+      this.#collections.tell(c, ElementEffect.REMOVED, bytes, start, end, 0);
+    }
+  }
+
+  #tellRemoved(c: Collection): void {
+    if (!this.#collections.hasHook) return;
+    const bytes = c.cursor.element().toBytes();
+    this.#collections.tell(c, ElementEffect.REMOVED, bytes, 0, bytes.length, 0);
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * Lists: what their commands are made of.
+ *
+ * @module
+ */
+
+import { WriteStatus } from "../entry_writer.ts";
+import { ElementEffect } from "../mutation_hook.ts";
+import type { Collection, ElementSource } from "./collection.ts";
+import type { Collections } from "./collections.ts";
+import { encodedPartBytes, RecordKind } from "./records.ts";
+
+/**
+ * Operations on lists that were opened. To read: `cursor.seekRank(index)`, `seekFirst`, `seekLast`,
+ * `next`, `previous`, `element()`.
+ *
+ * Thread: one instance per thread; what changes needs the shard's exclusive lock.
+ */
+export class Lists {
+  readonly #collections: Collections;
+
+  /** Operations on the lists of a store. */
+  constructor(collections: Collections) {
+    this.#collections = collections;
+  }
+
+  /**
+   * Pushes `count` values, all or none, one after the other: at the front the last one ends up first.
+   *
+   * @param first index of the first one in `source`
+   * @returns OK, OUT_OF_MEMORY, VALUE_TOO_LARGE
+   */
+  push(
+    c: Collection,
+    atFront: boolean,
+    source: ElementSource,
+    first: number,
+    count: number,
+  ): WriteStatus {
+    let byteCount = 0;
+    for (let i = first; i < first + count; i++) {
+      const length = source.ends[i]! - source.starts[i]!;
+      if (length > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
+      byteCount += length;
+    }
+    const status = this.#collections.begin(c, count, byteCount, count);
+    if (status !== WriteStatus.OK) return status;
+    for (let i = first; i < first + count; i++) {
+      this.#insert(c, atFront ? 0 : c.count, source.bytes, source.starts[i]!, source.ends[i]!);
+    }
+    this.#collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  /** Inserts `bytes[start, end)` so that its index is `rank`, 0 to `c.count`. */
+  insert(
+    c: Collection,
+    rank: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): WriteStatus {
+    if (end - start > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
+    const status = this.#collections.begin(c, 1, end - start, 1);
+    if (status !== WriteStatus.OK) return status;
+    this.#insert(c, rank, bytes, start, end);
+    this.#collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  /** Replaces the element at index `rank`, which exists. */
+  set(c: Collection, rank: number, bytes: Uint8Array, start: number, end: number): WriteStatus {
+    if (end - start > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
+    const collections = this.#collections;
+    const status = collections.begin(c, 1, end - start, 1);
+    if (status !== WriteStatus.OK) return status;
+    collections.makeRoom(c, encodedPartBytes(end - start), end - start);
+    c.cursor.seekRank(rank);
+    this.#encode(c, bytes, start, end);
+    collections.splice(c, 1, collections.record);
+    if (collections.hasHook) collections.tell(c, ElementEffect.SET_AT, bytes, start, end, rank);
+    collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  /**
+   * Removes `count` elements from index `rank` on, which exist. Only a list that has readers needs
+   * memory for that.
+   *
+   * @returns OK or OUT_OF_MEMORY
+   */
+  removeRanks(c: Collection, rank: number, count: number): WriteStatus {
+    if (count === 0) return WriteStatus.OK;
+    const collections = this.#collections;
+    // However many go, at most two ways from the top to a leaf are changed.
+    const status = collections.begin(c, 2, 0, 0);
+    if (status !== WriteStatus.OK) return status;
+    if (count === 1 && c.count > 1) {
+      if (rank === c.count - 1) c.cursor.seekLast();
+      else c.cursor.seekRank(rank);
+      collections.splice(c, 1, undefined);
+    } else {
+      collections.removeRanks(c, rank, rank + count);
+    }
+    if (collections.hasHook) collections.tellRange(c, rank, count);
+    collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  #insert(c: Collection, rank: number, bytes: Uint8Array, start: number, end: number): void {
+    const collections = this.#collections;
+    collections.makeRoom(c, encodedPartBytes(end - start), end - start);
+    if (rank === c.count) c.cursor.seekEnd();
+    else c.cursor.seekRank(rank);
+    this.#encode(c, bytes, start, end);
+    collections.splice(c, 0, collections.record);
+    if (collections.hasHook) {
+      collections.tell(c, ElementEffect.INSERTED_AT, bytes, start, end, rank);
+    }
+  }
+
+  #encode(c: Collection, bytes: Uint8Array, start: number, end: number): void {
+    this.#collections.record.begin(RecordKind.LIST, 0);
+    this.#collections.addPart(c, bytes, start, end);
+  }
+}

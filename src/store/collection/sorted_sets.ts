@@ -1,0 +1,186 @@
+/**
+ * Sorted sets: what their commands are made of.
+ *
+ * @module
+ */
+
+import { WriteStatus } from "../entry_writer.ts";
+import { ElementEffect } from "../mutation_hook.ts";
+import type { Collection } from "./collection.ts";
+import type { Collections } from "./collections.ts";
+import type { RecordCursor } from "./cursor.ts";
+import { encodedPartBytes, RecordKind } from "./records.ts";
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * Operations on sorted sets that were opened. To read by rank, score or (at one score) by bytes:
+ * `cursor.seekRank(rank)`, `cursor.seekAtLeast(score, EMPTY, 0, 0)` (first with at least that score),
+ * `cursor.seekBehind(score)` (first with a greater one), `cursor.seekAtLeast(score, bytes, start,
+ * end)`; then `next`, `previous`, `element()`, `score()`, `rank()`.
+ *
+ * Thread: one instance per thread; what changes needs the shard's exclusive lock.
+ */
+export class SortedSets {
+  /** Score of the member that {@link SortedSets.find} found, or that was replaced or removed. */
+  score = 0;
+  readonly #collections: Collections;
+
+  /** Operations on the sorted sets of a store. */
+  constructor(collections: Collections) {
+    this.#collections = collections;
+  }
+
+  /** Looks for a member; when it exists, its score is {@link SortedSets.score}. */
+  find(c: Collection, bytes: Uint8Array, start: number, end: number): boolean {
+    if (c.entry === 0) return false;
+    if (c.root === 0) {
+      if (!c.cursor.findMemberInRun(bytes, start, end)) return false;
+      this.score = c.cursor.score();
+      return true;
+    }
+    const hash = this.#collections.hashOf(bytes, start, end);
+    if (!c.members.seekOrder(hash, bytes, start, end)) return false;
+    this.score = c.members.score();
+    return true;
+  }
+
+  /** Puts the cursor on a member in the order of scores; returns its rank, -1 = no such member. */
+  rankOf(c: Collection, bytes: Uint8Array, start: number, end: number): number {
+    if (!this.find(c, bytes, start, end)) return -1;
+    if (c.root !== 0) c.cursor.seekOrder(this.score, bytes, start, end);
+    return c.cursor.rank();
+  }
+
+  /**
+   * Promises the memory that up to `members` puts with `byteCount` bytes of members need; then
+   * {@link SortedSets.put} cannot fail until {@link Collections.finish}. So conditions (`NX`, `GT`,
+   * `INCR`) are decided between {@link SortedSets.find} and put, member by member, all or nothing.
+   *
+   * @returns OK or OUT_OF_MEMORY
+   */
+  begin(c: Collection, members: number, byteCount: number): WriteStatus {
+    c.changed = 0;
+    // A new score is a removal and an insertion.
+    return this.#collections.begin(c, 2 * members, byteCount, members);
+  }
+
+  /** As {@link SortedSets.begin}, for up to `members` calls of {@link SortedSets.take}. */
+  beginRemoval(c: Collection, members: number): WriteStatus {
+    c.changed = 0;
+    return this.#collections.begin(c, members, 0, 0);
+  }
+
+  /** Ends what {@link SortedSets.begin} began. */
+  finish(c: Collection): void {
+    this.#collections.finish(c);
+  }
+
+  /** Whether a member of `byteCount` bytes is too long: to be asked before beginning. */
+  isTooLong(byteCount: number): boolean {
+    return byteCount > this.#collections.maxElementBytes;
+  }
+
+  /**
+   * Gives a member a score, between {@link SortedSets.begin} and {@link SortedSets.finish}.
+   *
+   * @param score not NaN
+   * @returns whether the member is new; else its old score is {@link SortedSets.score}
+   */
+  put(c: Collection, bytes: Uint8Array, start: number, end: number, score: number): boolean {
+    const collections = this.#collections;
+    const exists = this.find(c, bytes, start, end);
+    if (exists) {
+      if (Object.is(this.score, score)) return false;
+      this.#takeOut(c, bytes, start, end);
+    }
+    collections.makeRoom(c, 8 + encodedPartBytes(end - start), end - start);
+    c.cursor.seekOrder(score, bytes, start, end);
+    collections.record.begin(RecordKind.SCORES, score);
+    collections.addPart(c, bytes, start, end);
+    collections.splice(c, 0, collections.record);
+    if (c.root !== 0) {
+      const hash = collections.hashOf(bytes, start, end);
+      c.members.seekOrder(hash, bytes, start, end);
+      collections.record.begin(RecordKind.MEMBERS, hash);
+      collections.addPart(c, bytes, start, end);
+      collections.record.score(score);
+      collections.spliceMembers(c, 0, collections.record);
+    }
+    if (!exists) c.changed++;
+    if (collections.hasHook) {
+      collections.tell(c, ElementEffect.PUT, bytes, start, end, 0, score);
+    }
+    return !exists;
+  }
+
+  /** Removes a member; `c.changed` is 1 and {@link SortedSets.score} its score when it existed. */
+  remove(c: Collection, bytes: Uint8Array, start: number, end: number): WriteStatus {
+    const status = this.beginRemoval(c, 1);
+    if (status !== WriteStatus.OK) return status;
+    this.take(c, bytes, start, end);
+    this.#collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  /** Removes a member between begin and finish; returns whether it existed. */
+  take(c: Collection, bytes: Uint8Array, start: number, end: number): boolean {
+    if (c.count === 0 || !this.find(c, bytes, start, end)) return false;
+    this.#takeOut(c, bytes, start, end);
+    c.changed++;
+    if (this.#collections.hasHook) {
+      this.#collections.tell(c, ElementEffect.REMOVED, bytes, start, end, 0);
+    }
+    return true;
+  }
+
+  /**
+   * Removes the `count` members from rank `rank` on, which exist. Takes time per member: callers with
+   * many do it in slices.
+   *
+   * @returns OK or OUT_OF_MEMORY
+   */
+  removeRanks(c: Collection, rank: number, count: number): WriteStatus {
+    if (count === 0) return WriteStatus.OK;
+    const status = this.beginRemoval(c, count);
+    if (status !== WriteStatus.OK) return status;
+    const collections = this.#collections;
+    if (c.root !== 0 && count < c.count) {
+      c.cursor.seekRank(rank);
+      for (let i = 0; i < count; i++) {
+        const element = c.cursor.element();
+        const { bytes, start, end } = element.longRoot === 0
+          ? element
+          : { bytes: element.toBytes(), start: 0, end: element.byteCount };
+        c.members.seekOrder(collections.hashOf(bytes, start, end), bytes, start, end);
+        collections.spliceMembers(c, 1, undefined);
+        c.cursor.next();
+      }
+    }
+    collections.removeRanks(c, rank, rank + count);
+    c.changed = count;
+    if (collections.hasHook) collections.tellRange(c, rank, count);
+    collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  /** Scans as hashes do (see `Hashes.scanFrom`); the cursor has `element()` and `score()`. */
+  scanFrom(c: Collection, position: number): RecordCursor {
+    if (c.root === 0) {
+      c.cursor.seekFirst();
+      return c.cursor;
+    }
+    c.members.seekAtLeast(position, EMPTY, 0, 0);
+    return c.members;
+  }
+
+  /** Takes a member that was just found out of the records; it may come back with another score. */
+  #takeOut(c: Collection, bytes: Uint8Array, start: number, end: number): void {
+    const collections = this.#collections;
+    if (c.root !== 0) {
+      collections.spliceMembers(c, 1, undefined);
+      c.cursor.seekOrder(this.score, bytes, start, end);
+    }
+    collections.splice(c, 1, undefined);
+  }
+}

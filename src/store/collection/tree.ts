@@ -1,0 +1,518 @@
+/**
+ * Changes of the trees of collections: one record at a time.
+ *
+ * Everything here is a *splice*: at a cursor, none or one record goes, none or one comes. The promise
+ * of pages that it can need ({@link pagesForChanges}) has been made before, so nothing fails.
+ *
+ * @module
+ */
+
+import type { Arena } from "../arena.ts";
+import type { CollectionMemory } from "./collection_memory.ts";
+import type { RecordCursor } from "./cursor.ts";
+import { ExtentsRoot } from "../extents.ts";
+import {
+  CHILD_BYTES,
+  childAt,
+  childCount,
+  CollectionRoot,
+  forEachLong,
+  INTERIOR_HEADER_BYTES,
+  LEAF_HEADER_BYTES,
+  LEAF_RECORD_BYTES,
+  LEAF_RECORDS,
+  MAX_CHILDREN,
+  Node,
+  NodeFlag,
+  nodeHead,
+} from "./node.ts";
+import { Interiors } from "./interiors.ts";
+import {
+  copyBytes,
+  isLongPart,
+  longAddress,
+  orderBytes,
+  readUint32,
+  recordEnd,
+  RecordKind,
+  type RecordScratch,
+  skipPart,
+} from "./records.ts";
+
+/** Leaves with fewer record bytes look for a neighbour to join. */
+const JOIN_BELOW_BYTES = 256;
+/** Two leaves join when this holds both. */
+const JOINED_BYTES = 760;
+const JOINED_RECORDS = 100;
+const WORK_BYTES = 8192;
+
+/**
+ * Upper bound of the pages that changes of one tree lease.
+ *
+ * A change makes at most three leaves and, on each level above, a node and its split twin; a reader
+ * makes it copy the nodes on its way, which are the same. Of many changes the bytes count: a page is
+ * leased for a size when those that the shard has are full.
+ *
+ * @param levels levels of the tree now
+ * @param changes records that come or go
+ * @param byteCount bytes of the records that come
+ */
+export function pagesForChanges(
+  levels: number,
+  changes: number,
+  byteCount: number,
+  isShared: boolean,
+): number {
+  const perChange = changes * (3 * levels + 5);
+  const nodeBytes = changes * (4096 + (isShared ? levels * 2048 : 0)) + 4 * byteCount;
+  return Math.min(perChange, Math.ceil(nodeBytes / 65536) + 16 + 3 * levels);
+}
+
+/** Changes trees. Thread: one instance per thread, under the shard's exclusive lock. */
+export class TreeWriter {
+  readonly #arena: Arena;
+  readonly #memory: CollectionMemory;
+  readonly #interiors: Interiors;
+  readonly #work = new Uint8Array(WORK_BYTES);
+  readonly #workView = new DataView(this.#work.buffer);
+  /** Ends of the pieces that a leaf is split into, in `#work`. */
+  readonly #pieceEnds: number[] = [];
+
+  /** Wires the parts of one thread together. */
+  constructor(arena: Arena, memory: CollectionMemory) {
+    this.#arena = arena;
+    this.#memory = memory;
+    this.#interiors = new Interiors(arena, memory);
+  }
+
+  /**
+   * Replaces the record at a cursor, inserts before it, or removes it. The cursor is invalid after.
+   *
+   * {@link CollectionMemory.enter} was called. The collection's count is the caller's to change.
+   *
+   * @param tree 0 or 1
+   * @param removed 1 to take the current record away
+   * @param record what comes; undefined = nothing
+   */
+  splice(
+    root: number,
+    tree: number,
+    cursor: RecordCursor,
+    removed: 0 | 1,
+    record: RecordScratch | undefined,
+  ): void {
+    if (cursor.top === 0) {
+      this.#plant(root, tree, cursor.kind, record!);
+      return;
+    }
+    const relative = cursor.at - cursor.first;
+    const removedBytes = removed === 1 ? cursor.end - cursor.at : 0;
+    if (this.#memory.isShared) this.#interiors.ownPath(root, tree, cursor);
+    if (removed === 1) this.#dropLongParts(root, cursor.leaf, relative);
+    const added = record === undefined ? 0 : record.length;
+    const delta = (added > 0 ? 1 : 0) - removed;
+    if (delta !== 0) this.#interiors.addCounts(cursor, delta);
+    const arena = this.#arena;
+    const leaf = cursor.leaf;
+    const run = arena.read(leaf, Node.RUN);
+    const newBytes = (run & 0xffff) - removedBytes + added;
+    const newCount = (run >>> 16) + delta;
+    if (newCount === 0) {
+      this.#memory.freeNode(root, leaf);
+      this.#interiors.removeEmpty(root, tree, cursor);
+    } else if ((newBytes <= LEAF_RECORD_BYTES && newCount <= LEAF_RECORDS) || newCount === 1) {
+      if (LEAF_HEADER_BYTES + newBytes <= this.#memory.blockBytes(leaf)) {
+        this.#spliceInPlace(leaf, relative, removedBytes, record);
+      } else {
+        this.#compose(leaf, relative, removedBytes, record);
+        this.#rewrite(root, tree, cursor, newBytes, newCount, relative === 0);
+      }
+      writeRun(arena, cursor.leaf, newBytes, newCount);
+      if (record !== undefined) this.#adoptLong(cursor.leaf, record.hasLong);
+      if (removed === 1 && added === 0) this.#afterRemoval(root, tree, cursor);
+    } else {
+      this.#compose(leaf, relative, removedBytes, record);
+      this.#split(root, tree, cursor, newBytes, relative, removedBytes, record!);
+    }
+  }
+
+  /** Removes the records with ranks `[from, to)`; at least one record stays. */
+  removeRanks(root: number, tree: number, from: number, to: number): void {
+    const top = this.#interiors.ownTop(root, tree);
+    this.#removeIn(root, top, from, to);
+    this.#interiors.collapseTop(root, tree);
+  }
+
+  /** First record of an empty tree. */
+  #plant(root: number, tree: number, kind: number, record: RecordScratch): void {
+    const head = nodeHead(0, kind, 0);
+    const leaf = this.#memory.makeNode(root, root, head, LEAF_HEADER_BYTES + record.length);
+    copyBytes(
+      record.bytes,
+      0,
+      record.length,
+      this.#arena.bytesOf(leaf),
+      this.#arena.byteAt(leaf) + LEAF_HEADER_BYTES,
+    );
+    writeRun(this.#arena, leaf, record.length, 1);
+    this.#adoptLong(leaf, record.hasLong);
+    this.#arena.write(root, CollectionRoot.TREE_0 + tree, leaf);
+  }
+
+  /** Changes a leaf whose block has room; its run header is written by the caller. */
+  #spliceInPlace(
+    leaf: number,
+    relative: number,
+    removedBytes: number,
+    record: RecordScratch | undefined,
+  ): void {
+    const arena = this.#arena;
+    const bytes = arena.bytesOf(leaf);
+    const added = record === undefined ? 0 : record.length;
+    const growth = added - removedBytes;
+    const head = arena.read(leaf, Node.HEAD);
+    const total = arena.read(leaf, Node.RUN) & 0xffff;
+    let gap = head >>> 16;
+    const block = arena.byteAt(leaf) + LEAF_HEADER_BYTES;
+    let start = block + gap;
+    const tail = total - relative - removedBytes;
+    const room = this.#memory.blockBytes(leaf) - LEAF_HEADER_BYTES - gap - total;
+    let moveHead = relative < tail;
+    if (growth > 0) {
+      if (gap < growth) moveHead = false;
+      if (!moveHead && room < growth) {
+        if (gap >= growth) {
+          moveHead = true;
+        } else {
+          bytes.copyWithin(block, start, start + total);
+          gap = 0;
+          start = block;
+          moveHead = false;
+        }
+      }
+    }
+    if (moveHead) {
+      shift(bytes, start - growth, start, relative);
+      gap -= growth;
+      start -= growth;
+    } else if (growth !== 0) {
+      const from = start + relative + removedBytes;
+      shift(bytes, from + growth, from, tail);
+    }
+    if (gap !== head >>> 16) arena.write(leaf, Node.HEAD, (head & 0xffff) | (gap << 16));
+    if (record !== undefined) copyBytes(record.bytes, 0, added, bytes, start + relative);
+  }
+
+  /** Puts the records of a leaf with the change into `#work`. */
+  #compose(
+    leaf: number,
+    relative: number,
+    removedBytes: number,
+    record: RecordScratch | undefined,
+  ): void {
+    const bytes = this.#arena.bytesOf(leaf);
+    const head = this.#arena.read(leaf, Node.HEAD);
+    const start = this.#arena.byteAt(leaf) + LEAF_HEADER_BYTES + (head >>> 16);
+    const total = this.#arena.read(leaf, Node.RUN) & 0xffff;
+    copyBytes(bytes, start, start + relative, this.#work, 0);
+    let at = relative;
+    if (record !== undefined) {
+      copyBytes(record.bytes, 0, record.length, this.#work, at);
+      at += record.length;
+    }
+    copyBytes(bytes, start + relative + removedBytes, start + total, this.#work, at);
+  }
+
+  /** Moves a leaf to a block that holds `#work[0, byteCount)`. */
+  #rewrite(
+    root: number,
+    tree: number,
+    cursor: RecordCursor,
+    byteCount: number,
+    count: number,
+    growsAtFront: boolean,
+  ): void {
+    const old = cursor.leaf;
+    const leaf = this.#makeLeaf(root, cursor, 0, byteCount, count, growsAtFront);
+    this.#interiors.setNode(root, tree, cursor, 0, leaf);
+    this.#memory.freeNode(root, old);
+    cursor.leaf = leaf;
+  }
+
+  /** A new leaf of `#work[from, to)`, with the parent and the flags of the cursor's. */
+  #makeLeaf(
+    root: number,
+    cursor: RecordCursor,
+    from: number,
+    to: number,
+    count: number,
+    growsAtFront: boolean,
+  ): number {
+    const arena = this.#arena;
+    const oldHead = arena.read(cursor.leaf, Node.HEAD);
+    const parent = arena.read(cursor.leaf, Node.PARENT);
+    const need = LEAF_HEADER_BYTES + to - from;
+    const leaf = this.#memory.makeNode(root, parent, oldHead & 0xffff, need);
+    const gap = growsAtFront ? this.#memory.blockBytes(leaf) - need : 0;
+    arena.write(leaf, Node.HEAD, (oldHead & 0xffff) | (gap << 16));
+    copyBytes(
+      this.#work,
+      from,
+      to,
+      arena.bytesOf(leaf),
+      arena.byteAt(leaf) + LEAF_HEADER_BYTES + gap,
+    );
+    writeRun(arena, leaf, to - from, count);
+    if ((oldHead & NodeFlag.HAS_LONG) !== 0) this.#adoptLong(leaf, true);
+    return leaf;
+  }
+
+  /** Splits a leaf whose new content, in `#work`, is too much for one. */
+  #split(
+    root: number,
+    tree: number,
+    cursor: RecordCursor,
+    total: number,
+    relative: number,
+    removedBytes: number,
+    record: RecordScratch,
+  ): void {
+    const arena = this.#arena;
+    const old = cursor.leaf;
+    if (record.hasLong) {
+      arena.write(old, Node.HEAD, arena.read(old, Node.HEAD) | NodeFlag.HAS_LONG);
+    }
+    const isInsertion = removedBytes === 0;
+    const atEnd = isInsertion && relative + record.length === total && isAtEdge(arena, cursor, 1);
+    const atFront = isInsertion && relative === 0 && isAtEdge(arena, cursor, 0);
+    const ends = this.#pieceEnds;
+    ends.length = 0;
+    if (atEnd) ends.push(relative, total);
+    else if (atFront) ends.push(record.length, total);
+    else this.#cut(cursor.kind, 0, total);
+    this.#interiors.ensureRoom(root, tree, cursor, 1, ends.length - 1);
+    let start = 0;
+    for (let i = 0; i < ends.length; i++) {
+      const end = ends[i]!;
+      const count = this.#countRecords(cursor.kind, start, end);
+      if (i === 0 && atEnd) {
+        // The full leaf stays as it is.
+        this.#interiors.setCount(cursor, 1, count);
+      } else {
+        const leaf = this.#makeLeaf(root, cursor, start, end, count, atFront && i === 0);
+        if (i === 0) {
+          this.#interiors.setNode(root, tree, cursor, 0, leaf);
+          this.#interiors.setCount(cursor, 1, count);
+        } else {
+          this.#interiors.insertAfter(
+            root,
+            tree,
+            cursor,
+            leaf,
+            count,
+            this.#orderAt(cursor.kind, start),
+          );
+        }
+      }
+      start = end;
+    }
+    if (!atEnd) this.#memory.freeNode(root, old);
+  }
+
+  /** Finds ends of pieces of `#work[from, to)` that are small enough for a leaf. */
+  #cut(kind: number, from: number, to: number): void {
+    const half = from + (to - from) / 2;
+    let at = from;
+    let count = 0;
+    let cutAt = 0;
+    while (at < to) {
+      const next = recordEnd(kind, this.#work, at);
+      // The border nearest to the middle, that leaves something on both sides.
+      if (at > from && (cutAt === 0 || Math.abs(at - half) < Math.abs(cutAt - half))) cutAt = at;
+      at = next;
+      count++;
+    }
+    if ((to - from <= LEAF_RECORD_BYTES && count <= LEAF_RECORDS) || count === 1) {
+      this.#pieceEnds.push(to);
+      return;
+    }
+    this.#cut(kind, from, cutAt);
+    this.#cut(kind, cutAt, to);
+  }
+
+  #countRecords(kind: number, from: number, to: number): number {
+    let count = 0;
+    for (let at = from; at < to; at = recordEnd(kind, this.#work, at)) count++;
+    return count;
+  }
+
+  #orderAt(kind: number, at: number): number {
+    if (kind === RecordKind.LIST) return 0;
+    if (kind === RecordKind.SCORES) return this.#workView.getFloat64(at, true);
+    return readUint32(this.#work, at);
+  }
+
+  /** After one record went: joins small neighbours, gives back half-empty blocks; both may wait. */
+  #afterRemoval(root: number, tree: number, cursor: RecordCursor): void {
+    if (this.#memory.isShared) return;
+    const arena = this.#arena;
+    const leaf = cursor.leaf;
+    const run = arena.read(leaf, Node.RUN);
+    const byteCount = run & 0xffff;
+    if (byteCount >= JOIN_BELOW_BYTES) return;
+    // At the ends elements come and go: a leaf there is soon empty or full.
+    if (isAtEdge(arena, cursor, 0) || isAtEdge(arena, cursor, 1)) return;
+    const parent = cursor.nodes[1]!;
+    const siblings = arena.read(parent, Node.HEAD) >>> 16;
+    if (siblings < 2) return;
+    if (cursor.indexes[1]! === siblings - 1) cursor.indexes[1]!--;
+    const index = cursor.indexes[1]!;
+    const left = childAt(arena, parent, index);
+    const right = childAt(arena, parent, index + 1);
+    const leftRun = arena.read(left, Node.RUN);
+    const rightRun = arena.read(right, Node.RUN);
+    const joined = (leftRun & 0xffff) + (rightRun & 0xffff);
+    const count = (leftRun >>> 16) + (rightRun >>> 16);
+    if (joined > JOINED_BYTES || count > JOINED_RECORDS) return;
+    this.#compose(left, 0, 0, undefined);
+    const rightStart = arena.byteAt(right) + LEAF_HEADER_BYTES +
+      (arena.read(right, Node.HEAD) >>> 16);
+    copyBytes(
+      arena.bytesOf(right),
+      rightStart,
+      rightStart + (rightRun & 0xffff),
+      this.#work,
+      leftRun & 0xffff,
+    );
+    const flags = (arena.read(left, Node.HEAD) | arena.read(right, Node.HEAD)) & 0xffff;
+    const leafNow = this.#memory.tryMakeNode(root, parent, flags, LEAF_HEADER_BYTES + joined);
+    if (leafNow === 0) return;
+    copyBytes(
+      this.#work,
+      0,
+      joined,
+      arena.bytesOf(leafNow),
+      arena.byteAt(leafNow) + LEAF_HEADER_BYTES,
+    );
+    writeRun(arena, leafNow, joined, count);
+    if ((flags & NodeFlag.HAS_LONG) !== 0) this.#adoptLong(leafNow, true);
+    this.#memory.freeNode(root, left);
+    this.#memory.freeNode(root, right);
+    cursor.leaf = leafNow;
+    this.#interiors.joinChildren(root, tree, cursor, leafNow, count);
+  }
+
+  /** Removes `[from, to)` of what is below `node`, which is owned; something stays. */
+  #removeIn(root: number, node: number, from: number, to: number): void {
+    const arena = this.#arena;
+    const head = arena.read(node, Node.HEAD);
+    if ((head & 0xff) === 0) {
+      this.#removeInLeaf(root, node, from, to);
+      return;
+    }
+    const children = head >>> 16;
+    let kept = 0;
+    let base = 0;
+    for (let i = 0; i < children; i++) {
+      const child = childAt(arena, node, i);
+      const count = childCount(arena, node, i);
+      const first = Math.max(from - base, 0);
+      const last = Math.min(to - base, count);
+      base += count;
+      if (first === 0 && last === count) {
+        this.#memory.dropSubtree(root, child);
+        continue;
+      }
+      if (kept !== i) this.#interiors.moveChild(node, i, kept);
+      if (first < last) {
+        const owned = this.#interiors.ownChild(root, node, kept);
+        this.#removeIn(root, owned, first, last);
+        this.#interiors.setChildCount(node, kept, count - (last - first));
+      }
+      kept++;
+    }
+    this.#interiors.setChildren(node, kept);
+  }
+
+  #removeInLeaf(root: number, leaf: number, from: number, to: number): void {
+    const arena = this.#arena;
+    const head = arena.read(leaf, Node.HEAD);
+    const kind = (head >>> 12) & 0xf;
+    const bytes = arena.bytesOf(leaf);
+    const run = arena.read(leaf, Node.RUN);
+    const start = arena.byteAt(leaf) + LEAF_HEADER_BYTES + (head >>> 16);
+    const end = start + (run & 0xffff);
+    let at = start;
+    for (let i = 0; i < from; i++) at = recordEnd(kind, bytes, at);
+    let behind = at;
+    for (let i = from; i < to; i++) {
+      if ((head & NodeFlag.HAS_LONG) !== 0) this.#dropLongPartsAt(root, kind, bytes, behind);
+      behind = recordEnd(kind, bytes, behind);
+    }
+    if (from === 0) {
+      arena.write(leaf, Node.HEAD, (head & 0xffff) | (((head >>> 16) + behind - at) << 16));
+    } else {
+      shift(bytes, at, behind, end - behind);
+    }
+    writeRun(arena, leaf, (run & 0xffff) - (behind - at), (run >>> 16) - (to - from));
+  }
+
+  #dropLongParts(root: number, leaf: number, relative: number): void {
+    const head = this.#arena.read(leaf, Node.HEAD);
+    if ((head & NodeFlag.HAS_LONG) === 0) return;
+    const at = this.#arena.byteAt(leaf) + LEAF_HEADER_BYTES + (head >>> 16) + relative;
+    this.#dropLongPartsAt(root, (head >>> 12) & 0xf, this.#arena.bytesOf(leaf), at);
+  }
+
+  #dropLongPartsAt(root: number, kind: number, bytes: Uint8Array, at: number): void {
+    const part = at + orderBytes(kind);
+    if (isLongPart(bytes, part)) this.#memory.dropLong(root, longAddress(bytes, part));
+    if (kind !== RecordKind.HASH) return;
+    const second = skipPart(bytes, part);
+    if (isLongPart(bytes, second)) this.#memory.dropLong(root, longAddress(bytes, second));
+  }
+
+  /** Makes the long elements of a leaf know it, once its run header is written. */
+  #adoptLong(leaf: number, hasLong: boolean): void {
+    if (!hasLong) return;
+    const arena = this.#arena;
+    arena.write(leaf, Node.HEAD, arena.read(leaf, Node.HEAD) | NodeFlag.HAS_LONG);
+    forEachLong(arena, leaf, (bytes, at) => {
+      arena.write(longAddress(bytes, at), ExtentsRoot.OWNER, leaf);
+    });
+  }
+}
+
+/** Writes the run header of a leaf. */
+function writeRun(arena: Arena, leaf: number, byteCount: number, count: number): void {
+  arena.write(leaf, Node.RUN, byteCount | (count << 16));
+}
+
+/** Whether a cursor's leaf is the first (side 0) or last (side 1) of its tree. */
+function isAtEdge(arena: Arena, cursor: RecordCursor, side: 0 | 1): boolean {
+  for (let level = 1; level <= cursor.topLevel; level++) {
+    const last = (arena.read(cursor.nodes[level]!, Node.HEAD) >>> 16) - 1;
+    if (cursor.indexes[level] !== (side === 0 ? 0 : last)) return false;
+  }
+  return true;
+}
+
+/** Moves `byteCount` bytes within one buffer; the ranges may overlap. */
+function shift(bytes: Uint8Array, to: number, from: number, byteCount: number): void {
+  if (byteCount === 0 || to === from) return;
+  if (byteCount > 48) {
+    bytes.copyWithin(to, from, from + byteCount);
+  } else if (to < from) {
+    for (let i = 0; i < byteCount; i++) bytes[to + i] = bytes[from + i]!;
+  } else {
+    for (let i = byteCount - 1; i >= 0; i--) bytes[to + i] = bytes[from + i]!;
+  }
+}
+
+/** Bytes of an interior node with `children` children. */
+export function interiorBytes(children: number): number {
+  return INTERIOR_HEADER_BYTES + children * CHILD_BYTES;
+}
+
+/** Most children; for tests of the bounds. */
+export const INTERIOR_CHILDREN = MAX_CHILDREN;
