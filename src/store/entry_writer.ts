@@ -577,6 +577,12 @@ export class EntryWriter {
     this.stamp(entry, this.nextSeq(shard));
   }
 
+  /** Numbers and tells of an entry that was written as a whole. */
+  wrote(shard: number, database: number, entry: number): void {
+    this.stamp(entry, this.nextSeq(shard));
+    this.hook?.written(shard, database, entry);
+  }
+
   /** Gives an entry the number of its last mutation. */
   stamp(entry: number, seq: number): void {
     const keyBytes = this.#arena.read(entry, Entry.KEY_BYTES) & 0xffff;

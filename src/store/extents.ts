@@ -266,6 +266,11 @@ export class Extents {
     this.#blocks.free(oldRoot);
   }
 
+  /** Length of the value of a root in bytes. */
+  byteCountOf(root: number): number {
+    return this.#arena.read(root, ExtentsRoot.VALUE_BYTES);
+  }
+
   /** Root of the value of an entry. */
   rootOf(entry: number): number {
     return this.#arena.read(entry, this.#rootWord(entry));

@@ -9,7 +9,13 @@
 
 import { assert } from "../base/assert.ts";
 import type { Arena } from "./arena.ts";
+import {
+  checkCollection,
+  checkCollectionLists,
+  type CollectionCheckParts,
+} from "./collection/check.ts";
 import type { CollectionMemory } from "./collection/collection_memory.ts";
+import { rootWord } from "./collection/entries.ts";
 import type { BalanceReserve } from "./balance_reserve.ts";
 import { BLOCKS_PER_CREDIT, RESERVE_BLOCK_BYTES } from "./balance_reserve.ts";
 import { type ControlRegion, DATABASE_COUNT, Header, Shard } from "./control.ts";
@@ -161,6 +167,10 @@ function checkEntry(
   assert(!keys.has(name), `entry ${name}: is there once`);
   keys.add(name);
   if ((flags & EntryFlag.HAS_TTL) !== 0) walk.timed[shard]!.add(entry);
+  if (encoding === Encoding.TREE) {
+    const root = arena.read(entry, rootWord(flags));
+    walk.leases += checkCollection(collectionParts(parts, shard, walk), root, entry, shard, name);
+  }
   if (encoding !== Encoding.EXTENTS) return;
   const root = extents.rootOf(entry);
   checkValue(parts, root, name, shard, walk);
@@ -193,6 +203,20 @@ function checkValue(
   });
 }
 
+function collectionParts(parts: StoreParts, shard: number, walk: Walk): CollectionCheckParts {
+  const { arena, extents, memory } = parts;
+  return {
+    arena,
+    extents,
+    memory,
+    reach: (address, what) => reach(walk.reached, address, what),
+    reachLong: (root, owner, what) => {
+      checkValue(parts, root, what, shard, walk);
+      assert(arena.read(root, ExtentsRoot.OWNER) === owner, `${what}: knows its leaf`);
+    },
+  };
+}
+
 /** Checks the values of a shard that only readers have. */
 function walkOrphans(parts: StoreParts, shard: number, walk: Walk): void {
   const { arena, control, extents } = parts;
@@ -209,6 +233,9 @@ function walkOrphans(parts: StoreParts, shard: number, walk: Walk): void {
     previous = root;
     root = arena.read(root, ExtentsRoot.NEXT_ORPHAN);
   }
+  const lists = checkCollectionLists(collectionParts(parts, shard, walk), shard);
+  byteCount += lists.orphanBytes;
+  walk.leases += lists.leases;
   const counted = control.doubles[(shardAt >> 1) + Shard.ORPHAN_BYTES_DOUBLE];
   assert(counted === byteCount, `shard ${shard}: ${counted} orphan bytes counted, ${byteCount}`);
 }
@@ -219,7 +246,7 @@ function collectLists(parts: StoreParts): Set<number> {
   const listed = new Set<number>();
   for (let shard = 0; shard < control.shardCount; shard++) {
     const listsAt = control.shardAt(shard) + Shard.LISTS;
-    for (let i = 0; i < 3 * MAX_SIZE_CLASSES; i++) {
+    for (let i = 0; i < 4 * MAX_SIZE_CLASSES; i++) {
       let previous = 0;
       for (let page = control.words[listsAt + i]!; page !== 0;) {
         const at = page * PAGE_WORDS;
@@ -248,6 +275,11 @@ function checkPages(parts: StoreParts, reached: Set<number>, listed: Set<number>
     `${pages.freePages} free pages are counted, ${free.size} on the stack, ${
       pages.pageCount - fresh
     } never used`,
+  );
+  const unpromised = control.words[Header.PAGES_UNPROMISED]!;
+  assert(
+    unpromised === pages.freePages,
+    `${unpromised} of ${pages.freePages} pages are unpromised`,
   );
   const leased = new Array<number>(control.shardCount).fill(0);
   const bytes = new Array<number>(control.shardCount).fill(0);

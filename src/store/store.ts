@@ -17,6 +17,7 @@ import { BalanceReserve } from "./balance_reserve.ts";
 import { BlockAllocator } from "./block_allocator.ts";
 import { CollectionLeases } from "./collection/collection_lease.ts";
 import { CollectionMemory } from "./collection/collection_memory.ts";
+import type { ElementView } from "./collection/element.ts";
 import { Collections } from "./collection/collections.ts";
 import { Compactor } from "./compactor.ts";
 import { ControlRegion, Header, Shard } from "./control.ts";
@@ -372,6 +373,11 @@ export class Store {
     offset: number,
   ): void {
     this.#reader.copyStringRange(entry, start, end, target, offset);
+  }
+
+  /** Leases a long element (`longRoot` is not 0) of a collection as {@link Store.lease} does. */
+  leaseElement(element: ElementView): ValueLease {
+    return this.#leases.takeRoot(element.longRoot);
   }
 
   /** See {@link EntryReader.mayChangeInPlace}: what commands that change a value in place ask. */

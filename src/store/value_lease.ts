@@ -15,7 +15,7 @@ import type { Arena } from "./arena.ts";
 import { type ControlRegion, Header } from "./control.ts";
 import { Encoding } from "./entry.ts";
 import type { EntryReader } from "./entry_reader.ts";
-import { type Extents, LEASE_COUNT_MASK, ORPHAN } from "./extents.ts";
+import { type Extents, ExtentsRoot, LEASE_COUNT_MASK, ORPHAN } from "./extents.ts";
 import { LockPoisonedError, type ShardLocks } from "./locks.ts";
 
 /** Operation number of freeing an orphan, for the text of a fault. */
@@ -128,10 +128,19 @@ export class ValueLeases {
    * shard's lock, shared is enough.
    */
   take(entry: number, start: number, end: number): ValueLease {
-    const { control, extents, reader, canDieAlone } = this.#parts;
-    assert(!canDieAlone, "a thread that takes leases ends with the server only");
+    const { extents, reader } = this.#parts;
     assert(reader.encoding(entry) === Encoding.EXTENTS, "a leased value is a large one");
-    const root = extents.rootOf(entry);
+    return this.takeRoot(extents.rootOf(entry), start, end);
+  }
+
+  /** Leases a value by its root: also a long element of a collection. */
+  takeRoot(
+    root: number,
+    start = 0,
+    end: number = this.extents.byteCountOf(root),
+  ): ValueLease {
+    const { control, extents, canDieAlone } = this.#parts;
+    assert(!canDieAlone, "a thread that takes leases ends with the server only");
     // First the sum, last the sum: where it is 0, so is every count (see leaseCount).
     Atomics.add(control.words, Header.LEASES, 1);
     extents.countLease(root, 1);

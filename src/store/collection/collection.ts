@@ -41,6 +41,8 @@ export class Collection {
   count = 0;
   /** Elements that the last operation with several added (new ones) or removed. */
   changed = 0;
+  /** It is being made aside (`Collections.make`) and not at its key yet. */
+  isDetached = false;
   /** Whether the operation under way has changed something. */
   isDirty = false;
   /** Number of the mutation under way. */

@@ -33,6 +33,7 @@ import type { Table } from "../table.ts";
 import { Collection } from "./collection.ts";
 import type { CollectionMemory } from "./collection_memory.ts";
 import { RecordCursor } from "./cursor.ts";
+import type { ElementView } from "./element.ts";
 import { CollectionEntries } from "./entries.ts";
 import { Hashes } from "./hashes.ts";
 import { Lists } from "./lists.ts";
@@ -55,6 +56,8 @@ export const PACKED_RECORDS: number = LEAF_RECORDS;
 /** A tree of one leaf with at most as many record bytes, and a quarter of the records, is packed. */
 const REPACK_BYTES = 256;
 const REPACK_RECORDS = 32;
+/** Pages that an entry with its place in the index may need. */
+const PUBLISH_PAGES = 8;
 /** Garbage that each write that may allocate takes away. */
 const GARBAGE_STEPS = 4;
 
@@ -119,7 +122,7 @@ export class Collections {
   /** The promise was made by {@link Collections.reserve}: operations take none of their own. */
   #isReserved = false;
   readonly #source: RecordCursor;
-  readonly #repackRun = new Uint8Array(RUN_HEADER_BYTES + REPACK_BYTES);
+  readonly #repackRun = new Uint8Array(RUN_HEADER_BYTES + PACKED_RECORD_BYTES);
   readonly #change: CollectionChange = {
     seq: 0,
     type: EntryType.LIST,
@@ -173,18 +176,15 @@ export class Collections {
     type: EntryType,
     willWrite: boolean,
   ): WriteStatus {
-    const own = c.key.set(key.bytes, key.start, key.end);
-    own.hash = key.hash;
-    own.hashHigh = key.hashHigh;
-    own.shard = key.shard;
-    own.tag = key.tag;
     c.database = database;
     c.type = type;
+    takeKey(c.key, key, key.bytes, key.start);
     c.entry =
       c.root =
       c.count =
       c.changed =
         0;
+    c.isDetached = false;
     const entry = this.#table.find(this.#control.rootAt(database, key.shard), key);
     if (entry !== 0) {
       if (this.#writer.isExpired(entry)) {
@@ -297,7 +297,7 @@ export class Collections {
     }
     if (c.root !== 0) this.memory.enter(c.root);
     c.isDirty = false;
-    c.seq = this.#writer.nextSeq(c.key.shard);
+    c.seq = 0;
     return WriteStatus.OK;
   }
 
@@ -308,8 +308,8 @@ export class Collections {
         this.#writer.remove(c.database, c.key);
         c.entry = c.root = 0;
       } else {
-        this.#writer.stamp(c.entry, c.seq);
-        if (c.root !== 0 && c.count <= REPACK_RECORDS) this.#repack(c);
+        this.#writer.stamp(c.entry, this.#drawSeq(c));
+        if (c.root !== 0 && c.count <= REPACK_RECORDS) this.#repack(c, REPACK_BYTES);
       }
     }
     if (!this.#isReserved) this.#blocks.endPromise();
@@ -389,9 +389,9 @@ export class Collections {
     score = 0,
   ): void {
     const { hook } = this.#writer;
-    if (hook === undefined) return;
+    if (hook === undefined || c.isDetached) return;
     const change = this.#change;
-    change.seq = c.seq;
+    change.seq = this.#drawSeq(c);
     change.type = c.type;
     change.effect = effect;
     change.bytes = bytes;
@@ -423,9 +423,9 @@ export class Collections {
   /** Tells the hook that the elements `[rank, rank + count)` are gone. */
   tellRange(c: Collection, rank: number, count: number): void {
     const { hook } = this.#writer;
-    if (hook === undefined) return;
+    if (hook === undefined || c.isDetached) return;
     const change = this.#change;
-    change.seq = c.seq;
+    change.seq = this.#drawSeq(c);
     change.type = c.type;
     change.effect = ElementEffect.RANGE_REMOVED;
     change.bytes = EMPTY;
@@ -433,6 +433,114 @@ export class Collections {
     change.rank = rank;
     change.count = count;
     hook.changed(c.key.shard, c.database, c.key, change);
+  }
+
+  /**
+   * Makes a collection that is not at its key yet, to be filled aside: in several slices, with the
+   * lock given back in between, if need be. Needs the exclusive lock of the key's shard. Ends with
+   * {@link Collections.publish} or {@link Collections.abandon}.
+   *
+   * @returns undefined = OUT_OF_MEMORY
+   */
+  make(database: number, key: Key, type: EntryType): Collection | undefined {
+    const pages = this.#isReserved ? 0 : 1;
+    if (pages > 0 && !this.#blocks.promise(pages)) return undefined;
+    const c = new Collection(this.#arena, this.#extents);
+    const bytes = key.bytes.slice(key.start, key.end);
+    takeKey(c.key, key, bytes, 0);
+    c.database = database;
+    c.type = type;
+    c.isDetached = true;
+    c.root = this.memory.makeRoot(key.shard, type, 0);
+    this.memory.holdOrphan(c.root);
+    if (!this.#isReserved) this.#blocks.endPromise();
+    this.rewind(c);
+    return c;
+  }
+
+  /**
+   * Puts a collection that was made aside at its key, in place of whatever is there; an empty one
+   * deletes the key. Needs the exclusive lock of the key's shard.
+   *
+   * @returns OK or OUT_OF_MEMORY (it is still aside then)
+   */
+  publish(c: Collection): WriteStatus {
+    assert(c.isDetached, "a collection is published once");
+    if (c.count === 0) {
+      this.#writer.remove(c.database, c.key);
+      this.abandon(c);
+      return WriteStatus.OK;
+    }
+    if (c.key.end - c.key.start > MAX_KEY_BYTES) return WriteStatus.KEY_TOO_LONG;
+    if (!this.#isReserved && !this.#blocks.promise(PUBLISH_PAGES)) {
+      return WriteStatus.OUT_OF_MEMORY;
+    }
+    this.#writer.remove(c.database, c.key);
+    this.#entries.makeTree(c, c.root);
+    this.memory.adoptOrphan(c.root, c.entry);
+    c.isDetached = false;
+    this.#repack(c, PACKED_RECORD_BYTES);
+    this.#writer.wrote(c.key.shard, c.database, c.entry);
+    if (!this.#isReserved) this.#blocks.endPromise();
+    this.rewind(c);
+    return WriteStatus.OK;
+  }
+
+  /** Lets go of a collection that was made aside. Needs the exclusive lock of the key's shard. */
+  abandon(c: Collection): void {
+    assert(c.isDetached, "only a collection that was made aside is abandoned");
+    this.memory.adoptOrphan(c.root, 0);
+    this.memory.drop(c.root);
+    c.isDetached = false;
+    c.root = c.entry = c.count = 0;
+    this.rewind(c);
+  }
+
+  /**
+   * Appends a copy of the record at `from`, of a collection of the same type and in its order, to a
+   * collection that was made aside: copies of whole collections, slice by slice.
+   *
+   * @returns OK or OUT_OF_MEMORY
+   */
+  append(c: Collection, from: RecordCursor): WriteStatus {
+    const kind = KINDS[c.type]!;
+    assert(c.isDetached && from.kind === kind, "a copy is made aside, of its like");
+    const element = from.element();
+    const value = kind === RecordKind.HASH ? from.value() : undefined;
+    const byteCount = element.byteCount + (value === undefined ? 0 : value.byteCount);
+    const status = this.begin(c, 1, byteCount, value === undefined ? 1 : 2);
+    if (status !== WriteStatus.OK) return status;
+    const { order } = from;
+    this.record.begin(kind, order);
+    this.#addView(c, element);
+    if (value !== undefined) this.#addView(c, value);
+    c.cursor.seekEnd();
+    this.splice(c, 0, this.record);
+    if (kind === RecordKind.SCORES) {
+      const isLong = element.longRoot !== 0;
+      const bytes = isLong ? element.toBytes() : element.bytes;
+      const start = isLong ? 0 : element.start;
+      const end = start + element.byteCount;
+      const hash = this.hashOf(bytes, start, end);
+      this.record.begin(RecordKind.MEMBERS, hash);
+      this.addPart(c, bytes, start, end);
+      this.record.score(order);
+      c.members.seekOrder(hash, bytes, start, end);
+      this.spliceMembers(c, 0, this.record);
+    }
+    this.finish(c);
+    return WriteStatus.OK;
+  }
+
+  #addView(c: Collection, view: ElementView): void {
+    if (view.longRoot === 0) this.record.part(view.bytes, view.start, view.end);
+    else this.addPart(c, view.toBytes(), 0, view.byteCount);
+  }
+
+  /** Number of the mutation under way; a change that changes nothing draws none. */
+  #drawSeq(c: Collection): number {
+    if (c.seq === 0) c.seq = this.#writer.nextSeq(c.key.shard);
+    return c.seq;
   }
 
   #load(c: Collection, entry: number): void {
@@ -492,12 +600,12 @@ export class Collections {
   }
 
   /** Packs a tree that has become one small leaf and that nobody reads. */
-  #repack(c: Collection): void {
+  #repack(c: Collection, maxBytes: number): void {
     const arena = this.#arena;
     const leaf = arena.read(c.root, CollectionRoot.TREE_0);
     const head = arena.read(leaf, Node.HEAD);
     const run = arena.read(leaf, Node.RUN);
-    if ((head & (0xff | NodeFlag.HAS_LONG)) !== 0 || (run & 0xffff) > REPACK_BYTES) return;
+    if ((head & (0xff | NodeFlag.HAS_LONG)) !== 0 || (run & 0xffff) > maxBytes) return;
     if ((this.memory.leasesOf(c.root) & ~FRESH) !== 0) return;
     const at = leafStart(arena, leaf);
     writeUint32(this.#repackRun, 0, run);
@@ -513,4 +621,13 @@ export class Collections {
       this.memory.drop(root);
     }
   }
+}
+
+/** Makes `own` the same key as `key`, with its bytes at `bytes[start…]`. */
+function takeKey(own: Key, key: Key, bytes: Uint8Array, start: number): void {
+  own.set(bytes, start, start + key.end - key.start);
+  own.hash = key.hash;
+  own.hashHigh = key.hashHigh;
+  own.shard = key.shard;
+  own.tag = key.tag;
 }

@@ -31,7 +31,7 @@ export class Hashes {
 
   /** Puts the cursor on the field or member `bytes[start, end)`; returns whether it exists. */
   find(c: Collection, bytes: Uint8Array, start: number, end: number): boolean {
-    if (c.entry === 0) return false;
+    if (!c.exists) return false;
     return this.#seek(c, this.#collections.hashOf(bytes, start, end), bytes, start, end);
   }
 
@@ -117,7 +117,7 @@ export class Hashes {
    */
   remove(c: Collection, source: ElementSource, first: number, count: number): WriteStatus {
     c.changed = 0;
-    if (c.entry === 0) return WriteStatus.OK;
+    if (!c.exists) return WriteStatus.OK;
     const status = this.#collections.begin(c, count, 0, 0);
     if (status !== WriteStatus.OK) return status;
     for (let i = first; i < first + count && c.count > 0; i++) {
@@ -130,7 +130,7 @@ export class Hashes {
   /** Removes one field or member; `c.changed` is 1 when it existed. */
   removeOne(c: Collection, bytes: Uint8Array, start: number, end: number): WriteStatus {
     c.changed = 0;
-    if (c.entry === 0) return WriteStatus.OK;
+    if (!c.exists) return WriteStatus.OK;
     const status = this.#collections.begin(c, 1, 0, 0);
     if (status !== WriteStatus.OK) return status;
     this.#remove(c, bytes, start, end);
@@ -201,7 +201,7 @@ export class Hashes {
       recordBytes += encodedPartBytes(valueEnd - valueStart);
       longest = Math.max(longest, valueEnd - valueStart);
     }
-    let exists = c.entry !== 0 && this.#seek(c, hash, bytes, start, end);
+    let exists = c.exists && this.#seek(c, hash, bytes, start, end);
     if (exists && !isHash) return;
     const { root, entry } = c;
     collections.makeRoom(c, recordBytes, longest);

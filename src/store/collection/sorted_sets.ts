@@ -33,7 +33,7 @@ export class SortedSets {
 
   /** Looks for a member; when it exists, its score is {@link SortedSets.score}. */
   find(c: Collection, bytes: Uint8Array, start: number, end: number): boolean {
-    if (c.entry === 0) return false;
+    if (!c.exists) return false;
     if (c.root === 0) {
       if (!c.cursor.findMemberInRun(bytes, start, end)) return false;
       this.score = c.cursor.score();
