@@ -7,15 +7,7 @@
 import type { Arena } from "../arena.ts";
 import type { Extents } from "../extents.ts";
 import { ElementView } from "./element.ts";
-import {
-  childAt,
-  childCount,
-  childOrder,
-  LEAF_HEADER_BYTES,
-  LEAF_RECORDS,
-  MAX_LEVELS,
-  Node,
-} from "./node.ts";
+import { childAt, childCount, LEAF_HEADER_BYTES, LEAF_RECORDS, MAX_LEVELS, Node } from "./node.ts";
 import {
   orderBytes,
   readUint32,
@@ -389,11 +381,15 @@ export class RecordCursor {
     start: number,
     end: number,
   ): number {
+    const words = this.#arena.wordsOf(node);
+    const at = this.#arena.wordAt(node);
+    const orders = this.#arena.doublesOf(node);
+    const firstOrder = (at >> 1) + 3;
     let low = 0;
-    let high = (this.#arena.read(node, Node.HEAD) >>> 16) - 1;
+    let high = (words[at + Node.HEAD]! >>> 16) - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      const separator = childOrder(this.#arena, node, middle);
+      const separator = orders[firstOrder + middle * 2]!;
       const isBefore = separator < order ||
         (separator === order &&
           this.#firstIsBefore(
@@ -430,7 +426,18 @@ export class RecordCursor {
     const { kind, limit } = this;
     const own = this.bytes;
     let { at } = this;
-    for (let index = 0; at < limit; index++) {
+    let index = 0;
+    if (kind !== RecordKind.SCORES) {
+      // Hashes: nearly all records differ in the order, and it is read without a call.
+      while (at < limit) {
+        const ownOrder = (own[at]! | (own[at + 1]! << 8) | (own[at + 2]! << 16) |
+          (own[at + 3]! << 24)) >>> 0;
+        if (ownOrder >= order) break;
+        at = recordEnd(kind, own, at);
+        index++;
+      }
+    }
+    for (; at < limit; index++) {
       const comparison = this.#compare(own, at, order, bytes, start, end);
       if (comparison >= 0) {
         this.#stand(at, index);

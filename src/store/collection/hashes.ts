@@ -8,7 +8,7 @@ import { EntryType } from "../entry.ts";
 import { WriteStatus } from "../entry_writer.ts";
 import { ElementEffect } from "../mutation_hook.ts";
 import type { Collection, ElementSource } from "./collection.ts";
-import type { Collections } from "./collections.ts";
+import type { CollectionCore } from "./core.ts";
 import type { RecordCursor } from "./cursor.ts";
 import { encodedPartBytes, orderBytes, RecordKind } from "./records.ts";
 
@@ -22,10 +22,10 @@ const EMPTY = new Uint8Array(0);
  * Thread: one instance per thread; what changes needs the shard's exclusive lock.
  */
 export class Hashes {
-  readonly #collections: Collections;
+  readonly #collections: CollectionCore;
 
   /** Operations on the hashes and sets of a store. */
-  constructor(collections: Collections) {
+  constructor(collections: CollectionCore) {
     this.#collections = collections;
   }
 
@@ -42,6 +42,11 @@ export class Hashes {
    * @returns OK, OUT_OF_MEMORY, VALUE_TOO_LARGE
    */
   putFields(c: Collection, source: ElementSource, first: number, pairs: number): WriteStatus {
+    const { bytes, starts, ends } = source;
+    if (pairs === 1) {
+      const at = first + 1;
+      return this.#putOne(c, bytes, starts[first]!, ends[first]!, bytes, starts[at]!, ends[at]!);
+    }
     let byteCount = 0;
     for (let i = first; i < first + 2 * pairs; i++) {
       const length = source.ends[i]! - source.starts[i]!;
@@ -50,7 +55,6 @@ export class Hashes {
     }
     const status = this.#collections.begin(c, pairs, byteCount, 2 * pairs);
     if (status !== WriteStatus.OK) return status;
-    const { bytes, starts, ends } = source;
     c.changed = 0;
     for (let i = first; i < first + 2 * pairs; i += 2) {
       this.#put(c, bytes, starts[i]!, ends[i]!, bytes, starts[i + 1]!, ends[i + 1]!);
@@ -69,19 +73,14 @@ export class Hashes {
     valueStart: number,
     valueEnd: number,
   ): WriteStatus {
-    const byteCount = end - start + valueEnd - valueStart;
-    const longest = Math.max(end - start, valueEnd - valueStart);
-    if (longest > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
-    const status = this.#collections.begin(c, 1, byteCount, 2);
-    if (status !== WriteStatus.OK) return status;
-    c.changed = 0;
-    this.#put(c, bytes, start, end, valueBytes, valueStart, valueEnd);
-    this.#collections.finish(c);
-    return WriteStatus.OK;
+    return this.#putOne(c, bytes, start, end, valueBytes, valueStart, valueEnd);
   }
 
   /** Adds members to a set, all or none; `c.changed` is how many are new. */
   addMembers(c: Collection, source: ElementSource, first: number, count: number): WriteStatus {
+    if (count === 1) {
+      return this.#putOne(c, source.bytes, source.starts[first]!, source.ends[first]!, EMPTY, 0, 0);
+    }
     let byteCount = 0;
     for (let i = first; i < first + count; i++) {
       const length = source.ends[i]! - source.starts[i]!;
@@ -100,13 +99,7 @@ export class Hashes {
 
   /** Adds one member to a set; `c.changed` is 1 when it is new. */
   addMember(c: Collection, bytes: Uint8Array, start: number, end: number): WriteStatus {
-    if (end - start > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
-    const status = this.#collections.begin(c, 1, end - start, 1);
-    if (status !== WriteStatus.OK) return status;
-    c.changed = 0;
-    this.#put(c, bytes, start, end, EMPTY, 0, 0);
-    this.#collections.finish(c);
-    return WriteStatus.OK;
+    return this.#putOne(c, bytes, start, end, EMPTY, 0, 0);
   }
 
   /**
@@ -182,8 +175,56 @@ export class Hashes {
       : c.cursor.seekOrder(hash, bytes, start, end);
   }
 
+  /** One put of several, whose memory is promised. */
   #put(
     c: Collection,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    valueBytes: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const hash = this.#collections.hashOf(bytes, start, end);
+    const exists = c.exists && this.#seek(c, hash, bytes, start, end);
+    if (exists && c.type === EntryType.SET) return;
+    this.#commit(c, hash, exists, false, bytes, start, end, valueBytes, valueStart, valueEnd);
+  }
+
+  /** A single put, which needs no promise when its record fits where it belongs. */
+  #putOne(
+    c: Collection,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    valueBytes: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): WriteStatus {
+    const collections = this.#collections;
+    const longest = Math.max(end - start, valueEnd - valueStart);
+    if (longest > collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
+    const hash = collections.hashOf(bytes, start, end);
+    const exists = c.exists && this.#seek(c, hash, bytes, start, end);
+    const isSet = c.type === EntryType.SET;
+    c.changed = 0;
+    if (exists && isSet) return WriteStatus.OK;
+    const recordBytes = 4 + encodedPartBytes(end - start) +
+      (isSet ? 0 : encodedPartBytes(valueEnd - valueStart));
+    const fits = collections.fits(c, exists ? 1 : 0, recordBytes, longest);
+    const byteCount = end - start + valueEnd - valueStart;
+    const status = collections.begin(c, fits ? 0 : 1, byteCount, isSet ? 1 : 2);
+    if (status !== WriteStatus.OK) return status;
+    this.#commit(c, hash, exists, fits, bytes, start, end, valueBytes, valueStart, valueEnd);
+    collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  #commit(
+    c: Collection,
+    hash: number,
+    wasFound: boolean,
+    fits: boolean,
     bytes: Uint8Array,
     start: number,
     end: number,
@@ -194,23 +235,18 @@ export class Hashes {
     const collections = this.#collections;
     const isHash = c.type === EntryType.HASH;
     const kind = isHash ? RecordKind.HASH : RecordKind.SET;
-    const hash = collections.hashOf(bytes, start, end);
-    let recordBytes = orderBytes(kind) + encodedPartBytes(end - start);
-    let longest = end - start;
-    if (isHash) {
-      recordBytes += encodedPartBytes(valueEnd - valueStart);
-      longest = Math.max(longest, valueEnd - valueStart);
+    if (!fits) {
+      let recordBytes = orderBytes(kind) + encodedPartBytes(end - start);
+      if (isHash) recordBytes += encodedPartBytes(valueEnd - valueStart);
+      const { root, entry } = c;
+      collections.makeRoom(c, recordBytes, Math.max(end - start, valueEnd - valueStart));
+      if (root !== c.root || entry !== c.entry) this.#seek(c, hash, bytes, start, end);
     }
-    let exists = c.exists && this.#seek(c, hash, bytes, start, end);
-    if (exists && !isHash) return;
-    const { root, entry } = c;
-    collections.makeRoom(c, recordBytes, longest);
-    if (root !== c.root || entry !== c.entry) exists = this.#seek(c, hash, bytes, start, end);
     collections.record.begin(kind, hash);
     collections.addPart(c, bytes, start, end);
     if (isHash) collections.addPart(c, valueBytes, valueStart, valueEnd);
-    collections.splice(c, exists ? 1 : 0, collections.record);
-    if (!exists) c.changed++;
+    collections.splice(c, wasFound ? 1 : 0, collections.record);
+    if (!wasFound) c.changed++;
     if (!collections.hasHook) return;
     if (isHash) collections.tellField(c, bytes, start, end, valueBytes, valueStart, valueEnd);
     else collections.tell(c, ElementEffect.PUT, bytes, start, end, 0);

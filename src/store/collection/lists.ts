@@ -7,7 +7,7 @@
 import { WriteStatus } from "../entry_writer.ts";
 import { ElementEffect } from "../mutation_hook.ts";
 import type { Collection, ElementSource } from "./collection.ts";
-import type { Collections } from "./collections.ts";
+import type { CollectionCore } from "./core.ts";
 import { encodedPartBytes, RecordKind } from "./records.ts";
 
 /**
@@ -17,10 +17,10 @@ import { encodedPartBytes, RecordKind } from "./records.ts";
  * Thread: one instance per thread; what changes needs the shard's exclusive lock.
  */
 export class Lists {
-  readonly #collections: Collections;
+  readonly #collections: CollectionCore;
 
   /** Operations on the lists of a store. */
-  constructor(collections: Collections) {
+  constructor(collections: CollectionCore) {
     this.#collections = collections;
   }
 
@@ -42,6 +42,17 @@ export class Lists {
       const length = source.ends[i]! - source.starts[i]!;
       if (length > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
       byteCount += length;
+    }
+    if (count === 1 && c.exists) {
+      if (atFront) c.cursor.seekFirst();
+      else c.cursor.seekEnd();
+      if (this.#collections.fits(c, 0, encodedPartBytes(byteCount), byteCount)) {
+        this.#collections.begin(c, 0, 0, 0);
+        const rank = atFront ? 0 : c.count;
+        this.#put(c, rank, source.bytes, source.starts[first]!, source.ends[first]!);
+        this.#collections.finish(c);
+        return WriteStatus.OK;
+      }
     }
     const status = this.#collections.begin(c, count, byteCount, count);
     if (status !== WriteStatus.OK) return status;
@@ -112,6 +123,12 @@ export class Lists {
     collections.makeRoom(c, encodedPartBytes(end - start), end - start);
     if (rank === c.count) c.cursor.seekEnd();
     else c.cursor.seekRank(rank);
+    this.#put(c, rank, bytes, start, end);
+  }
+
+  /** Inserts at the cursor, which stands at `rank`. */
+  #put(c: Collection, rank: number, bytes: Uint8Array, start: number, end: number): void {
+    const collections = this.#collections;
     this.#encode(c, bytes, start, end);
     collections.splice(c, 0, collections.record);
     if (collections.hasHook) {

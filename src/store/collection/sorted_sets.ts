@@ -7,7 +7,7 @@
 import { WriteStatus } from "../entry_writer.ts";
 import { ElementEffect } from "../mutation_hook.ts";
 import type { Collection } from "./collection.ts";
-import type { Collections } from "./collections.ts";
+import type { CollectionCore } from "./core.ts";
 import type { RecordCursor } from "./cursor.ts";
 import { encodedPartBytes, RecordKind } from "./records.ts";
 
@@ -24,10 +24,10 @@ const EMPTY = new Uint8Array(0);
 export class SortedSets {
   /** Score of the member that {@link SortedSets.find} found, or that was replaced or removed. */
   score = 0;
-  readonly #collections: Collections;
+  readonly #collections: CollectionCore;
 
   /** Operations on the sorted sets of a store. */
-  constructor(collections: Collections) {
+  constructor(collections: CollectionCore) {
     this.#collections = collections;
   }
 
@@ -54,7 +54,7 @@ export class SortedSets {
 
   /**
    * Promises the memory that up to `members` puts with `byteCount` bytes of members need; then
-   * {@link SortedSets.put} cannot fail until {@link Collections.finish}. So conditions (`NX`, `GT`,
+   * {@link SortedSets.put} cannot fail until {@link CollectionCore.finish}. So conditions (`NX`, `GT`,
    * `INCR`) are decided between {@link SortedSets.find} and put, member by member, all or nothing.
    *
    * @returns OK or OUT_OF_MEMORY

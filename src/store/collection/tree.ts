@@ -233,7 +233,7 @@ export class TreeWriter {
     growsAtFront: boolean,
   ): void {
     const old = cursor.leaf;
-    const leaf = this.#makeLeaf(root, cursor, 0, byteCount, count, growsAtFront);
+    const leaf = this.#makeLeaf(root, cursor, 0, byteCount, count, growsAtFront, 0);
     this.#interiors.setNode(root, tree, cursor, 0, leaf);
     this.#memory.freeNode(root, old);
     cursor.leaf = leaf;
@@ -247,12 +247,14 @@ export class TreeWriter {
     to: number,
     count: number,
     growsAtFront: boolean,
+    roomBytes: number,
   ): number {
     const arena = this.#arena;
     const oldHead = arena.read(cursor.leaf, Node.HEAD);
     const parent = arena.read(cursor.leaf, Node.PARENT);
     const need = LEAF_HEADER_BYTES + to - from;
-    const leaf = this.#memory.makeNode(root, parent, oldHead & 0xffff, need);
+    const blockBytes = Math.max(need, roomBytes);
+    const leaf = this.#memory.makeNode(root, parent, oldHead & 0xffff, blockBytes);
     const gap = growsAtFront ? this.#memory.blockBytes(leaf) - need : 0;
     arena.write(leaf, Node.HEAD, (oldHead & 0xffff) | (gap << 16));
     copyBytes(
@@ -299,7 +301,10 @@ export class TreeWriter {
         // The full leaf stays as it is.
         this.#interiors.setCount(cursor, 1, count);
       } else {
-        const leaf = this.#makeLeaf(root, cursor, start, end, count, atFront && i === 0);
+        // A new leaf at an end will be full soon: it gets its whole block at once.
+        const isNew = atEnd || (atFront && i === 0);
+        const room = isNew ? LEAF_HEADER_BYTES + LEAF_RECORD_BYTES : 0;
+        const leaf = this.#makeLeaf(root, cursor, start, end, count, atFront && i === 0, room);
         if (i === 0) {
           this.#interiors.setNode(root, tree, cursor, 0, leaf);
           this.#interiors.setCount(cursor, 1, count);
