@@ -30,7 +30,9 @@ import type { Table } from "./table.ts";
 /** Pages of a list that are looked at to find a sparse one. */
 const CANDIDATES = 32;
 /** Garbage that is collected instead of moving anything, at a time: well below a millisecond. */
-const GARBAGE_STEPS = 256;
+const GARBAGE_STEPS = 2048;
+/** Pages emptied at a time: a write may have asked for several. */
+const PAGES_AT_A_TIME = 4;
 
 /** Moves blocks. Thread: one instance per thread, under the shard's exclusive lock. */
 export class Compactor {
@@ -66,7 +68,7 @@ export class Compactor {
   }
 
   /**
-   * Empties at most one page of a shard.
+   * Empties a few pages of a shard at most.
    *
    * @returns whether a page was freed
    */
@@ -74,6 +76,12 @@ export class Compactor {
     // What is garbage points at what may be gone already: it must not move, so it goes first.
     this.#collections.settleWaiting(shard);
     if (this.#collections.collect(shard, GARBAGE_STEPS) > 0) return true;
+    let pageCount = 0;
+    while (pageCount < PAGES_AT_A_TIME && this.#compactOne(shard)) pageCount++;
+    return pageCount > 0;
+  }
+
+  #compactOne(shard: number): boolean {
     for (let sizeClass = CLASS_COUNT - 1; sizeClass >= 0; sizeClass--) {
       if (this.#compactList(shard, PageKind.ENTRY, sizeClass)) return true;
       if (this.#compactList(shard, PageKind.CHUNK, sizeClass)) return true;

@@ -19,6 +19,7 @@ import { CollectionLeases } from "./collection/collection_lease.ts";
 import { CollectionMemory } from "./collection/collection_memory.ts";
 import type { ElementView } from "./collection/element.ts";
 import { Collections } from "./collection/collections.ts";
+import { GarbageSweep } from "./collection/garbage.ts";
 import { Compactor } from "./compactor.ts";
 import { ControlRegion, Header, Shard } from "./control.ts";
 import { Entry, type EntryType, MAX_VALUE_BYTES } from "./entry.ts";
@@ -90,6 +91,9 @@ export function minimumMemoryBytes(shardCount: number): number {
   return shardCount * MEMORY_PER_SHARD_BYTES;
 }
 
+/** How long a write that finds no memory frees garbage, per attempt. Unit: ms. */
+const RECLAIM_GARBAGE_MS = 1;
+
 /** Where events keep balances. */
 export const BALANCE_DATABASE = 0;
 
@@ -111,6 +115,8 @@ export class Store {
   readonly shardCount: number;
   /** Lists, hashes, sets, sorted sets. */
   readonly collections: Collections;
+  /** Frees in slices what large collections left behind. */
+  readonly garbage: GarbageSweep;
   /** Gives leases of collections. */
   readonly collectionLeases: CollectionLeases;
   /** Largest value in bytes. */
@@ -220,6 +226,7 @@ export class Store {
     };
     this.collections = new Collections(collectionParts);
     this.collectionLeases = new CollectionLeases(collectionParts);
+    this.garbage = new GarbageSweep(collectionParts);
   }
 
   /**
@@ -497,7 +504,7 @@ export class Store {
   }
 
   /**
-   * Frees memory after OUT_OF_MEMORY: moves blocks together so that pages become free; if that
+   * Frees memory after OUT_OF_MEMORY: what is garbage, first of all; else moves blocks together so that pages become free; if that
    * gains nothing, evicts keys as the policy allows, for about a millisecond at most.
    *
    * Thread: any that holds no shard lock.
@@ -505,7 +512,7 @@ export class Store {
    * @returns whether the write is worth another try
    */
   reclaim(): boolean {
-    return this.#reclaimer.reclaim();
+    return this.garbage.run(RECLAIM_GARBAGE_MS) || this.#reclaimer.reclaim();
   }
 
   /** Moves blocks together until a page is free. Thread: any that holds no shard lock. */
@@ -540,6 +547,7 @@ export class Store {
         wheel: this.#wheel,
         writer: this.#writer,
       }, clock),
+      this.garbage,
     ];
     return new BackgroundWork(steps, this.#control);
   }
