@@ -207,7 +207,7 @@ export class SortedSetModel implements Model {
     const kind = dice.roll(12);
     if (kind === 11 && this.#scores.size > 0) {
       const rank = dice.roll(this.#scores.size);
-      const count = 1 + dice.roll(Math.min(this.#scores.size - rank, dice.roll(9) ? 3 : 200));
+      const count = 1 + dice.roll(Math.min(this.#scores.size - rank, dice.roll(40) > 0 ? 3 : 200));
       const status = sortedSets.removeRanks(c, rank, count);
       if (status === WriteStatus.OK) {
         for (const [member] of this.#sorted().slice(rank, rank + count)) {
