@@ -25,6 +25,7 @@ import {
   MAX_CHILDREN,
   Node,
   NodeFlag,
+  OWNER_ASIDE,
   WAITING,
 } from "./node.ts";
 import { longAddress, RecordKind } from "./records.ts";
@@ -284,7 +285,9 @@ export function checkCollectionLists(
     assert((memory.leasesOf(root) & WAITING) !== 0, `collection ${root}: is marked as waiting`);
     assert(arena.read(root, CollectionRoot.PREVIOUS_WAITING) === previous, `${root}: links back`);
     orphanBytes += arena.doublesOf(root)[(arena.wordAt(root) >> 1) + 7]!;
-    if (arena.read(root, CollectionRoot.OWNER) === 0) {
+    const owner = arena.read(root, CollectionRoot.OWNER);
+    if (owner === OWNER_ASIDE) leases += checkCollection(parts, root, owner, shard, "made aside");
+    if (owner === 0) {
       leases += checkCollection(parts, root, 0, shard, `orphan ${root}`);
       orphanBytes += memory.footprintBytes(root);
     }

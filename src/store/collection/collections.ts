@@ -28,6 +28,7 @@ import type { RecordCursor } from "./cursor.ts";
 import type { ElementView } from "./element.ts";
 import { Hashes } from "./hashes.ts";
 import { Lists } from "./lists.ts";
+import { OWNER_ASIDE } from "./node.ts";
 import { RecordKind } from "./records.ts";
 import { SortedSets } from "./sorted_sets.ts";
 
@@ -66,7 +67,7 @@ export class Collections extends CollectionCore {
     c.database = database;
     c.type = type;
     c.isDetached = true;
-    c.root = this.memory.makeRoot(key.shard, type, 0);
+    c.root = this.memory.makeRoot(key.shard, type, OWNER_ASIDE);
     this.memory.holdOrphan(c.root);
     if (!this.isReserved) this.blocks.endPromise();
     this.rewind(c);

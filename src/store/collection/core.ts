@@ -238,7 +238,7 @@ export class CollectionCore {
    */
   pagesFor(c: Collection, changes: number, byteCount: number, partCount = changes): number {
     const trees = c.type === EntryType.SORTED_SET ? 2 : 1;
-    const recordBytes = byteCount + 8 * partCount + 12 * changes;
+    const recordBytes = byteCount + 3 * partCount + 12 * changes;
     // A long part is more than MAX_SHORT_PART_BYTES, has a root, a tail in chunks, whole pages.
     const longParts = Math.min(partCount, Math.floor(byteCount / MAX_SHORT_PART_BYTES));
     let pages = longParts === 0 ? 0 : trees * (Math.ceil(byteCount / 65536) + 4 * longParts);
@@ -250,7 +250,7 @@ export class CollectionCore {
       for (let tree = 0; tree < trees; tree++) {
         const top = this.arena.read(c.root, CollectionRoot.TREE_0 + tree);
         const levels = top === 0 ? 1 : (this.arena.read(top, Node.HEAD) & 0xff) + 1;
-        pages += pagesForChanges(levels, changes, recordBytes, shared);
+        pages += pagesForChanges(levels, changes, c.count, recordBytes, shared);
       }
       return pages;
     }
@@ -260,7 +260,8 @@ export class CollectionCore {
       c.count + changes <= PACKED_RECORDS;
     if (stays) return pages + Math.min(changes, 24);
     const moved = c.count + changes;
-    return pages + 26 + trees * pagesForChanges(3, moved, recordBytes + run + 8 * c.count, false);
+    const movedBytes = recordBytes + run + 9 * c.count;
+    return pages + 26 + trees * pagesForChanges(3, moved, 0, movedBytes, false);
   }
 
   /** Promises pages for several operations; false = OUT_OF_MEMORY, nothing has changed. */

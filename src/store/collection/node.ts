@@ -16,7 +16,7 @@
  *           first element when it was linked (its separator; of child 0 it means nothing)
  *
  * collection root: a block of 64 bytes in a page of kind COLLECTION
- *   word 0  owner: address of the entry, 0 = orphan      word 1  0xffffffff: a root, not a node
+ *   word 0  owner: address of the entry, 0 = orphan, 1 = made aside   word 1  0xffffffff: a root, not a node
  *   word 2  leases (atomic): bit 31 WAITING, bit 30 FRESH, below them how many
  *   word 3  version
  *   word 4  next, word 5 previous collection of the shard that waits for its readers
@@ -72,6 +72,8 @@ export const FRESH = 1 << 30;
 /** The other bits: how many leases there are. */
 export const COLLECTION_LEASE_MASK = 0x3fffffff;
 
+/** Owner of a collection that is being made aside: no address, page 0 is not used. */
+export const OWNER_ASIDE = 1;
 /** Bytes of a root. */
 export const COLLECTION_ROOT_BYTES = 64;
 /** Bytes of a leaf before its gap. */

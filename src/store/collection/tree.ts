@@ -51,20 +51,25 @@ const WORK_BYTES = 8192;
  *
  * A change makes at most three leaves and, on each level above, a node and its split twin; a reader
  * makes it copy the nodes on its way, which are the same. Of many changes the bytes count: a page is
- * leased for a size when those that the shard has are full.
+ * leased for a size when those that the shard has are full. A leaf that is there may need a larger
+ * block, or a split, at the first byte that comes; after that it grows by at least 128 bytes for
+ * each block of at most 1,024 that it takes.
  *
  * @param levels levels of the tree now
  * @param changes records that come or go
+ * @param elements elements in the tree now
  * @param byteCount bytes of the records that come
  */
 export function pagesForChanges(
   levels: number,
   changes: number,
+  elements: number,
   byteCount: number,
   isShared: boolean,
 ): number {
   const perChange = changes * (3 * levels + 5);
-  const nodeBytes = changes * (4096 + (isShared ? levels * 2048 : 0)) + 4 * byteCount;
+  const touched = Math.min(changes, elements);
+  const nodeBytes = touched * (3072 + (isShared ? levels * 2048 : 0)) + 12 * byteCount;
   return Math.min(perChange, Math.ceil(nodeBytes / 65536) + 16 + 3 * levels);
 }
 
