@@ -42,7 +42,7 @@ export const MAX_SHORT_PART_BYTES = 1024;
 /** Bytes of the part that names a long element. */
 export const LONG_PART_BYTES = 9;
 /** Longest record in bytes: a hash's, of two parts that are just not long. */
-export const MAX_RECORD_BYTES = 4 + 2 * (3 + MAX_SHORT_PART_BYTES);
+export const MAX_RECORD_BYTES: number = 4 + 2 * (3 + MAX_SHORT_PART_BYTES);
 
 const MEDIUM = 254;
 const LONG = 255;

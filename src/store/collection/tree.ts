@@ -12,16 +12,13 @@ import type { CollectionMemory } from "./collection_memory.ts";
 import type { RecordCursor } from "./cursor.ts";
 import { ExtentsRoot } from "../extents.ts";
 import {
-  CHILD_BYTES,
   childAt,
   childCount,
   CollectionRoot,
   forEachLong,
-  INTERIOR_HEADER_BYTES,
   LEAF_HEADER_BYTES,
   LEAF_RECORD_BYTES,
   LEAF_RECORDS,
-  MAX_CHILDREN,
   Node,
   NodeFlag,
   nodeHead,
@@ -518,11 +515,3 @@ function shift(bytes: Uint8Array, to: number, from: number, byteCount: number): 
     for (let i = byteCount - 1; i >= 0; i--) bytes[to + i] = bytes[from + i]!;
   }
 }
-
-/** Bytes of an interior node with `children` children. */
-export function interiorBytes(children: number): number {
-  return INTERIOR_HEADER_BYTES + children * CHILD_BYTES;
-}
-
-/** Most children; for tests of the bounds. */
-export const INTERIOR_CHILDREN = MAX_CHILDREN;
