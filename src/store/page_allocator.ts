@@ -29,6 +29,7 @@
  * @module
  */
 
+import { assert } from "../base/assert.ts";
 import { type ControlRegion, Header } from "./control.ts";
 
 /** What a page is used for. */
@@ -69,6 +70,9 @@ export const Page = {
 
 /** Words in a descriptor. */
 export const PAGE_WORDS = 8;
+
+/** Looks for a page that must be there; more than other threads could ever make fail in a row. */
+const MAX_TRIES = 1_000_000;
 
 const TAG_STEP = 1n << 32n;
 const PAGE_MASK = 0xffffffffn;
@@ -159,7 +163,10 @@ export class PageAllocator {
     else if (!this.#takeUnpromised(1)) return 0;
     // The page exists; another thread may take the one that was seen, and leave one elsewhere.
     let page = 0;
-    while (page === 0) page = this.#pop() || this.#fresh();
+    for (let tries = 0; page === 0; tries++) {
+      assert(tries < MAX_TRIES, "a page that was counted as free is free");
+      page = this.#pop() || this.#fresh();
+    }
     const freePages = Atomics.sub(this.#words, Header.PAGES_FREE, 1) - 1;
     if (freePages < Atomics.load(this.#words, Header.PAGES_FREE_LEAST)) this.#noteLeast(freePages);
     const at = page * PAGE_WORDS;
