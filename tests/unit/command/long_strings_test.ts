@@ -233,3 +233,16 @@ Deno.test("commands that keep the expiry keep it, those that set anew do not", a
     }
   }
 });
+
+Deno.test("MSET and MSETNX: without memory for all of the keys none is set", async () => {
+  const harness = new Harness({ maxMemoryBytes: 4 * 2 ** 20, maxRequestBytes: 2 ** 23 });
+  await harness.ask("SET a 1\r\n");
+  const pairs = ["a", "2"];
+  for (let i = 0; i < 8; i++) pairs.push(`b${i}`, "x".repeat(900_000));
+  for (const [name, key] of [["MSET", "a"], ["MSETNX", "c"]] as const) {
+    pairs[0] = key;
+    assert.match(await settled(harness.ask(request(name, ...pairs))), /^-OOM /);
+    harness.store.assertInvariants();
+  }
+  assert.equal(await harness.ask("MGET a b0 c\r\n"), "*3\r\n$1\r\n1\r\n$-1\r\n$-1\r\n");
+});
