@@ -31,7 +31,7 @@ export const HLL_HEADER_BYTES = 16;
 /** Length of a dense one. */
 export const HLL_DENSE_BYTES: number = HLL_HEADER_BYTES + REGISTERS * 6 / 8;
 /** A sparse one that would be longer becomes dense. Unit: bytes, as in Redis by default. */
-export const HLL_SPARSE_MAX_BYTES = 3000 + HLL_HEADER_BYTES;
+export const HLL_SPARSE_MAX_BYTES: number = 3000 + HLL_HEADER_BYTES;
 
 const ENCODING_AT = 4;
 const ESTIMATE_AT = 8;

@@ -9,7 +9,7 @@ import type { CommandCall } from "../call.ts";
 import { ReplyCode } from "../reply_code.ts";
 
 /** {@link findString} replied with an error. */
-export const NOT_A_STRING = -1;
+export const NOT_A_STRING: number = -1;
 
 /**
  * Finds the string of the key that argument `index` names.
