@@ -9,12 +9,12 @@
  */
 
 import { Int64 } from "../../base/int64.ts";
-import { EntryType } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { ReplyCode } from "../reply_code.ts";
 import type { ReplySink } from "../reply_sink.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import type { Slices } from "../slices.ts";
+import { SourceStrings } from "./source_strings.ts";
 
 /**
  * More cells are refused.
@@ -37,6 +37,9 @@ const AT_ONCE_CELLS = 2 ** 17;
 /** They are worth a look at the clock; see {@link Slices.isOver}. */
 const PART_WEIGHT = 1024;
 
+const TOO_MUCH = "Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
+const NOTHING = new Uint8Array(0);
+
 /** What the options ask for. */
 interface LcsWishes {
   onlyLength: boolean;
@@ -48,49 +51,46 @@ interface LcsWishes {
 /** Handler of LCS; long ones of a thread are done one after the other. */
 function handleLcs(call: CommandCall, queue: LcsQueue): HandlerStatus {
   const { sink, store } = call;
-  const strings: Uint8Array[] = [];
-  const entries = [1, 2].map((index) => store.lookup(call.database, call.keyAt(index)));
-  if (entries.some((entry) => entry !== 0 && store.entryType(entry) !== EntryType.STRING)) {
+  const sources = new SourceStrings(store);
+  if (!sources.capture(call, 1, 2)) {
     sink.error(ReplyCode.BAD_ARGUMENT, "The specified keys must contain string values");
     return HandlerStatus.DONE;
   }
   const wishes = readWishes(call);
-  if (wishes === undefined) return HandlerStatus.DONE;
-  const lengths = entries.map((entry) => entry === 0 ? 0 : store.stringLength(entry));
-  const cellCount = lengths[0]! * lengths[1]!;
-  if (cellCount > (call.inTransaction ? MAX_TRANSACTION_CELLS : MAX_CELLS)) {
-    const text = "Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
-    sink.error(ReplyCode.BAD_ARGUMENT, text);
+  const cellCount = sources.byteCount(0) * sources.byteCount(1);
+  const mostCells = call.inTransaction ? MAX_TRANSACTION_CELLS : MAX_CELLS;
+  if (wishes === undefined || cellCount > mostCells) {
+    sources.release();
+    if (wishes !== undefined) sink.error(ReplyCode.BAD_ARGUMENT, TOO_MUCH);
     return HandlerStatus.DONE;
   }
-  for (const [i, entry] of entries.entries()) {
-    strings[i] = new Uint8Array(cellCount === 0 ? 0 : lengths[i]!);
-    if (cellCount > 0) store.copyString(entry, strings[i], 0);
+  if (cellCount > AT_ONCE_CELLS && !call.inTransaction) {
+    call.later = queue.run(call.slices(), sources, wishes, sink).finally(() => sources.release());
+    return HandlerStatus.LATER;
   }
-  if (cellCount <= AT_ONCE_CELLS || call.inTransaction) {
-    const table = new LcsTable(strings[0]!, strings[1]!, !wishes.onlyLength);
-    table.advance(cellCount);
-    replyTable(sink, table, wishes);
-    return HandlerStatus.DONE;
-  }
-  call.later = queue.run(call.slices(), strings[0]!, strings[1]!, wishes, sink);
-  return HandlerStatus.LATER;
+  const table = cellCount === 0
+    ? new LcsTable(NOTHING, NOTHING, true)
+    : new LcsTable(sources.whole(0), sources.whole(1), !wishes.onlyLength);
+  sources.release();
+  table.advance(cellCount);
+  replyTable(sink, table, wishes);
+  return HandlerStatus.DONE;
 }
 
 /** Does one at a time, so that their tables take memory once. Thread: one I/O thread. */
 class LcsQueue {
   #last: Promise<unknown> = Promise.resolve();
 
+  /** Until it is their turn, large strings are leased and not copied. */
   run(
     slices: Slices,
-    a: Uint8Array,
-    b: Uint8Array,
+    sources: SourceStrings,
     wishes: LcsWishes,
     sink: ReplySink,
   ): Promise<HandlerStatus> {
     const own = this.#last.then(async () => {
       await slices.next();
-      const table = new LcsTable(a, b, !wishes.onlyLength);
+      const table = new LcsTable(sources.whole(0), sources.whole(1), !wishes.onlyLength);
       while (!table.advance(AT_ONCE_CELLS)) if (slices.isOver(PART_WEIGHT)) await slices.next();
       replyTable(sink, table, wishes);
       return HandlerStatus.DONE;

@@ -40,15 +40,15 @@ export class SourceStrings {
   }
 
   /**
-   * Captures the strings of the keys that the arguments from `first` on name; needs their locks,
-   * shared is enough.
+   * Captures the strings of the keys that the arguments from `first` to `last`, both included, name;
+   * needs their locks, shared is enough.
    *
    * @returns false, and nothing is captured, when one of the keys holds another type
    */
-  capture(call: CommandCall, first: number): boolean {
-    const { args, database } = call;
+  capture(call: CommandCall, first: number, last: number = call.args.count - 1): boolean {
+    const { database } = call;
     const store = this.#store;
-    for (let i = first; i < args.count; i++) {
+    for (let i = first; i <= last; i++) {
       const entry = store.lookup(database, call.keyAt(i));
       if (entry !== 0 && store.entryType(entry) !== EntryType.STRING) {
         this.release();
@@ -91,6 +91,13 @@ export class SourceStrings {
     if (lease !== undefined) lease.copyNext(target, 0, end - at);
     else target.set(copy!.subarray(at, end));
     return end - at;
+  }
+
+  /** All of string `index`, which was not read before. */
+  whole(index: number): Uint8Array {
+    const bytes = new Uint8Array(this.byteCount(index));
+    this.read(index, 0, bytes, bytes.length);
+    return bytes;
   }
 
   /** Gives up all of them; may be called any number of times. */
