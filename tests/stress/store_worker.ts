@@ -7,6 +7,7 @@
 
 import { keepAwake } from "../helpers/keep_awake.ts";
 import { Int64 } from "../../src/base/int64.ts";
+import type { BackgroundWork } from "../../src/store/background.ts";
 import { Key } from "../../src/store/key.ts";
 import { Store, WriteStatus } from "../../src/store/store.ts";
 import {
@@ -28,11 +29,13 @@ class Stress {
   readonly #value: Uint8Array;
   readonly #delta = new Int64();
   readonly #sum = new Int64();
+  readonly #sweep: BackgroundWork;
   #random: number;
 
   constructor(orders: StoreOrders) {
     this.#orders = orders;
     this.#store = Store.attach(orders.memory, orders.threadId);
+    this.#sweep = this.#store.backgroundWork(() => Date.now() - 500 + this.#next() % 1000);
     this.#evidence = new Int32Array(orders.evidence);
     this.#value = new Uint8Array(orders.maxValueBytes + 16);
     this.#random = (orders.threadId + 1) * 104729;
@@ -53,6 +56,8 @@ class Stress {
     for (let i = 0; i < operations && this.report.violation === ""; i++) {
       if (Atomics.load(this.#evidence, StoreEvidence.STOP) !== 0) return;
       this.#store.nowMs = Date.now();
+      // Out of step with the other threads, as after the clock was set.
+      if (this.#next() % 64 === 0) this.#sweep.run(0.2);
       const dice = this.#next() % 100;
       const index = this.#next() % keys;
       if (dice < 30) await this.#read("s", index);
@@ -61,7 +66,8 @@ class Stress {
       else if (dice < 83) await this.#remove("s", index);
       else if (dice < 86) await this.#read("t", index);
       else if (dice < 91) await this.#write("t", index);
-      else if (dice < 93) await this.#remove("t", index);
+      else if (dice < 92) await this.#remove("t", index);
+      else if (dice < 93) await this.#expire("t", index);
       else if (dice < 99) await this.#settle(index);
       else await this.#removeBalance(index);
     }
@@ -101,6 +107,19 @@ class Stress {
       if (!this.#store.reclaim()) return;
       this.report.reclaims++;
     }
+  }
+
+  /** Gives a key another time to live, or none. */
+  async #expire(kind: string, index: number): Promise<void> {
+    const shard = this.#locate(`${kind}${index}`);
+    const spanMs = this.#next() % 3 === 0 ? 100_000 : 20;
+    const expireAtMs = this.#next() % 4 === 0 ? 0 : this.#store.nowMs + 1 + this.#next() % spanMs;
+    await this.#enter(shard, true);
+    if (this.#store.lookup(0, this.#key) !== 0) {
+      const status = this.#store.setExpiry(0, this.#key, expireAtMs);
+      if (status === WriteStatus.OUT_OF_MEMORY) this.report.outOfMemory++;
+    }
+    this.#leave(shard, true);
   }
 
   async #add(index: number): Promise<void> {
