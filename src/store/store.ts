@@ -317,10 +317,15 @@ export class Store {
    * @returns the entry's address, valid until unlock or the next write; 0 when missing or expired
    */
   lookup(database: number, key: Key): number {
-    const entry = this.#table.find(this.#control.rootAt(database, key.shard), key);
-    if (entry === 0 || this.#reader.isExpired(entry, this.#clock.nowMs)) return 0;
-    this.#arena.write(entry, Entry.CLOCK, (this.#clock.nowMs / 1000) >>> 0);
+    const entry = this.peek(database, key);
+    if (entry !== 0) this.#arena.write(entry, Entry.CLOCK, (this.#clock.nowMs / 1000) >>> 0);
     return entry;
+  }
+
+  /** Like {@link Store.lookup}, for commands that do not count as an access to the key. */
+  peek(database: number, key: Key): number {
+    const entry = this.#table.find(this.#control.rootAt(database, key.shard), key);
+    return entry === 0 || this.#reader.isExpired(entry, this.#clock.nowMs) ? 0 : entry;
   }
 
   /** Type of an entry. */

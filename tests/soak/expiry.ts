@@ -82,7 +82,11 @@ async function run(spreadMs: number): Promise<Record<string, unknown>> {
       await ask(client, ["INFO", "memory"], "active_defrag_running:0\r\n\r\n"),
     )![1],
   );
+  const quietStop = new AbortController();
+  const quietReading = readMeanwhile(port, quietStop.signal);
   await sleep(firstMs - Date.now() - 200);
+  quietStop.abort();
+  const quietTimes = await quietReading;
   const stop = new AbortController();
   const reading = readMeanwhile(port, stop.signal);
   let worstLagMs = 0;
@@ -110,6 +114,7 @@ async function run(spreadMs: number): Promise<Record<string, unknown>> {
     "written/s": Math.round(keyCount / writeMs * 1000),
     "longest lag ms": Math.round(worstLagMs),
     "all gone after ms": Math.round(goneMs),
+    "quiet p99 ms": quantile(quietTimes, 0.99),
     "p50 ms": quantile(times, 0.5),
     "p99 ms": quantile(times, 0.99),
     "max ms": quantile(times, 1),

@@ -101,7 +101,7 @@ function allows(options: number, beforeMs: number, afterMs: number): boolean {
 /** Runs `TTL key` and its kin. The key's lock is held. */
 function handleTimeLeft(call: CommandCall, { unitMs, isAbsolute }: TimeUnit): HandlerStatus {
   const { store, sink } = call;
-  const entry = store.lookup(call.database, call.key);
+  const entry = store.peek(call.database, call.key);
   const expireAtMs = entry === 0 ? 0 : store.expireAtMs(entry);
   if (expireAtMs === 0) {
     sink.integer(entry === 0 ? -2 : -1);
