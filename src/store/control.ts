@@ -2,7 +2,7 @@
  * The store's control region: everything that is not client data, in one SharedArrayBuffer.
  *
  * ```text
- * byte 0      header, 4 cache lines
+ * byte 0      header, 8 cache lines
  *   0         line 0: what the store is. magic, shard count, lock kind, page count, thread count,
  *             hash seed (2 words), largest value, segment shift
  *   64        line 1: page allocator. free stack head (int64: tag << 32 | page), pages free,
@@ -11,7 +11,10 @@
  *   192       line 3: fault record. signal, shard, thread, operation;
  *             leases: how many there are, whether compaction met a leased page, how many such pages
  *             may have become free since
- * 256         thread records, 64 bytes each: [0] shard whose lock it waits for + 1
+ *   256       line 4: which table each database has now, 16 words
+ *   320       line 5: bit mask of detached tables, the heir of balances (see table_map.ts)
+ *   384       lines 6 and 7: per table of keys, shards that still have a part of it to free
+ * 512         thread records, 64 bytes each: [0] shard whose lock it waits for + 1
  * …           shard blocks, 2,048 bytes each
  *   0         lock line (see locks.ts)
  *   64        lock counters (see locks.ts)
@@ -24,7 +27,8 @@
  * ```
  *
  * Words of a shard block and of its roots are guarded by that shard's lock unless locks.ts says
- * otherwise; the header's words are atomics.
+ * otherwise; the header's words are atomics, but for line 4: it changes under the locks of all shards
+ * and is read under any of them.
  *
  * @module
  */
@@ -34,6 +38,9 @@ import { MAX_SIZE_CLASSES } from "./size_classes.ts";
 
 /** Databases that `SELECT` can name, as in Redis's default configuration. */
 export const DATABASE_COUNT = 16;
+
+/** Where events keep balances. */
+export const BALANCE_DATABASE = 0;
 
 /**
  * Tables that each shard has a root for. Those below {@link DATABASE_TABLE_COUNT} hold keys; the
@@ -76,6 +83,10 @@ export const Header = {
   LEASES: 52,
   PINNED_PAGE_SEEN: 53,
   PINNED_PAGES_FREED: 54,
+  TABLE_OF_DATABASE: 64,
+  DETACHED_TABLES: 80,
+  HEIR_TABLE: 81,
+  DETACHED_PARTS: 96,
 } as const;
 
 /** Word offsets inside a shard block, from its first word. */
@@ -99,8 +110,8 @@ export const Shard = {
   LISTS: 64,
 } as const;
 
-const MAGIC = 0x534c4334;
-const HEADER_BYTES = 256;
+const MAGIC = 0x534c4335;
+const HEADER_BYTES = 512;
 const THREAD_BYTES = 64;
 const SHARD_BYTES = 2048;
 const ROOT_BYTES = 64;
@@ -179,6 +190,10 @@ export class ControlRegion {
     // Page 0 is never handed out, so that address 0 can mean "none".
     words[Header.PAGES_FREE] = options.pageCount - 1;
     words[Header.PAGES_FRESH] = 1;
+    for (let database = 0; database < DATABASE_COUNT; database++) {
+      words[Header.TABLE_OF_DATABASE + database] = database;
+    }
+    words[Header.HEIR_TABLE] = DATABASE_COUNT;
     return new ControlRegion(buffer);
   }
 
@@ -195,6 +210,24 @@ export class ControlRegion {
   /** Word index of the root of (table, shard). */
   rootAt(table: number, shard: number): number {
     return this.rootBase + (table * this.shardCount + shard) * (ROOT_BYTES / 4);
+  }
+
+  /** The table that a database's keys are in now. Needs the lock of any shard, shared is enough. */
+  tableOf(database: number): number {
+    return this.words[Header.TABLE_OF_DATABASE + database]!;
+  }
+
+  /** The database whose keys are in a table now; -1 when the table is detached or free. */
+  databaseOf(table: number): number {
+    for (let database = 0; database < DATABASE_COUNT; database++) {
+      if (this.words[Header.TABLE_OF_DATABASE + database] === table) return database;
+    }
+    return -1;
+  }
+
+  /** Word index of the root of a database's table in a shard. */
+  databaseRootAt(database: number, shard: number): number {
+    return this.rootAt(this.words[Header.TABLE_OF_DATABASE + database]!, shard);
   }
 
   /** Word index of a thread's record. */

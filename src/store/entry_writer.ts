@@ -36,6 +36,7 @@ import type { MutationHook } from "./mutation_hook.ts";
 import { PageKind } from "./page_allocator.ts";
 import { CLASS_BYTES, sizeClassOf } from "./size_classes.ts";
 import { BUCKET_BYTES, type Table } from "./table.ts";
+import { FREED_PER_WRITE, type TableMap } from "./table_map.ts";
 
 /** Outcome of a write. */
 export const WriteStatus = {
@@ -73,6 +74,8 @@ export interface WriterParts {
   reserve: BalanceReserve;
   /** The index. */
   table: Table;
+  /** Which table a database has. */
+  tables: TableMap;
   /** Whether this thread may die alone. */
   tracksPhases: boolean;
 }
@@ -99,6 +102,7 @@ export class EntryWriter {
   readonly #reader: EntryReader;
   readonly #reserve: BalanceReserve;
   readonly #table: Table;
+  readonly #tables: TableMap;
   readonly #tracksPhases: boolean;
   readonly #maxValueBytes: number;
   readonly #sum = new Int64();
@@ -133,6 +137,7 @@ export class EntryWriter {
     this.#reader = parts.reader;
     this.#reserve = parts.reserve;
     this.#table = parts.table;
+    this.#tables = parts.tables;
     this.#tracksPhases = parts.tracksPhases;
     this.#maxValueBytes = parts.control.words[Header.MAX_VALUE_BYTES]!;
   }
@@ -156,7 +161,7 @@ export class EntryWriter {
     this.#planValue = value;
     this.#planValueStart = start;
     this.#planValueEnd = end;
-    const rootAt = this.#control.rootAt(database, key.shard);
+    const rootAt = this.#control.databaseRootAt(database, key.shard);
     const existing = this.#table.find(rootAt, key);
     const planned = this.#planWrite(database, key, rootAt, existing, flags, encoding, false);
     if (planned !== WriteStatus.OK) return planned;
@@ -181,7 +186,7 @@ export class EntryWriter {
   ): WriteStatus {
     const keyBytes = key.end - key.start;
     if (keyBytes > MAX_KEY_BYTES) return WriteStatus.KEY_TOO_LONG;
-    const rootAt = this.#control.rootAt(database, key.shard);
+    const rootAt = this.#control.databaseRootAt(database, key.shard);
     const existing = this.#table.find(rootAt, key);
     let flags = forEvent ? EntryFlag.PINNED : 0;
     const sum = this.#sum;
@@ -231,7 +236,7 @@ export class EntryWriter {
       this.#arena.write(entry, word + 1, this.#planInteger.hi);
       const head = this.#arena.read(entry, Entry.TYPE);
       this.#arena.write(entry, Entry.TYPE, (head & 0xff00ffff) | (this.#planFlags << 16));
-      this.#stampSeq(entry, key);
+      this.stampSeq(entry, key.shard);
     } else {
       assert(this.#planKind === PlanKind.WRITE, "a plan is under way");
       entry = this.#commitWrite(key);
@@ -263,14 +268,14 @@ export class EntryWriter {
    * @returns whether it existed and had not expired
    */
   remove(database: number, key: Key): boolean {
-    const rootAt = this.#control.rootAt(database, key.shard);
+    const rootAt = this.#control.databaseRootAt(database, key.shard);
     const entry = this.#table.find(rootAt, key);
     if (entry === 0) return false;
     this.markPhase(key.shard, MutationPhase.WRITING);
     const existed = !this.#reader.isExpired(entry, this.clock.nowMs);
     this.#table.removeFound(rootAt, key.hash);
-    this.#freeEntry(entry);
-    const seq = this.#nextSeq(key.shard);
+    this.freeEntry(entry);
+    const seq = this.nextSeq(key.shard);
     this.hook?.removed(key.shard, database, key, seq);
     this.markPhase(key.shard, MutationPhase.DONE);
     return existed;
@@ -310,6 +315,7 @@ export class EntryWriter {
       return WriteStatus.OK;
     }
     this.markPhase(shard, MutationPhase.PLANNING);
+    if (this.#tables.hasDetached) this.#tables.freeDetached(shard, FREED_PER_WRITE);
     if (encoding === Encoding.EXTENTS && !this.#extents.reserve(shard, valueBytes)) {
       return this.#failPlan();
     }
@@ -348,7 +354,7 @@ export class EntryWriter {
       this.#table.insert(this.#planRootAt, key.shard, entry, key.tag, this.#planOverflow);
     } else if (entry !== existing) {
       this.#table.replaceFound(entry);
-      this.#freeEntry(existing);
+      this.freeEntry(existing);
     }
     this.#planBlock = 0;
     this.#planOverflow = 0;
@@ -365,12 +371,13 @@ export class EntryWriter {
     const keyBytes = key.end - key.start;
     const isInteger = encoding === Encoding.INTEGER;
     const valueBytes = isInteger ? INTEGER_BYTES : this.#planValueEnd - this.#planValueStart;
-    words[at] = EntryType.STRING | (encoding << 8) | (flags << 16) | (this.#planDatabase << 24);
+    words[at] = EntryType.STRING | (encoding << 8) | (flags << 16) |
+      (this.#control.tableOf(this.#planDatabase) << 24);
     words[at + Entry.KEY_BYTES] = keyBytes;
     words[at + Entry.CLOCK] = (this.clock.nowMs / 1000) >>> 0;
     words[at + Entry.HASH] = key.hash;
     words[at + Entry.VALUE_BYTES] = valueBytes;
-    this.#stampSeq(entry, key);
+    this.stampSeq(entry, key.shard);
     let word = at + ENTRY_HEADER_BYTES / 4;
     if ((flags & EntryFlag.HAS_TTL) !== 0) {
       words[word] = this.#planExpireAtMs >>> 0;
@@ -394,19 +401,28 @@ export class EntryWriter {
     }
   }
 
-  #freeEntry(entry: number): void {
-    if (this.#reader.encoding(entry) === Encoding.EXTENTS) this.#extents.release(entry);
+  /**
+   * Frees an entry that is in no table any more. Needs its shard's exclusive lock.
+   *
+   * @param keepsValue whether the value's root belongs to another entry by now
+   */
+  freeEntry(entry: number, keepsValue = false): void {
+    if (!keepsValue && this.#reader.encoding(entry) === Encoding.EXTENTS) {
+      this.#extents.release(entry);
+    }
     this.#blocks.free(entry);
   }
 
-  #stampSeq(entry: number, key: Key): void {
-    const seq = this.#nextSeq(key.shard);
+  /** Gives an entry the number of a new mutation. Needs the shard's exclusive lock. */
+  stampSeq(entry: number, shard: number): void {
+    const seq = this.nextSeq(shard);
     const keyBytes = this.#arena.read(entry, Entry.KEY_BYTES) & 0xffff;
     this.#arena.write(entry, Entry.KEY_BYTES, keyBytes | (Math.floor(seq / 2 ** 32) << 16));
     this.#arena.write(entry, Entry.SEQ_LO, seq >>> 0);
   }
 
-  #nextSeq(shard: number): number {
+  /** Draws the number of a mutation, 48 bits. Needs the shard's exclusive lock. */
+  nextSeq(shard: number): number {
     const words = this.#control.words;
     const at = this.#control.shardAt(shard);
     const lo = (words[at + Shard.SEQ_LO]! + 1) >>> 0;

@@ -108,18 +108,34 @@ export class Extents {
     while (this.#reserved.length > 0) this.#free(this.#reserved.pop()!);
   }
 
+  /** Makes a root the value of another entry, whose header is written. */
+  handOver(entry: number, root: number): void {
+    this.#arena.write(entry, this.#rootWord(entry), root);
+    this.#arena.write(root, ExtentsRoot.OWNER, entry);
+  }
+
+  /** Moves what was reserved into an entry and copies the value of another root into it. */
+  fillFrom(entry: number, source: number): void {
+    const arena = this.#arena;
+    const valueBytes = arena.read(entry, Entry.VALUE_BYTES);
+    const root = this.#startRoot(entry, valueBytes);
+    let from = 0;
+    for (let i = 0; i < this.#reserved.length; i++) {
+      const extent = this.#reserved[i]!;
+      arena.write(root, LIST_WORD + i, extent);
+      const end = Math.min(valueBytes, from + this.#room(i, valueBytes));
+      this.copyRange(source, from, end, arena.bytesOf(extent), this.#dataAt(extent, i, valueBytes));
+      from = end;
+      this.#setOwner(extent, i, valueBytes, root);
+    }
+    this.#reserved.length = 0;
+  }
+
   /** Moves what was reserved into an entry and copies the value into it. */
   fill(entry: number, value: Uint8Array, start: number): void {
     const arena = this.#arena;
     const valueBytes = arena.read(entry, Entry.VALUE_BYTES);
-    const root = this.#reserved.pop()!;
-    arena.write(entry, this.#rootWord(entry), root);
-    arena.write(root, ExtentsRoot.OWNER, entry);
-    arena.write(root, ExtentsRoot.MARK, ROOT_MARK);
-    arena.write(root, ExtentsRoot.LEASES, 0);
-    arena.write(root, ExtentsRoot.VALUE_BYTES, valueBytes);
-    arena.write(root, ExtentsRoot.NEXT_ORPHAN, 0);
-    arena.write(root, ExtentsRoot.PREVIOUS_ORPHAN, 0);
+    const root = this.#startRoot(entry, valueBytes);
     let from = start;
     const end = start + valueBytes;
     for (let i = 0; i < this.#reserved.length; i++) {
@@ -272,6 +288,19 @@ export class Extents {
     }
     this.#reserved.push(address);
     return true;
+  }
+
+  /** Writes the header of the reserved root and makes it the value of an entry. */
+  #startRoot(entry: number, valueBytes: number): number {
+    const arena = this.#arena;
+    const root = this.#reserved.pop()!;
+    this.handOver(entry, root);
+    arena.write(root, ExtentsRoot.MARK, ROOT_MARK);
+    arena.write(root, ExtentsRoot.LEASES, 0);
+    arena.write(root, ExtentsRoot.VALUE_BYTES, valueBytes);
+    arena.write(root, ExtentsRoot.NEXT_ORPHAN, 0);
+    arena.write(root, ExtentsRoot.PREVIOUS_ORPHAN, 0);
+    return root;
   }
 
   #addOrphan(root: number): void {

@@ -23,13 +23,16 @@ import { Extents } from "./extents.ts";
 import { hashKey } from "./hash.ts";
 import { assertStoreInvariants } from "./invariants.ts";
 import type { Key } from "./key.ts";
+import { Keyspace } from "./keyspace.ts";
 import { type LockKind, MutationPhase, ShardLocks } from "./locks.ts";
 import type { MutationHook } from "./mutation_hook.ts";
 import { PageAllocator } from "./page_allocator.ts";
 import { PAGE_BYTES } from "./size_classes.ts";
 import { Root, Table } from "./table.ts";
+import { TableMap } from "./table_map.ts";
 import { type ValueLease, ValueLeases } from "./value_lease.ts";
 
+export { BALANCE_DATABASE } from "./control.ts";
 export { EntryType } from "./entry.ts";
 export { WriteStatus } from "./entry_writer.ts";
 export { ValueLease } from "./value_lease.ts";
@@ -93,9 +96,6 @@ export function minimumMemoryBytes(shardCount: number): number {
   return shardCount * MEMORY_PER_SHARD_BYTES;
 }
 
-/** Where events keep balances. */
-export const BALANCE_DATABASE = 0;
-
 /**
  * One thread's view of the shared store.
  *
@@ -108,8 +108,12 @@ export class Store {
   readonly locks: ShardLocks;
   /** Memory kept aside for balances of accepted events. */
   readonly credits: BalanceReserve;
+  /** Whole databases, and keys that change theirs or their name. */
+  readonly keyspace: Keyspace;
   /** Number of shards. */
   readonly shardCount: number;
+  /** Whether {@link Store.lookup} stamps the access clock; the caller sets it before operations. */
+  stampsAccess = true;
   /** Largest value in bytes. */
   readonly maxValueBytes: number;
 
@@ -167,6 +171,11 @@ export class Store {
       reader: this.#reader,
       canDieAlone: tracksPhases,
     });
+    const tables = new TableMap({
+      control,
+      table: this.#table,
+      freeEntry: (entry) => this.#writer.freeEntry(entry),
+    });
     this.#writer = new EntryWriter({
       arena: this.#arena,
       blocks: this.#blocks,
@@ -175,8 +184,20 @@ export class Store {
       reader: this.#reader,
       reserve: this.credits,
       table: this.#table,
+      tables,
       tracksPhases,
     }, this.#clock);
+    this.keyspace = new Keyspace({
+      arena: this.#arena,
+      blocks: this.#blocks,
+      control,
+      extents: this.#extents,
+      locks: this.locks,
+      reader: this.#reader,
+      table: this.#table,
+      tables,
+      writer: this.#writer,
+    });
   }
 
   /**
@@ -214,10 +235,8 @@ export class Store {
     };
     const store = new Store(memory, threadId, false);
     // A credit covers an entry and a bucket, not a whole table: balances find theirs made (C1).
-    for (let shard = 0; shard < shardCount; shard++) {
-      const made = store.#table.ensureTable(control.rootAt(BALANCE_DATABASE, shard), shard);
-      assert(made, `${pageCount} pages have room for the index of ${shardCount} shards`);
-    }
+    const made = store.keyspace.tables.prepare();
+    assert(made, `${pageCount} pages have room for the index of ${shardCount} shards`);
     return store;
   }
 
@@ -266,10 +285,17 @@ export class Store {
    * @returns the entry's address, valid until unlock or the next write; 0 when missing or expired
    */
   lookup(database: number, key: Key): number {
-    const entry = this.#table.find(this.#control.rootAt(database, key.shard), key);
-    if (entry === 0 || this.#reader.isExpired(entry, this.#clock.nowMs)) return 0;
-    this.#arena.write(entry, Entry.CLOCK, (this.#clock.nowMs / 1000) >>> 0);
+    const entry = this.peek(database, key);
+    if (entry !== 0 && this.stampsAccess) {
+      this.#arena.write(entry, Entry.CLOCK, (this.#clock.nowMs / 1000) >>> 0);
+    }
     return entry;
+  }
+
+  /** Like {@link Store.lookup}, for commands that do not count as an access to the key. */
+  peek(database: number, key: Key): number {
+    const entry = this.#table.find(this.#control.databaseRootAt(database, key.shard), key);
+    return entry === 0 || this.#reader.isExpired(entry, this.#clock.nowMs) ? 0 : entry;
   }
 
   /** Type of an entry. */
@@ -399,7 +425,7 @@ export class Store {
   keyCount(database: number): number {
     let count = 0;
     for (let shard = 0; shard < this.shardCount; shard++) {
-      count += this.#control.words[this.#control.rootAt(database, shard) + Root.ENTRIES]!;
+      count += this.#control.words[this.#control.databaseRootAt(database, shard) + Root.ENTRIES]!;
     }
     return count;
   }
@@ -416,7 +442,7 @@ export class Store {
     position: number,
     visit: (entry: number) => void,
   ): number {
-    return this.#table.scan(this.#control.rootAt(database, shard), position, visit);
+    return this.#table.scan(this.#control.databaseRootAt(database, shard), position, visit);
   }
 
   /**
@@ -428,6 +454,8 @@ export class Store {
    * @returns whether the write is worth another try
    */
   reclaim(): boolean {
+    // What nobody can see any more goes first; only then is it worth moving what is left.
+    if (this.keyspace.reclaim()) return true;
     // A refusal must stay cheap (P2): where nothing was freed since, there is nothing to look for.
     const frees = this.#countFrees();
     if (frees === this.#fruitlessAtFrees) return false;
@@ -545,6 +573,7 @@ export class Store {
       control: this.#control,
       pages: this.#pages,
       table: this.#table,
+      tables: this.keyspace.tables,
       extents: this.#extents,
       reserve: this.credits,
       locate: (key) => this.locate(key),

@@ -26,6 +26,8 @@ Deno.test("MutationHook: its effects alone rebuild the store, numbered in the or
       number(shard, seq);
       copy.delete(`${database}/${decoder.decode(key.bytes.subarray(key.start, key.end))}`);
     },
+    flushed: () => assert.fail("nothing was flushed"),
+    swapped: () => assert.fail("nothing was swapped"),
   };
   for (let i = 0; i < 300; i++) {
     set(store, `k${i % 50}`, `value ${i}`.repeat(1 + i % 40), { database: i % 2 });

@@ -145,6 +145,8 @@ Deno.test("recoverDeadOwner: a death inside a change poisons the shard and says 
       throw new Error("dies here");
     },
     removed: () => {},
+    flushed: () => {},
+    swapped: () => {},
   };
   assert.throws(() => worker.commitPlan(), /dies here/);
   const fault = main.locks.waitForFault();
