@@ -19,6 +19,9 @@ import { FREED_PER_LOCK, type TableMap } from "./table_map.ts";
  */
 const RECLAIM_MS = 2;
 
+/** Operation number of freeing what a flush left behind, for the text of a fault. */
+export const FREE_DETACHED_OPERATION = 3;
+
 /** Slots of a bucket and its likely overflow, from which a sample is drawn. */
 const SAMPLED_SLOTS = 2 * BUCKET_SLOTS;
 /** Draws before a sample is given up; with the least load one in twelve hits. */
@@ -70,6 +73,13 @@ export class Keyspace {
     return true;
   }
 
+  /** The same for several databases: all of them or, when false is returned, none. */
+  flushAll(databases: readonly number[]): boolean {
+    if (!this.tables.canFlush(databases)) return false;
+    for (const database of databases) this.flush(database);
+    return true;
+  }
+
   /**
    * Lets two databases have each other's keys. Needs the exclusive locks of all shards.
    *
@@ -99,7 +109,12 @@ export class Keyspace {
       let count = 0;
       if (locks.tryLock(shard, true)) {
         writer.markPhase(shard, MutationPhase.WRITING);
-        count = this.tables.freeDetached(shard, FREED_PER_LOCK);
+        try {
+          count = this.tables.freeDetached(shard, FREED_PER_LOCK);
+        } catch (error) {
+          locks.poison(shard, FREE_DETACHED_OPERATION);
+          throw error;
+        }
         writer.markPhase(shard, MutationPhase.DONE);
         locks.unlock(shard, true);
       }

@@ -94,6 +94,18 @@ export class TableMap {
     return true;
   }
 
+  /** Whether there are free tables for all of these databases that have keys. */
+  canFlush(databases: readonly number[]): boolean {
+    const heir = this.#control.words[Header.HEIR_TABLE]!;
+    let free = 0;
+    for (let table = 0; table < DATABASE_TABLE_COUNT; table++) if (this.#isFree(table)) free++;
+    for (const database of databases) {
+      if (this.isEmpty(database)) continue;
+      if (database === BALANCE_DATABASE ? this.isDetached(heir) : free-- === 0) return false;
+    }
+    return true;
+  }
+
   /**
    * Lets two databases have each other's keys. Needs the exclusive locks of all shards.
    *
@@ -182,12 +194,16 @@ export class TableMap {
   }
 
   #findFree(): number {
-    const heir = this.#control.words[Header.HEIR_TABLE]!;
     for (let table = 0; table < DATABASE_TABLE_COUNT; table++) {
-      if (table === heir || this.isDetached(table)) continue;
-      if (this.#control.databaseOf(table) < 0) return table;
+      if (this.#isFree(table)) return table;
     }
     return -1;
+  }
+
+  /** Whether a table serves no database, is not the heir and has nothing in it. */
+  #isFree(table: number): boolean {
+    return table !== this.#control.words[Header.HEIR_TABLE] && !this.isDetached(table) &&
+      this.#control.databaseOf(table) < 0;
   }
 
   #ensureEverywhere(table: number): boolean {

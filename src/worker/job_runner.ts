@@ -88,7 +88,12 @@ export class JobRunner {
     const { faults, store } = options;
     if (faults?.step === "inCommit") {
       // Mutations are announced inside the commit, when the entry is already changed.
-      store.hook = { written: () => void faults.reach("inCommit"), removed: () => {} };
+      store.hook = {
+        written: () => void faults.reach("inCommit"),
+        removed: () => {},
+        flushed: () => {},
+        swapped: () => {},
+      };
     }
   }
 
