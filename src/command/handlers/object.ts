@@ -89,7 +89,7 @@ export function objectRow(): CommandRow {
       name: "object|freq",
       summary: "Returns how often a key is used, which this server does not count.",
       since: "4.0.0",
-      reply: ["integer", "nil"],
+      reply: "nil",
       handler: handleFreq,
     }),
     new CommandRow({
