@@ -100,6 +100,7 @@ export interface MetricsJson {
     pages_free: number;
     leases: number;
     orphan_bytes: number;
+    flushed_keys_pending: number;
   };
   /** Shard locks, all shards together. */
   locks: LockGauges & { shards: number };
@@ -157,6 +158,7 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
       pages_free: store.pagesFree,
       leases: store.leases,
       orphan_bytes: store.orphanBytes,
+      flushed_keys_pending: store.detachedKeys,
     },
     locks: { shards: gauges.locks.length, ...sumLocks(gauges.locks) },
     log_lines_dropped: total(CounterIndex.LOG_LINES_DROPPED),

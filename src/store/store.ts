@@ -77,6 +77,8 @@ export interface StoreStats {
   pagesTotal: number;
   /** Pages that nobody has. */
   pagesFree: number;
+  /** Entries of flushed databases whose memory is still to be freed; part of `blockBytes`. */
+  detachedKeys: number;
   /** Keys over all databases, expired ones that nobody touched included. */
   keyCount: number;
   /** Leases of large values under way. */
@@ -513,6 +515,7 @@ export class Store {
       blockBytes,
       pagesTotal,
       pagesFree,
+      detachedKeys: this.keyspace.tables.detachedCount(),
       keyCount,
       leases: Atomics.load(words, Header.LEASES),
       orphanBytes,

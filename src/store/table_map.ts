@@ -137,6 +137,19 @@ export class TableMap {
     return Atomics.load(this.#control.words, Header.DETACHED_TABLES) !== 0;
   }
 
+  /** Entries of detached tables that are not freed yet. Takes no lock: a snapshot. */
+  detachedCount(): number {
+    const { words, shardCount } = this.#control;
+    let count = 0;
+    for (let mask = Atomics.load(words, Header.DETACHED_TABLES); mask !== 0; mask &= mask - 1) {
+      const table = 31 - Math.clz32(mask & -mask);
+      for (let shard = 0; shard < shardCount; shard++) {
+        count += words[this.#control.rootAt(table, shard) + Root.ENTRIES]!;
+      }
+    }
+    return count;
+  }
+
   /** Whether a table is detached. */
   isDetached(table: number): boolean {
     return (Atomics.load(this.#control.words, Header.DETACHED_TABLES) & (1 << table)) !== 0;

@@ -93,8 +93,9 @@ async function flushWithLocks(
 
 /** Frees what flushed databases have left behind, a slice per turn. */
 async function freeAll(store: Store, sliceMs: number): Promise<void> {
-  while (store.keyspace.tables.hasDetached) {
+  for (;;) {
     store.keyspace.freeSlice(performance.now() + sliceMs);
+    if (!store.keyspace.tables.hasDetached) return;
     await nextTurn();
   }
 }

@@ -81,6 +81,7 @@ function memoryLines(services: CommandServices, snapshot: ServerSnapshot): strin
     `used_memory_rss:${snapshot.residentBytes}`,
     `maxmemory:${stats.maxMemoryBytes}`,
     "maxmemory_policy:noeviction",
+    `lazyfree_pending_objects:${stats.detachedKeys}`,
   ];
 }
 

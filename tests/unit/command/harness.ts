@@ -274,6 +274,11 @@ export function pause(durationMs = 20): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, durationMs));
 }
 
+/** Waits for what `FLUSHALL ASYNC` leaves to do behind its reply. */
+export async function backgroundDone({ store }: Harness): Promise<void> {
+  while (store.keyspace.tables.hasDetached) await pause(0);
+}
+
 /** Bytes of a text whose characters are all below 256. */
 export function latin1(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);

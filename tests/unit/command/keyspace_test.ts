@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { WriteStatus } from "../../../src/store/store.ts";
 import { keyOf } from "../store/helpers.ts";
-import { Harness, request, settled } from "./harness.ts";
+import { backgroundDone, Harness, request, settled } from "./harness.ts";
 
 const NO_KEY = "-ERR no such key\r\n";
 const SYNTAX = "-ERR syntax error\r\n";
@@ -187,7 +187,7 @@ for (const version of [2, 3]) {
         if (expected instanceof RegExp) assert.match(reply, expected, line);
         else assert.equal(reply, version === 3 ? expected.replace("$-1", "_") : expected, line);
       }
-      harness.store.keyspace.freeSlice(Infinity);
+      await backgroundDone(harness);
       harness.store.assertInvariants();
     });
   }
@@ -284,6 +284,7 @@ Deno.test("FLUSHALL: as many as one likes in a row, however little memory there 
     assert.equal(await client.send(request("SET", "k", "v".repeat(100_000))), "+OK\r\n");
   }
   assert.equal(filled, 24);
+  await backgroundDone(harness);
   assert.equal(await settled(client.send("FLUSHALL SYNC\r\n")), "+OK\r\n");
   assert.equal(harness.store.keyspace.tables.hasDetached, false);
   harness.store.assertInvariants();

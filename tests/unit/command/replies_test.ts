@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Int64 } from "../../../src/base/int64.ts";
 import type { ReplyShape } from "../../../src/command/row.ts";
 import { makeCommandTable } from "../../../src/command/table.ts";
-import { Harness, pause, settled } from "./harness.ts";
+import { backgroundDone, Harness, pause, settled } from "./harness.ts";
 
 /**
  * For every row, calls that together give each of the replies that the row promises. The key `k`
@@ -115,7 +115,9 @@ async function replyTo(line: string): Promise<string> {
     await pause(0);
     harness.waits.settle(0, 0, { kind: "processed", balance: Int64.fromNumber(6) });
   }
-  return await settled(reply);
+  const text = await settled(reply);
+  await backgroundDone(harness);
+  return text;
 }
 
 const rows = makeCommandTable().rows.flatMap((row) => [row, ...(row.subcommands?.rows ?? [])]);

@@ -17,6 +17,7 @@ function gauges(shardCount = 2): ServerGauges {
       pagesFree: 4094,
       leases: 2,
       orphanBytes: 70000,
+      detachedKeys: 6,
       keyCount: 5,
     },
     ioThreads: 2,

@@ -96,6 +96,8 @@ Deno.test("JobRunner: an exception inside the critical section poisons the shard
       throw new Error("a bug");
     },
     removed: () => {},
+    flushed: () => {},
+    swapped: () => {},
   };
   assert.throws(() => runner.run(), /a bug/);
   assert.throws(() => store.locks.tryLock(0, true), /poisoned/);
