@@ -86,6 +86,12 @@ export class CommandCall {
     this.sink = sink;
     this.client = client;
     this.#locatedIndex = 0;
+    this.stampAccess();
+  }
+
+  /** Lets the store know whether what this client reads counts as used; see `CLIENT NO-TOUCH`. */
+  stampAccess(): void {
+    this.store.stampsAccess = !this.client.noTouch;
   }
 
   /** A call of its own for a command that has to wait. */
@@ -136,6 +142,14 @@ export class CommandCall {
     }
     this.store.locate(key);
     this.#locatedIndex = index;
+    return key;
+  }
+
+  /** The key that argument `index` names, as an object of its own, for commands with several. */
+  ownKeyAt(index: number): Key {
+    const { args } = this;
+    const key = new Key().set(args.bytes, args.starts[index]!, args.ends[index]!);
+    this.store.locate(key);
     return key;
   }
 }

@@ -140,7 +140,8 @@ export class Dispatcher {
       return outcomeOf(row.handler(call), call);
     }
     const hasOneKey = row.oneKey ||
-      (row.findKeys === undefined && row.lastKeyOf(argumentCount) === row.firstKey);
+      (row.findKeys === undefined && row.firstKey > 0 &&
+        row.lastKeyOf(argumentCount) === row.firstKey);
     return hasOneKey ? this.#runOneKey(call) : this.#runManyKeys(call);
   }
 
@@ -200,6 +201,7 @@ export class Dispatcher {
       if (busyShard >= 0) await lockSet.lockAsync(own.row.exclusive, busyShard);
       busyShard = -1;
       this.beginBatch();
+      own.stampAccess();
       const status = this.#runLocked(own, lockSet);
       if (status !== HandlerStatus.RETRY) return outcomeOf(status, own);
       if (attempt + 1 >= PROMPT_RECLAIM_ATTEMPTS) continue;
@@ -257,6 +259,7 @@ async function takeLater(call: CommandCall): Promise<ExecuteStatus> {
 
 function collectShards(call: CommandCall, lockSet: LockSet): void {
   lockSet.clear();
-  call.row.forEachKey(call.args, (index) => lockSet.add(call.keyAt(index).shard));
+  if (call.row.access === "all") lockSet.addAll();
+  else call.row.forEachKey(call.args, (index) => lockSet.add(call.keyAt(index).shard));
   lockSet.seal();
 }

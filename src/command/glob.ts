@@ -21,17 +21,32 @@
  * ```
  */
 export function matchesGlob(pattern: string, text: string): boolean {
+  const bytes = encoder.encode(text);
+  return matchesGlobBytes(encoder.encode(pattern), bytes, 0, bytes.length);
+}
+
+/**
+ * The same for bytes: whether the whole of `bytes[start, end)` matches; `?` stands for one byte.
+ *
+ * Thread: any.
+ */
+export function matchesGlobBytes(
+  pattern: Uint8Array,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): boolean {
   let p = 0;
-  let t = 0;
+  let t = start;
   let starAt = -1;
-  let starText = 0;
-  while (t < text.length) {
-    if (pattern[p] === "*") {
+  let starText = start;
+  while (t < end) {
+    if (pattern[p] === STAR) {
       starAt = p++;
       starText = t;
       continue;
     }
-    const next = p < pattern.length ? matchOne(pattern, p, text.charCodeAt(t)) : -1;
+    const next = p < pattern.length ? matchOne(pattern, p, bytes[t]!) : -1;
     if (next >= 0) {
       p = next;
       t++;
@@ -42,30 +57,35 @@ export function matchesGlob(pattern: string, text: string): boolean {
       return false;
     }
   }
-  while (pattern[p] === "*") p++;
+  while (pattern[p] === STAR) p++;
   return p === pattern.length;
 }
 
-/** Matches one character; returns the offset behind the pattern's element, or -1. */
-function matchOne(pattern: string, at: number, code: number): number {
+/** Whether a pattern matches everything. */
+export function isMatchAll(pattern: Uint8Array): boolean {
+  return pattern.length === 1 && pattern[0] === STAR;
+}
+
+/** Matches one byte; returns the offset behind the pattern's element, or -1. */
+function matchOne(pattern: Uint8Array, at: number, code: number): number {
   const char = pattern[at];
-  if (char === "?") return at + 1;
-  if (char === "[") return matchSet(pattern, at + 1, code);
-  const literalAt = char === "\\" && at + 1 < pattern.length ? at + 1 : at;
-  return pattern.charCodeAt(literalAt) === code ? literalAt + 1 : -1;
+  if (char === QUESTION) return at + 1;
+  if (char === OPEN) return matchSet(pattern, at + 1, code);
+  const literalAt = char === BACKSLASH && at + 1 < pattern.length ? at + 1 : at;
+  return pattern[literalAt] === code ? literalAt + 1 : -1;
 }
 
 /** Matches `abc]`, `a-c]` or `^a]`; a set that is not closed ends with the pattern. */
-function matchSet(pattern: string, at: number, code: number): number {
-  const negated = pattern[at] === "^";
+function matchSet(pattern: Uint8Array, at: number, code: number): number {
+  const negated = pattern[at] === CARET;
   if (negated) at++;
   let found = false;
-  while (at < pattern.length && pattern[at] !== "]") {
-    if (pattern[at] === "\\" && at + 1 < pattern.length) at++;
-    let low = pattern.charCodeAt(at);
+  while (at < pattern.length && pattern[at] !== CLOSE) {
+    if (pattern[at] === BACKSLASH && at + 1 < pattern.length) at++;
+    let low = pattern[at]!;
     let high = low;
-    if (pattern[at + 1] === "-" && at + 2 < pattern.length) {
-      high = pattern.charCodeAt(at + 2);
+    if (pattern[at + 1] === MINUS && at + 2 < pattern.length) {
+      high = pattern[at + 2]!;
       at += 2;
     }
     if (low > high) [low, high] = [high, low];
@@ -75,3 +95,12 @@ function matchSet(pattern: string, at: number, code: number): number {
   if (found === negated) return -1;
   return at < pattern.length ? at + 1 : at;
 }
+
+const encoder = new TextEncoder();
+const STAR = 0x2a;
+const MINUS = 0x2d;
+const QUESTION = 0x3f;
+const OPEN = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE = 0x5d;
+const CARET = 0x5e;

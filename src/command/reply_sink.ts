@@ -7,6 +7,7 @@
 import type { Int64 } from "../base/int64.ts";
 import type { ByteSource } from "./byte_source.ts";
 import type { ReplyCode } from "./reply_code.ts";
+import type { ReplySource } from "./reply_source.ts";
 
 /**
  * A reply under construction, in the words of commands and not of a protocol.
@@ -58,6 +59,12 @@ export interface ReplySink {
    * A sink that wants everything at once leaves this out.
    */
   bulkSource?(source: ByteSource): void;
+  /**
+   * Replies that are made later, as the client takes them. The sink owns `source` from now on.
+   *
+   * A sink that wants everything at once leaves this out; {@link streamReplies} serves both.
+   */
+  replySource?(source: ReplySource): void;
   /** `elementCount` replies follow. */
   arrayStart(elementCount: number): void;
   /** `elementCount` different replies in no order follow. */

@@ -46,8 +46,11 @@ export type Handler = (call: CommandCall) => HandlerStatus;
  */
 export type KeyFinder = (args: CommandArguments, visit: (index: number) => void) => boolean;
 
-/** Which locks a command needs on its keys' shards. */
-export type CommandAccess = "none" | "read" | "write";
+/**
+ * Which locks a command needs on its keys' shards; `all` is those of all shards, exclusively, for
+ * commands on whole databases.
+ */
+export type CommandAccess = "none" | "read" | "write" | "all";
 
 /** How a command's work grows; commands that are not `constant` are bounded elsewhere. */
 export type CommandCost = "constant" | "per-key" | "per-argument" | "per-client" | "whole-table";
@@ -225,7 +228,7 @@ export class CommandRow {
     this.keyStep = definition.keyStep ?? (this.firstKey === 0 ? 0 : 1);
     this.findKeys = definition.findKeys;
     this.access = definition.access ?? "none";
-    this.exclusive = this.access === "write";
+    this.exclusive = this.access === "write" || this.access === "all";
     this.oneKey = this.findKeys === undefined && this.firstKey > 0 &&
       this.firstKey === this.lastKey;
     this.keyPrefix = encoder.encode(definition.keyPrefix ?? "");
@@ -243,7 +246,8 @@ export class CommandRow {
     assert(name === name.toLowerCase() && name !== "", `command name ${name} is lower case`);
     assert(arity !== 0, `command ${name} has an arity`);
     assert(
-      (this.firstKey > 0 || this.findKeys !== undefined) === (this.access !== "none"),
+      (this.firstKey > 0 || this.findKeys !== undefined) ===
+        (this.access === "read" || this.access === "write"),
       `command ${name} locks exactly if it has keys`,
     );
     assert(

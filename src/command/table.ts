@@ -9,10 +9,15 @@ import { clientRow } from "./handlers/client.ts";
 import { commandRow } from "./handlers/command.ts";
 import { configRow } from "./handlers/config.ts";
 import { connectionRows } from "./handlers/connection.ts";
+import { databaseRows } from "./handlers/databases.ts";
+import { dumpRows } from "./handlers/dump.ts";
 import { eventRows } from "./handlers/events.ts";
 import { expiryRows } from "./handlers/expiry.ts";
+import { keyListRows } from "./handlers/key_list.ts";
 import { keyRows } from "./handlers/keys.ts";
 import { memoryRow } from "./handlers/memory.ts";
+import { objectRow } from "./handlers/object.ts";
+import { renameRows } from "./handlers/rename.ts";
 import { scanRow } from "./handlers/scan.ts";
 import { serverRows } from "./handlers/server.ts";
 import { stringRows } from "./handlers/strings.ts";
@@ -54,9 +59,14 @@ export function makeCommandTable(): CommandTable {
     ...eventRows(),
     ...serverRows(),
     scanRow(),
+    ...renameRows(),
+    ...databaseRows(),
+    ...keyListRows(),
+    objectRow(),
+    memoryRow(),
+    ...dumpRows(),
     commandRow(),
     configRow(),
     clientRow(),
-    memoryRow(),
   ]);
 }

@@ -28,6 +28,8 @@ export interface StoreGauges {
   readonly leases: number;
   /** Bytes of values that no key has any more, only leases; part of the bytes in use. */
   readonly orphanBytes: number;
+  /** Keys of flushed databases whose memory is still to be freed. */
+  readonly detachedKeys: number;
   /** Keys in all databases. */
   readonly keyCount: number;
   /** Keys that have a time to live. */

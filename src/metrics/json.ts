@@ -105,6 +105,7 @@ export interface MetricsJson {
     evicted_keys: number;
     block_bytes: number;
     peak_bytes: number;
+    flushed_keys_pending: number;
   };
   /** Shard locks, all shards together. */
   locks: LockGauges & { shards: number };
@@ -167,6 +168,7 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
       evicted_keys: store.evictedKeys,
       block_bytes: store.blockBytes,
       peak_bytes: store.peakBytes,
+      flushed_keys_pending: store.detachedKeys,
     },
     locks: { shards: gauges.locks.length, ...sumLocks(gauges.locks) },
     log_lines_dropped: total(CounterIndex.LOG_LINES_DROPPED),

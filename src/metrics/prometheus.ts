@@ -114,6 +114,11 @@ export class PrometheusExposition {
       "Bytes of values without a key that are still being sent.",
       store.orphanBytes,
     );
+    this.#set(
+      "sluice_flushed_keys_pending",
+      "Keys of flushed databases whose memory is still to be freed.",
+      store.detachedKeys,
+    );
     this.#set("sluice_uptime_seconds", "Seconds since start.", gauges.uptimeSeconds);
     this.#set("process_resident_memory_bytes", "Resident memory.", gauges.residentBytes);
     const sum = sumLocks(locks);

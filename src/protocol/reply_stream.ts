@@ -7,12 +7,20 @@
 import { assert } from "../base/assert.ts";
 import type { ByteWriter } from "../base/bytes.ts";
 import type { ByteSource } from "../command/byte_source.ts";
+import type { ReplySink } from "../command/reply_sink.ts";
+import type { ReplySource } from "../command/reply_source.ts";
 
 /** A source in the middle of a reply. */
 interface Insertion {
-  readonly source: ByteSource;
+  /** Of bytes, or of whole replies with the sink that they are written to. */
+  readonly source: ByteSource | Replies;
   /** Where its bytes belong: offset in the output, once {@link ReplyStream.fill} began in the tail. */
   at: number;
+}
+
+/** A source of replies and where it writes them. */
+interface Replies extends ReplySource {
+  readonly sink: ReplySink;
 }
 
 const NO_BYTES = new Uint8Array(0);
@@ -34,6 +42,10 @@ const NO_BYTES = new Uint8Array(0);
  *
  * Between the first `fill` and the one that says true, the session executes nothing else; that is
  * what keeps replies in order, and what bounds the sources of a connection by those of one command.
+ * A source of replies ({@link ReplyStream.insertReplies}) is asked for more as long as there is room.
+ * A long byte string in it is a source again, {@link ReplyStream.insert}ed as the last thing of a
+ * step; it goes out before the next step.
+ *
  * A source is released as soon as its last byte was copied, and by {@link ReplyStream.clear}.
  *
  * A session that uses it: inserts from its sink; calls `fill` before every request and returns
@@ -51,11 +63,39 @@ export class ReplyStream {
   #tail: Uint8Array<ArrayBuffer> = NO_BYTES;
   #tailAt = 0;
   #isFilling = false;
+  /** A byte string that a source of replies has in it, and the bytes behind it. */
+  #nested: ByteSource | undefined;
+  #nestedAt = 0;
+  #nestedTail: Uint8Array = NO_BYTES;
+  #isWriting = false;
+  #areRepliesDone = false;
 
   /** Notes that the bytes of `source` come next; it is the stream's from now on. */
   insert(source: ByteSource, output: ByteWriter): void {
+    if (this.#isWriting) {
+      assert(this.#nested === undefined, "a step of a reply source ends with its byte source");
+      this.#nested = source;
+      this.#nestedAt = output.length;
+      return;
+    }
     assert(!this.#isFilling, "a reply is complete before the next one begins");
     this.#insertions.push({ source, at: output.length });
+    this.isPending = true;
+  }
+
+  /**
+   * Notes that the replies of `source` come next; it is the stream's from now on.
+   *
+   * @param sink writes to the output that is filled
+   */
+  insertReplies(source: ReplySource, sink: ReplySink, output: ByteWriter): void {
+    assert(!this.#isFilling, "a reply is complete before the next one begins");
+    const replies: Replies = {
+      sink,
+      writeNext: (target, mostBytes) => source.writeNext(target, mostBytes),
+      release: () => source.release(),
+    };
+    this.#insertions.push({ source: replies, at: output.length });
     this.isPending = true;
   }
 
@@ -86,13 +126,10 @@ export class ReplyStream {
     while (insertions.length > 0) {
       const { source, at } = insertions[0]!;
       if (!this.#copyTail(output, at, mostBytes)) return false;
-      const byteCount = Math.min(source.remaining, mostBytes - output.length);
-      if (byteCount > 0) {
-        const offset = output.reserve(byteCount);
-        source.copyNext(output.bytes, offset, byteCount);
-        output.length = offset + byteCount;
-      }
-      if (source.remaining > 0) return false;
+      const isOver = "sink" in source
+        ? this.#writeReplies(source, output, mostBytes)
+        : copyBytes(source, output, mostBytes);
+      if (!isOver) return false;
       source.release();
       insertions.shift();
     }
@@ -103,6 +140,9 @@ export class ReplyStream {
 
   /** Releases all sources and forgets the reply. */
   clear(): void {
+    this.#nested?.release();
+    this.#nested = undefined;
+    this.#areRepliesDone = false;
     for (const { source } of this.#insertions) source.release();
     if (this.isPending) this.#insertions = [];
     this.#tail = NO_BYTES;
@@ -121,6 +161,29 @@ export class ReplyStream {
     this.#isFilling = true;
   }
 
+  /** Lets a source of replies write while there is room; whether it is over. */
+  #writeReplies(source: Replies, output: ByteWriter, mostBytes: number): boolean {
+    for (;;) {
+      if (this.#nested !== undefined) {
+        if (!copyBytes(this.#nested, output, mostBytes)) return false;
+        this.#nested.release();
+        this.#nested = undefined;
+        output.copy(this.#nestedTail);
+      }
+      if (this.#areRepliesDone) {
+        this.#areRepliesDone = false;
+        return true;
+      }
+      if (output.length >= mostBytes) return false;
+      this.#isWriting = true;
+      this.#areRepliesDone = source.writeNext(source.sink, mostBytes - output.length);
+      this.#isWriting = false;
+      if (this.#nested === undefined) continue;
+      this.#nestedTail = output.bytes.slice(this.#nestedAt, output.length);
+      output.length = this.#nestedAt;
+    }
+  }
+
   /** Copies the tail up to `end`; false when there is no room for all of it. */
   #copyTail(output: ByteWriter, end: number, mostBytes: number): boolean {
     const byteCount = Math.min(end - this.#tailAt, mostBytes - output.length);
@@ -130,4 +193,15 @@ export class ReplyStream {
     }
     return this.#tailAt >= end;
   }
+}
+
+/** Copies what there is room for; whether that was the last of it. */
+function copyBytes(source: ByteSource, output: ByteWriter, mostBytes: number): boolean {
+  const byteCount = Math.min(source.remaining, mostBytes - output.length);
+  if (byteCount > 0) {
+    const offset = output.reserve(byteCount);
+    source.copyNext(output.bytes, offset, byteCount);
+    output.length = offset + byteCount;
+  }
+  return source.remaining === 0;
 }

@@ -2,7 +2,7 @@
  * The store's control region: everything that is not client data, in one SharedArrayBuffer.
  *
  * ```text
- * byte 0      header, 4 cache lines
+ * byte 0      header, 8 cache lines
  *   0         line 0: what the store is. magic, shard count, lock kind, page count, thread count,
  *             hash seed (2 words), largest value, segment shift, eviction policy
  *   64        line 1: page allocator. free stack head (int64: tag << 32 | page), pages free,
@@ -11,7 +11,10 @@
  *   192       line 3: fault record. signal, shard, thread, operation;
  *             leases: how many there are, whether compaction met a leased page, how many such pages
  *             may have become free since; when a worker last had time (background.ts)
- * 256         thread records, 64 bytes each: [0] shard whose lock it waits for + 1
+ *   256       line 4: which table each database has now, 16 words
+ *   320       line 5: bit mask of detached tables, the heir of balances (see table_map.ts)
+ *   384       lines 6 and 7: per table of keys, shards that still have a part of it to free
+ * 512         thread records, 64 bytes each: [0] shard whose lock it waits for + 1
  * …           shard blocks, 2,048 bytes each
  *   0         lock line (see locks.ts)
  *   64        lock counters (see locks.ts)
@@ -26,7 +29,8 @@
  * ```
  *
  * Words of a shard block and of its roots are guarded by that shard's lock unless locks.ts says
- * otherwise; the header's words are atomics.
+ * otherwise; the header's words are atomics, but for line 4: it changes under the locks of all shards
+ * and is read under any of them.
  *
  * @module
  */
@@ -36,6 +40,9 @@ import { MAX_SIZE_CLASSES } from "./size_classes.ts";
 
 /** Databases that `SELECT` can name, as in Redis's default configuration. */
 export const DATABASE_COUNT = 16;
+
+/** Where events keep balances. */
+export const BALANCE_DATABASE = 0;
 
 /**
  * Tables that each shard has a root for. Those below {@link DATABASE_TABLE_COUNT} hold keys; the
@@ -85,6 +92,10 @@ export const Header = {
   PINNED_PAGES_FREED: 54,
   /** When a worker last had time for background work; see background.ts. */
   BACKGROUND_BEAT: 55,
+  TABLE_OF_DATABASE: 64,
+  DETACHED_TABLES: 80,
+  HEIR_TABLE: 81,
+  DETACHED_PARTS: 96,
 } as const;
 
 /** Word offsets inside a shard block, from its first word. */
@@ -120,8 +131,8 @@ export const Shard = {
   EVICTED_DOUBLE: 246,
 } as const;
 
-const MAGIC = 0x534c4334;
-const HEADER_BYTES = 256;
+const MAGIC = 0x534c4335;
+const HEADER_BYTES = 512;
 const THREAD_BYTES = 64;
 const SHARD_BYTES = 2048;
 const ROOT_BYTES = 64;
@@ -203,6 +214,10 @@ export class ControlRegion {
     words[Header.PAGES_FRESH] = 1;
     words[Header.PAGES_FREE_LEAST] = options.pageCount - 1;
     words[Header.PAGES_UNPROMISED] = options.pageCount - 1;
+    for (let database = 0; database < DATABASE_COUNT; database++) {
+      words[Header.TABLE_OF_DATABASE + database] = database;
+    }
+    words[Header.HEIR_TABLE] = DATABASE_COUNT;
     return new ControlRegion(buffer);
   }
 
@@ -219,6 +234,25 @@ export class ControlRegion {
   /** Word index of the root of (table, shard). */
   rootAt(table: number, shard: number): number {
     return this.rootBase + (table * this.shardCount + shard) * (ROOT_BYTES / 4);
+  }
+
+  /** The table that a database's keys are in now. Needs the lock of any shard, shared is enough. */
+  tableOf(database: number): number {
+    if (database >= DATABASE_TABLE_COUNT) return database;
+    return this.words[Header.TABLE_OF_DATABASE + database]!;
+  }
+
+  /** The database whose keys are in a table now; -1 when the table is detached or free. */
+  databaseOf(table: number): number {
+    for (let database = 0; database < DATABASE_COUNT; database++) {
+      if (this.words[Header.TABLE_OF_DATABASE + database] === table) return database;
+    }
+    return -1;
+  }
+
+  /** Word index of the root of a database's table in a shard. */
+  databaseRootAt(database: number, shard: number): number {
+    return this.rootAt(this.tableOf(database), shard);
   }
 
   /** Word index of a thread's record. */

@@ -2,7 +2,7 @@
  * Entries: a key with its value, or with the root of its value, in one block.
  *
  * ```text
- * word 0   type (8 bits) │ encoding (8) │ flags (8) │ database (8)
+ * word 0   type (8 bits) │ encoding (8) │ flags (8) │ table (8): which index it is in
  * word 1   key bytes (16) │ seq bits 32–47 (16)
  * word 2   seq bits 0–31
  * word 3   access clock: seconds since 1970 (uint32)

@@ -206,6 +206,11 @@ export class EntryReader {
     return keyOffset(this.flags(entry), this.encoding(entry));
   }
 
+  /** First byte of a RAW or PACKED value in the segment of its entry. */
+  valueAt(entry: number): number {
+    return this.#arena.byteAt(entry) + this.keyOffset(entry) + this.keyBytes(entry);
+  }
+
   /** Word offset of the low half of an INTEGER value in its entry. */
   integerWord(entry: number): number {
     const hasTtl = (this.flags(entry) & EntryFlag.HAS_TTL) !== 0;

@@ -40,6 +40,7 @@ import { PageKind } from "./page_allocator.ts";
 import { CLASS_BYTES, sizeClassOf } from "./size_classes.ts";
 import type { SetPlan } from "./set_plan.ts";
 import { BUCKET_BYTES, type Table } from "./table.ts";
+import { FREED_PER_WRITE, type TableMap } from "./table_map.ts";
 import { WriteStatus } from "./write_status.ts";
 
 export { WriteStatus };
@@ -64,6 +65,8 @@ export interface WriterParts {
   table: Table;
   /** The expiry index. */
   wheel: ExpiryWheel;
+  /** Which table a database has. */
+  tables: TableMap;
   /** Whether this thread may die alone. */
   tracksPhases: boolean;
 }
@@ -104,6 +107,7 @@ export class EntryWriter {
   readonly #reserve: BalanceReserve;
   readonly #table: Table;
   readonly #wheel: ExpiryWheel;
+  readonly #tables: TableMap;
   readonly #tracksPhases: boolean;
   readonly #maxValueBytes: number;
   readonly #sum = new Int64();
@@ -142,6 +146,7 @@ export class EntryWriter {
     this.#reserve = parts.reserve;
     this.#table = parts.table;
     this.#wheel = parts.wheel;
+    this.#tables = parts.tables;
     this.#tracksPhases = parts.tracksPhases;
     this.#maxValueBytes = parts.control.words[Header.MAX_VALUE_BYTES]!;
   }
@@ -165,7 +170,7 @@ export class EntryWriter {
     this.#planValue = value;
     this.#planValueStart = start;
     this.#planValueEnd = end;
-    const rootAt = this.#control.rootAt(database, key.shard);
+    const rootAt = this.#control.databaseRootAt(database, key.shard);
     const existing = this.#table.find(rootAt, key);
     const planned = this.#planWrite(database, key, rootAt, existing, flags, encoding, false);
     if (planned !== WriteStatus.OK) return planned;
@@ -190,7 +195,7 @@ export class EntryWriter {
   ): WriteStatus {
     const keyBytes = key.end - key.start;
     if (keyBytes > MAX_KEY_BYTES) return WriteStatus.KEY_TOO_LONG;
-    const rootAt = this.#control.rootAt(database, key.shard);
+    const rootAt = this.#control.databaseRootAt(database, key.shard);
     const existing = this.#table.find(rootAt, key);
     let flags = forEvent ? EntryFlag.PINNED : 0;
     const sum = this.#sum;
@@ -248,7 +253,7 @@ export class EntryWriter {
     this.#planValue = value;
     this.#planValueStart = start;
     this.#planValueEnd = end;
-    const rootAt = this.#control.rootAt(database, key.shard);
+    const rootAt = this.#control.databaseRootAt(database, key.shard);
     const existing = this.#table.find(rootAt, key);
     const planned = this.#planWrite(database, key, rootAt, existing, 0, encoding, false, true);
     if (planned !== WriteStatus.OK) return planned;
@@ -272,7 +277,7 @@ export class EntryWriter {
     const { key } = plan;
     this.#restore(plan);
     // The plans before this one have changed the index, and may have written the same key.
-    this.#planRootAt = this.#control.rootAt(plan.database, key.shard);
+    this.#planRootAt = this.#control.databaseRootAt(plan.database, key.shard);
     this.#planExisting = this.#table.find(this.#planRootAt, key);
     const needsOverflow = this.#planExisting === 0 &&
       this.#table.findFreeSlot(this.#planRootAt, key.shard, key.hash) > 0;
@@ -323,7 +328,7 @@ export class EntryWriter {
     this.#planValueStart = 0;
     this.#planValueEnd = byteCount;
     this.#planContent = content;
-    const rootAt = this.#control.rootAt(database, key.shard);
+    const rootAt = this.#control.databaseRootAt(database, key.shard);
     const existing = this.#table.find(rootAt, key);
     return this.#planWrite(database, key, rootAt, existing, flags, encoding, false);
   }
@@ -388,7 +393,7 @@ export class EntryWriter {
    * @returns whether it existed and had not expired
    */
   remove(database: number, key: Key): boolean {
-    const rootAt = this.#control.rootAt(database, key.shard);
+    const rootAt = this.#control.databaseRootAt(database, key.shard);
     const entry = this.#table.find(rootAt, key);
     if (entry === 0) return false;
     this.markPhase(key.shard, MutationPhase.WRITING);
@@ -408,13 +413,16 @@ export class EntryWriter {
    * @param counterDouble which of the shard's counts it adds to
    */
   removeEntry(shard: number, entry: number, counterDouble: number): void {
-    const database = this.#arena.read(entry, Entry.TYPE) >>> 24;
+    const table = this.#arena.read(entry, Entry.TYPE) >>> 24;
     const hash = this.#arena.read(entry, Entry.HASH);
-    const rootAt = this.#control.rootAt(database, shard);
+    const rootAt = this.#control.rootAt(table, shard);
+    // Of a detached table: its keys are gone already, and the hook was told.
+    const database = this.#control.databaseOf(table);
     this.markPhase(shard, MutationPhase.WRITING);
     const found = this.#table.findEntry(rootAt, hash, entry);
     assert(found, "every entry is in the index");
-    const key = this.hook === undefined ? undefined : this.#reader.detachKey(entry, shard);
+    const isTold = this.hook !== undefined && database >= 0;
+    const key = isTold ? this.#reader.detachKey(entry, shard) : undefined;
     this.#table.removeFound(rootAt, hash);
     this.freeEntry(shard, entry);
     this.countRemoved(shard, counterDouble);
@@ -463,6 +471,7 @@ export class EntryWriter {
       return WriteStatus.OK;
     }
     this.markPhase(shard, MutationPhase.PLANNING);
+    if (this.#tables.hasDetached) this.#tables.freeDetached(shard, FREED_PER_WRITE);
     if (encoding === Encoding.EXTENTS && !this.#extents.reserve(shard, valueBytes)) {
       return this.#failPlan();
     }
@@ -527,7 +536,8 @@ export class EntryWriter {
     const keyBytes = key.end - key.start;
     const isInteger = encoding === Encoding.INTEGER;
     const valueBytes = isInteger ? INTEGER_BYTES : this.#planValueEnd - this.#planValueStart;
-    words[at] = EntryType.STRING | (encoding << 8) | (flags << 16) | (this.#planDatabase << 24);
+    words[at] = EntryType.STRING | (encoding << 8) | (flags << 16) |
+      (this.#control.tableOf(this.#planDatabase) << 24);
     words[at + Entry.KEY_BYTES] = keyBytes;
     words[at + Entry.CLOCK] = (this.clock.nowMs / 1000) >>> 0;
     words[at + Entry.HASH] = key.hash;
@@ -556,12 +566,17 @@ export class EntryWriter {
     }
   }
 
-  /** Gives back an entry's memory; nothing points at it any more but the expiry index. */
-  freeEntry(shard: number, entry: number): void {
+  /**
+   * Frees an entry that is in no table any more; the expiry index may still have it. Needs its
+   * shard's exclusive lock.
+   *
+   * @param keepsValue whether the value's root belongs to another entry by now
+   */
+  freeEntry(shard: number, entry: number, keepsValue = false): void {
     this.#wheel.unlink(shard, entry);
     const encoding = this.#reader.encoding(entry);
-    if (encoding === Encoding.EXTENTS) this.#extents.release(entry);
-    else if (encoding === Encoding.TREE) {
+    if (!keepsValue && encoding === Encoding.EXTENTS) this.#extents.release(entry);
+    else if (!keepsValue && encoding === Encoding.TREE) {
       this.#collections.drop(this.#arena.read(entry, rootWord(this.#reader.flags(entry))));
     }
     this.#blocks.free(entry);
@@ -572,7 +587,7 @@ export class EntryWriter {
     return this.#reader.isExpired(entry, this.clock.nowMs);
   }
 
-  /** Draws the number of a mutation and gives it to an entry. */
+  /** Draws the number of a mutation and gives it to an entry. Needs the exclusive lock. */
   stampSeq(shard: number, entry: number): void {
     this.stamp(entry, this.nextSeq(shard));
   }
@@ -601,7 +616,7 @@ export class EntryWriter {
     this.markPhase(shard, MutationPhase.DONE);
   }
 
-  /** Draws the number of a mutation, 48 bits. */
+  /** Draws the number of a mutation, 48 bits. Needs the shard's exclusive lock. */
   nextSeq(shard: number): number {
     const words = this.#control.words;
     const at = this.#control.shardAt(shard);

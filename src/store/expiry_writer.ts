@@ -52,7 +52,7 @@ export class ExpiryWriter {
   setExpiry(database: number, key: Key, expireAtMs: number): WriteStatus {
     const { control, reader, table } = this.#parts;
     assert(expireAtMs >= 0 && expireAtMs <= MAX_EXPIRE_AT_MS, "an entry can keep the time");
-    const entry = table.find(control.rootAt(database, key.shard), key);
+    const entry = table.find(control.databaseRootAt(database, key.shard), key);
     assert(entry !== 0, "the key is there");
     const hadExpiry = (reader.flags(entry) & EntryFlag.HAS_TTL) !== 0;
     if (expireAtMs === 0) {

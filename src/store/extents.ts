@@ -146,6 +146,24 @@ export class Extents {
     for (const address of addresses) this.#reserved.push(address);
   }
 
+  /** Makes a root the value of another entry, whose header is written. */
+  handOver(entry: number, root: number): void {
+    this.#arena.write(entry, this.#rootWord(entry), root);
+    this.#arena.write(root, ExtentsRoot.OWNER, entry);
+  }
+
+  /** Moves what was reserved into an entry and copies the value of another root into it. */
+  fillFrom(entry: number, source: number): void {
+    const root = this.install(entry);
+    const valueBytes = this.#arena.read(entry, Entry.VALUE_BYTES);
+    for (let at = 0; at < valueBytes;) {
+      this.#seek(root, at, valueBytes);
+      const [bytes, offset, byteCount] = [this.#partBytes, this.#partAt, this.#partLength];
+      this.copyRange(source, at, at + byteCount, bytes, offset);
+      at += byteCount;
+    }
+  }
+
   /** Moves what was reserved into an entry and copies the value into it. */
   fill(entry: number, value: Uint8Array, start: number): void {
     const root = this.install(entry);

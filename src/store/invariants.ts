@@ -18,7 +18,15 @@ import type { CollectionMemory } from "./collection/collection_memory.ts";
 import { rootWord } from "./collection/entries.ts";
 import type { BalanceReserve } from "./balance_reserve.ts";
 import { BLOCKS_PER_CREDIT, RESERVE_BLOCK_BYTES } from "./balance_reserve.ts";
-import { type ControlRegion, DATABASE_COUNT, Header, Shard } from "./control.ts";
+import {
+  BALANCE_DATABASE,
+  type ControlRegion,
+  DATABASE_COUNT,
+  DATABASE_TABLE_COUNT,
+  Header,
+  Shard,
+  TABLE_COUNT,
+} from "./control.ts";
 import { Encoding, Entry, EntryFlag, keyOffset } from "./entry.ts";
 import type { ExpiryWheel } from "./expiry_wheel.ts";
 import { type Extents, ExtentsRoot, LEASE_COUNT_MASK, ORPHAN, ROOT_MARK } from "./extents.ts";
@@ -32,6 +40,7 @@ import {
   PAGE_UNITS,
 } from "./size_classes.ts";
 import { BUCKET_SLOTS, PAGE_LEAF_BUCKETS, Root, SMALL_LEAF_BUCKETS, type Table } from "./table.ts";
+import type { TableMap } from "./table_map.ts";
 
 /** The parts of a store that the check walks. */
 export interface StoreParts {
@@ -43,6 +52,8 @@ export interface StoreParts {
   pages: PageAllocator;
   /** The index. */
   table: Table;
+  /** Which table a database has. */
+  tables: TableMap;
   /** Large values. */
   extents: Extents;
   /** Nodes of collections. */
@@ -68,9 +79,10 @@ export function assertStoreInvariants(
   const reached = new Set<number>();
   const walk: Walk = { reached, leases: 0, timed: [] };
   for (let shard = 0; shard < parts.control.shardCount; shard++) walk.timed.push(new Set());
-  for (let database = 0; database < DATABASE_COUNT; database++) {
+  checkMap(parts);
+  for (let table = 0; table < TABLE_COUNT; table++) {
     for (let shard = 0; shard < parts.control.shardCount; shard++) {
-      walkTable(parts, database, shard, walk);
+      walkTable(parts, table, shard, walk);
     }
   }
   for (let shard = 0; shard < parts.control.shardCount; shard++) {
@@ -95,12 +107,42 @@ interface Walk {
   timed: Set<number>[];
 }
 
+/** Each database has a table of its own; of detached ones, the parts that are left are counted. */
+function checkMap(parts: StoreParts): void {
+  const { control, tables } = parts;
+  const heir = control.words[Header.HEIR_TABLE]!;
+  const used = new Set<number>();
+  for (let database = 0; database < DATABASE_COUNT; database++) used.add(control.tableOf(database));
+  assert(used.size === DATABASE_COUNT, "no table belongs to two databases");
+  assert(!used.has(heir), "the heir belongs to no database");
+  for (let table = 0; table < DATABASE_TABLE_COUNT; table++) {
+    let left = 0;
+    let made = 0;
+    for (let shard = 0; shard < control.shardCount; shard++) {
+      if (!tables.isDown(table, shard)) left++;
+      if (control.words[control.rootAt(table, shard) + Root.BUCKETS] !== 0) made++;
+    }
+    const isBalances = table === heir || control.databaseOf(table) === BALANCE_DATABASE;
+    assert(!isBalances || made === control.shardCount, `table ${table}: balances find an index`);
+    if (tables.isDetached(table)) {
+      const counted = control.words[Header.DETACHED_PARTS + table]!;
+      assert(!used.has(table), `table ${table}: a detached one belongs to no database`);
+      assert(
+        left > 0 && counted === left,
+        `table ${table}: ${counted} parts counted, ${left} left`,
+      );
+    } else if (!used.has(table)) {
+      assert(left === 0, `table ${table}: a free one is empty`);
+    }
+  }
+}
+
 /** Marks everything that belongs to one root as reached. */
-function walkTable(parts: StoreParts, database: number, shard: number, walk: Walk): void {
+function walkTable(parts: StoreParts, tableId: number, shard: number, walk: Walk): void {
   const { reached } = walk;
   const { arena, control, table } = parts;
-  const rootAt = control.rootAt(database, shard);
-  const where = `database ${database} shard ${shard}`;
+  const rootAt = control.rootAt(tableId, shard);
+  const where = `table ${tableId} shard ${shard}`;
   const buckets = control.words[rootAt + Root.BUCKETS]!;
   if (buckets === 0) {
     assert(control.words[rootAt + Root.ENTRIES] === 0, `${where}: no table, no entries`);
@@ -127,7 +169,7 @@ function walkTable(parts: StoreParts, database: number, shard: number, walk: Wal
         assert((entry === 0) === (tag === 0), `${where}: slot and tag agree about being empty`);
         if (entry === 0) continue;
         entries++;
-        checkEntry(parts, entry, tag, database, shard, index, keys, walk);
+        checkEntry(parts, entry, tag, tableId, shard, index, keys, walk);
       }
       bucket = arena.read(bucket, 15);
     }
@@ -140,7 +182,7 @@ function checkEntry(
   parts: StoreParts,
   entry: number,
   tag: number,
-  database: number,
+  tableId: number,
   shard: number,
   bucketIndex: number,
   keys: Set<string>,
@@ -158,11 +200,11 @@ function checkEntry(
   const key = new Key().set(bytes, 0, keyBytes);
   parts.locate(key);
   const name = Array.from(bytes, (byte) => byte.toString(16)).join(" ");
-  assert(head >>> 24 === database, `entry ${name}: knows its database`);
+  assert(head >>> 24 === tableId, `entry ${name}: knows its table`);
   assert(key.shard === shard, `entry ${name}: lies in the shard of its key`);
   assert(key.tag === tag, `entry ${name}: has the tag of its key`);
   assert(key.hash === arena.read(entry, Entry.HASH), `entry ${name}: stores its hash`);
-  const rootAt = control.rootAt(database, shard);
+  const rootAt = control.rootAt(tableId, shard);
   assert(table.bucketOf(rootAt, key.hash) === bucketIndex, `entry ${name}: is in its bucket`);
   assert(!keys.has(name), `entry ${name}: is there once`);
   keys.add(name);

@@ -52,7 +52,8 @@ export interface CollectionChange {
 }
 
 /**
- * Told of every mutation with its effect, under the shard's exclusive lock, after the change.
+ * Told of every mutation with its effect, under the shard's exclusive lock, after the change. Effects
+ * on whole databases draw no number: under the locks of all shards their place is known in each.
  *
  * An effect is absolute: `written` is followed by reading the entry as it is now, never by the
  * command that led to it. Without a hook the store does nothing here.
@@ -69,4 +70,8 @@ export interface MutationHook {
    * that became empty is `removed` in the end.
    */
   changed(shard: number, database: number, key: Key, change: CollectionChange): void;
+  /** All keys of the database are gone at once. Called under the locks of all shards. */
+  flushed(database: number): void;
+  /** Two databases have each other's keys now. Called under the locks of all shards. */
+  swapped(first: number, second: number): void;
 }

@@ -23,6 +23,8 @@ export interface StoreStats {
   pagesTotal: number;
   /** Pages that nobody has. */
   pagesFree: number;
+  /** Entries of flushed databases whose memory is still to be freed; part of `blockBytes`. */
+  detachedKeys: number;
   /** Keys over all databases, expired ones that nobody touched included. */
   keyCount: number;
   /** Keys that have a time to live, expired ones that nobody touched included. */
@@ -38,7 +40,11 @@ export interface StoreStats {
 }
 
 /** Reads the sizes of all shards. Takes no lock. */
-export function readStats(control: ControlRegion, pages: PageAllocator): StoreStats {
+export function readStats(
+  control: ControlRegion,
+  pages: PageAllocator,
+  detachedKeys: number,
+): StoreStats {
   const pagesTotal = pages.pageCount;
   const pagesFree = pages.freePages;
   const { doubles, words, shardCount } = control;
@@ -49,6 +55,7 @@ export function readStats(control: ControlRegion, pages: PageAllocator): StoreSt
     blockBytes: 0,
     pagesTotal,
     pagesFree,
+    detachedKeys,
     keyCount: 0,
     timedKeyCount: 0,
     expiredKeys: 0,
@@ -66,7 +73,7 @@ export function readStats(control: ControlRegion, pages: PageAllocator): StoreSt
   }
   for (let database = 0; database < DATABASE_COUNT; database++) {
     for (let shard = 0; shard < shardCount; shard++) {
-      stats.keyCount += words[control.rootAt(database, shard) + Root.ENTRIES]!;
+      stats.keyCount += words[control.databaseRootAt(database, shard) + Root.ENTRIES]!;
     }
   }
   return stats;

@@ -34,6 +34,7 @@ import { StringEditor } from "./string_editor.ts";
 import { hashKey } from "./hash.ts";
 import { assertStoreInvariants } from "./invariants.ts";
 import type { Key } from "./key.ts";
+import { Keyspace } from "./keyspace.ts";
 import { type LockKind, MutationPhase, ShardLocks } from "./locks.ts";
 import type { MutationHook } from "./mutation_hook.ts";
 import { PageAllocator } from "./page_allocator.ts";
@@ -41,8 +42,10 @@ import { Reclaimer } from "./reclaimer.ts";
 import { PAGE_BYTES } from "./size_classes.ts";
 import { readStats, type StoreStats } from "./stats.ts";
 import { Root, Table } from "./table.ts";
+import { TableMap } from "./table_map.ts";
 import { type ValueLease, ValueLeases } from "./value_lease.ts";
 
+export { BALANCE_DATABASE } from "./control.ts";
 export { EntryType } from "./entry.ts";
 export { WriteStatus } from "./entry_writer.ts";
 export { EVICTION_POLICIES, type EvictionPolicy } from "./evictor.ts";
@@ -94,9 +97,6 @@ export function minimumMemoryBytes(shardCount: number): number {
 /** How long a write that finds no memory frees garbage, per attempt. Unit: ms. */
 const RECLAIM_GARBAGE_MS = 1;
 
-/** Where events keep balances. */
-export const BALANCE_DATABASE = 0;
-
 /**
  * One thread's view of the shared store.
  *
@@ -111,6 +111,8 @@ export class Store {
   readonly credits: BalanceReserve;
   /** Changes strings in place, and several of them at once. */
   readonly strings: StringEditor;
+  /** Whole databases, and keys that change theirs or their name. */
+  readonly keyspace: Keyspace;
   /** Number of shards. */
   readonly shardCount: number;
   /** Lists, hashes, sets, sorted sets. */
@@ -119,6 +121,8 @@ export class Store {
   readonly garbage: GarbageSweep;
   /** Gives leases of collections. */
   readonly collectionLeases: CollectionLeases;
+  /** Whether {@link Store.lookup} stamps the access clock; the caller sets it before operations. */
+  stampsAccess = true;
   /** Largest value in bytes. */
   readonly maxValueBytes: number;
 
@@ -177,6 +181,11 @@ export class Store {
       reader: this.#reader,
       canDieAlone: tracksPhases,
     });
+    const tables = new TableMap({
+      control,
+      table: this.#table,
+      freeEntry: (shard, entry) => this.#writer.freeEntry(shard, entry),
+    });
     const parts: WriterParts = {
       arena: this.#arena,
       blocks: this.#blocks,
@@ -186,6 +195,7 @@ export class Store {
       reader: this.#reader,
       reserve: this.credits,
       table: this.#table,
+      tables,
       wheel: this.#wheel,
       tracksPhases,
     };
@@ -227,6 +237,11 @@ export class Store {
     this.collections = new Collections(collectionParts);
     this.collectionLeases = new CollectionLeases(collectionParts);
     this.garbage = new GarbageSweep(collectionParts);
+    this.keyspace = new Keyspace({
+      ...parts,
+      locks: this.locks,
+      writer,
+    });
   }
 
   /**
@@ -265,10 +280,8 @@ export class Store {
     const store = new Store(memory, threadId, false);
     store.evictionPolicy = options.evictionPolicy ?? "noeviction";
     // A credit covers an entry and a bucket, not a whole table: balances find theirs made (C1).
-    for (let shard = 0; shard < shardCount; shard++) {
-      const made = store.#table.ensureTable(control.rootAt(BALANCE_DATABASE, shard), shard);
-      assert(made, `${pageCount} pages have room for the index of ${shardCount} shards`);
-    }
+    const made = store.keyspace.tables.prepare();
+    assert(made, `${pageCount} pages have room for the index of ${shardCount} shards`);
     return store;
   }
 
@@ -318,13 +331,15 @@ export class Store {
    */
   lookup(database: number, key: Key): number {
     const entry = this.peek(database, key);
-    if (entry !== 0) this.#arena.write(entry, Entry.CLOCK, (this.#clock.nowMs / 1000) >>> 0);
+    if (entry !== 0 && this.stampsAccess) {
+      this.#arena.write(entry, Entry.CLOCK, (this.#clock.nowMs / 1000) >>> 0);
+    }
     return entry;
   }
 
   /** Like {@link Store.lookup}, for commands that do not count as an access to the key. */
   peek(database: number, key: Key): number {
-    const entry = this.#table.find(this.#control.rootAt(database, key.shard), key);
+    const entry = this.#table.find(this.#control.databaseRootAt(database, key.shard), key);
     return entry === 0 || this.#reader.isExpired(entry, this.#clock.nowMs) ? 0 : entry;
   }
 
@@ -488,7 +503,7 @@ export class Store {
   keyCount(database: number): number {
     let count = 0;
     for (let shard = 0; shard < this.shardCount; shard++) {
-      count += this.#control.words[this.#control.rootAt(database, shard) + Root.ENTRIES]!;
+      count += this.#control.words[this.#control.databaseRootAt(database, shard) + Root.ENTRIES]!;
     }
     return count;
   }
@@ -505,7 +520,7 @@ export class Store {
     position: number,
     visit: (entry: number) => void,
   ): number {
-    return this.#table.scan(this.#control.rootAt(database, shard), position, visit);
+    return this.#table.scan(this.#control.databaseRootAt(database, shard), position, visit);
   }
 
   /**
@@ -517,7 +532,9 @@ export class Store {
    * @returns whether the write is worth another try
    */
   reclaim(): boolean {
-    return this.garbage.run(RECLAIM_GARBAGE_MS) || this.#reclaimer.reclaim();
+    // What nobody can see any more goes first; only then is it worth moving what is left.
+    return this.keyspace.reclaim() || this.garbage.run(RECLAIM_GARBAGE_MS) ||
+      this.#reclaimer.reclaim();
   }
 
   /** Moves blocks together until a page is free. Thread: any that holds no shard lock. */
@@ -559,7 +576,7 @@ export class Store {
 
   /** Sizes at this moment. Takes no lock. */
   stats(): StoreStats {
-    return readStats(this.#control, this.#pages);
+    return readStats(this.#control, this.#pages, this.keyspace.tables.detachedCount());
   }
 
   /**
@@ -616,6 +633,7 @@ export class Store {
       control: this.#control,
       pages: this.#pages,
       table: this.#table,
+      tables: this.keyspace.tables,
       extents: this.#extents,
       memory: this.#memory,
       reserve: this.credits,

@@ -262,6 +262,73 @@ export class Table {
     }
   }
 
+  /**
+   * Takes a table down from its end: takes out entries of the last bucket, then drops the bucket.
+   * In between the table is as sound as any other.
+   *
+   * @param most how many entries may be taken out
+   * @param keepsIndex whether an empty bucket and its directory stay, for the next one to use
+   * @param free is given each entry that was taken out
+   * @returns how many were taken out; fewer than `most`: the table is gone
+   */
+  takeDown(
+    rootAt: number,
+    most: number,
+    keepsIndex: boolean,
+    free: (entry: number) => void,
+  ): number {
+    const roots = this.#roots;
+    let count = 0;
+    while (roots[rootAt + Root.BUCKETS]! !== 0) {
+      const last = roots[rootAt + Root.BUCKETS]! - 1;
+      const bucket = this.#bucketAddress(rootAt, last);
+      count += this.#emptyChain(rootAt, bucket, most - count, free);
+      if (count === most) return count;
+      if (last === 0 && keepsIndex) return count;
+      roots[rootAt + Root.BUCKETS] = last;
+      this.#dropLeaf(rootAt, last);
+    }
+    const directory = roots[rootAt + Root.DIRECTORY]! >>> 0;
+    if (directory === 0) return count;
+    if (roots[rootAt + Root.DIRECTORY_LEAVES]! * 4 === PAGE_BYTES) this.#blocks.freePage(directory);
+    else this.#blocks.free(directory);
+    roots[rootAt + Root.DIRECTORY] = 0;
+    roots[rootAt + Root.DIRECTORY_LEAVES] = 0;
+    return count;
+  }
+
+  /** Takes out up to `most` entries of a chain; when all are out, frees its overflow buckets. */
+  #emptyChain(
+    rootAt: number,
+    first: number,
+    most: number,
+    free: (entry: number) => void,
+  ): number {
+    let count = 0;
+    for (let bucket = first; bucket !== 0; bucket = this.#arena.read(bucket, CHAIN_WORD)) {
+      const words = this.#arena.wordsOf(bucket);
+      const at = this.#arena.wordAt(bucket);
+      for (let slot = 0; slot < BUCKET_SLOTS; slot++) {
+        const entry = words[at + slot]! >>> 0;
+        if (entry === 0) continue;
+        if (count === most) return count;
+        words[at + slot] = 0;
+        this.#setTag(words, at, slot, 0);
+        this.#roots[rootAt + Root.ENTRIES]!--;
+        free(entry);
+        count++;
+      }
+    }
+    for (let bucket = this.#arena.read(first, CHAIN_WORD); bucket !== 0;) {
+      const next = this.#arena.read(bucket, CHAIN_WORD);
+      this.#blocks.free(bucket);
+      this.#roots[rootAt + Root.OVERFLOWS]!--;
+      bucket = next;
+    }
+    this.#arena.write(first, CHAIN_WORD, 0);
+    return count;
+  }
+
   /** Address of bucket `index`, for the check that walks everything. */
   bucketAt(rootAt: number, index: number): number {
     return this.#bucketAddress(rootAt, index);

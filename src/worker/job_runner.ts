@@ -92,6 +92,8 @@ export class JobRunner {
         written: () => void faults.reach("inCommit"),
         removed: () => {},
         changed: () => {},
+        flushed: () => {},
+        swapped: () => {},
       };
     }
   }

@@ -5,6 +5,7 @@
  */
 
 import type { CommandCall } from "../call.ts";
+import { memoryUsageRow } from "./object.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { containerRow } from "./container.ts";
 import { fragmentationRatio } from "./info_memory.ts";
@@ -131,6 +132,7 @@ export function memoryRow(): CommandRow {
     memorySubcommand("malloc-stats", "Describes the allocator's state.", handleMallocStats),
     memorySubcommand("purge", "Puts memory together that is in pieces.", handlePurge),
     memorySubcommand("stats", "Describes the use of memory in numbers.", handleStats),
+    memoryUsageRow(),
   ]);
 }
 

@@ -6,12 +6,13 @@
 
 import { ByteWriter } from "../../base/bytes.ts";
 import { Int64 } from "../../base/int64.ts";
-import { EntryType, type Store } from "../../store/store.ts";
+import type { Store } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
-import { matchesGlob } from "../glob.ts";
+import { isMatchAll, matchesGlobBytes } from "../glob.ts";
 import { ReplyCode } from "../reply_code.ts";
 import type { ReplySink } from "../reply_sink.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
+import { typeNamed } from "./type_names.ts";
 
 /** Keys that a call returns at least, if there are that many, unless its time is up. */
 const DEFAULT_COUNT = 10;
@@ -21,17 +22,17 @@ const DEFAULT_COUNT = 10;
  *
  * Unit: ms. Reason: others wait meanwhile (C14), and the client goes on with the cursor.
  */
-const SCAN_SLICE_MS = 1;
+export const SCAN_SLICE_MS = 1;
 
 /**
  * Longest pattern.
  *
  * Unit: bytes. Reason: comparing it with a key takes up to their product.
  */
-const MAX_PATTERN_BYTES = 1024;
+export const MAX_PATTERN_BYTES = 1024;
 
 /** Longest key there is, see the store. Unit: bytes. */
-const KEY_ROOM_BYTES = 4096;
+export const KEY_ROOM_BYTES = 4096;
 
 /** A cursor is shard * 2^32 + position in the shard, so it only grows; 0 is start and end. */
 const POSITIONS = 2 ** 32;
@@ -40,8 +41,8 @@ const POSITIONS = 2 ** 32;
 interface ScanWishes {
   cursor: number;
   count: number;
-  /** Bytes as characters; undefined = every key. */
-  pattern: string | undefined;
+  /** A copy of its own; undefined = every key. */
+  pattern: Uint8Array | undefined;
   /** Only entries of this type; undefined = all. */
   type: number | undefined;
 }
@@ -168,7 +169,7 @@ class Scan {
     this.#ends.push(this.#keys.length);
   }
 
-  #dropMismatches(firstIndex: number, pattern: string): void {
+  #dropMismatches(firstIndex: number, pattern: Uint8Array): void {
     const { bytes } = this.#keys;
     const ends = this.#ends;
     let kept = firstIndex;
@@ -176,7 +177,7 @@ class Scan {
     let length = start;
     for (let i = firstIndex; i < ends.length; i++) {
       const end = ends[i]!;
-      if (matchesGlob(pattern, characters(bytes, start, end))) {
+      if (matchesGlobBytes(pattern, bytes, start, end)) {
         bytes.copyWithin(length, start, end);
         length += end - start;
         ends[kept++] = length;
@@ -216,11 +217,11 @@ function readWishes(call: CommandCall): ScanWishes | undefined {
           `a pattern must have at most ${MAX_PATTERN_BYTES} bytes`,
         );
       }
-      const pattern = characters(args.bytes, args.starts[i + 1]!, args.ends[i + 1]!);
-      wishes.pattern = pattern === "*" ? undefined : pattern;
+      const pattern = args.bytes.slice(args.starts[i + 1]!, args.ends[i + 1]!);
+      wishes.pattern = isMatchAll(pattern) ? undefined : pattern;
     } else if (args.is(i, "TYPE")) {
       // A type that nothing has matches nothing.
-      wishes.type = args.is(i + 1, "STRING") ? EntryType.STRING : 0;
+      wishes.type = typeNamed(args, i + 1);
     } else {
       return refuse(sink, ReplyCode.SYNTAX);
     }
@@ -231,11 +232,6 @@ function readWishes(call: CommandCall): ScanWishes | undefined {
 function refuse(sink: ReplySink, code: ReplyCode, detail?: string): undefined {
   sink.error(code, detail);
   return undefined;
-}
-
-/** Bytes as characters, one each, so that patterns work on any key. */
-function characters(bytes: Uint8Array, start: number, end: number): string {
-  return String.fromCharCode(...bytes.subarray(start, end));
 }
 
 /** The row of SCAN. Thread: any; a thread makes its own at start. */

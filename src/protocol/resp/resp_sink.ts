@@ -11,6 +11,7 @@ import type { ByteSource } from "../../command/byte_source.ts";
 import type { ClientState } from "../../command/client_state.ts";
 import type { ReplyCode } from "../../command/reply_code.ts";
 import type { ReplySink } from "../../command/reply_sink.ts";
+import type { ReplySource } from "../../command/reply_source.ts";
 import { ReplyStream } from "../reply_stream.ts";
 import { ERROR_TEXTS } from "./error_texts.ts";
 
@@ -205,6 +206,11 @@ export class RespSink implements ReplySink {
     this.#header(DOLLAR, source.byteCount);
     this.stream.insert(source, this.output);
     this.#lineEnd();
+  }
+
+  /** What the source writes, when there is room for it */
+  replySource(source: ReplySource): void {
+    this.stream.insertReplies(source, this, this.output);
   }
 
   /** `*3` */

@@ -179,7 +179,7 @@ export class CollectionCore {
       c.changed =
         0;
     c.isDetached = false;
-    const entry = this.#table.find(this.#control.rootAt(database, key.shard), key);
+    const entry = this.#table.find(this.#control.databaseRootAt(database, key.shard), key);
     if (entry !== 0) {
       if (this.writer.isExpired(entry)) {
         if (willWrite) this.writer.remove(database, key);

@@ -210,7 +210,7 @@ export class CollectionEntries {
   /** Puts another block in the index for the entry, which has been copied there, and frees the old. */
   #replace(c: Collection, entry: number): void {
     const { control, table, wheel } = this.#parts;
-    const found = table.find(control.rootAt(c.database, c.key.shard), c.key);
+    const found = table.find(control.databaseRootAt(c.database, c.key.shard), c.key);
     assert(found === c.entry, "an opened collection is in the index");
     table.replaceFound(entry);
     wheel.relocate(c.key.shard, entry);
@@ -243,7 +243,7 @@ export class CollectionEntries {
     const arena = this.#arena;
     const words = arena.wordsOf(entry);
     const at = arena.wordAt(entry);
-    words[at] = c.type | (encoding << 8) | (c.database << 24);
+    words[at] = c.type | (encoding << 8) | (this.#parts.control.tableOf(c.database) << 24);
     words[at + Entry.KEY_BYTES] = c.key.end - c.key.start;
     words[at + Entry.SEQ_LO] = 0;
     words[at + Entry.CLOCK] = (this.#parts.clock.nowMs / 1000) >>> 0;
@@ -261,7 +261,7 @@ export class CollectionEntries {
   #insert(c: Collection, entry: number): void {
     const { control, table } = this.#parts;
     const { shard, hash, tag } = c.key;
-    const rootAt = control.rootAt(c.database, shard);
+    const rootAt = control.databaseRootAt(c.database, shard);
     const slot = table.findFreeSlot(rootAt, shard, hash);
     assert(slot >= 0, "the index was promised");
     let overflow = 0;

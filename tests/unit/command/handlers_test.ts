@@ -156,7 +156,7 @@ const conversations: [string, [string, string | RegExp][]][] = [
       "COMMAND LIST FILTERBY PATTERN incr*",
       "*3\r\n$4\r\nincr\r\n$6\r\nincrby\r\n$11\r\nincrbyfloat\r\n",
     ],
-    ["COMMAND LIST FILTERBY ACLCAT keyspace", /^\*\d+\r\n\$3\r\ndel\r\n\$6\r\nexists\r\n/],
+    ["COMMAND LIST FILTERBY ACLCAT keyspace", /^\*\d+\r\n\$3\r\ndel\r\n\$6\r\nunlink\r\n/],
     ["COMMAND LIST FILTERBY MODULE x", "*0\r\n"],
     [
       `COMMAND INFO${" get".repeat(1025)}`,

@@ -47,6 +47,18 @@ Deno.test("LockSet: takes each lock once, ascending", () => {
   assert.deepEqual(locks.log, ["1:1", "3:1,3", "5:1,3,5"]);
 });
 
+Deno.test("LockSet: all shards are taken, ascending, and given back", () => {
+  const locks = new ScriptedLocks(() => false);
+  const set = new LockSet(locks as unknown as ShardLocks, 64);
+  set.add(5);
+  set.addAll();
+  set.seal();
+  assert.equal(set.tryLock(true), -1);
+  assert.deepEqual([...locks.held], Array.from({ length: 64 }, (_, shard) => shard));
+  set.unlock(true);
+  assert.equal(locks.held.size, 0);
+});
+
 Deno.test("LockSet: can be filled again after a large use", () => {
   const locks = new ScriptedLocks(() => false);
   const set = new LockSet(locks as unknown as ShardLocks, 4096);

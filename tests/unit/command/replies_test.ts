@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Int64 } from "../../../src/base/int64.ts";
 import type { ReplyShape } from "../../../src/command/row.ts";
 import { makeCommandTable } from "../../../src/command/table.ts";
-import { Harness, pause, settled } from "./harness.ts";
+import { backgroundDone, Harness, pause, settled } from "./harness.ts";
 
 /**
  * For every row, calls that together give each of the replies that the row promises. The key `k`
@@ -60,18 +60,39 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "expiretime": ["EXPIRETIME k"],
   "pexpiretime": ["PEXPIRETIME k"],
   "persist": ["PERSIST k"],
-  "memory": ["MEMORY x"],
   "memory|doctor": ["MEMORY DOCTOR"],
   "memory|malloc-stats": ["MEMORY MALLOC-STATS"],
   "memory|purge": ["MEMORY PURGE"],
   "memory|stats": ["MEMORY STATS"],
-  "memory|help": ["MEMORY HELP"],
   "event": ["EVENT alice buy 1", "EVENT alice buy 1 WAIT 60000"],
   "balance": ["BALANCE alice", "BALANCE nobody"],
   "scan": ["SCAN 0"],
   "dbsize": ["DBSIZE"],
   "time": ["TIME"],
   "info": ["INFO"],
+  "unlink": ["UNLINK k"],
+  "touch": ["TOUCH k"],
+  "type": ["TYPE k"],
+  "rename": ["RENAME k l"],
+  "renamenx": ["RENAMENX k l"],
+  "copy": ["COPY k l"],
+  "move": ["MOVE k 1"],
+  "swapdb": ["SWAPDB 0 1"],
+  "flushdb": ["FLUSHDB", "FLUSHDB ASYNC"],
+  "flushall": ["FLUSHALL", "FLUSHALL ASYNC"],
+  "keys": ["KEYS *"],
+  "randomkey": ["RANDOMKEY", "FLUSHDB\r\nRANDOMKEY"],
+  "object": ["OBJECT x"],
+  "object|encoding": ["OBJECT ENCODING k", "OBJECT ENCODING none"],
+  "object|freq": ["OBJECT FREQ none"],
+  "object|idletime": ["OBJECT IDLETIME k", "OBJECT IDLETIME none"],
+  "object|refcount": ["OBJECT REFCOUNT k", "OBJECT REFCOUNT none"],
+  "object|help": ["OBJECT HELP"],
+  "memory": ["MEMORY x"],
+  "memory|usage": ["MEMORY USAGE k", "MEMORY USAGE none"],
+  "memory|help": ["MEMORY HELP"],
+  "dump": ["DUMP k", "DUMP none"],
+  "restore": [`RESTORE l 0 "\\x011\\x01\\x00\\xe8m'\\xb2"`],
   "command": ["COMMAND"],
   "command|count": ["COMMAND COUNT"],
   "command|docs": ["COMMAND DOCS"],
@@ -134,7 +155,9 @@ async function replyTo(line: string): Promise<string> {
     await pause(0);
     harness.waits.settle(0, 0, { kind: "processed", balance: Int64.fromNumber(6) });
   }
-  return await settled(reply);
+  const text = await settled(reply);
+  await backgroundDone(harness);
+  return text;
 }
 
 const rows = makeCommandTable().rows.flatMap((row) => [row, ...(row.subcommands?.rows ?? [])]);

@@ -22,6 +22,7 @@ function gauges(shardCount = 2): ServerGauges {
       evictedKeys: 6,
       blockBytes: 100,
       peakBytes: 200,
+      detachedKeys: 6,
       keyCount: 5,
     },
     ioThreads: 2,

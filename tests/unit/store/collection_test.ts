@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { type CollectionChange, ElementEffect } from "../../../src/store/mutation_hook.ts";
 import { EntryType, type Store, WriteStatus } from "../../../src/store/store.ts";
 import { Dice, open, readAll, sourceOf, textAt } from "./collection_helpers.ts";
-import { get, keyOf, remove, set, smallStore } from "./helpers.ts";
+import { get, hookWith, keyOf, remove, set, smallStore } from "./helpers.ts";
 
 const EMPTY = new Uint8Array(0);
 const encoder = new TextEncoder();
@@ -244,7 +244,7 @@ Deno.test("MutationHook: is told of every change of a collection, in absolute te
   const store = oneShard();
   const told: string[] = [];
   let lastSeq = 0;
-  store.hook = {
+  store.hook = hookWith({
     written: () => told.push("written"),
     removed: (_shard, _database, _key, seq) => {
       assert.equal(seq, ++lastSeq);
@@ -273,7 +273,7 @@ Deno.test("MutationHook: is told of every change of a collection, in absolute te
           told.push(`${change.effect === ElementEffect.SET_AT ? "=" : "+"}${change.rank}${text}`);
       }
     },
-  };
+  });
   locked(store, () => {
     const { lists, hashes, sortedSets } = store.collections;
     lists.push(open(store, "l", EntryType.LIST), true, sourceOf("a", "b"), 0, 2);

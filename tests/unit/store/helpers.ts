@@ -113,5 +113,12 @@ export function pattern(byteCount: number, seed: number): Uint8Array {
 
 /** A mutation hook that does what `methods` say and nothing else. */
 export function hookWith(methods: Partial<MutationHook>): MutationHook {
-  return { written() {}, removed() {}, changed() {}, ...methods };
+  return {
+    written() {},
+    removed() {},
+    changed() {},
+    flushed() {},
+    swapped() {},
+    ...methods,
+  };
 }

@@ -1,0 +1,34 @@
+/**
+ * Replies that are made when there is room for them.
+ *
+ * @module
+ */
+
+import type { ReplySink } from "./reply_sink.ts";
+
+/**
+ * The elements of an array (set, map) that is too long to be in a connection's output at once.
+ *
+ * Whoever has it must release it.
+ *
+ * Thread: the I/O thread of the connection that it is for.
+ */
+export interface ReplySource {
+  /**
+   * Writes the next elements, at least one if there are any: about `mostBytes` bytes of them, each
+   * whole and together at most some KiB more. An element that is longer goes to
+   * {@link ReplySink.bulkSource}, as the last thing of the step.
+   *
+   * @returns whether these were the last ones
+   */
+  writeNext(sink: ReplySink, mostBytes: number): boolean;
+  /** Gives up what is behind it; may be called any number of times, and throws nothing. */
+  release(): void;
+}
+
+/** Replies with all that `source` has: piece by piece if the sink can, else at once. */
+export function streamReplies(sink: ReplySink, source: ReplySource): void {
+  if (sink.replySource !== undefined) return sink.replySource(source);
+  while (!source.writeNext(sink, Infinity));
+  source.release();
+}
