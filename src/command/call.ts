@@ -13,6 +13,7 @@ import type { ClientState } from "./client_state.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import type { CommandRow, HandlerStatus } from "./row.ts";
 import type { CommandServices } from "./services.ts";
+import { Slices, SliceTurns } from "./slices.ts";
 
 /** Room for a prefixed key to start with; a longer one gets its own. */
 const SCRATCH_BYTES = 256;
@@ -57,13 +58,24 @@ export class CommandCall {
    * time.
    */
   later: Promise<HandlerStatus> | undefined = undefined;
+  /**
+   * Whether the command is part of a transaction, which holds the locks that it needs: it must run
+   * to its end at once, and what would wait for other clients gives up instead.
+   */
+  inTransaction = false;
 
+  readonly #turns: SliceTurns;
   #scratch = new Uint8Array(SCRATCH_BYTES);
   #locatedIndex = 0;
 
-  /** Makes an empty call; {@link CommandCall.begin} fills it. */
-  constructor(services: CommandServices) {
+  /**
+   * Makes an empty call; {@link CommandCall.begin} fills it.
+   *
+   * @param turns those of the thread's long commands
+   */
+  constructor(services: CommandServices, turns: SliceTurns = new SliceTurns()) {
     this.services = services;
+    this.#turns = turns;
     this.store = services.store;
   }
 
@@ -78,9 +90,21 @@ export class CommandCall {
 
   /** A call of its own for a command that has to wait. */
   detach(): CommandCall {
-    const own = new CommandCall(this.services);
+    const own = new CommandCall(this.services, this.#turns);
     own.begin(this.row, this.args, this.sink, this.client);
     return own;
+  }
+
+  /** Begins the slices of a long command; they outlive the call. */
+  slices(): Slices {
+    const { store, services } = this;
+    return new Slices({
+      locks: store.locks,
+      turns: this.#turns,
+      refreshClock: () => void (store.nowMs = services.clock()),
+      operation: this.row.operation,
+      isAtomic: this.inTransaction,
+    });
   }
 
   /** The database that the command's keys are in. */
