@@ -10,6 +10,7 @@ import { CommandCall } from "./call.ts";
 import type { ClientState } from "./client_state.ts";
 import { LockSet } from "./lock_set.ts";
 import { refuseArity, refuseUnknown, refuseUnknownSubcommand } from "./refusals.ts";
+import { queueCommand } from "./queue_command.ts";
 import { ReplyCode } from "./reply_code.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import { type CommandRow, HandlerStatus } from "./row.ts";
@@ -92,6 +93,7 @@ export class Dispatcher {
   ): ExecuteStatus | Promise<ExecuteStatus> {
     const row = this.#services.table.find(args.bytes, args.starts[0]!, args.ends[0]!);
     if (row === undefined) {
+      client.transaction?.spoil();
       refuseUnknown(args, sink);
       return ExecuteStatus.CONTINUE;
     }
@@ -113,12 +115,14 @@ export class Dispatcher {
     if (row.subcommands !== undefined && argumentCount > 1) {
       const subcommand = row.subcommands.find(args.bytes, args.starts[1]!, args.ends[1]!);
       if (subcommand === undefined) {
+        client.transaction?.spoil();
         refuseUnknownSubcommand(row, args, sink);
         return ExecuteStatus.CONTINUE;
       }
       row = subcommand;
     }
     if (argumentCount < row.minArguments || argumentCount > row.maxArguments) {
+      client.transaction?.spoil();
       refuseArity(row, sink);
       return ExecuteStatus.CONTINUE;
     }
@@ -127,13 +131,18 @@ export class Dispatcher {
       return ExecuteStatus.CONTINUE;
     }
     client.lastRow = row;
+    if (client.transaction !== undefined && !row.runsAtOnce) {
+      queueCommand(client.transaction, row, args, sink);
+      return ExecuteStatus.CONTINUE;
+    }
     const call = this.#call;
     call.begin(row, args, sink, client);
     if (row.access === "none") {
       return outcomeOf(row.handler(call), call);
     }
     const hasOneKey = row.oneKey ||
-      (row.findKeys === undefined && row.lastKeyOf(argumentCount) === row.firstKey);
+      (row.findKeys === undefined && row.access !== "all" &&
+        row.lastKeyOf(argumentCount) === row.firstKey);
     return hasOneKey ? this.#runOneKey(call) : this.#runManyKeys(call);
   }
 
@@ -189,9 +198,12 @@ export class Dispatcher {
 
   #runLocked(call: CommandCall, lockSet: LockSet): HandlerStatus {
     const row = call.row;
+    const { hook } = call.store;
     let status: HandlerStatus;
     try {
+      hook?.beginFrame?.();
       status = row.handler(call);
+      hook?.endFrame?.();
     } catch (error) {
       lockSet.poison(row.operation);
       throw error;
@@ -232,6 +244,7 @@ async function takeLater(call: CommandCall): Promise<ExecuteStatus> {
 
 function collectShards(call: CommandCall, lockSet: LockSet): void {
   lockSet.clear();
-  call.row.forEachKey(call.args, (index) => lockSet.add(call.keyAt(index).shard));
+  if (call.row.access === "all") lockSet.addAll();
+  else call.row.forEachKey(call.args, (index) => lockSet.add(call.keyAt(index).shard));
   lockSet.seal();
 }

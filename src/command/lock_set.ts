@@ -58,6 +58,16 @@ export class LockSet {
     if (this.#count > SEARCHED_COUNT) this.#marks![shard] = 1;
   }
 
+  /** Adds all shards. */
+  addAll(): void {
+    for (let shard = 0; shard < this.#shardCount; shard++) this.add(shard);
+  }
+
+  /** Shard number `index` of the set, in ascending order once it is sealed. */
+  shardAt(index: number): number {
+    return this.#shards[index]!;
+  }
+
   /** Brings the shards into ascending order. */
   seal(): void {
     if (this.#count > 1) this.#shards.subarray(0, this.#count).sort();

@@ -57,7 +57,7 @@ export interface ReplySink {
    *
    * A sink that wants everything at once leaves this out.
    */
-  bulkSource?(source: ByteSource): void;
+  readonly bulkSource?: ((source: ByteSource) => void) | undefined;
   /** `elementCount` replies follow. */
   arrayStart(elementCount: number): void;
   /** `elementCount` different replies in no order follow. */

@@ -14,6 +14,7 @@ import { keyRows } from "./handlers/keys.ts";
 import { scanRow } from "./handlers/scan.ts";
 import { serverRows } from "./handlers/server.ts";
 import { stringRows } from "./handlers/strings.ts";
+import { transactionRows } from "./handlers/transactions.ts";
 import { CommandTable } from "./lookup.ts";
 
 /**
@@ -32,6 +33,7 @@ export function makeCommandTable(): CommandTable {
     ...keyRows(),
     ...eventRows(),
     ...serverRows(),
+    ...transactionRows(),
     scanRow(),
     commandRow(),
     configRow(),

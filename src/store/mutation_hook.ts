@@ -19,4 +19,11 @@ export interface MutationHook {
   written(shard: number, database: number, address: number): void;
   /** The key is gone: deleted, expired or evicted. `seq` is the mutation's number (48 bits). */
   removed(shard: number, database: number, key: Key, seq: number): void;
+  /**
+   * What follows until {@link MutationHook.endFrame} is recovered whole or not at all: one `EXEC`, one
+   * command on several keys. All locks that it needs are held, and no frame is inside another.
+   */
+  beginFrame?(): void;
+  /** The end of the frame, before its locks are given back; there may have been no mutation in it. */
+  endFrame?(): void;
 }

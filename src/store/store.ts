@@ -23,6 +23,7 @@ import { Extents } from "./extents.ts";
 import { hashKey } from "./hash.ts";
 import { assertStoreInvariants } from "./invariants.ts";
 import type { Key } from "./key.ts";
+import { KeyVersions } from "./key_versions.ts";
 import { type LockKind, MutationPhase, ShardLocks } from "./locks.ts";
 import type { MutationHook } from "./mutation_hook.ts";
 import { PageAllocator } from "./page_allocator.ts";
@@ -32,6 +33,7 @@ import { type ValueLease, ValueLeases } from "./value_lease.ts";
 
 export { EntryType } from "./entry.ts";
 export { WriteStatus } from "./entry_writer.ts";
+export type { KeyVersion } from "./key_versions.ts";
 export { ValueLease } from "./value_lease.ts";
 
 /** What a store is created with. */
@@ -112,6 +114,8 @@ export class Store {
   readonly shardCount: number;
   /** Largest value in bytes. */
   readonly maxValueBytes: number;
+  /** Tells whether keys have changed. */
+  readonly versions: KeyVersions;
 
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
@@ -149,7 +153,7 @@ export class Store {
     );
     this.#blocks = new BlockAllocator(this.#arena, this.#pages, control, this.credits);
     this.#extents = new Extents(this.#arena, this.#blocks, control, this.#pages);
-    this.#table = new Table(this.#arena, this.#blocks, control.words);
+    this.#table = new Table(this.#arena, this.#blocks, control);
     this.#compactor = new Compactor(
       this.#arena,
       this.#blocks,
@@ -159,6 +163,10 @@ export class Store {
       this.#table,
     );
     this.#reader = new EntryReader(this.#arena, this.#extents);
+    this.versions = new KeyVersions(
+      { control, reader: this.#reader, table: this.#table },
+      this.#clock,
+    );
     this.#leases = new ValueLeases({
       arena: this.#arena,
       control,
@@ -449,6 +457,21 @@ export class Store {
     }
     if (sawAll) this.#fruitlessAtFrees = frees;
     return false;
+  }
+
+  /**
+   * Like {@link Store.reclaim} for a transaction, which cannot give its locks back: looks at one
+   * shard. Needs its exclusive lock.
+   *
+   * @returns whether a page was gained
+   */
+  compactLocked(shard: number): boolean {
+    return this.#compactor.compactShard(shard);
+  }
+
+  /** Bytes in pages that nobody has. Takes no lock. */
+  get freeBytes(): number {
+    return this.#pages.freePages * PAGE_BYTES;
   }
 
   /**
