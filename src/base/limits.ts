@@ -52,6 +52,37 @@ export const INBOX_RING_BYTES: number = 64 * KIB;
 export const CHANNEL_CAPACITY_MAX = 1_048_576;
 
 /**
+ * Most commands that a client may queue between `MULTI` and `EXEC`; those whose work their arguments
+ * do not bound count as 64.
+ *
+ * Unit: commands. Reason: `EXEC` runs them in one go with all their locks held, and nobody else
+ * should notice (P3): so many small ones take a few milliseconds.
+ */
+export const TRANSACTION_COMMANDS_MAX = 10_000;
+
+/**
+ * Most arguments of all queued commands together.
+ *
+ * Unit: arguments. Reason: as above; each may be a key to look up.
+ */
+export const TRANSACTION_ARGUMENTS_MAX = 50_000;
+
+/**
+ * Most bytes of all queued arguments together.
+ *
+ * Unit: bytes. Reason: they are copied twice, when queued and by `EXEC`, at a few GB/s; one value of
+ * the largest usual size fits.
+ */
+export const TRANSACTION_BYTES_MAX: number = 32 * MIB;
+
+/**
+ * Most keys that a client may watch.
+ *
+ * Unit: keys. Reason: `EXEC` looks at each with all locks held, some 0.2 µs.
+ */
+export const WATCHED_KEYS_MAX = 4096;
+
+/**
  * Largest job.
  *
  * Unit: bytes. Reason: user, action and id at their longest (128 + 64 + 64) and the header fit, with

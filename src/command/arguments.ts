@@ -68,6 +68,17 @@ export class CommandArguments {
     if (count > this.starts.length) this.#grow(count);
   }
 
+  /** The same arguments in memory of their own. */
+  copy(): CommandArguments {
+    const copy = new CommandArguments();
+    const first = this.count === 0 ? 0 : this.starts[0]!;
+    const last = this.count === 0 ? 0 : this.ends[this.count - 1]!;
+    copy.reset(this.bytes.slice(first, last));
+    copy.reserve(this.count);
+    for (let i = 0; i < this.count; i++) copy.push(this.starts[i]! - first, this.ends[i]! - first);
+    return copy;
+  }
+
   /** Length of argument `index` in bytes. */
   length(index: number): number {
     return this.ends[index]! - this.starts[index]!;

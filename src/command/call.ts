@@ -97,7 +97,9 @@ export class CommandCall {
   /** A call of its own for a command that has to wait. */
   detach(): CommandCall {
     const own = new CommandCall(this.services, this.#turns);
-    own.begin(this.row, this.args, this.sink, this.client);
+    // The arguments of a queued command are gone when its transaction has run.
+    const args = this.inTransaction ? this.args.copy() : this.args;
+    own.begin(this.row, args, this.sink, this.client);
     own.inTransaction = this.inTransaction;
     return own;
   }

@@ -4,7 +4,9 @@
  * @module
  */
 
+import type { ClientMemory } from "../base/client_memory.ts";
 import type { CommandRow } from "./row.ts";
+import type { Transaction, WatchedKeys } from "./transaction.ts";
 
 /** Which replies a client gets; see `CLIENT REPLY`. */
 export const ReplyMode = {
@@ -33,6 +35,8 @@ export interface ClientOrigin {
   localAddress?: string;
   /** When it opened, ms since the epoch. */
   connectedAtMs: number;
+  /** Lends what is kept for the client between its commands. */
+  memory?: ClientMemory | undefined;
 }
 
 /**
@@ -76,6 +80,12 @@ export class ClientState {
   lastRow: CommandRow | undefined = undefined;
   /** Another client had it closed: nothing more of it is executed. */
   ended = false;
+  /** What was queued since `MULTI`; undefined outside of a transaction. */
+  transaction: Transaction | undefined = undefined;
+  /** What it watches, if anything. */
+  watchedKeys: WatchedKeys | undefined = undefined;
+  /** Lends what is kept for it between its commands. */
+  readonly memory: ClientMemory | undefined;
 
   readonly #end: (() => void) | undefined;
 
@@ -91,11 +101,31 @@ export class ClientState {
     this.localAddress = origin.localAddress ?? "";
     this.connectedAtMs = origin.connectedAtMs;
     this.lastSeenMs = origin.connectedAtMs;
+    this.memory = origin.memory;
     this.#end = origin.end;
+  }
+
+  /** What is kept for it between its commands. Unit: bytes. */
+  get heldBytes(): number {
+    return (this.transaction?.heldBytes ?? 0) + (this.watchedKeys?.heldBytes ?? 0);
+  }
+
+  /** Ends its transaction, if there is one, and watches nothing any more. */
+  discard(): void {
+    this.transaction?.clear();
+    this.transaction = undefined;
+    this.unwatch();
+  }
+
+  /** Watches nothing any more. */
+  unwatch(): void {
+    this.watchedKeys?.clear();
+    this.watchedKeys = undefined;
   }
 
   /** Goes back to how it was when it connected; who it is stays known. */
   reset(authenticated: boolean): void {
+    this.discard();
     this.authenticated = authenticated;
     this.protocol = 2;
     this.database = 0;

@@ -10,6 +10,7 @@ import { CommandCall } from "./call.ts";
 import type { ClientState } from "./client_state.ts";
 import { LockSet } from "./lock_set.ts";
 import { refuseArity, refuseUnknown, refuseUnknownSubcommand } from "./refusals.ts";
+import { queueCommand } from "./queue_command.ts";
 import { ReplyCode } from "./reply_code.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import { type CommandRow, HandlerStatus } from "./row.ts";
@@ -99,6 +100,7 @@ export class Dispatcher {
   ): ExecuteStatus | Promise<ExecuteStatus> {
     const row = this.#services.table.find(args.bytes, args.starts[0]!, args.ends[0]!);
     if (row === undefined) {
+      client.transaction?.spoil();
       refuseUnknown(args, sink);
       return ExecuteStatus.CONTINUE;
     }
@@ -120,12 +122,14 @@ export class Dispatcher {
     if (row.subcommands !== undefined && argumentCount > 1) {
       const subcommand = row.subcommands.find(args.bytes, args.starts[1]!, args.ends[1]!);
       if (subcommand === undefined) {
+        client.transaction?.spoil();
         refuseUnknownSubcommand(row, args, sink);
         return ExecuteStatus.CONTINUE;
       }
       row = subcommand;
     }
     if (argumentCount < row.minArguments || argumentCount > row.maxArguments) {
+      client.transaction?.spoil();
       refuseArity(row, sink);
       return ExecuteStatus.CONTINUE;
     }
@@ -134,13 +138,17 @@ export class Dispatcher {
       return ExecuteStatus.CONTINUE;
     }
     client.lastRow = row;
+    if (client.transaction !== undefined && !row.runsAtOnce) {
+      queueCommand(client.transaction, row, args, sink);
+      return ExecuteStatus.CONTINUE;
+    }
     const call = this.#call;
     call.begin(row, args, sink, client);
     if (row.access === "none") {
       return outcomeOf(row.handler(call), call);
     }
     const hasOneKey = row.oneKey ||
-      (row.findKeys === undefined && row.firstKey > 0 &&
+      (row.findKeys === undefined && row.access !== "all" && row.firstKey > 0 &&
         row.lastKeyOf(argumentCount) === row.firstKey);
     return hasOneKey ? this.#runOneKey(call) : this.#runManyKeys(call);
   }
@@ -211,9 +219,12 @@ export class Dispatcher {
 
   #runLocked(call: CommandCall, lockSet: LockSet): HandlerStatus {
     const row = call.row;
+    const { hook } = call.store;
     let status: HandlerStatus;
     try {
+      hook?.beginFrame?.();
       status = row.handler(call);
+      hook?.endFrame?.();
     } catch (error) {
       lockSet.poison(row.operation);
       throw error;

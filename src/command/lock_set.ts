@@ -63,6 +63,11 @@ export class LockSet {
     for (let shard = 0; shard < this.#shardCount; shard++) this.add(shard);
   }
 
+  /** Shard number `index` of the set, in ascending order once it is sealed. */
+  shardAt(index: number): number {
+    return this.#shards[index]!;
+  }
+
   /** Brings the shards into ascending order. */
   seal(): void {
     if (this.#count > 1) this.#shards.subarray(0, this.#count).sort();

@@ -58,13 +58,13 @@ export interface ReplySink {
    *
    * A sink that wants everything at once leaves this out.
    */
-  bulkSource?(source: ByteSource): void;
+  readonly bulkSource?: ((source: ByteSource) => void) | undefined;
   /**
    * Replies that are made later, as the client takes them. The sink owns `source` from now on.
    *
    * A sink that wants everything at once leaves this out; {@link streamReplies} serves both.
    */
-  replySource?(source: ReplySource): void;
+  readonly replySource?: ((source: ReplySource) => void) | undefined;
   /** `elementCount` replies follow. */
   arrayStart(elementCount: number): void;
   /** `elementCount` different replies in no order follow. */

@@ -47,8 +47,8 @@ export type Handler = (call: CommandCall) => HandlerStatus;
 export type KeyFinder = (args: CommandArguments, visit: (index: number) => void) => boolean;
 
 /**
- * Which locks a command needs on its keys' shards; `all` is those of all shards, exclusively, for
- * commands on whole databases.
+ * Which locks a command needs on its keys' shards; `all`: those of all shards, exclusive if it has
+ * the flag `write`.
  */
 export type CommandAccess = "none" | "read" | "write" | "all";
 
@@ -138,6 +138,13 @@ export interface CommandDefinition {
   findKeys?: KeyFinder;
   /** The key in the store is this prefix and then the argument; its database is 0. */
   keyPrefix?: string;
+  /**
+   * It reads or writes keys that its arguments do not name, taking locks as it goes: inside a
+   * transaction, which must have them before, it needs all.
+   */
+  touchesAllKeys?: boolean;
+  /** It is never queued: what ends or begins a transaction, and what ends the conversation. */
+  runsAtOnce?: boolean;
   /** How the work grows. */
   cost?: CommandCost;
   /** The same in words, e.g. `O(1)`. */
@@ -184,6 +191,12 @@ export class CommandRow {
   readonly oneKey: boolean;
   /** Put in front of the argument to make the key; empty for most. */
   readonly keyPrefix: Uint8Array;
+  /** Whether a transaction takes all locks for it. */
+  readonly touchesAllKeys: boolean;
+  /** Whether it is run also where others are queued. */
+  readonly runsAtOnce: boolean;
+  /** Whether a transaction may contain it. */
+  readonly allowedInTransaction: boolean;
   /** Rows of subcommands. */
   readonly subcommands: CommandTable | undefined;
   /** As `COMMAND INFO` reports it. */
@@ -228,10 +241,14 @@ export class CommandRow {
     this.keyStep = definition.keyStep ?? (this.firstKey === 0 ? 0 : 1);
     this.findKeys = definition.findKeys;
     this.access = definition.access ?? "none";
-    this.exclusive = this.access === "write" || this.access === "all";
+    this.exclusive = this.access === "write" ||
+      (this.access === "all" && definition.flags.includes("write"));
     this.oneKey = this.findKeys === undefined && this.firstKey > 0 &&
       this.firstKey === this.lastKey;
     this.keyPrefix = encoder.encode(definition.keyPrefix ?? "");
+    this.touchesAllKeys = definition.touchesAllKeys ?? false;
+    this.runsAtOnce = definition.runsAtOnce ?? false;
+    this.allowedInTransaction = !definition.flags.includes("no_multi");
     this.subcommands = definition.subcommands;
     this.arity = arity;
     this.flags = definition.flags;
@@ -246,8 +263,8 @@ export class CommandRow {
     assert(name === name.toLowerCase() && name !== "", `command name ${name} is lower case`);
     assert(arity !== 0, `command ${name} has an arity`);
     assert(
-      (this.firstKey > 0 || this.findKeys !== undefined) ===
-        (this.access === "read" || this.access === "write"),
+      this.access === "all" ||
+        (this.firstKey > 0 || this.findKeys !== undefined) === (this.access !== "none"),
       `command ${name} locks exactly if it has keys`,
     );
     assert(

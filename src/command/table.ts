@@ -30,6 +30,7 @@ import { lcsRow } from "./handlers/lcs.ts";
 import { manyStringRows } from "./handlers/many_strings.ts";
 import { stringRangeRows } from "./handlers/string_ranges.ts";
 import { stringVariantRows } from "./handlers/string_variants.ts";
+import { transactionRows } from "./handlers/transactions.ts";
 import { CommandTable } from "./lookup.ts";
 
 /**
@@ -58,6 +59,7 @@ export function makeCommandTable(): CommandTable {
     ...expiryRows(),
     ...eventRows(),
     ...serverRows(),
+    ...transactionRows(),
     scanRow(),
     ...renameRows(),
     ...databaseRows(),

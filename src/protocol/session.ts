@@ -62,6 +62,9 @@ export interface Session {
   /** True when what is missing of that request belongs to its body; its head has arrived. */
   readonly midBody: boolean;
 
+  /** What it keeps of the memory that its origin names, until it is closed; left out: nothing. */
+  readonly heldBytes?: number;
+
   /** Called once when the connection is over. */
   close(): void;
 }

@@ -144,6 +144,7 @@ export class Connection implements MemoryHolder {
       localAddress: addressText(socket.localAddr),
       connectedAtMs: host.nowMs,
       end: () => this.end(),
+      memory: host.memory,
     });
   }
 
@@ -159,7 +160,7 @@ export class Connection implements MemoryHolder {
 
   /** See {@link MemoryHolder.heldBytes}. */
   get heldBytes(): number {
-    return this.#input.bytes.length + this.#output.bytes.length;
+    return this.#input.bytes.length + this.#output.bytes.length + (this.#session.heldBytes ?? 0);
   }
 
   /** See {@link MemoryHolder.isExecuting}. */

@@ -26,6 +26,8 @@
  *             tick (float64); keys expired and keys evicted so far (float64 each)
  *   1976      free
  * …           roots, 64 bytes each, index = table * shardCount + shard (see table.ts)
+ * …           turnovers, 8 bytes per shard; then creations, a power of two of words per shard (see
+ *             key_versions.ts)
  * ```
  *
  * Words of a shard block and of its roots are guarded by that shard's lock unless locks.ts says
@@ -136,6 +138,15 @@ const HEADER_BYTES = 512;
 const THREAD_BYTES = 64;
 const SHARD_BYTES = 2048;
 const ROOT_BYTES = 64;
+/** A counter; the region stays a whole number of doubles. */
+const TURNOVER_BYTES = 8;
+/**
+ * Counters of created keys over all shards. Reason: a transaction that watches a missing key is
+ * aborted without need when another key of the same counter is created meanwhile, one in so many.
+ */
+const CREATION_COUNTERS = 16384;
+/** Fewest of them in a shard. */
+const SHARD_CREATION_COUNTERS_MIN = 64;
 /** Page kinds that are cut into blocks and therefore have lists: entry, node, chunk, collection. */
 const LISTED_KINDS = 4;
 
@@ -181,6 +192,9 @@ export class ControlRegion {
   readonly shardBase: number;
   /** Word index of root 0. */
   readonly rootBase: number;
+  /** Word index of shard 0's turnover. */
+  readonly turnoverBase: number;
+  readonly #creationCounters: number;
 
   private constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer;
@@ -192,12 +206,15 @@ export class ControlRegion {
     this.threadCount = this.words[Header.THREAD_COUNT]!;
     this.shardBase = (HEADER_BYTES + this.threadCount * THREAD_BYTES) / 4;
     this.rootBase = this.shardBase + this.shardCount * SHARD_BYTES / 4;
+    this.turnoverBase = this.rootBase + TABLE_COUNT * this.shardCount * ROOT_BYTES / 4;
+    this.#creationCounters = creationCounters(this.shardCount);
   }
 
   /** Makes and initialises a region. Thread: the one that starts the server, before all others. */
   static create(options: ControlOptions): ControlRegion {
     const byteCount = HEADER_BYTES + options.threadCount * THREAD_BYTES +
-      options.shardCount * (SHARD_BYTES + TABLE_COUNT * ROOT_BYTES);
+      options.shardCount * (SHARD_BYTES + TABLE_COUNT * ROOT_BYTES) +
+      options.shardCount * (TURNOVER_BYTES + creationCounters(options.shardCount) * 4);
     const buffer = new SharedArrayBuffer(byteCount);
     const words = new Int32Array(buffer);
     words[Header.MAGIC] = MAGIC;
@@ -255,9 +272,25 @@ export class ControlRegion {
     return this.rootAt(this.tableOf(database), shard);
   }
 
+  /** Word index of a shard's turnover. */
+  turnoverAt(shard: number): number {
+    return this.turnoverBase + shard * (TURNOVER_BYTES / 4);
+  }
+
+  /** Word index of the counter of creations of keys with this hash. */
+  creationsAt(shard: number, hash: number): number {
+    const count = this.#creationCounters;
+    return this.turnoverAt(this.shardCount) + shard * count + (hash & (count - 1));
+  }
+
   /** Word index of a thread's record. */
   threadAt(threadId: number): number {
     assert(threadId >= 0 && threadId < this.threadCount, `thread id ${threadId} is in range`);
     return (HEADER_BYTES + threadId * THREAD_BYTES) / 4;
   }
+}
+
+/** Counters of created keys in each of so many shards. */
+function creationCounters(shardCount: number): number {
+  return Math.max(SHARD_CREATION_COUNTERS_MIN, CREATION_COUNTERS / shardCount);
 }

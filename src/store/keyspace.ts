@@ -6,6 +6,7 @@
 
 import { Int64 } from "../base/int64.ts";
 import { Encoding, Entry, EntryType } from "./entry.ts";
+import type { KeyVersions } from "./key_versions.ts";
 import { EntryMover, type MoverParts, type Place } from "./entry_mover.ts";
 import type { WriteStatus } from "./entry_writer.ts";
 import { Header } from "./control.ts";
@@ -36,6 +37,8 @@ export interface KeyspaceParts extends MoverParts {
   locks: ShardLocks;
   /** Which table a database has. */
   tables: TableMap;
+  /** Told of swaps, which change what watched keys mean. */
+  versions: KeyVersions;
 }
 
 /**
@@ -88,6 +91,9 @@ export class Keyspace {
   swap(first: number, second: number): boolean {
     if (first === second) return true;
     if (!this.tables.swap(first, second)) return false;
+    for (let shard = 0; shard < this.#parts.control.shardCount; shard++) {
+      this.#parts.versions.noteTurnover(shard);
+    }
     this.#parts.writer.hook?.swapped(first, second);
     return true;
   }

@@ -74,4 +74,11 @@ export interface MutationHook {
   flushed(database: number): void;
   /** Two databases have each other's keys now. Called under the locks of all shards. */
   swapped(first: number, second: number): void;
+  /**
+   * What follows until {@link MutationHook.endFrame} is recovered whole or not at all: one `EXEC`, one
+   * command on several keys. All locks that it needs are held, and no frame is inside another.
+   */
+  beginFrame?(): void;
+  /** The end of the frame, before its locks are given back; there may have been no mutation in it. */
+  endFrame?(): void;
 }

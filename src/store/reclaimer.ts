@@ -148,6 +148,11 @@ export class Reclaimer {
     return result;
   }
 
+  /** Compacts a shard whose exclusive lock the caller holds. */
+  compactLocked(shard: number): boolean {
+    return this.#compactShard(shard);
+  }
+
   #compactShard(shard: number): boolean {
     const { compactor, writer } = this.#parts;
     writer.markPhase(shard, MutationPhase.WRITING);

@@ -34,6 +34,7 @@ import { StringEditor } from "./string_editor.ts";
 import { hashKey } from "./hash.ts";
 import { assertStoreInvariants } from "./invariants.ts";
 import type { Key } from "./key.ts";
+import { KeyVersions } from "./key_versions.ts";
 import { Keyspace } from "./keyspace.ts";
 import { type LockKind, MutationPhase, ShardLocks } from "./locks.ts";
 import type { MutationHook } from "./mutation_hook.ts";
@@ -51,6 +52,7 @@ export { WriteStatus } from "./entry_writer.ts";
 export { EVICTION_POLICIES, type EvictionPolicy } from "./evictor.ts";
 export type { StoreStats } from "./stats.ts";
 export { MAX_EXPIRE_AT_MS } from "./expiry_writer.ts";
+export type { KeyVersion } from "./key_versions.ts";
 export { ValueLease } from "./value_lease.ts";
 
 /** What a store is created with. */
@@ -125,6 +127,8 @@ export class Store {
   stampsAccess = true;
   /** Largest value in bytes. */
   readonly maxValueBytes: number;
+  /** Tells whether keys have changed. */
+  readonly versions: KeyVersions;
 
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
@@ -170,9 +174,13 @@ export class Store {
       extents: this.#extents,
       pages: this.#pages,
     });
-    this.#table = new Table(this.#arena, this.#blocks, control.words);
+    this.#table = new Table(this.#arena, this.#blocks, control);
     this.#wheel = new ExpiryWheel(this.#arena, control);
     this.#reader = new EntryReader(this.#arena, this.#extents);
+    this.versions = new KeyVersions(
+      { control, reader: this.#reader, table: this.#table },
+      this.#clock,
+    );
     this.#leases = new ValueLeases({
       arena: this.#arena,
       control,
@@ -239,6 +247,7 @@ export class Store {
     this.garbage = new GarbageSweep(collectionParts);
     this.keyspace = new Keyspace({
       ...parts,
+      versions: this.versions,
       locks: this.locks,
       writer,
     });
@@ -554,6 +563,21 @@ export class Store {
   /** Makes what this thread evicts repeatable; for tests. */
   seedEviction(seed: number): void {
     this.#evictor.seed(seed);
+  }
+
+  /**
+   * Like {@link Store.reclaim} for a transaction, which cannot give its locks back: looks at one
+   * shard. Needs its exclusive lock.
+   *
+   * @returns whether a page was gained
+   */
+  compactLocked(shard: number): boolean {
+    return this.#reclaimer.compactLocked(shard);
+  }
+
+  /** Bytes in pages that nobody has. Takes no lock. */
+  get freeBytes(): number {
+    return this.#pages.freePages * PAGE_BYTES;
   }
 
   /**

@@ -29,6 +29,7 @@
 import { assert } from "../base/assert.ts";
 import type { Arena } from "./arena.ts";
 import type { BlockAllocator } from "./block_allocator.ts";
+import type { ControlRegion } from "./control.ts";
 import { Entry, keyOffset } from "./entry.ts";
 import type { Key } from "./key.ts";
 import { PageKind } from "./page_allocator.ts";
@@ -82,16 +83,18 @@ export class Table {
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
   readonly #roots: Int32Array<SharedArrayBuffer>;
+  readonly #control: ControlRegion;
   /** Overflow buckets freed and taken within one split or merge. */
   readonly #spareBuckets: number[] = [];
   readonly #movedAddresses: number[] = [];
   readonly #movedTags: number[] = [];
 
   /** Wires the parts of one thread together. */
-  constructor(arena: Arena, blocks: BlockAllocator, roots: Int32Array<SharedArrayBuffer>) {
+  constructor(arena: Arena, blocks: BlockAllocator, control: ControlRegion) {
     this.#arena = arena;
     this.#blocks = blocks;
-    this.#roots = roots;
+    this.#control = control;
+    this.#roots = control.words;
   }
 
   /**
@@ -200,6 +203,8 @@ export class Table {
       this.foundSlot = 0;
     }
     this.#put(this.foundBucket, this.foundSlot, entry, tag);
+    // The one place that every new key passes; see key_versions.ts.
+    this.#roots[this.#control.creationsAt(shard, this.#arena.read(entry, Entry.HASH))]!++;
     const entries = ++this.#roots[rootAt + Root.ENTRIES]!;
     if (entries > this.#roots[rootAt + Root.BUCKETS]! * GROW_ABOVE) this.#split(rootAt, shard);
   }

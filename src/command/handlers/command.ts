@@ -4,12 +4,14 @@
  * @module
  */
 
-import type { CommandCall } from "../call.ts";
 import { CommandArguments } from "../arguments.ts";
+import type { CommandCall } from "../call.ts";
+import { categories, hasPlainKeys, keyFlags, shownFlags } from "../command_facts.ts";
 import { matchesGlob } from "../glob.ts";
 import { ReplyCode } from "../reply_code.ts";
 import type { ReplySink } from "../reply_sink.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
+import { parseSyntax, type SyntaxArgument } from "../syntax.ts";
 import { containerRow } from "./container.ts";
 
 /** Most names of one `COMMAND INFO` or `COMMAND DOCS`. Reason: each costs a long reply. */
@@ -56,59 +58,75 @@ function handleDocs(call: CommandCall): HandlerStatus {
 /** `COMMAND LIST [FILTERBY MODULE name | ACLCAT category | PATTERN pattern]` */
 function handleList(call: CommandCall): HandlerStatus {
   const { args, sink } = call;
-  let names = call.services.table.rows.map((row) => row.name);
+  let rows = call.services.table.rows.flatMap((row) => [row, ...row.subcommands?.rows ?? []]);
   if (args.count > 2) {
     if (args.count !== 5 || !args.is(2, "FILTERBY")) return refuse(call, ReplyCode.SYNTAX);
     const wanted = args.text(4).toLowerCase();
     if (args.is(3, "PATTERN")) {
-      names = names.filter((name) => matchesGlob(wanted, name));
+      rows = rows.filter(({ name }) => matchesGlob(wanted, name));
     } else if (args.is(3, "ACLCAT")) {
-      names = call.services.table.rows
-        .filter((row) => categories(row).includes(`@${wanted}`))
-        .map((row) => row.name);
+      rows = rows.filter((row) => categories(row).includes(`@${wanted}`));
     } else if (args.is(3, "MODULE")) {
-      names = [];
+      rows = [];
     } else {
       return refuse(call, ReplyCode.SYNTAX);
     }
   }
-  sink.setStart(names.length);
-  for (const name of names) sink.bulkText(name);
+  sink.setStart(rows.length);
+  for (const { name } of rows) sink.bulkText(name);
   return HandlerStatus.DONE;
 }
 
 /** `COMMAND GETKEYS name [argument ...]` */
 function handleGetKeys(call: CommandCall): HandlerStatus {
-  const { args, sink } = call;
-  const count = args.count - 2;
-  const row = findRow(call.services.table.find(args.bytes, args.starts[2]!, args.ends[2]!), args);
-  if (row === undefined) {
-    return refuse(call, ReplyCode.BAD_ARGUMENT, "Invalid command specified");
-  }
-  if (row.access === "none") {
-    return refuse(call, ReplyCode.BAD_ARGUMENT, "The command has no key arguments");
-  }
-  if (count < row.minArguments || count > row.maxArguments) {
-    return refuse(
-      call,
-      ReplyCode.BAD_ARGUMENT,
-      "Invalid number of arguments specified for command",
-    );
-  }
-  const inner = new CommandArguments();
-  inner.reset(args.bytes);
-  for (let i = 2; i < args.count; i++) inner.push(args.starts[i]!, args.ends[i]!);
-  const indexes: number[] = [];
-  if (!row.forEachKey(inner, (index) => indexes.push(index))) {
-    return refuse(
-      call,
-      ReplyCode.BAD_ARGUMENT,
-      "Invalid arguments specified for command",
-    );
-  }
+  const { sink } = call;
+  const found = findKeys(call);
+  if (found === undefined) return HandlerStatus.DONE;
+  const { inner, indexes } = found;
   sink.arrayStart(indexes.length);
   for (const i of indexes) sink.bulk(inner.bytes, inner.starts[i]!, inner.ends[i]!);
   return HandlerStatus.DONE;
+}
+
+/** `COMMAND GETKEYSANDFLAGS name [argument ...]` */
+function handleGetKeysAndFlags(call: CommandCall): HandlerStatus {
+  const { sink } = call;
+  const found = findKeys(call);
+  if (found === undefined) return HandlerStatus.DONE;
+  const { row, inner, indexes } = found;
+  sink.arrayStart(indexes.length);
+  for (const i of indexes) {
+    sink.arrayStart(2);
+    sink.bulk(inner.bytes, inner.starts[i]!, inner.ends[i]!);
+    writeWords(keyFlags(row), sink);
+  }
+  return HandlerStatus.DONE;
+}
+
+/** The command that the arguments are, and where its keys are in it; undefined: refused. */
+function findKeys(
+  call: CommandCall,
+): { row: CommandRow; inner: CommandArguments; indexes: number[] } | undefined {
+  const { args } = call;
+  const count = args.count - 2;
+  const row = findRow(call.services.table.find(args.bytes, args.starts[2]!, args.ends[2]!), args);
+  let problem = "";
+  const inner = new CommandArguments();
+  const indexes: number[] = [];
+  if (row === undefined) {
+    problem = "Invalid command specified";
+  } else if (row.firstKey === 0 && row.findKeys === undefined) {
+    problem = "The command has no key arguments";
+  } else if (count < row.minArguments || count > row.maxArguments) {
+    problem = "Invalid number of arguments specified for command";
+  } else {
+    inner.reset(args.bytes);
+    for (let i = 2; i < args.count; i++) inner.push(args.starts[i]!, args.ends[i]!);
+    if (row.forEachKey(inner, (index) => void indexes.push(index))) return { row, inner, indexes };
+    problem = "Invalid arguments specified for command";
+  }
+  refuse(call, ReplyCode.BAD_ARGUMENT, problem);
+  return undefined;
 }
 
 /** The subcommand's row if the next argument names one, else `row`. */
@@ -124,56 +142,115 @@ function refuse(call: CommandCall, code: ReplyCode, detail?: string): HandlerSta
 
 /** Writes a row as `COMMAND INFO` has it: ten elements. */
 function describe(row: CommandRow, sink: ReplySink): void {
+  // A key with a prefix is not the argument itself, so a cluster client must not route by it.
+  const isPlain = hasPlainKeys(row);
   sink.arrayStart(10);
   sink.bulkText(row.name);
   sink.integer(row.arity);
-  sink.setStart(row.flags.length);
-  for (const flag of row.flags) sink.simple(flag);
-  // A key with a prefix is not the argument itself, so a cluster client must not route by it.
-  const hasPlainKeys = row.keyPrefix.length === 0;
-  sink.integer(hasPlainKeys ? row.firstKey : 0);
-  sink.integer(hasPlainKeys ? row.lastKey : 0);
-  sink.integer(hasPlainKeys ? row.keyStep : 0);
-  const aclCategories = categories(row);
-  sink.setStart(aclCategories.length);
-  for (const category of aclCategories) sink.simple(category);
-  sink.arrayStart(0);
-  sink.arrayStart(0);
+  writeWords(shownFlags(row), sink);
+  sink.integer(isPlain ? row.firstKey : 0);
+  sink.integer(isPlain ? row.lastKey : 0);
+  sink.integer(isPlain ? row.keyStep : 0);
+  writeWords(categories(row), sink);
+  sink.setStart(0);
+  sink.setStart(isPlain ? 1 : 0);
+  if (isPlain) describeKeys(row, sink);
   const subcommands = row.subcommands?.rows ?? [];
-  sink.arrayStart(subcommands.length);
+  sink.setStart(subcommands.length);
   for (const subcommand of subcommands) describe(subcommand, sink);
 }
 
-/** Access categories, as Redis derives them from flags and group. */
-function categories(row: CommandRow): string[] {
-  const result: string[] = [];
-  if (row.flags.includes("write")) result.push("@write");
-  if (row.flags.includes("readonly")) result.push("@read");
-  if (row.flags.includes("admin")) result.push("@admin", "@dangerous");
-  if (row.group === "generic") result.push("@keyspace");
-  else if (row.group !== "server") result.push(`@${row.group}`);
-  result.push(row.flags.includes("fast") ? "@fast" : "@slow");
-  return result;
+/** Writes where the keys are: in a range, or where only the command itself can tell. */
+function describeKeys(row: CommandRow, sink: ReplySink): void {
+  const isRange = row.findKeys === undefined;
+  sink.mapStart(3);
+  sink.bulkText("flags");
+  writeWords(isRange ? keyFlags(row) : [...keyFlags(row), "incomplete"], sink);
+  const lastKey = row.lastKey < 0 ? row.lastKey : row.lastKey - row.firstKey;
+  writeSpec("begin_search", "index", isRange ? [["index", row.firstKey]] : [], sink);
+  writeSpec(
+    "find_keys",
+    "range",
+    isRange ? [["lastkey", lastKey], ["keystep", row.keyStep], ["limit", 0]] : [],
+    sink,
+  );
+}
+
+function writeSpec(
+  field: string,
+  type: string,
+  spec: readonly (readonly [string, number])[],
+  sink: ReplySink,
+): void {
+  sink.bulkText(field);
+  sink.mapStart(2);
+  sink.bulkText("type");
+  sink.bulkText(spec.length === 0 ? "unknown" : type);
+  sink.bulkText("spec");
+  sink.mapStart(spec.length);
+  for (const [name, value] of spec) {
+    sink.bulkText(name);
+    sink.integer(value);
+  }
+}
+
+function writeWords(words: readonly string[], sink: ReplySink): void {
+  sink.setStart(words.length);
+  for (const word of words) sink.simple(word);
 }
 
 function writeDocs(rows: readonly CommandRow[], sink: ReplySink): void {
   sink.mapStart(rows.length);
   for (const row of rows) {
     const subcommands = row.subcommands?.rows;
+    const parts = parseSyntax(row.syntax);
     sink.bulkText(row.name);
-    sink.mapStart(subcommands === undefined ? 4 : 5);
-    sink.bulkText("summary");
-    sink.bulkText(row.summary);
-    sink.bulkText("since");
-    sink.bulkText(row.since);
-    sink.bulkText("group");
-    sink.bulkText(row.group);
-    sink.bulkText("complexity");
-    sink.bulkText(row.complexity);
+    sink.mapStart(4 + (parts.length > 0 ? 1 : 0) + (subcommands === undefined ? 0 : 1));
+    writeText("summary", row.summary, sink);
+    writeText("since", row.since, sink);
+    writeText("group", row.group, sink);
+    writeText("complexity", row.complexity, sink);
+    if (parts.length > 0) {
+      sink.bulkText("arguments");
+      writeArguments(parts, hasPlainKeys(row), sink);
+    }
     if (subcommands === undefined) continue;
     sink.bulkText("subcommands");
     writeDocs(subcommands, sink);
   }
+}
+
+function writeArguments(
+  parts: readonly SyntaxArgument[],
+  hasKeys: boolean,
+  sink: ReplySink,
+): void {
+  sink.arrayStart(parts.length);
+  for (const { name, type, token, isOptional, isMultiple, parts: inner } of parts) {
+    const isKey = hasKeys && type === "key";
+    const flags = [...isOptional ? ["optional"] : [], ...isMultiple ? ["multiple"] : []];
+    const fields = [isKey, token !== undefined, flags.length > 0, inner.length > 0];
+    sink.mapStart(2 + fields.filter(Boolean).length);
+    writeText("name", name, sink);
+    writeText("type", type === "key" && !isKey ? "string" : type, sink);
+    if (isKey) {
+      sink.bulkText("key_spec_index");
+      sink.integer(0);
+    }
+    if (token !== undefined) writeText("token", token, sink);
+    if (flags.length > 0) {
+      sink.bulkText("flags");
+      writeWords(flags, sink);
+    }
+    if (inner.length === 0) continue;
+    sink.bulkText("arguments");
+    writeArguments(inner, hasKeys, sink);
+  }
+}
+
+function writeText(field: string, text: string, sink: ReplySink): void {
+  sink.bulkText(field);
+  sink.bulkText(text);
 }
 
 /** The row of COMMAND. Thread: any; a thread makes its own at start. */
@@ -211,11 +288,20 @@ export function commandRow(): CommandRow {
     new CommandRow({
       ...base,
       name: "command|getkeys",
-      arity: -3,
-      syntax: "name [argument ...]",
+      arity: -4,
+      syntax: "name argument [argument ...]",
       summary: "Returns the keys of a full command.",
       since: "2.8.13",
       handler: handleGetKeys,
+    }),
+    new CommandRow({
+      ...base,
+      name: "command|getkeysandflags",
+      arity: -4,
+      syntax: "name argument [argument ...]",
+      summary: "Returns the keys of a full command, and what it does with them.",
+      since: "7.0.0",
+      handler: handleGetKeysAndFlags,
     }),
     new CommandRow({
       ...base,

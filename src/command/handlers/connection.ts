@@ -80,6 +80,7 @@ export function connectionRows(): CommandRow[] {
       group,
       since: "1.0.0",
       flags: ["noscript", "loading", "stale", "fast", "no_auth"],
+      runsAtOnce: true,
       reply: "ok",
       handler: handleQuit,
     }),

@@ -153,7 +153,7 @@ export function eventRows(): CommandRow[] {
         "with WAIT, replies with the new balance.",
       group: "events",
       since: "0.1.0",
-      flags: ["write", "denyoom", "blocking", "fast"],
+      flags: ["write", "denyoom", "blocking", "fast", "no_multi"],
       reply: ["simple", "integer"],
       handler: handleEvent,
     }),

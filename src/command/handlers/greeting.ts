@@ -196,6 +196,7 @@ export function greetingRows(): CommandRow[] {
       group,
       since: "6.2.0",
       flags: ["noscript", "loading", "stale", "fast", "no_auth"],
+      runsAtOnce: true,
       reply: "simple",
       handler: handleReset,
     }),

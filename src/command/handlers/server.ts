@@ -44,6 +44,7 @@ export function serverRows(): CommandRow[] {
       group: "server",
       since: "1.0.0",
       flags: ["readonly", "fast"],
+      touchesAllKeys: true,
       reply: "integer",
       handler: handleDbSize,
     }),

@@ -102,6 +102,11 @@ export class RespSession implements Session {
     return this.#parser.midRequest;
   }
 
+  /** What is kept for the client between its commands. Unit: bytes. */
+  get heldBytes(): number {
+    return this.client.heldBytes;
+  }
+
   /** Always false: a command has no head that would have to arrive in time. */
   get midBody(): boolean {
     return false;
@@ -198,6 +203,7 @@ export class RespSession implements Session {
   /** Gives back what the session borrowed, and lets go of what it has not replied yet. */
   close(): void {
     this.#options.clients.remove(this.client);
+    this.client.discard();
     this.#giveBack();
     this.#sink.stream.clear();
   }
