@@ -5,14 +5,20 @@
  */
 
 import { greetingRows } from "./handlers/greeting.ts";
+import { aclRow } from "./handlers/acl.ts";
+import { administrationRows } from "./handlers/administration.ts";
 import { clientRow } from "./handlers/client.ts";
+import { clusterRows } from "./handlers/cluster.ts";
 import { commandRow } from "./handlers/command.ts";
 import { configRow } from "./handlers/config.ts";
 import { connectionRows } from "./handlers/connection.ts";
+import { debugRow } from "./handlers/debug.ts";
 import { eventRows } from "./handlers/events.ts";
 import { keyRows } from "./handlers/keys.ts";
+import { latencyRow } from "./handlers/latency.ts";
 import { scanRow } from "./handlers/scan.ts";
 import { serverRows } from "./handlers/server.ts";
+import { slowlogRow } from "./handlers/slowlog.ts";
 import { stringRows } from "./handlers/strings.ts";
 import { CommandTable } from "./lookup.ts";
 
@@ -36,5 +42,11 @@ export function makeCommandTable(): CommandTable {
     commandRow(),
     configRow(),
     clientRow(),
+    slowlogRow(),
+    latencyRow(),
+    debugRow(),
+    aclRow(),
+    ...administrationRows(),
+    ...clusterRows(),
   ]);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import process from "node:process";
 import type { ServerSnapshot } from "../command/services.ts";
 import type { ServerGauges } from "../metrics/gauges.ts";
 import { type MetricsJson, metricsJson } from "../metrics/json.ts";
@@ -76,6 +77,7 @@ export class ServerView {
     const { channel, metrics, lifecycle } = this.#shared;
     const { ports } = lifecycle;
     const sums = metrics.readCounters();
+    const cpu = process.cpuUsage();
     const overProtocols = (name: keyof typeof PROTOCOL_COUNTERS.http): number =>
       PROTOCOLS.reduce((sum, protocol) => sum + sums[PROTOCOL_COUNTERS[protocol][name]]!, 0);
     return {
@@ -93,6 +95,8 @@ export class ServerView {
       readBytes: overProtocols("bytesRead"),
       writtenBytes: overProtocols("bytesWritten"),
       residentBytes: Deno.memoryUsage().rss,
+      cpuUserMicros: cpu.user,
+      cpuSystemMicros: cpu.system,
       ioThreads: this.#config.ioThreads,
       workers: lifecycle.workerCount,
       events: { ...eventCounters(sums), invalid: sums[CounterIndex.INVALID]! },

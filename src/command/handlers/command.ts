@@ -145,7 +145,7 @@ function describe(row: CommandRow, sink: ReplySink): void {
 }
 
 /** Access categories, as Redis derives them from flags and group. */
-function categories(row: CommandRow): string[] {
+export function categories(row: CommandRow): string[] {
   const result: string[] = [];
   if (row.flags.includes("write")) result.push("@write");
   if (row.flags.includes("readonly")) result.push("@read");

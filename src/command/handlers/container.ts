@@ -27,7 +27,7 @@ export function containerRow(
   const help = new CommandRow({
     name: `${name}|help`,
     arity: 2,
-    summary: "Describes the subcommands.",
+    summary: "Prints this help.",
     group,
     since,
     flags: ["loading", "stale"],
@@ -36,7 +36,9 @@ export function containerRow(
   });
   const table = new CommandTable([...subcommands, help]);
   function handleHelp(call: CommandCall): HandlerStatus {
-    const lines = [`${name.toUpperCase()} <subcommand> [<arg> ...]. Subcommands are:`];
+    const lines = [
+      `${name.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`,
+    ];
     for (const row of table.rows) {
       const word = row.name.slice(name.length + 1).toUpperCase();
       lines.push(row.syntax === "" ? word : `${word} ${row.syntax}`, `    ${row.summary}`);
