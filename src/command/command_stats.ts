@@ -5,15 +5,15 @@
  * one command in a thread's block, 32 doubles
  *   0    calls
  *   1    calls that were measured
- *   2    how long those took together, µs
+ *   2    how long all calls took together, µs
  *   3    refused before they ran: number of arguments, password, memory
  *   4    ran and replied with an error
- *   5    measured calls that took up to 1 µs, 2 µs, 4 µs … 2^26 µs and more (27 doubles)
+ *   5    calls that took up to 1 µs, 2 µs, 4 µs … 2^26 µs and more (27 doubles)
  * ```
  *
  * Reading the clock twice costs as much as a small command, so of commands that take constant time
- * the first and every {@link MEASURED_EVERY}th is measured; whatever can take long is measured each
- * time. Totals are extrapolated from what was measured.
+ * the first {@link MEASURED_EVERY} are measured and then one in as many, which counts for all of
+ * them; whatever can take long is measured each time.
  *
  * @module
  */
@@ -43,13 +43,13 @@ export interface CommandNumbers {
   readonly row: CommandRow;
   /** Calls that ran. */
   readonly calls: number;
-  /** How long they took together, extrapolated from those that were measured. Unit: µs. */
+  /** How long they took together, to which those that were measured contribute for all. Unit: µs. */
   readonly micros: number;
   /** Refused before they ran. */
   readonly rejected: number;
   /** Ran and replied with an error. */
   readonly failed: number;
-  /** Measured calls; index i counts those that took more than 2^(i-1) and at most 2^i µs. */
+  /** Calls by duration; index i counts those that took more than 2^(i-1) and at most 2^i µs. */
   readonly buckets: readonly number[];
 }
 
@@ -96,13 +96,13 @@ export class CommandStats {
     this.#block[row.statisticsAt]! -= 1;
   }
 
-  /** Takes note of how long a call took. */
-  measured(row: CommandRow, micros: number): void {
+  /** Takes note of how long a call took, which counts for `weight` calls. */
+  measured(row: CommandRow, micros: number, weight: number): void {
     const block = this.#block;
     const at = row.statisticsAt;
     block[at + Field.MEASURED]! += 1;
-    block[at + Field.MICROS]! += micros;
-    block[at + Field.BUCKETS + bucketOf(micros)]! += 1;
+    block[at + Field.MICROS]! += micros * weight;
+    block[at + Field.BUCKETS + bucketOf(micros)]! += weight;
   }
 
   /** Counts a call that was refused before it ran. */
@@ -129,8 +129,7 @@ export class CommandStats {
       const calls = sums[at]!;
       const rejected = sums[at + Field.REJECTED]!;
       if (calls === 0 && rejected === 0) continue;
-      const measured = sums[at + Field.MEASURED]!;
-      const micros = measured > 0 ? sums[at + Field.MICROS]! * calls / measured : 0;
+      const micros = sums[at + Field.MICROS]!;
       const failed = sums[at + Field.FAILED]!;
       const buckets = [...sums.subarray(at + Field.BUCKETS, at + STATISTICS_ROW_DOUBLES)];
       numbers.push({ row, calls, micros, rejected, failed, buckets });

@@ -162,7 +162,7 @@ export class Dispatcher {
     client: ClientState,
   ): Promise<ExecuteStatus> {
     const status = await outcome;
-    if (startedAtMs !== 0) this.#operations.finish(startedAtMs, row, args, client);
+    if (startedAtMs !== 0) this.#operations.finish(startedAtMs, row, args, client, 1);
     if (client.lastError >= 0) this.#operations.fail(row, client);
     return status;
   }

@@ -77,6 +77,7 @@ export class Operations {
   readonly #slowLog = new SlowLog();
   readonly #latency = new LatencyLog();
   #measuredMask: number = MEASURED_EVERY - 1;
+  #weight = 1;
 
   /** Answers the questions of other threads from now on. */
   constructor(parts: OperationsParts) {
@@ -127,16 +128,34 @@ export class Operations {
   begin(row: CommandRow, args: CommandArguments): number {
     const calls = this.stats.countCall(row);
     const { count } = args;
-    const isMeasured = row.isMeasured || (calls & this.#measuredMask) === 0 ||
-      count > MANY_ARGUMENTS || args.ends[count - 1]! - args.starts[0]! > LARGE_COMMAND_BYTES;
-    return isMeasured ? performance.now() : 0;
+    if ((calls & this.#measuredMask) === 0 || calls < MEASURED_EVERY) {
+      const isSample = calls >= MEASURED_EVERY && this.#measuredMask > 0 && !row.isMeasured;
+      this.#weight = isSample ? MEASURED_EVERY : 1;
+      return performance.now();
+    }
+    if (
+      !row.isMeasured && count <= MANY_ARGUMENTS &&
+      args.ends[count - 1]! - args.starts[0]! <= LARGE_COMMAND_BYTES
+    ) return 0;
+    this.#weight = 1;
+    return performance.now();
   }
 
-  /** Takes note of a measured command that has run. */
-  finish(startedAtMs: number, row: CommandRow, args: CommandArguments, client: ClientState): void {
+  /**
+   * Takes note of a measured command that has run.
+   *
+   * @param weight for how many calls it counts; that of the command begun last when left out
+   */
+  finish(
+    startedAtMs: number,
+    row: CommandRow,
+    args: CommandArguments,
+    client: ClientState,
+    weight: number = this.#weight,
+  ): void {
     const durationMs = performance.now() - startedAtMs;
     const micros = Math.round(durationMs * 1000);
-    this.stats.measured(row, micros);
+    this.stats.measured(row, micros, weight);
     const { values } = this.settings;
     const slowerThanMicros = values[SettingIndex.SLOWLOG_SLOWER_THAN]!;
     if (slowerThanMicros >= 0 && micros >= slowerThanMicros) {
