@@ -84,7 +84,7 @@ export class ClientState {
   ended = false;
 
   /** Code of the error that it was replied last; -1 = none since somebody looked. */
-  lastError = -1;
+  lastError: number = -1;
   /** It is shown every command. */
   isMonitor = false;
   /** Ends the blocking command that it waits for, if it does; see `CLIENT UNBLOCK`. */

@@ -6,17 +6,22 @@
 
 import type { CommandServices, ServerSnapshot } from "../services.ts";
 
-/** Names of the totals; their order is that of the baseline in shared memory. */
-const TOTALS = [
+/** One of the totals. */
+export type TotalName =
+  | "acceptedConnections"
+  | "refusedConnections"
+  | "processedCommands"
+  | "readBytes"
+  | "writtenBytes";
+
+/** All of them; their order is that of the baseline in shared memory. */
+const TOTALS: readonly TotalName[] = [
   "acceptedConnections",
   "refusedConnections",
   "processedCommands",
   "readBytes",
   "writtenBytes",
-] as const satisfies (keyof ServerSnapshot)[];
-
-/** One of the totals. */
-export type TotalName = (typeof TOTALS)[number];
+];
 
 /** A total without what it was at the last reset. Thread: any I/O thread. */
 export function totalSinceReset(
