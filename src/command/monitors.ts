@@ -8,6 +8,7 @@
  * @module
  */
 
+import { getLogger } from "../base/log.ts";
 import type { CommandArguments } from "./arguments.ts";
 import type { ClientState } from "./client_state.ts";
 import { type OperationsRegion, OperationsWord } from "./operations_memory.ts";
@@ -80,6 +81,11 @@ export class Monitors {
     for (const client of this.#clients) {
       if (!hasMissed && client.push(line)) continue;
       this.remove(client);
+      log.debug("monitor is behind, closed", {
+        event: "monitor_cut_off",
+        client: client.id,
+        reason: hasMissed ? "missed_a_line" : "does_not_read",
+      });
       client.end();
     }
   }
@@ -131,3 +137,4 @@ function quoted(args: CommandArguments, index: number): string {
 }
 
 const encoder = new TextEncoder();
+const log = getLogger("monitor");

@@ -4,13 +4,13 @@
  * @module
  */
 
-import process from "node:process";
 import type { ServerSnapshot } from "../command/services.ts";
 import type { ServerGauges } from "../metrics/gauges.ts";
 import { type MetricsJson, metricsJson } from "../metrics/json.ts";
 import { CounterIndex, PROTOCOL_COUNTERS, PROTOCOLS } from "../metrics/names.ts";
 import { eventCounters } from "../metrics/region.ts";
 import type { Config } from "./config.ts";
+import { processorTime } from "./processor_time.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import { VERSION } from "./version.ts";
 
@@ -77,7 +77,7 @@ export class ServerView {
     const { channel, metrics, lifecycle } = this.#shared;
     const { ports } = lifecycle;
     const sums = metrics.readCounters();
-    const cpu = process.cpuUsage();
+    const cpu = processorTime();
     const overProtocols = (name: keyof typeof PROTOCOL_COUNTERS.http): number =>
       PROTOCOLS.reduce((sum, protocol) => sum + sums[PROTOCOL_COUNTERS[protocol][name]]!, 0);
     return {

@@ -125,6 +125,8 @@ Deno.test("administration: settings, slow commands and counters are those of the
     assert.doesNotMatch(await askText(client, "INFO", "commandstats"), stats);
   }
   assert.match(await askText(boss!, "INFO", "stats"), /total_connections_received:0\r\n/);
+  assert.match(await askText(boss!, "INFO", "cpu"), /used_cpu_user:(?!0\.000000)\d+\.\d{6}\r\n/);
+  assert.ok(server.linesOf("settings_changed").length >= 2);
 });
 
 Deno.test("administration: CONFIG SET timeout closes connections that were open before", async () => {

@@ -4,11 +4,14 @@
  * @module
  */
 
+import { getLogger } from "../../base/log.ts";
 import type { CommandCall } from "../call.ts";
 import { PauseMode } from "../client_pause.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { type CommandDefinition, CommandRow, type HandlerStatus } from "../row.ts";
 import { done, refuse, replyLater } from "./refuse.ts";
+
+const log = getLogger("server");
 
 /** `CLIENT PAUSE timeout [WRITE | ALL]` */
 function handlePause(call: CommandCall): HandlerStatus {
@@ -24,7 +27,14 @@ function handlePause(call: CommandCall): HandlerStatus {
     return refuse(call, ReplyCode.BAD_ARGUMENT, "timeout is not an integer or out of range");
   }
   if (operand.hi < 0) return refuse(call, ReplyCode.BAD_ARGUMENT, "timeout is negative");
-  call.services.operations.pause.begin(mode, operand.toNumber());
+  const durationMs = operand.toNumber();
+  call.services.operations.pause.begin(mode, durationMs);
+  log.info("clients paused", {
+    event: "clients_paused",
+    client: call.client.id,
+    mode: mode === PauseMode.ALL ? "all" : "write",
+    duration_ms: durationMs,
+  });
   return done(call);
 }
 

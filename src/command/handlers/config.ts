@@ -4,6 +4,7 @@
  * @module
  */
 
+import { getLogger } from "../../base/log.ts";
 import type { CommandCall } from "../call.ts";
 import { matchesGlob } from "../glob.ts";
 import { refuseArity } from "../refusals.ts";
@@ -13,6 +14,8 @@ import type { SettingChange } from "../runtime_settings.ts";
 import { containerRow } from "./container.ts";
 import { resetTotals } from "./info_totals.ts";
 import { done, refuse } from "./refuse.ts";
+
+const log = getLogger("server");
 
 /** Most patterns of one `CONFIG GET`. Reason: each setting is compared with all of them. */
 const MAX_PATTERNS = 128;
@@ -56,6 +59,12 @@ function handleSet(call: CommandCall): HandlerStatus {
   }
   for (const change of changes) operations.settings.apply(change);
   operations.beginBatch();
+  log.info("settings changed", {
+    event: "settings_changed",
+    client: call.client.id,
+    settings: operations.settings.texts().filter(([name]) => names.includes(name))
+      .map((pair) => pair.join("=")).join(" "),
+  });
   return done(call);
 }
 
