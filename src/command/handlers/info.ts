@@ -89,9 +89,9 @@ function clientLines(services: CommandServices, snapshot: ServerSnapshot): strin
   return [
     `connected_clients:${snapshot.activeConnections}`,
     "cluster_connections:0",
+    "tracking_clients:0",
     `maxclients:${snapshot.maxConnections}`,
     `blocked_clients:${services.intake.waitingClients}`,
-    "tracking_clients:0",
   ];
 }
 
