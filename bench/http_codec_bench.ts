@@ -19,6 +19,7 @@ import { LocalClients } from "../src/command/client_directory.ts";
 import { EventWaits } from "../src/command/event_waits.ts";
 import { Dispatcher } from "../src/command/dispatch.ts";
 import { EventIntake } from "../src/command/event_intake.ts";
+import { Operations } from "../src/command/operations.ts";
 import type { ServerSnapshot } from "../src/command/services.ts";
 import { makeCommandTable } from "../src/command/table.ts";
 import { CapturedReply } from "../src/protocol/captured_reply.ts";
@@ -95,6 +96,7 @@ function makeSession(isFull: boolean): Session {
     clients: new LocalClients(),
     table,
     settings: new Map(),
+    operations: Operations.alone(table, phase),
     snapshot: () => ({} as ServerSnapshot),
     clock: Date.now,
     counters,

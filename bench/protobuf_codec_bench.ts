@@ -17,6 +17,7 @@ import { LocalClients } from "../src/command/client_directory.ts";
 import { Dispatcher } from "../src/command/dispatch.ts";
 import { type EventChannel, EventIntake } from "../src/command/event_intake.ts";
 import { EventWaits } from "../src/command/event_waits.ts";
+import { Operations } from "../src/command/operations.ts";
 import type { ServerSnapshot } from "../src/command/services.ts";
 import { makeCommandTable } from "../src/command/table.ts";
 import { MessageDecoder } from "../src/protocol/protobuf/codec.ts";
@@ -80,6 +81,7 @@ function makeSession(): ProtoSession {
     authenticator,
     table,
     settings: new Map(),
+    operations: Operations.alone(table, phase),
     snapshot: () => ({ version: "bench" }) as ServerSnapshot,
     clock: Date.now,
     counters,

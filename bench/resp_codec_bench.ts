@@ -16,6 +16,7 @@ import { LocalClients } from "../src/command/client_directory.ts";
 import { EventWaits } from "../src/command/event_waits.ts";
 import { Dispatcher } from "../src/command/dispatch.ts";
 import { type EventChannel, EventIntake } from "../src/command/event_intake.ts";
+import { Operations } from "../src/command/operations.ts";
 import type { ServerSnapshot } from "../src/command/services.ts";
 import { makeCommandTable } from "../src/command/table.ts";
 import { ParseResult, RequestParser } from "../src/protocol/resp/request_parser.ts";
@@ -67,13 +68,15 @@ function makeSession(): RespSession {
     failures: 7,
   });
   const clients = new LocalClients();
+  const table = makeCommandTable();
   const dispatcher = new Dispatcher({
     store,
     intake,
     authenticator,
     clients,
-    table: makeCommandTable(),
+    table,
     settings: new Map(),
+    operations: Operations.alone(table, phase),
     snapshot: () => ({ version: "bench" }) as ServerSnapshot,
     clock: Date.now,
     counters,

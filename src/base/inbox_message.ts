@@ -7,6 +7,9 @@
  *   4    u32 slot of the wait
  *   8    u32 generation of the slot
  *   12   i64 balance after the event, low word first; 0 unless it was processed
+ * MONITOR_LINE: a line that monitors are shown
+ *   0    u8  kind
+ *   1    its bytes, line end included
  * ```
  *
  * Numbers are little-endian.
@@ -21,6 +24,8 @@ import { Int64 } from "./int64.ts";
 export const InboxKind = {
   /** The outcome of an event. */
   SETTLED: 1,
+  /** A line for monitors, as they get it: the kind, then its bytes. */
+  MONITOR_LINE: 8,
 } as const;
 
 /** Bytes of a {@link SettledMessage}. */

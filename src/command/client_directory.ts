@@ -40,6 +40,13 @@ export interface ClientDirectory {
    * @returns how many
    */
   kill(filter: ClientFilter): number | Promise<number>;
+  /**
+   * Ends the blocking command that the client `id` waits for, as if its time were up or with an
+   * error.
+   *
+   * @returns whether it waited
+   */
+  unblock(id: number, withError: boolean): boolean | Promise<boolean>;
 }
 
 /** Who comes and goes. Thread: one per I/O thread. */
@@ -104,6 +111,11 @@ export class LocalClients implements ClientDirectory, ClientRegistry {
     return count;
   }
 
+  /** See {@link ClientDirectory.unblock}. */
+  unblock(id: number, withError: boolean): boolean {
+    return this.#clients.get(id)?.unblock?.(withError) ?? false;
+  }
+
   async #listInTurns(filter: ClientFilter): Promise<string> {
     let text = "";
     let count = 0;
@@ -131,11 +143,12 @@ export class LocalClients implements ClientDirectory, ClientRegistry {
  * Thread: the client's.
  */
 export function describeClient(client: ClientState, nowMs: number): string {
-  const flags = `${client.noEvict ? "e" : ""}${client.noTouch ? "T" : ""}` || "N";
+  const flags = `${client.isMonitor ? "O" : ""}${client.unblock === undefined ? "" : "b"}` +
+      `${client.noEvict ? "e" : ""}${client.noTouch ? "T" : ""}` || "N";
   return `id=${client.id} addr=${client.address} laddr=${client.localAddress} ` +
     `name=${client.name} age=${ageSeconds(client, nowMs)} ` +
     `idle=${secondsSince(client.lastSeenMs, nowMs)} flags=${flags} db=${client.database} ` +
-    `cmd=${client.lastRow?.name ?? "NULL"} user=default resp=${client.protocol} ` +
+    `cmd=${client.lastRow?.name ?? "NULL"} user=default redir=-1 resp=${client.protocol} ` +
     `lib-name=${client.libraryName} lib-ver=${client.libraryVersion}\n`;
 }
 

@@ -27,6 +27,12 @@ export type ReplyMode = (typeof ReplyMode)[keyof typeof ReplyMode];
 export interface ClientOrigin {
   /** Ends the connection: at once if it only waits, else behind the output that it has. */
   end?: () => void;
+  /**
+   * Sends bytes that answer nothing, between replies; the caller's array must stay as it is.
+   *
+   * @returns false when the client does not take what it was sent so far
+   */
+  push?: (bytes: Uint8Array) => boolean;
   /** Number of the connection, unique in this process and never used again. */
   id: number;
   /** Peer as `address:port`; may be empty. */
@@ -87,7 +93,15 @@ export class ClientState {
   /** Lends what is kept for it between its commands. */
   readonly memory: ClientMemory | undefined;
 
+  /** Code of the error that it was replied last; -1 = none since somebody looked. */
+  lastError: number = -1;
+  /** It is shown every command. */
+  isMonitor = false;
+  /** Ends the blocking command that it waits for, if it does; see `CLIENT UNBLOCK`. */
+  unblock: ((withError: boolean) => boolean) | undefined = undefined;
+
   readonly #end: (() => void) | undefined;
+  readonly #push: ((bytes: Uint8Array) => boolean) | undefined;
 
   /**
    * Starts as a client that has said nothing yet.
@@ -103,6 +117,7 @@ export class ClientState {
     this.lastSeenMs = origin.connectedAtMs;
     this.memory = origin.memory;
     this.#end = origin.end;
+    this.#push = origin.push;
   }
 
   /** What is kept for it between its commands. Unit: bytes. */
@@ -133,6 +148,11 @@ export class ClientState {
     this.name = "";
     this.noEvict = false;
     this.noTouch = false;
+  }
+
+  /** Sends bytes that answer nothing. @returns false when it does not take them */
+  push(bytes: Uint8Array): boolean {
+    return this.#push?.(bytes) ?? false;
   }
 
   /** Ends the connection behind the output that it has. */

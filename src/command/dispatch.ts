@@ -11,6 +11,7 @@ import type { ClientState } from "./client_state.ts";
 import { LockSet } from "./lock_set.ts";
 import { refuseArity, refuseUnknown, refuseUnknownSubcommand } from "./refusals.ts";
 import { queueCommand } from "./queue_command.ts";
+import type { Operations } from "./operations.ts";
 import { ReplyCode } from "./reply_code.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import { type CommandRow, HandlerStatus } from "./row.ts";
@@ -52,6 +53,7 @@ export class Dispatcher {
   readonly #services: CommandServices;
   readonly #call: CommandCall;
   readonly #lockSet: LockSet;
+  readonly #operations: Operations;
 
   /**
    * Makes the dispatcher of a thread.
@@ -62,6 +64,12 @@ export class Dispatcher {
     this.#services = services;
     this.#call = new CommandCall(services);
     this.#lockSet = new LockSet(services.store.locks, services.store.shardCount);
+    this.#operations = services.operations;
+  }
+
+  /** What administration sees and steers. */
+  get operations(): Operations {
+    return this.#operations;
   }
 
   /** The time that was taken last. Unit: ms since the epoch. */
@@ -84,6 +92,7 @@ export class Dispatcher {
   /** Takes the time once for the commands that follow in this turn of the event loop. */
   beginBatch(): void {
     this.#services.store.nowMs = this.#services.clock();
+    this.#operations.beginBatch();
   }
 
   /**
@@ -102,6 +111,7 @@ export class Dispatcher {
     if (row === undefined) {
       client.transaction?.spoil();
       refuseUnknown(args, sink);
+      this.#operations.countError(client);
       return ExecuteStatus.CONTINUE;
     }
     return this.executeRow(row, args, sink, client);
@@ -124,6 +134,7 @@ export class Dispatcher {
       if (subcommand === undefined) {
         client.transaction?.spoil();
         refuseUnknownSubcommand(row, args, sink);
+        this.#operations.countError(client);
         return ExecuteStatus.CONTINUE;
       }
       row = subcommand;
@@ -131,10 +142,12 @@ export class Dispatcher {
     if (argumentCount < row.minArguments || argumentCount > row.maxArguments) {
       client.transaction?.spoil();
       refuseArity(row, sink);
+      this.#operations.reject(row, client);
       return ExecuteStatus.CONTINUE;
     }
     if (!client.authenticated && !row.allowedUnauthenticated) {
       sink.error(ReplyCode.NOT_AUTHENTICATED);
+      this.#operations.reject(row, client);
       return ExecuteStatus.CONTINUE;
     }
     client.lastRow = row;
@@ -142,11 +155,45 @@ export class Dispatcher {
       queueCommand(client.transaction, row, args, sink);
       return ExecuteStatus.CONTINUE;
     }
+    const operations = this.#operations;
+    if (operations.monitors.isWatched) operations.monitors.show(row, args, client, this.nowMs);
+    const startedAtMs = operations.begin(row, args);
+    const outcome = this.#run(row, args, sink, client);
+    if (typeof outcome !== "number") {
+      return this.#finishLater(outcome, takesTime(row) ? startedAtMs : 0, row, args, client);
+    }
+    if (startedAtMs !== 0) operations.finish(startedAtMs, row, args, client);
+    if (client.lastError >= 0) operations.fail(row, client);
+    if (outcome === ExecuteStatus.WRITE_FIRST) operations.stats.takeBack(row);
+    return outcome;
+  }
+
+  /** Counts a command whose reply comes later. */
+  async #finishLater(
+    outcome: Promise<ExecuteStatus>,
+    startedAtMs: number,
+    row: CommandRow,
+    args: CommandArguments,
+    client: ClientState,
+  ): Promise<ExecuteStatus> {
+    const status = await outcome;
+    if (startedAtMs !== 0) this.#operations.finish(startedAtMs, row, args, client, 1);
+    if (client.lastError >= 0) this.#operations.fail(row, client);
+    return status;
+  }
+
+  #run(
+    row: CommandRow,
+    args: CommandArguments,
+    sink: ReplySink,
+    client: ClientState,
+  ): ExecuteStatus | Promise<ExecuteStatus> {
     const call = this.#call;
     call.begin(row, args, sink, client);
     if (row.access === "none") {
       return outcomeOf(row.handler(call), call);
     }
+    const argumentCount = args.count;
     const hasOneKey = row.oneKey ||
       (row.findKeys === undefined && row.access !== "all" && row.firstKey > 0 &&
         row.lastKeyOf(argumentCount) === row.firstKey);
@@ -244,6 +291,14 @@ export class Dispatcher {
 /** Lets the event loop go round. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/**
+ * Whether the time until a late reply is the command's own. It is not when the command waits for
+ * locks, for something to happen, or for a wrong password to be worth its time.
+ */
+function takesTime(row: CommandRow): boolean {
+  return row.access === "none" && !row.flags.includes("blocking") && !row.allowedUnauthenticated;
 }
 
 /** What a handler's status means for the session, now or later; no lock is held any more. */

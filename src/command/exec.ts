@@ -151,6 +151,13 @@ export class TransactionRun {
     const reply = new SwitchedReply(isBehindLate ? new RecordedReply() : sink);
     call.begin(row, args, reply, call.client);
     if (row.firstKey > 0) call.keyAt(row.firstKey);
+    const { operations } = call.services;
+    const { client } = call;
+    if (operations.monitors.isWatched) {
+      operations.monitors.show(row, args, client, call.store.nowMs);
+    }
+    client.lastError = -1;
+    const startedAtMs = operations.begin(row, args);
     let status = row.handler(call);
     for (let attempt = 0; status === HandlerStatus.RETRY; attempt++) {
       if (attempt >= MAX_RECLAIM_ATTEMPTS || !this.#compact()) {
@@ -159,6 +166,8 @@ export class TransactionRun {
       }
       status = row.handler(call);
     }
+    if (startedAtMs !== 0) operations.finish(startedAtMs, row, args, client);
+    if (client.lastError >= 0) operations.fail(row, client);
     if (status === HandlerStatus.CLOSE) this.#status = HandlerStatus.CLOSE;
     const { later } = call;
     call.later = undefined;

@@ -63,6 +63,11 @@ export function refuseExpiryOption(args: CommandArguments, index: number, sink: 
   sink.error(ReplyCode.SYNTAX, `Unsupported option ${option}`);
 }
 
+/** Says that there is no such user. Thread: the connection's I/O thread. */
+export function refuseUser(args: CommandArguments, index: number, sink: ReplySink): void {
+  sink.error(ReplyCode.BAD_ARGUMENT, `No such user '${quote(args, index, QUOTED_BYTES)}'`);
+}
+
 /** At most `maxBytes` bytes of an argument as one line of text. */
 function quote(args: CommandArguments, index: number, maxBytes: number): string {
   const start = args.starts[index]!;

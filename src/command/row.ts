@@ -221,8 +221,12 @@ export class CommandRow {
   readonly replies: readonly ReplyShape[];
   /** Whether clients may use it before they present the password. */
   readonly allowedUnauthenticated: boolean;
+  /** Whether every call is measured, because its work can grow with more than its arguments. */
+  readonly isMeasured: boolean;
   /** Number by which a fault names the command; given once, by the table. */
   operation = 0;
+  /** Where the command is counted; given once, by `CommandStats`. */
+  statisticsAt = 0;
 
   /**
    * Makes the row.
@@ -260,6 +264,7 @@ export class CommandRow {
     this.complexity = definition.complexity ?? "O(1)";
     this.replies = typeof definition.reply === "string" ? [definition.reply] : definition.reply;
     this.allowedUnauthenticated = definition.flags.includes("no_auth");
+    this.isMeasured = this.cost !== "constant" && this.cost !== "per-key";
     assert(name === name.toLowerCase() && name !== "", `command name ${name} is lower case`);
     assert(arity !== 0, `command ${name} has an arity`);
     assert(

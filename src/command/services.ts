@@ -10,6 +10,7 @@ import type { Store } from "../store/store.ts";
 import type { CounterSink, DispatchCounterIds } from "./counters.ts";
 import type { EventIntake } from "./event_intake.ts";
 import type { CommandTable } from "./lookup.ts";
+import type { Operations } from "./operations.ts";
 
 /** Events since start; `received = processed + dropped + failed + pending`. */
 export interface EventTotals {
@@ -61,6 +62,10 @@ export interface ServerSnapshot {
   writtenBytes: number;
   /** Resident set size of the process; 0 when unknown. */
   residentBytes: number;
+  /** Processor time of the process outside the system, all threads. Unit: µs. */
+  cpuUserMicros: number;
+  /** Processor time of the process inside the system. Unit: µs. */
+  cpuSystemMicros: number;
   /** Threads that serve connections. */
   ioThreads: number;
   /** Workers that drain the channel. */
@@ -94,7 +99,9 @@ export interface CommandServices {
   readonly clients: ClientDirectory;
   /** All commands. */
   readonly table: CommandTable;
-  /** For `CONFIG GET`. */
+  /** Settings, numbers and whatever else administration sees and steers. */
+  readonly operations: Operations;
+  /** For `CONFIG GET`: what does not change at run time. */
   readonly settings: SettingTexts;
   /** For `INFO` and `HELLO`. */
   snapshot(): ServerSnapshot;

@@ -5,12 +5,16 @@
  */
 
 import { greetingRows } from "./handlers/greeting.ts";
+import { aclRow } from "./handlers/acl.ts";
+import { administrationRows } from "./handlers/administration.ts";
 import { clientRow } from "./handlers/client.ts";
+import { clusterRows } from "./handlers/cluster.ts";
 import { commandRow } from "./handlers/command.ts";
 import { configRow } from "./handlers/config.ts";
 import { connectionRows } from "./handlers/connection.ts";
 import { databaseRows } from "./handlers/databases.ts";
 import { dumpRows } from "./handlers/dump.ts";
+import { debugRow } from "./handlers/debug.ts";
 import { eventRows } from "./handlers/events.ts";
 import { expiryRows } from "./handlers/expiry.ts";
 import { keyListRows } from "./handlers/key_list.ts";
@@ -18,8 +22,10 @@ import { keyRows } from "./handlers/keys.ts";
 import { memoryRow } from "./handlers/memory.ts";
 import { objectRow } from "./handlers/object.ts";
 import { renameRows } from "./handlers/rename.ts";
+import { latencyRow } from "./handlers/latency.ts";
 import { scanRow } from "./handlers/scan.ts";
 import { serverRows } from "./handlers/server.ts";
+import { slowlogRow } from "./handlers/slowlog.ts";
 import { stringRows } from "./handlers/strings.ts";
 import { bitFieldRows } from "./handlers/bitfield.ts";
 import { bitOpRow } from "./handlers/bitop.ts";
@@ -70,5 +76,11 @@ export function makeCommandTable(): CommandTable {
     commandRow(),
     configRow(),
     clientRow(),
+    slowlogRow(),
+    latencyRow(),
+    debugRow(),
+    aclRow(),
+    ...administrationRows(),
+    ...clusterRows(),
   ]);
 }

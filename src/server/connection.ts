@@ -16,6 +16,7 @@ import { OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../protocol/sessi
 import { REQUEST_SLACK_BYTES } from "./config.ts";
 import type { Front } from "./front.ts";
 import type { MemoryHolder, MemoryPressure } from "./memory_pressure.ts";
+import { PushedOutput } from "./pushed_output.ts";
 import { TransferPace } from "./transfer_pace.ts";
 
 /** A larger output is given back between the parts of a batch. Unit: bytes. */
@@ -124,6 +125,10 @@ export class Connection implements MemoryHolder {
   #clockMs = 0;
   /** How long the last batch kept the thread busy; 0 = hardly. Unit: ms. */
   #costMs = 0;
+  /** What is sent between replies; made when there is some. */
+  #pushed: PushedOutput | undefined;
+  /** A write of it that is under way. */
+  #pushing: Promise<void> | undefined;
 
   /**
    * Takes over `socket`; {@link Connection.run} serves it.
@@ -145,6 +150,7 @@ export class Connection implements MemoryHolder {
       connectedAtMs: host.nowMs,
       end: () => this.end(),
       memory: host.memory,
+      push: (bytes) => this.push(bytes),
     });
   }
 
@@ -232,6 +238,33 @@ export class Connection implements MemoryHolder {
   }
 
   /**
+   * Sends bytes that answer nothing: at once when no reply is under way, else behind it.
+   *
+   * @returns false when it is closed or too much waits already; the caller should end it
+   */
+  push(bytes: Uint8Array): boolean {
+    if (this.#state !== ConnectionState.READING && this.#state !== ConnectionState.ANSWERING) {
+      return false;
+    }
+    this.#pushed ??= new PushedOutput();
+    if (!this.#pushed.add(bytes)) return false;
+    if (this.#state === ConnectionState.READING) this.#pushing ??= this.#pushAll(this.#pushed);
+    return true;
+  }
+
+  async #pushAll(pushed: PushedOutput): Promise<void> {
+    try {
+      while (!pushed.isEmpty && this.#state === ConnectionState.READING) {
+        await this.#write(pushed.take());
+      }
+    } catch {
+      this.close();
+    } finally {
+      this.#pushing = undefined;
+    }
+  }
+
+  /**
    * Ends the connection when its client has been silent or slow for too long.
    *
    * @param nowMs the sweep's time, ms since the epoch
@@ -299,6 +332,7 @@ export class Connection implements MemoryHolder {
       if (this.#isOver()) return false;
       if (step === SessionStep.CLOSE) return true;
       this.#state = ConnectionState.READING;
+      if (this.#pushed?.isEmpty === false) this.#pushing ??= this.#pushAll(this.#pushed);
       this.#noteRequestStart();
       if (input.length > host.maxRequestBytes + REQUEST_SLACK_BYTES) return true;
       const turn = host.park(this.#clockMs, this.#costMs);
@@ -376,6 +410,8 @@ export class Connection implements MemoryHolder {
       if (this.#isOver()) return step;
       if (output.length > 0) {
         this.#replied = true;
+        if (this.#pushing !== undefined) await this.#pushing;
+        if (this.#isOver()) return step;
         await this.#write(output.view());
         if (step === SessionStep.FLUSH) output.clear(KEPT_OUTPUT_BYTES);
         else output.release();

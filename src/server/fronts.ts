@@ -12,6 +12,8 @@ import { LocalClients } from "../command/client_directory.ts";
 import { EventIntake } from "../command/event_intake.ts";
 import type { EventWaits } from "../command/event_waits.ts";
 import type { CommandTable } from "../command/lookup.ts";
+import type { Operations } from "../command/operations.ts";
+import { SettingIndex } from "../command/runtime_settings.ts";
 import type { HistogramRecorder } from "../metrics/histogram.ts";
 import { CounterIndex, HistogramIndex, PROTOCOL_COUNTERS } from "../metrics/names.ts";
 import { PrometheusExposition } from "../metrics/prometheus.ts";
@@ -58,6 +60,8 @@ export interface FrontParts {
   readonly password: Uint8Array;
   /** Asks and answers the other I/O threads. */
   readonly questions: ThreadQuestions;
+  /** Settings, numbers and whatever else administration sees and steers. */
+  readonly operations: Operations;
 }
 
 /** The fronts of one thread, by protocol. */
@@ -94,6 +98,7 @@ export function createFronts(parts: FrontParts): Fronts {
     get settings() {
       return settingTexts(parts.config, parts.view.ports);
     },
+    operations: parts.operations,
     snapshot: () => parts.view.snapshot(),
     clock: Date.now,
     counters: parts.counters,
@@ -193,6 +198,7 @@ function createRespFront(
   clients: LocalClients,
 ): Front {
   const { config, counters } = parts;
+  const settings = parts.operations.settings.values;
   const log = getLogger("resp");
   const options = {
     dispatcher,
@@ -212,7 +218,9 @@ function createRespFront(
   return {
     protocol: "resp",
     createSession: (origin) => new RespSession(options, origin),
-    idleTimeoutMs: config.respIdleTimeoutMs,
+    get idleTimeoutMs() {
+      return settings[SettingIndex.TIMEOUT]! * 1000;
+    },
     headTimeoutMs: 0,
     minTransferRate: 0,
     timeoutReply: RESP_TIMEOUT_REPLY,

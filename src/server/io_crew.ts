@@ -48,6 +48,8 @@ export interface IoCrewParts {
 export class IoCrew implements IoService {
   /** See {@link IoService.failure}. */
   readonly failure: Promise<string>;
+  /** See {@link IoService.stopWish}. */
+  readonly stopWish: Promise<void>;
 
   readonly #config: Config;
   readonly #lifelines: Lifelines;
@@ -57,11 +59,14 @@ export class IoCrew implements IoService {
     const { ioThreadCount, firstIoThreadId } = shared.threads;
     const failure = Promise.withResolvers<string>();
     this.failure = failure.promise;
+    const stopWish = Promise.withResolvers<void>();
+    this.stopWish = stopWish.promise;
     this.#config = config;
     this.#lifelines = openLifelines(`io-${crypto.randomUUID()}`);
     this.#workers = Array.from({ length: ioThreadCount }, (_, index) => {
       const worker: IoWorker = new IoWorker(firstIoThreadId + index, this.#lifelines, {
         onAsk: (topic, question) => this.#askOthers(worker, topic, question),
+        onStopWish: () => stopWish.resolve(),
         onDeath: (threadId, error) => {
           const cause = error === "" ? "" : `: ${error}`;
           failure.resolve(`internal fault: I/O thread ${threadId} ended unasked${cause}`);

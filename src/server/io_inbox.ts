@@ -9,6 +9,7 @@ import { InboxKind, SettledMessage } from "../base/inbox_message.ts";
 import { Int64 } from "../base/int64.ts";
 import type { Inbox, InboxReceiver } from "../channel/inbox.ts";
 import type { EventWaits } from "../command/event_waits.ts";
+import type { Monitors } from "../command/monitors.ts";
 import { Outcome, reasonOf } from "../worker/outcome.ts";
 
 /** How long to wait after a message that could not be handled. Unit: ms. */
@@ -22,6 +23,7 @@ const FAILURE_PAUSE_MS = 10;
 export class IoInbox implements Disposable {
   readonly #receiver: InboxReceiver;
   readonly #waits: EventWaits;
+  readonly #monitors: Monitors | undefined;
   readonly #settled = new SettledMessage();
   #over = false;
 
@@ -30,10 +32,17 @@ export class IoInbox implements Disposable {
    *
    * @param waits the clients of this thread that wait for outcomes
    * @param onError told of a message that could not be handled, which is our bug; reading goes on
+   * @param monitors those that are shown every command
    */
-  constructor(inbox: Inbox, waits: EventWaits, onError: (error: unknown) => void) {
+  constructor(
+    inbox: Inbox,
+    waits: EventWaits,
+    onError: (error: unknown) => void,
+    monitors?: Monitors,
+  ) {
     this.#receiver = inbox.receiver();
     this.#waits = waits;
+    this.#monitors = monitors;
     void this.#serve(onError);
   }
 
@@ -55,6 +64,10 @@ export class IoInbox implements Disposable {
   }
 
   #take(bytes: Uint8Array, start: number, end: number): void {
+    if (bytes[start] === InboxKind.MONITOR_LINE) {
+      this.#monitors?.receive(bytes.slice(start + 1, end));
+      return;
+    }
     assert(bytes[start] === InboxKind.SETTLED, `kind ${bytes[start]} is known`);
     const { outcome, slot, generation, balance } = this.#settled.decode(bytes, start, end);
     this.#waits.settle(

@@ -55,6 +55,8 @@ export type ToIoThread =
 
 /** A message from an I/O thread. */
 export type FromIoThread =
+  /** A client asked for the server to stop. */
+  | { readonly kind: "stopWish" }
   /** It holds its lifeline. */
   | { readonly kind: "holding" }
   /** A call is done. */

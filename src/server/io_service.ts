@@ -28,6 +28,8 @@ export type ClosedConnections = {
 export interface IoService extends AsyncDisposable {
   /** Resolves with a text for people when a thread that may have held locks has ended unasked. */
   readonly failure: Promise<string>;
+  /** Resolves when a client asked for the server to stop. */
+  readonly stopWish: Promise<void>;
   /**
    * Binds every port that is not off and begins to accept.
    *

@@ -6,9 +6,12 @@
 
 import { getLogger, type Logger } from "../base/log.ts";
 import { EventWaits } from "../command/event_waits.ts";
+import type { CommandTable } from "../command/lookup.ts";
+import { Operations } from "../command/operations.ts";
 import { makeCommandTable } from "../command/table.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
+import { ERROR_TEXTS } from "../protocol/resp/error_texts.ts";
 import { AddressFilter } from "./address_filter.ts";
 import type { Config } from "./config.ts";
 import { ConnectionSet } from "./connection_set.ts";
@@ -19,6 +22,7 @@ import { helpInBackground } from "./io_background.ts";
 import { IoInbox } from "./io_inbox.ts";
 import type { ClosedConnections, IoService } from "./io_service.ts";
 import { Listeners } from "./listeners.ts";
+import { monitorPost } from "./monitor_post.ts";
 import { type ServerPorts, ServerView } from "./server_view.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import type { StopBudget } from "./stop_deadline.ts";
@@ -44,6 +48,8 @@ export interface IoThreadParts {
   readonly password: Uint8Array;
   /** Reaches the other I/O threads; default: there are none. */
   readonly questions?: ThreadQuestions;
+  /** Has the whole server stop in order; left out: clients cannot. */
+  readonly requestStop?: (() => void) | undefined;
 }
 
 /**
@@ -54,6 +60,8 @@ export interface IoThreadParts {
 export class IoThread implements IoService {
   /** Never resolves: what ends this thread ends whoever would be told. */
   readonly failure: Promise<string> = new Promise(() => {});
+  /** See {@link IoService.stopWish}. */
+  readonly stopWish: Promise<void>;
 
   readonly #config: Config;
   readonly #turns: FairTurns;
@@ -69,6 +77,14 @@ export class IoThread implements IoService {
     const { config, shared, password, questions = new ThreadQuestions() } = parts;
     const { threadId, threads, metrics, inboxes } = shared;
     const counters = metrics.counters(threadId);
+    const table = makeCommandTable();
+    const stopWish = Promise.withResolvers<void>();
+    this.stopWish = stopWish.promise;
+    const operations = createOperations(
+      { requestStop: () => stopWish.resolve(), ...parts },
+      table,
+      questions,
+    );
     this.#config = config;
     this.#turns = turns;
     this.#connections = createConnectionSet(config, shared, turns, counters);
@@ -77,11 +93,12 @@ export class IoThread implements IoService {
       config,
       shared,
       view: new ServerView(config, shared),
-      table: makeCommandTable(),
+      table,
       counters,
       waits: this.#waits,
       password,
       questions,
+      operations,
     });
     this.#background = helpInBackground(shared.store.backgroundWork(Date.now), (error) => {
       counters.add(CounterIndex.INTERNAL_ERRORS);
@@ -94,6 +111,7 @@ export class IoThread implements IoService {
         counters.add(CounterIndex.INTERNAL_ERRORS);
         getLogger("inbox").error("inbox failed", { event: "inbox_failed", error });
       },
+      operations.monitors,
     );
   }
 
@@ -154,6 +172,29 @@ export class IoThread implements IoService {
     listeners.serve(this.#fronts, this.#connections);
     return listeners.ports;
   }
+}
+
+/** What administration sees and steers on this thread, and its way to the other threads. */
+function createOperations(
+  { shared, requestStop }: IoThreadParts,
+  table: CommandTable,
+  questions: ThreadQuestions,
+): Operations {
+  const { threadId, threads, inboxes, lifecycle, operations: region } = shared;
+  const ownIndex = threadId - threads.firstIoThreadId;
+  const operations = new Operations({
+    region,
+    blockIndex: ownIndex,
+    table,
+    circle: questions,
+    phase: lifecycle,
+    errorWords: ERROR_TEXTS.map(({ prefix }) => prefix),
+    clock: Date.now,
+    ...(requestStop === undefined ? {} : { requestStop }),
+  });
+  const others = inboxes.filter((_, index) => index !== ownIndex);
+  if (others.length > 0) operations.monitors.post = monitorPost(others, threadId);
+  return operations;
 }
 
 /** The settings with the ports that were found for them. */

@@ -17,6 +17,8 @@ const END_GRACE_MS = 500;
 export interface IoWorkerEvents {
   /** It has a question for the others. */
   onAsk(topic: string, question: unknown): Promise<Answers>;
+  /** A client of it asked for the server to stop. */
+  onStopWish(): void;
   /** It has ended unasked; it may have held locks. */
   onDeath(threadId: number, error: string): void;
 }
@@ -122,6 +124,9 @@ export class IoWorker implements AsyncDisposable {
       case "holding":
         this.#isHolding = true;
         void this.#lifelines.ended(this.#orders!.lifeline).then(() => this.#die());
+        return;
+      case "stopWish":
+        this.#events.onStopWish();
         return;
       case "ask":
         void this.#relay(message.id, message.topic, message.question);

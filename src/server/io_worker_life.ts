@@ -128,7 +128,8 @@ async function open(orders: IoOrders, questions: ThreadQuestions): Promise<IoThr
   watchLogDrops((total) => counters.set(CounterIndex.LOG_LINES_DROPPED, total));
   await holdLifeline(orders.lifeline);
   tell({ kind: "holding" });
-  return await IoThread.open({ config, shared, password, questions });
+  const requestStop = (): void => tell({ kind: "stopWish" });
+  return await IoThread.open({ config, shared, password, questions, requestStop });
 }
 
 function messageOf(error: unknown): string {

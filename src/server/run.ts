@@ -73,6 +73,11 @@ export async function runServer(config: Config, options: StartOptions = {}): Pro
     return ExitCode.CANNOT_START;
   }
   if (hurried) server.hurry();
+  void server.stopWish.then(() => {
+    void server?.stop();
+    log.info("stop requested", { event: "stop_requested", signal: "SHUTDOWN" });
+    stopRequest.resolve("stop");
+  });
   return await serve(log, server, stopRequest.promise);
 }
 

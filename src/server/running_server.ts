@@ -32,6 +32,8 @@ export interface RunningServerParts {
   readonly shared: SharedParts;
   /** The server in numbers. */
   readonly view: ServerView;
+  /** See {@link RunningServer.stopWish}. */
+  readonly stopWish: Promise<void>;
   /** See {@link RunningServer.fault}. */
   readonly fault: Promise<string>;
 }
@@ -65,6 +67,8 @@ export class RunningServer implements AsyncDisposable {
    * doubt, and commands that meet the torn shard fail.
    */
   readonly fault: Promise<string>;
+  /** Resolves when a client asked for a stop (`SHUTDOWN`); the owner decides what comes of it. */
+  readonly stopWish: Promise<void>;
 
   readonly #parts: RunningServerParts;
   #stopped: Promise<StopReport> | undefined;
@@ -74,6 +78,7 @@ export class RunningServer implements AsyncDisposable {
     this.#parts = parts;
     this.ports = parts.view.ports;
     this.fault = parts.fault;
+    this.stopWish = parts.stopWish;
   }
 
   /** The server in numbers, as `GET /metrics` shows it with `Accept: application/json`. */

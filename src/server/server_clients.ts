@@ -8,7 +8,11 @@ import type { ClientDirectory, ClientFilter, LocalClients } from "../command/cli
 import type { ThreadQuestions } from "./thread_questions.ts";
 
 /** Topics of questions to all threads. */
-const Topic = { LIST: "list clients", KILL: "kill clients" } as const;
+const Topic = {
+  LIST: "list clients",
+  KILL: "kill clients",
+  UNBLOCK: "unblock a client",
+} as const;
 
 /**
  * Lists and ends clients of all I/O threads; a thread that is busy for long or gone is left out.
@@ -23,6 +27,7 @@ export class ServerClients implements ClientDirectory {
     this.#questions = questions;
     questions.answer(Topic.LIST, (filter) => local.list(filter as ClientFilter));
     questions.answer(Topic.KILL, (filter) => local.kill(filter as ClientFilter));
+    questions.answer(Topic.UNBLOCK, (wish) => local.unblock(...wish as [number, boolean]));
   }
 
   /** See {@link ClientDirectory.list}. */
@@ -37,6 +42,12 @@ export class ServerClients implements ClientDirectory {
   async kill(filter: ClientFilter): Promise<number> {
     const { answers } = await this.#questions.ask(Topic.KILL, filter);
     return (answers as number[]).reduce((total, count) => total + count, 0);
+  }
+
+  /** See {@link ClientDirectory.unblock}. */
+  async unblock(id: number, withError: boolean): Promise<boolean> {
+    const { answers } = await this.#questions.ask(Topic.UNBLOCK, [id, withError]);
+    return answers.includes(true);
   }
 }
 

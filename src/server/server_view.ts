@@ -10,6 +10,7 @@ import { type MetricsJson, metricsJson } from "../metrics/json.ts";
 import { CounterIndex, PROTOCOL_COUNTERS, PROTOCOLS } from "../metrics/names.ts";
 import { eventCounters } from "../metrics/region.ts";
 import type { Config } from "./config.ts";
+import { processorTime } from "./processor_time.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import { VERSION } from "./version.ts";
 
@@ -76,6 +77,7 @@ export class ServerView {
     const { channel, metrics, lifecycle } = this.#shared;
     const { ports } = lifecycle;
     const sums = metrics.readCounters();
+    const cpu = processorTime();
     const overProtocols = (name: keyof typeof PROTOCOL_COUNTERS.http): number =>
       PROTOCOLS.reduce((sum, protocol) => sum + sums[PROTOCOL_COUNTERS[protocol][name]]!, 0);
     return {
@@ -93,6 +95,8 @@ export class ServerView {
       readBytes: overProtocols("bytesRead"),
       writtenBytes: overProtocols("bytesWritten"),
       residentBytes: Deno.memoryUsage().rss,
+      cpuUserMicros: cpu.user,
+      cpuSystemMicros: cpu.system,
       ioThreads: this.#config.ioThreads,
       workers: lifecycle.workerCount,
       events: { ...eventCounters(sums), invalid: sums[CounterIndex.INVALID]! },

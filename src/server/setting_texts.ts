@@ -17,10 +17,8 @@ export function settingTexts(config: Config, ports: ServerPorts): SettingTexts {
     ["databases", String(DATABASE_COUNT)],
     ["maxclients", String(config.maxConnections)],
     ["maxmemory", String(config.maxMemoryBytes)],
-    ["maxmemory-policy", config.eviction],
     ["port", String(ports.resp ?? 0)],
     ["proto-max-bulk-len", String(config.maxValueBytes)],
     ["save", ""],
-    ["timeout", String(Math.ceil(config.respIdleTimeoutMs / 1000))],
   ]);
 }

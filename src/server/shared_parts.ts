@@ -6,6 +6,8 @@
 
 import { BoundedChannel, type ChannelMemory } from "../channel/bounded_channel.ts";
 import { Inbox, type InboxMemory } from "../channel/inbox.ts";
+import { type OperationsMemory, OperationsRegion } from "../command/operations_memory.ts";
+import { MEMORY_POLICIES, RuntimeSettings, SettingIndex } from "../command/runtime_settings.ts";
 import { type MetricsMemory, MetricsRegion } from "../metrics/region.ts";
 import { Store, type StoreMemory } from "../store/store.ts";
 import type { Config } from "./config.ts";
@@ -36,6 +38,8 @@ export interface SharedParts {
   readonly census: ConnectionCensus;
   /** Where in its life the server is. */
   readonly lifecycle: Lifecycle;
+  /** Settings that change, and what commands cost. */
+  readonly operations: OperationsRegion;
 }
 
 /** What another thread needs to attach; structured-cloneable, shares the memory. */
@@ -52,6 +56,8 @@ export interface SharedMemory {
   readonly census: CensusMemory;
   /** See {@link SharedParts.lifecycle}. */
   readonly lifecycle: LifecycleMemory;
+  /** See {@link SharedParts.operations}. */
+  readonly operations: OperationsMemory;
 }
 
 /**
@@ -87,6 +93,7 @@ export function createSharedParts(config: Config): SharedParts {
         maxPerAddress: config.maxConnectionsPerIp,
       }),
       lifecycle: Lifecycle.create(),
+      operations: createOperationsRegion(config, ioThreadCount),
     };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
@@ -106,6 +113,7 @@ export function sharedMemoryOf(shared: SharedParts): SharedMemory {
     inboxes: shared.inboxes.map(({ memory }) => memory),
     census: shared.census.memory,
     lifecycle: shared.lifecycle.memory,
+    operations: shared.operations.memory,
   };
 }
 
@@ -129,5 +137,15 @@ export function attachSharedParts(
     inboxes: memory.inboxes.map((inbox) => Inbox.attach(inbox)),
     census: ConnectionCensus.attach(memory.census),
     lifecycle: Lifecycle.attach(memory.lifecycle),
+    operations: OperationsRegion.attach(memory.operations),
   };
+}
+
+/** The settings begin as the command line has them. */
+function createOperationsRegion(config: Config, ioThreadCount: number): OperationsRegion {
+  const region = OperationsRegion.create(ioThreadCount);
+  const { values } = new RuntimeSettings(region.settings).begin();
+  values[SettingIndex.MEMORY_POLICY] = MEMORY_POLICIES.indexOf(config.eviction);
+  values[SettingIndex.TIMEOUT] = config.respIdleTimeoutMs / 1000;
+  return region;
 }

@@ -101,6 +101,7 @@ export async function startServer(
     steps,
     shared,
     view,
+    stopWish: io.stopWish,
     fault: Promise.race([
       fault.promise.then((torn) => describeFault(torn, table)),
       io.failure,

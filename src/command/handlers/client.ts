@@ -8,19 +8,11 @@ import type { CommandCall } from "../call.ts";
 import { ReplyMode } from "../client_state.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { type CommandDefinition, CommandRow, HandlerStatus } from "../row.ts";
+import { clientControlRows } from "./client_control.ts";
 import { handleInfo, handleKill, handleList, MAX_LISTED_IDS } from "./client_list.ts";
 import { isClientName, NAME_RULE } from "./client_name.ts";
 import { containerRow } from "./container.ts";
-
-function refuse(call: CommandCall, code: ReplyCode, detail?: string): HandlerStatus {
-  call.sink.error(code, detail);
-  return HandlerStatus.DONE;
-}
-
-function done(call: CommandCall): HandlerStatus {
-  call.sink.ok();
-  return HandlerStatus.DONE;
-}
+import { done, refuse } from "./refuse.ts";
 
 function handleId(call: CommandCall): HandlerStatus {
   call.sink.integer(call.client.id);
@@ -116,14 +108,6 @@ function handleTrackingInfo(call: CommandCall): HandlerStatus {
   sink.bulkText("prefixes");
   sink.arrayStart(0);
   return HandlerStatus.DONE;
-}
-
-function handlePause(call: CommandCall): HandlerStatus {
-  return refuse(
-    call,
-    ReplyCode.UNSUPPORTED,
-    "CLIENT PAUSE is not supported by this server: no client may hold up the others",
-  );
 }
 
 /** The row of CLIENT. Thread: any; a thread makes its own at start. */
@@ -263,26 +247,6 @@ export function clientRow(): CommandRow {
       reply: "map",
       handler: handleTrackingInfo,
     }),
-    new CommandRow({
-      ...base,
-      name: "client|pause",
-      arity: -3,
-      maxArguments: 4,
-      syntax: "timeout [WRITE | ALL]",
-      summary: "Refused: no client may hold up the others.",
-      since: "3.0.0",
-      flags: ["admin", "noscript", "loading", "stale"],
-      reply: [],
-      handler: handlePause,
-    }),
-    new CommandRow({
-      ...base,
-      name: "client|unpause",
-      arity: 2,
-      summary: "Accepted for compatibility; nobody is ever paused.",
-      since: "6.2.0",
-      flags: ["admin", "noscript", "loading", "stale"],
-      handler: done,
-    }),
+    ...clientControlRows(),
   ]);
 }

@@ -7,9 +7,10 @@
 import { Int64 } from "../../base/int64.ts";
 import type { CommandCall } from "../call.ts";
 import { type ClientFilter, describeClient } from "../client_directory.ts";
-import { refuseClientType } from "../refusals.ts";
+import { refuseClientType, refuseUser } from "../refusals.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { HandlerStatus } from "../row.ts";
+import { refuse } from "./refuse.ts";
 
 /**
  * Most numbers that one `CLIENT LIST ID` may name. Reason: each client is compared with all of
@@ -133,7 +134,7 @@ function readKillOption(call: CommandCall, i: number, wish: KillWish): boolean {
     wish.nobody ||= type === "nobody";
   } else if (args.is(i, "USER")) {
     if (args.text(i + 1) !== "default") {
-      sink.error(ReplyCode.BAD_ARGUMENT, "No such user");
+      refuseUser(args, i + 1, sink);
       return false;
     }
   } else if (args.is(i, "SKIPME") && (args.is(i + 1, "YES") || args.is(i + 1, "NO"))) {
@@ -166,9 +167,4 @@ function readType(call: CommandCall, index: number): "normal" | "nobody" | undef
   }
   refuseClientType(args, index, sink);
   return undefined;
-}
-
-function refuse(call: CommandCall, code: ReplyCode, detail?: string): HandlerStatus {
-  call.sink.error(code, detail);
-  return HandlerStatus.DONE;
 }

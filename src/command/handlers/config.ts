@@ -1,15 +1,21 @@
 /**
- * `CONFIG`: what tools ask for, and a clear refusal to change it.
+ * `CONFIG`: the settings, those among them that change at run time, and the counters of `INFO`.
  *
  * @module
  */
 
+import { getLogger } from "../../base/log.ts";
 import type { CommandCall } from "../call.ts";
 import { matchesGlob } from "../glob.ts";
 import { refuseArity } from "../refusals.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
+import { MEMORY_POLICIES, type SettingChange, SettingIndex } from "../runtime_settings.ts";
 import { containerRow } from "./container.ts";
+import { resetTotals } from "./info_totals.ts";
+import { done, refuse } from "./refuse.ts";
+
+const log = getLogger("server");
 
 /** Most patterns of one `CONFIG GET`. Reason: each setting is compared with all of them. */
 const MAX_PATTERNS = 128;
@@ -17,46 +23,80 @@ const MAX_PATTERNS = 128;
 /** `CONFIG GET pattern [pattern ...]` */
 function handleGet(call: CommandCall): HandlerStatus {
   const { args, sink } = call;
-  const { settings } = call.services;
-  const found: string[] = [];
+  const { settings, operations } = call.services;
   const patterns: string[] = [];
   for (let i = 2; i < args.count; i++) patterns.push(args.text(i).toLowerCase());
-  for (const name of settings.keys()) {
-    if (patterns.some((pattern) => matchesGlob(pattern, name))) found.push(name);
-  }
+  const found = [...settings, ...operations.settings.texts()]
+    .filter(([name]) => patterns.some((pattern) => matchesGlob(pattern, name)))
+    .toSorted(([a], [b]) => a < b ? -1 : 1);
   sink.mapStart(found.length);
-  for (const name of found) {
+  for (const [name, text] of found) {
     sink.bulkText(name);
-    sink.bulkText(settings.get(name)!);
+    sink.bulkText(text);
   }
   return HandlerStatus.DONE;
 }
 
-/** `CONFIG SET name value [name value ...]` */
+/** `CONFIG SET name value [name value ...]`: all of them or none. */
 function handleSet(call: CommandCall): HandlerStatus {
   const { args, sink } = call;
   if (args.count % 2 !== 0) {
     refuseArity(call.row, sink);
     return HandlerStatus.DONE;
   }
-  const name = printable(args.text(2).toLowerCase());
-  sink.error(
-    ReplyCode.UNSUPPORTED,
-    call.services.settings.has(name)
-      ? `CONFIG SET failed (possibly related to argument '${name}') - ` +
-        "can't set immutable config; settings are given on the command line at start"
-      : `Unknown option or number of arguments for CONFIG SET - '${name}'`,
-  );
-  return HandlerStatus.DONE;
+  const { operations } = call.services;
+  const names: string[] = [];
+  for (let i = 2; i < args.count; i += 2) names.push(args.text(i).toLowerCase());
+  const problem = problemOfNames(call, names);
+  if (problem !== undefined) return refuse(call, ReplyCode.BAD_ARGUMENT, problem);
+  const changes: SettingChange[] = [];
+  for (const [index, name] of names.entries()) {
+    const change = operations.settings.plan(name, args.text(3 + index * 2));
+    if (typeof change === "string") {
+      return refuse(call, ReplyCode.BAD_ARGUMENT, failure(name, change));
+    }
+    changes.push(change);
+  }
+  for (const change of changes) operations.settings.apply(change);
+  carryOut(call);
+  operations.beginBatch();
+  log.info("settings changed", {
+    event: "settings_changed",
+    client: call.client.id,
+    settings: operations.settings.texts().filter(([name]) => names.includes(name))
+      .map((pair) => pair.join("=")).join(" "),
+  });
+  return done(call);
+}
+
+/** Tells those of the settings that keep them elsewhere. */
+function carryOut({ store, services }: CommandCall): void {
+  const { values } = services.operations.settings;
+  store.evictionPolicy = MEMORY_POLICIES[values[SettingIndex.MEMORY_POLICY]!]!;
+}
+
+/** Why these settings cannot be set, whatever their values are. */
+function problemOfNames(call: CommandCall, names: readonly string[]): string | undefined {
+  const { settings, operations } = call.services;
+  const unknown = names.find((name) => !operations.settings.has(name) && !settings.has(name));
+  if (unknown !== undefined) {
+    return `Unknown option or number of arguments for CONFIG SET - '${printable(unknown)}'`;
+  }
+  const fixed = names.find((name) => settings.has(name));
+  if (fixed !== undefined) return failure(fixed, "can't set immutable config");
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  return twice === undefined ? undefined : failure(twice, "duplicate parameter");
+}
+
+function failure(name: string, reason: string): string {
+  return `CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
 }
 
 /** `CONFIG RESETSTAT` */
 function handleResetStatistics(call: CommandCall): HandlerStatus {
-  call.sink.error(
-    ReplyCode.UNSUPPORTED,
-    "CONFIG RESETSTAT is not supported by this server: counters only grow",
-  );
-  return HandlerStatus.DONE;
+  resetTotals(call.services);
+  call.services.operations.stats.reset();
+  return done(call);
 }
 
 /** `CONFIG REWRITE` */
@@ -72,7 +112,7 @@ function printable(text: string): string {
 
 /** The row of CONFIG. Thread: any; a thread makes its own at start. */
 export function configRow(): CommandRow {
-  return containerRow("config", "Shows the settings.", "2.0.0", "server", [
+  return containerRow("config", "Shows and changes the settings.", "2.0.0", "server", [
     new CommandRow({
       name: "config|get",
       arity: -3,
@@ -91,21 +131,23 @@ export function configRow(): CommandRow {
       name: "config|set",
       arity: -4,
       syntax: "name value [name value ...]",
-      summary: "Refused: settings are given on the command line.",
+      summary: "Changes settings on all threads, all of them or none.",
       group: "server",
       since: "2.0.0",
       flags: ["admin", "noscript", "loading", "stale"],
-      reply: [],
+      cost: "per-argument",
+      complexity: "O(N) with N settings",
+      reply: "ok",
       handler: handleSet,
     }),
     new CommandRow({
       name: "config|resetstat",
       arity: 2,
-      summary: "Refused: counters only grow.",
+      summary: "Has INFO count from now on.",
       group: "server",
       since: "2.0.0",
       flags: ["admin", "noscript", "loading", "stale"],
-      reply: [],
+      reply: "ok",
       handler: handleResetStatistics,
     }),
     new CommandRow({

@@ -27,7 +27,7 @@ export function containerRow(
   const help = new CommandRow({
     name: `${name}|help`,
     arity: 2,
-    summary: "Describes the subcommands.",
+    summary: "Prints this help.",
     group,
     since,
     flags: ["loading", "stale"],

@@ -154,6 +154,7 @@ function replyGreeting(call: CommandCall): void {
 /** `RESET` */
 function handleReset(call: CommandCall): HandlerStatus {
   call.client.reset(!call.services.authenticator.required);
+  call.services.operations.monitors.remove(call.client);
   call.sink.simple("RESET");
   return HandlerStatus.DONE;
 }

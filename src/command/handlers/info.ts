@@ -6,13 +6,18 @@
 
 import { DATABASE_COUNT } from "../../store/control.ts";
 import type { CommandServices, ServerSnapshot } from "../services.ts";
+import { commandStatLines, errorStatLines, errorTotal, latencyStatLines } from "./info_commands.ts";
 import { memoryLines } from "./info_memory.ts";
+import { type TotalName, totalSinceReset } from "./info_totals.ts";
 
 /** Tools that look at `redis_version` are told the version whose commands and texts are spoken. */
 export const COMPATIBLE_REDIS_VERSION = "7.0.0";
 
 /** Names that ask for every section. */
-const EVERYTHING = ["all", "default", "everything"];
+const EVERYTHING = ["all", "everything"];
+
+/** Sections that are shown only when asked for. */
+const ON_REQUEST = ["Commandstats", "Latencystats"];
 
 type Lines = (services: CommandServices, snapshot: ServerSnapshot) => string[];
 
@@ -23,6 +28,11 @@ const SECTIONS: ReadonlyMap<string, Lines> = new Map<string, Lines>([
   ["Persistence", persistenceLines],
   ["Stats", statsLines],
   ["Replication", replicationLines],
+  ["CPU", cpuLines],
+  ["Modules", () => []],
+  ["Commandstats", commandStatLines],
+  ["Errorstats", errorStatLines],
+  ["Latencystats", latencyStatLines],
   ["Cluster", clusterLines],
   ["Events", eventLines],
   ["Keyspace", keyspaceLines],
@@ -37,29 +47,38 @@ const SECTIONS: ReadonlyMap<string, Lines> = new Map<string, Lines>([
  * @param wanted section names in lower case; none means all
  */
 export function infoText(services: CommandServices, wanted: readonly string[]): string {
-  const everything = wanted.length === 0 || wanted.some((name) => EVERYTHING.includes(name));
+  const everything = wanted.some((name) => EVERYTHING.includes(name));
+  const standard = wanted.length === 0 || wanted.includes("default");
   const snapshot = services.snapshot();
   const texts: string[] = [];
   for (const [name, lines] of SECTIONS) {
-    if (!everything && !wanted.includes(name.toLowerCase())) continue;
-    texts.push(`# ${name}\r\n${lines(services, snapshot).join("\r\n")}\r\n`);
+    const isStandard = standard && !ON_REQUEST.includes(name);
+    if (!everything && !isStandard && !wanted.includes(name.toLowerCase())) continue;
+    const all = lines(services, snapshot);
+    texts.push([`# ${name}`, ...all, ""].join("\r\n"));
   }
   return texts.join("\r\n");
 }
 
 function serverLines(services: CommandServices, snapshot: ServerSnapshot): string[] {
   const uptimeSeconds = Math.max(0, Math.floor((services.clock() - snapshot.startedAtMs) / 1000));
+  const nowMs = services.clock();
   return [
     `redis_version:${COMPATIBLE_REDIS_VERSION}`,
+    "redis_git_sha1:00000000",
+    "redis_git_dirty:0",
     "redis_mode:standalone",
     "arch_bits:64",
+    "process_supervised:no",
     `sluice_version:${snapshot.version}`,
     `process_id:${snapshot.processId}`,
     `tcp_port:${snapshot.respPort}`,
+    `server_time_usec:${nowMs * 1000}`,
     `http_port:${snapshot.httpPort}`,
     `proto_port:${snapshot.protoPort}`,
     `uptime_in_seconds:${uptimeSeconds}`,
     `uptime_in_days:${Math.floor(uptimeSeconds / 86400)}`,
+    "config_file:",
     `shards:${services.store.shardCount}`,
     `io_threads:${snapshot.ioThreads}`,
     `workers:${snapshot.workers}`,
@@ -69,30 +88,73 @@ function serverLines(services: CommandServices, snapshot: ServerSnapshot): strin
 function clientLines(services: CommandServices, snapshot: ServerSnapshot): string[] {
   return [
     `connected_clients:${snapshot.activeConnections}`,
+    "cluster_connections:0",
+    "tracking_clients:0",
     `maxclients:${snapshot.maxConnections}`,
     `blocked_clients:${services.intake.waitingClients}`,
   ];
 }
 
-function persistenceLines(): string[] {
-  return ["loading:0", "rdb_bgsave_in_progress:0", "aof_enabled:0", "aof_rewrite_in_progress:0"];
+function persistenceLines(_services: CommandServices, snapshot: ServerSnapshot): string[] {
+  return [
+    "loading:0",
+    "async_loading:0",
+    "rdb_bgsave_in_progress:0",
+    `rdb_last_save_time:${Math.floor(snapshot.startedAtMs / 1000)}`,
+    "rdb_last_bgsave_status:ok",
+    "rdb_last_bgsave_time_sec:-1",
+    "rdb_current_bgsave_time_sec:-1",
+    "rdb_saves:0",
+    "aof_enabled:0",
+    "aof_rewrite_in_progress:0",
+    "aof_rewrite_scheduled:0",
+    "aof_last_rewrite_time_sec:-1",
+    "aof_current_rewrite_time_sec:-1",
+    "aof_last_bgrewrite_status:ok",
+    "aof_last_write_status:ok",
+  ];
 }
 
 function statsLines(services: CommandServices, snapshot: ServerSnapshot): string[] {
   const { expiredKeys, evictedKeys } = services.store.stats();
+  const since = (name: TotalName): number => totalSinceReset(services, snapshot, name);
   return [
-    `total_connections_received:${snapshot.acceptedConnections}`,
-    `total_commands_processed:${snapshot.processedCommands}`,
-    `total_net_input_bytes:${snapshot.readBytes}`,
-    `total_net_output_bytes:${snapshot.writtenBytes}`,
-    `rejected_connections:${snapshot.refusedConnections}`,
+    `total_connections_received:${since("acceptedConnections")}`,
+    `total_commands_processed:${since("processedCommands")}`,
+    `total_net_input_bytes:${since("readBytes")}`,
+    `total_net_output_bytes:${since("writtenBytes")}`,
+    `rejected_connections:${since("refusedConnections")}`,
     `expired_keys:${expiredKeys}`,
     `evicted_keys:${evictedKeys}`,
+    "sync_full:0",
+    "sync_partial_ok:0",
+    "sync_partial_err:0",
+    `total_error_replies:${errorTotal(services)}`,
   ];
 }
 
 function replicationLines(): string[] {
-  return ["role:master", "connected_slaves:0", "master_repl_offset:0"];
+  return [
+    "role:master",
+    "connected_slaves:0",
+    "master_failover_state:no-failover",
+    "master_repl_offset:0",
+    "second_repl_offset:-1",
+    "repl_backlog_active:0",
+    "repl_backlog_size:0",
+    "repl_backlog_first_byte_offset:0",
+    "repl_backlog_histlen:0",
+  ];
+}
+
+function cpuLines(_services: CommandServices, snapshot: ServerSnapshot): string[] {
+  const seconds = (micros: number): string => (micros / 1_000_000).toFixed(6);
+  return [
+    `used_cpu_sys:${seconds(snapshot.cpuSystemMicros)}`,
+    `used_cpu_user:${seconds(snapshot.cpuUserMicros)}`,
+    "used_cpu_sys_children:0.000000",
+    "used_cpu_user_children:0.000000",
+  ];
 }
 
 function clusterLines(): string[] {

@@ -131,11 +131,12 @@ export class RespSession implements Session {
     const limit = this.#limit;
     const args = this.#args ??= argumentsPool.take();
     const stream = sink.stream;
+    const { pause } = dispatcher.operations;
     sink.output = output;
     dispatcher.beginBatch();
     client.lastSeenMs = dispatcher.nowMs;
     this.#slice.begin(untilMs);
-    if (this.#isHeld) return this.#resume(dispatcher.execute(args, sink, client), 0, input, output);
+    if (this.#isHeld) return this.#resume(this.#executeBehindPause(args), 0, input, output);
     let executedCount = 0;
     let step: SessionStep = SessionStep.NEED_INPUT;
     for (;;) {
@@ -173,7 +174,9 @@ export class RespSession implements Session {
       } else {
         if (onCommand !== undefined) onCommand(client, dispatcher.rowOf(args), args);
         executedCount++;
-        status = dispatcher.execute(args, sink, client);
+        status = pause.mayHold
+          ? this.#executeBehindPause(args)
+          : dispatcher.execute(args, sink, client);
       }
       if (typeof status !== "number") {
         counters.add(commandsProcessed, executedCount);
@@ -202,10 +205,40 @@ export class RespSession implements Session {
 
   /** Gives back what the session borrowed, and lets go of what it has not replied yet. */
   close(): void {
-    this.#options.clients.remove(this.client);
+    const { clients, dispatcher } = this.#options;
+    clients.remove(this.client);
+    dispatcher.operations.monitors.remove(this.client);
     this.client.discard();
     this.#giveBack();
     this.#sink.stream.clear();
+  }
+
+  /** Executes a command now, or when clients are no longer paused. */
+  #executeBehindPause(args: CommandArguments): ExecuteStatus | Promise<ExecuteStatus> {
+    const { dispatcher } = this.#options;
+    const row = dispatcher.rowOf(args);
+    if (!dispatcher.operations.pause.holds(row)) {
+      return dispatcher.execute(args, this.#sink, this.client);
+    }
+    // The replies in front of it need not wait.
+    if (this.#sink.isBehindOthers) return ExecuteStatus.WRITE_FIRST;
+    return this.#waitAndExecute(row, args);
+  }
+
+  async #waitAndExecute(
+    row: CommandRow | undefined,
+    args: CommandArguments,
+  ): Promise<ExecuteStatus> {
+    const { dispatcher, phase } = this.#options;
+    const { client } = this;
+    await dispatcher.operations.pause.wait(row, () => client.ended);
+    if (client.ended) return ExecuteStatus.CLOSE;
+    if (phase.stopping) {
+      this.#sink.error(ReplyCode.SHUTTING_DOWN);
+      return ExecuteStatus.CLOSE;
+    }
+    dispatcher.beginBatch();
+    return await dispatcher.execute(args, this.#sink, client);
   }
 
   #giveBack(): void {
@@ -248,6 +281,7 @@ export class RespSession implements Session {
     counters.add(throttledCommands);
     const retryMs = limit.retryAfterMs(dispatcher.nowMs);
     this.#sink.error(ReplyCode.THROTTLED, `too many commands, retry in ${retryMs} ms`);
+    dispatcher.operations.countError(this.client);
   }
 
   /** Takes back a reply that the client does not want. */

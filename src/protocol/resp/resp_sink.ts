@@ -90,6 +90,7 @@ export class RespSink implements ReplySink {
 
   /** `-ERR syntax error` */
   error(code: ReplyCode, detail?: string): void {
+    this.#client.lastError = code;
     const { prefix, text } = ERROR_TEXTS[code]!;
     this.output.byte(MINUS);
     this.output.ascii(prefix);

@@ -23,11 +23,11 @@ Deno.test("CLIENT LIST: has a line for everybody, with what they are doing", asy
     await first!.send("CLIENT LIST\r\n"),
     ((text: string) => `$${text.length}\r\n${text}\r\n`)(
       "id=1 addr=127.0.0.1:50000 laddr=127.0.0.1:6379 name= age=7 idle=0 flags=N db=0 " +
-        "cmd=client|list user=default resp=2 lib-name= lib-ver=\n" +
+        "cmd=client|list user=default redir=-1 resp=2 lib-name= lib-ver=\n" +
         "id=2 addr=127.0.0.1:50001 laddr=127.0.0.1:6379 name=worker age=7 idle=1 flags=N db=4 " +
-        "cmd=get user=default resp=3 lib-name=x lib-ver=\n" +
+        "cmd=get user=default redir=-1 resp=3 lib-name=x lib-ver=\n" +
         "id=3 addr=127.0.0.1:50002 laddr=127.0.0.1:6379 name= age=7 idle=7 flags=N db=0 " +
-        "cmd=NULL user=default resp=2 lib-name= lib-ver=\n",
+        "cmd=NULL user=default redir=-1 resp=2 lib-name= lib-ver=\n",
     ),
   );
 });
@@ -84,7 +84,7 @@ const kills: [string, string, number[]][] = [
   ["CLIENT KILL ID 0", "-ERR client-id should be greater than 0\r\n", []],
   ["CLIENT KILL MAXAGE 0", "-ERR maxage should be greater than 0\r\n", []],
   ["CLIENT KILL TYPE foo", "-ERR Unknown client type 'foo'\r\n", []],
-  ["CLIENT KILL USER nobody", "-ERR No such user\r\n", []],
+  ["CLIENT KILL USER nobody", "-ERR No such user 'nobody'\r\n", []],
   ["CLIENT KILL SKIPME maybe", "-ERR syntax error\r\n", []],
   ["CLIENT KILL FOO 1", "-ERR syntax error\r\n", []],
   ["CLIENT KILL ID 2 TYPE", "-ERR syntax error\r\n", []],

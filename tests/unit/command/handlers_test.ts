@@ -72,14 +72,11 @@ const conversations: [string, [string, string | RegExp][]][] = [
     ["CONFIG GET maxmem* save", /^\*6\r\n/],
     [
       "CONFIG SET maxmemory 1",
-      /^-ERR CONFIG SET failed \(possibly related to argument 'maxmemory'\) - can't set immutable config/,
+      "-ERR CONFIG SET failed (possibly related to argument 'maxmemory') - can't set immutable config\r\n",
     ],
     ["CONFIG SET nope 1", "-ERR Unknown option or number of arguments for CONFIG SET - 'nope'\r\n"],
     ["CONFIG REWRITE", "-ERR The server is running without a config file\r\n"],
-    [
-      "CONFIG RESETSTAT",
-      "-ERR CONFIG RESETSTAT is not supported by this server: counters only grow\r\n",
-    ],
+    ["CONFIG RESETSTAT", "+OK\r\n"],
     ["CONFIG GET requirepass", "*0\r\n"],
     [
       `CONFIG GET${" *".repeat(129)}`,
@@ -114,7 +111,7 @@ const conversations: [string, [string, string | RegExp][]][] = [
     ],
     ["CLIENT FOO", "-ERR unknown subcommand 'FOO'. Try CLIENT HELP.\r\n"],
     ["CLIENT", "-ERR wrong number of arguments for 'client' command\r\n"],
-    ["CLIENT HELP", /^\*33\r\n\+CLIENT <subcommand>/],
+    ["CLIENT HELP", /^\*37\r\n\+CLIENT <subcommand>/],
     ["CLIENT GETREDIR", ":-1\r\n"],
     ["CLIENT TRACKING off", "+OK\r\n"],
     ["CLIENT TRACKING on", "-ERR CLIENT TRACKING is not supported by this server\r\n"],
@@ -123,7 +120,7 @@ const conversations: [string, [string, string | RegExp][]][] = [
       "CLIENT TRACKINGINFO",
       "*6\r\n$5\r\nflags\r\n*1\r\n$3\r\noff\r\n$8\r\nredirect\r\n:-1\r\n$8\r\nprefixes\r\n*0\r\n",
     ],
-    ["CLIENT PAUSE 100", /^-ERR CLIENT PAUSE is not supported by this server/],
+    ["CLIENT PAUSE 0", "+OK\r\n"],
     ["CLIENT UNPAUSE", "+OK\r\n"],
   ]],
   ["COMMAND", [

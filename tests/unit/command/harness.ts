@@ -13,9 +13,14 @@ import { EventWaits } from "../../../src/command/event_waits.ts";
 import { Dispatcher } from "../../../src/command/dispatch.ts";
 import { type EventChannel, EventIntake } from "../../../src/command/event_intake.ts";
 import type { CommandTable } from "../../../src/command/lookup.ts";
+import { Operations } from "../../../src/command/operations.ts";
+import { OperationsRegion } from "../../../src/command/operations_memory.ts";
 import type { CommandServices, ServerSnapshot } from "../../../src/command/services.ts";
+import type { ThreadCircle } from "../../../src/command/thread_circle.ts";
 import { makeCommandTable } from "../../../src/command/table.ts";
+import { ERROR_TEXTS } from "../../../src/protocol/resp/error_texts.ts";
 import { type CommandObserver, RespSession } from "../../../src/protocol/resp/resp_session.ts";
+import { ThreadQuestions } from "../../../src/server/thread_questions.ts";
 import { SessionStep } from "../../../src/protocol/session.ts";
 import { Store } from "../../../src/store/store.ts";
 
@@ -80,6 +85,10 @@ export interface HarnessOptions {
   lockKind?: "mutex" | "rwlock";
   channel?: FakeChannel;
   table?: CommandTable;
+  /** What this thread shares with others that have a harness of their own. */
+  region?: OperationsRegion;
+  blockIndex?: number;
+  circle?: ThreadCircle;
   password?: string;
   /** What a wrong password waits for before it is answered. */
   passwordPause?: () => Promise<void>;
@@ -98,6 +107,8 @@ export class Harness {
   readonly intake: EventIntake;
   readonly waits = new EventWaits(0);
   readonly authenticator: Authenticator;
+  readonly operations: Operations;
+  stopWishCount = 0;
   readonly clients = new LocalClients(() => this.nowMs);
   readonly services: CommandServices;
   readonly dispatcher: Dispatcher;
@@ -151,16 +162,29 @@ export class Harness {
       settledTotal: options.settledTotal ?? (() => 0),
       clock: () => this.nowMs,
     });
+    const table = options.table ?? makeCommandTable();
+    const region = options.region ?? OperationsRegion.create(1);
+    this.operations = new Operations({
+      region,
+      blockIndex: options.blockIndex ?? 0,
+      table,
+      circle: options.circle ?? new ThreadQuestions(),
+      phase: this.phase,
+      errorWords: ERROR_TEXTS.map(({ prefix }) => prefix),
+      clock: () => this.nowMs,
+      requestStop: () => void this.stopWishCount++,
+    });
+    if (options.region === undefined) this.operations.settings.begin();
     this.services = {
       store: this.store,
       intake: this.intake,
       authenticator: this.authenticator,
       clients: this.clients,
-      table: options.table ?? makeCommandTable(),
+      table,
+      operations: this.operations,
       settings: new Map([
         ["appendonly", "no"],
         ["maxmemory", "8388608"],
-        ["maxmemory-policy", "noeviction"],
         ["save", ""],
       ]),
       snapshot: () => SNAPSHOT,
@@ -192,8 +216,12 @@ export class Harness {
       localAddress: "127.0.0.1:6379",
       connectedAtMs: this.nowMs,
       end: () => void (client.endCount++),
+      push: (bytes) => {
+        client.pushed += toLatin1(bytes);
+        return client.pushed.length <= client.pushLimit;
+      },
     });
-    const client = new TestClient(session, inputBytes);
+    const client: TestClient = new TestClient(session, inputBytes);
     return client;
   }
 
@@ -209,6 +237,10 @@ export class TestClient {
   readonly output = new ByteWriter();
   closed = false;
   flushCount = 0;
+  /** What it was sent between replies. */
+  pushed = "";
+  /** How much of that it takes. */
+  pushLimit = Infinity;
   /** How often the connection was told to end. */
   endCount = 0;
 
@@ -316,6 +348,8 @@ const SNAPSHOT: ServerSnapshot = {
   readBytes: 0,
   writtenBytes: 0,
   residentBytes: 0,
+  cpuUserMicros: 1_500_000,
+  cpuSystemMicros: 250_000,
   ioThreads: 1,
   workers: 1,
   events: { received: 0, processed: 0, dropped: 0, failed: 0, invalid: 0, pending: 0 },
