@@ -104,7 +104,7 @@ const conversations: [string, [string, string | RegExp][]][] = [
     ["DBSIZE", ":1\r\n"],
     ["FLUSHALL ASYNC", "+OK\r\n"],
     ["DBSIZE", ":0\r\n"],
-    ["INFO keyspace", /\r\n# Keyspace\r\n(\r\n)?$/],
+    ["INFO keyspace", /(\r\n|:)# Keyspace\r\n\r\n$/],
     ["SET a 2", "+OK\r\n"],
     ["GET a", "$1\r\n2\r\n"],
   ]],
