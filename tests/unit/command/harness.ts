@@ -71,6 +71,8 @@ export class FakeChannel implements EventChannel {
 
 /** What a {@link Harness} may be made with. */
 export interface HarnessOptions {
+  /** Used instead of a store of its own; the sizes below do not matter then. */
+  store?: Store;
   maxRequestBytes?: number;
   maxMemoryBytes?: number;
   maxValueBytes?: number;
@@ -109,7 +111,7 @@ export class Harness {
 
   constructor(options: HarnessOptions = {}) {
     this.#options = options;
-    this.store = Store.create({
+    this.store = options.store ?? Store.create({
       shardCount: options.shardCount ?? 4,
       lockKind: options.lockKind ?? "mutex",
       maxMemoryBytes: options.maxMemoryBytes ?? 8 * 2 ** 20,
