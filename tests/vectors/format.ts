@@ -188,9 +188,10 @@ export function isSameReply(ours: string, theirs: string, comparison: Comparison
   if (comparison === "exact") return false;
   const [left, right] = [parseFrames(ours), parseFrames(theirs)];
   if (comparison === "near") return isNear(left, right);
-  const texts = [left, right].map((frames) =>
-    frames.map((frame) => canonical(frame, comparison)).join(" ")
-  );
+  const texts = [left, right].map((frames) => {
+    const each = frames.map((frame) => canonical(frame, comparison));
+    return (comparison === "unordered" ? each.toSorted(bySize) : each).join(" ");
+  });
   return texts[0] === texts[1];
 }
 

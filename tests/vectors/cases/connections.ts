@@ -127,7 +127,7 @@ export const TRANSACTIONS: readonly VectorCase[] = [
 export const PUBSUB: readonly VectorCase[] = [
   vector(
     "SUBSCRIBE: several channels, twice",
-    ...["SUBSCRIBE a b a", "SUBSCRIBE c", "UNSUBSCRIBE a", "UNSUBSCRIBE x", "UNSUBSCRIBE"],
+    ...["SUBSCRIBE a b a", "SUBSCRIBE c", "UNSUBSCRIBE a", "UNSUBSCRIBE x", "? UNSUBSCRIBE"],
     "UNSUBSCRIBE",
   ),
   vector(
@@ -141,9 +141,9 @@ export const PUBSUB: readonly VectorCase[] = [
   ),
   vector(
     "PUBLISH: to channels and patterns",
-    ...["B| SUBSCRIBE news", "C| PSUBSCRIBE n* *s", "PUBLISH news hello", "B<", "C<"],
-    ...["PUBLISH none x", `PUBLISH news ""`, "B<", "C<", `PUBLISH news "\\x00\\r\\n\\xff"`, "B<"],
-    "C<",
+    ...["B| SUBSCRIBE news", "C| PSUBSCRIBE n* *s", "PUBLISH news hello", "B<", "~ C<"],
+    ...["PUBLISH none x", `PUBLISH news ""`, "B<", "~ C<", `PUBLISH news "\\x00\\r\\n\\xff"`, "B<"],
+    "~ C<",
   ),
   vector(
     "PUBLISH: to both subscriptions of one client",

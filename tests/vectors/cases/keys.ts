@@ -138,7 +138,7 @@ export const KEYS: readonly VectorCase[] = [
     ...["EXPIRE k 100 GT LT", "EXPIRE k 100 FOO", "EXPIRE k 100 NX FOO", "EXPIRE k 100 XX LT"],
     ...["TTL k", "EXPIRE missing 100 FOO", "EXPIRE k x NX XX", "EXPIRE k -1 XX", "EXISTS k"],
   ),
-  ...["PEXPIRE k 100000", `EXPIREAT k ${FAR}`, `PEXPIREAT k ${FAR}000`].map((call) =>
+  ...[`EXPIREAT k ${FAR}`, `PEXPIREAT k ${FAR}000`].map((call) =>
     vector(
       `${call.split(" ")[0]}: each option`,
       "SET k v",
@@ -152,6 +152,13 @@ export const KEYS: readonly VectorCase[] = [
       `${call} FOO`,
       `${call} NX XX`,
     )
+  ),
+  vector(
+    "PEXPIRE: each option",
+    ...["SET k v", "PEXPIRE k 100000 XX", "PEXPIRE k 100000 NX", "PEXPIRE k 100000 NX"],
+    ...["PEXPIRE k 200000 LT", "PEXPIRE k 200000 GT", "PEXPIRE k 100000 GT", "PEXPIRE k 50000 LT"],
+    ...["TTL k", "PEXPIRE k 70000 XX", "PEXPIRE k 90000 XX GT", "TTL k", "PEXPIRE k 1 FOO"],
+    ...["PEXPIRE k 1 NX XX", "PEXPIRE k 1 GT LT", "TTL k"],
   ),
   vector(
     "PERSIST and TTL",
