@@ -41,8 +41,7 @@ ${facts.join("\n")}
 
 ## Commands of Redis 7.0 that are not here
 
-They get Redis's error for an unknown command or subcommand. A name with \`*\` stands for all that
-begin so.
+They are refused, with an error that says so. A name with \`*\` stands for all that begin so.
 
 ${missing.join("\n")}
 `;
