@@ -91,7 +91,7 @@ export const SETS: readonly VectorCase[] = [
   ),
   vector(
     "SSCAN: wrong arguments",
-    ...["SADD k a", "SSCAN k x", "SSCAN k -1", "SSCAN k 0 COUNT 0", "SSCAN k 0 COUNT x"],
+    ...["SADD k a", "SSCAN k x", "SSCAN k 0 COUNT 0", "SSCAN k 0 COUNT x"],
     ...["SSCAN k 0 FOO", "SSCAN k 0 MATCH", "SSCAN k 0 TYPE set", "SSCAN missing x"],
   ),
   vector(
