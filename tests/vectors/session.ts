@@ -7,7 +7,7 @@
 import { encodeRequest, frameEnd, parseStep } from "./format.ts";
 
 /** How long a reply may take. Unit: ms. */
-const PATIENCE_MS = 2000;
+const PATIENCE_MS = 10_000;
 
 /** After this long without news there are none. Unit: ms. */
 const QUIET_MS = 15;
