@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import process from "node:process";
+import { makeCommandTable } from "../../src/command/table.ts";
 import { LIBRARIES, type Library, type LibraryClient } from "../helpers/npm_clients.ts";
 import { ServerProcess } from "../helpers/server_process.ts";
+import { flatReply, sessionOf } from "../helpers/type_session.ts";
 
 const PASSWORD = "correct horse battery staple";
 
@@ -56,6 +58,13 @@ async function useBytes(client: LibraryClient): Promise<void> {
   assert.ok(Buffer.from(await client.callBytes("GET", "large")).equals(large));
 }
 
+async function useTypes(client: LibraryClient): Promise<void> {
+  for (const { words, reply, unordered } of sessionOf(makeCommandTable())) {
+    const flat = flatReply(await client.call(...words));
+    assert.deepEqual(unordered ? flat.toSorted() : flat, reply, words.join(" "));
+  }
+}
+
 async function meetErrors(client: LibraryClient): Promise<void> {
   await client.call("SET", "word", "w");
   const error = await errorOf(client.call("INCR", "word"));
@@ -100,6 +109,7 @@ async function runSession(library: Library, version: 2 | 3, password?: string): 
   await useDatabases(client);
   await usePipeline(client);
   await useBytes(client);
+  await useTypes(client);
   await meetErrors(client);
   await useEvents(client);
   assert.deepEqual(client.errors, []);

@@ -53,7 +53,7 @@ export function containerRow(
     summary,
     group,
     since,
-    flags: ["loading", "stale"],
+    flags: bare === undefined ? [] : ["loading", "stale"],
     reply: bare === undefined ? [] : "array",
     handler: bare ?? refuseBare,
     subcommands: table,

@@ -76,7 +76,7 @@ export class FakeChannel implements EventChannel {
 
 /** What a {@link Harness} may be made with. */
 export interface HarnessOptions {
-  /** A store of another thread; one of its own by default. */
+  /** Used instead of a store of its own; the sizes below do not matter then. */
   store?: Store;
   maxRequestBytes?: number;
   maxMemoryBytes?: number;
