@@ -9,7 +9,12 @@ import type { CommandArguments } from "./arguments.ts";
 import { CommandCall } from "./call.ts";
 import type { ClientState } from "./client_state.ts";
 import { LockSet } from "./lock_set.ts";
-import { refuseArity, refuseUnknown, refuseUnknownSubcommand } from "./refusals.ts";
+import {
+  refuseArity,
+  refuseExecArity,
+  refuseUnknown,
+  refuseUnknownSubcommand,
+} from "./refusals.ts";
 import { queueCommand } from "./queue_command.ts";
 import type { Operations } from "./operations.ts";
 import { ReplyCode } from "./reply_code.ts";
@@ -141,7 +146,8 @@ export class Dispatcher {
     }
     if (argumentCount < row.minArguments || argumentCount > row.maxArguments) {
       client.transaction?.spoil();
-      refuseArity(row, sink);
+      if (row.name === "exec") refuseExecArity(row, client, sink);
+      else refuseArity(row, sink);
       this.#operations.reject(row, client);
       return ExecuteStatus.CONTINUE;
     }

@@ -5,6 +5,7 @@
  */
 
 import type { CommandArguments } from "./arguments.ts";
+import type { ClientState } from "./client_state.ts";
 import { ReplyCode } from "./reply_code.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import type { CommandRow } from "./row.ts";
@@ -43,6 +44,15 @@ export function refuseUnknownSubcommand(
 /** Says that the command takes another number of arguments. Thread: the connection's I/O thread. */
 export function refuseArity(row: CommandRow, sink: ReplySink): void {
   sink.error(ReplyCode.WRONG_ARITY, `wrong number of arguments for '${row.name}' command`);
+}
+
+/** The same for `EXEC`, which ends the transaction. Thread: the connection's I/O thread. */
+export function refuseExecArity(row: CommandRow, client: ClientState, sink: ReplySink): void {
+  client.discard();
+  sink.error(
+    ReplyCode.EXEC_ABORTED,
+    `Transaction discarded because of: wrong number of arguments for '${row.name}' command`,
+  );
 }
 
 /** Says that `HELLO` knows no such option, or not so. Thread: the connection's I/O thread. */

@@ -154,7 +154,7 @@ export class EntryMover {
    * @returns OK or OUT_OF_MEMORY
    */
   relink(from: Place, toDatabase: number): WriteStatus {
-    const { arena, control, table, writer } = this.#parts;
+    const { arena, control, table, wheel, writer } = this.#parts;
     const { key } = from;
     const { shard } = key;
     const fromRootAt = control.databaseRootAt(from.database, shard);
@@ -170,6 +170,7 @@ export class EntryMover {
     table.removeFound(fromRootAt, key.hash);
     const head = arena.read(entry, Entry.TYPE);
     arena.write(entry, Entry.TYPE, (head & 0xffffff) | (control.tableOf(toDatabase) << 24));
+    wheel.changeTable(entry, fromRootAt, toRootAt);
     writer.hook?.removed(shard, from.database, key, writer.nextSeq(shard));
     writer.stampSeq(shard, entry);
     writer.hook?.written(shard, toDatabase, entry);

@@ -42,6 +42,7 @@ import type { Arena } from "./arena.ts";
 import { type ControlRegion, Shard } from "./control.ts";
 import { Entry, ENTRY_HEADER_BYTES, EntryFlag } from "./entry.ts";
 import { PAGE_UNITS } from "./size_classes.ts";
+import { Root } from "./table.ts";
 
 /** Length of a tick. Unit: ms. Reason: expired keys are gone within 2 s, with time to spare. */
 export const TICK_MS = 128;
@@ -101,6 +102,7 @@ export class ExpiryWheel {
     const at = this.#at(shard);
     const tickAt = (at + Wheel.TICK) >> 1;
     if (words[at + Wheel.COUNT]!++ === 0) doubles[tickAt] = Math.floor(nowMs / TICK_MS);
+    words[this.#tableCountAt(shard, entry)]!++;
     this.#push(at, this.#listFor(entry, doubles[tickAt]!), entry);
   }
 
@@ -109,7 +111,21 @@ export class ExpiryWheel {
     if (!this.#hasTtl(entry)) return;
     const at = this.#at(shard);
     this.#control.words[at + Wheel.COUNT]!--;
+    this.#control.words[this.#tableCountAt(shard, entry)]!--;
     this.#cut(at, entry);
+  }
+
+  /** Tells that an entry that is in belongs to another table from now on. */
+  changeTable(entry: number, fromRootAt: number, toRootAt: number): void {
+    if (!this.#hasTtl(entry)) return;
+    this.#control.words[fromRootAt + Root.TIMED]!--;
+    this.#control.words[toRootAt + Root.TIMED]!++;
+  }
+
+  /** Word that counts the entries with a time to live of an entry's table. */
+  #tableCountAt(shard: number, entry: number): number {
+    const table = this.#arena.read(entry, Entry.TYPE) >>> 24;
+    return this.#control.rootAt(table, shard) + Root.TIMED;
   }
 
   /**

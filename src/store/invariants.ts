@@ -152,6 +152,7 @@ function walkTable(parts: StoreParts, tableId: number, shard: number, walk: Walk
   reach(reached, directory, `${where}: directory`);
   let entries = 0;
   let overflows = 0;
+  const timedBefore = walk.timed[shard]!.size;
   const keys = new Set<string>();
   for (let index = 0; index < buckets; index++) {
     const leafBuckets = index < PAGE_LEAF_BUCKETS ? SMALL_LEAF_BUCKETS : PAGE_LEAF_BUCKETS;
@@ -174,6 +175,8 @@ function walkTable(parts: StoreParts, tableId: number, shard: number, walk: Walk
       bucket = arena.read(bucket, 15);
     }
   }
+  const timed = walk.timed[shard]!.size - timedBefore;
+  assert(control.words[rootAt + Root.TIMED] === timed, `${where}: ${timed} have a time to live`);
   assert(entries === control.words[rootAt + Root.ENTRIES], `${where}: entry count is exact`);
   assert(overflows === control.words[rootAt + Root.OVERFLOWS], `${where}: overflow count is exact`);
 }

@@ -98,6 +98,16 @@ export class Keyspace {
     return true;
   }
 
+  /** Keys of a database that have a time to live. Takes no lock: a snapshot. */
+  timedCount(database: number): number {
+    const { control } = this.#parts;
+    let count = 0;
+    for (let shard = 0; shard < control.shardCount; shard++) {
+      count += control.words[control.databaseRootAt(database, shard) + Root.TIMED]!;
+    }
+    return count;
+  }
+
   /**
    * Frees what flushed databases have left behind, until `untilMs` or nothing is left.
    *

@@ -8,6 +8,7 @@
  *   word 15     next overflow bucket, 0 = none word 2  directory address
  *                                              word 3  leaves the directory has room for
  *                                              word 4  overflow buckets
+ *                                              word 5  entries with a time to live
  * directory: one word per leaf, its address
  * leaf: 16 buckets (1 KiB) for buckets below 1,024, then a page of 1,024 buckets each
  * ```
@@ -55,6 +56,8 @@ export const Root = {
   DIRECTORY: 2,
   DIRECTORY_LEAVES: 3,
   OVERFLOWS: 4,
+  /** Entries that have a time to live; counted by the expiry index. */
+  TIMED: 5,
 } as const;
 
 const SMALL_LEAVES = PAGE_LEAF_BUCKETS / SMALL_LEAF_BUCKETS;

@@ -147,6 +147,7 @@ function bareRow(
 function replicaRow(name: string, since: string): CommandRow {
   return new CommandRow({
     ...ADMIN,
+    flags: ["admin", "noscript", "stale"],
     name,
     arity: 3,
     syntax: "NO ONE",
@@ -167,6 +168,7 @@ function moduleRow(): CommandRow {
   ): CommandRow =>
     new CommandRow({
       ...ADMIN,
+      flags: name === "list" ? ["admin", "noscript"] : ADMIN.flags,
       name: `module|${name}`,
       arity,
       syntax,
@@ -189,6 +191,7 @@ export function administrationRows(): CommandRow[] {
     new CommandRow({
       ...ADMIN,
       name: "shutdown",
+      flags: [...ADMIN.flags, "no_multi"],
       arity: -1,
       maxArguments: 5,
       syntax: "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",

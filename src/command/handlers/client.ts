@@ -204,6 +204,7 @@ export function clientRow(): CommandRow {
     new CommandRow({
       ...base,
       name: "client|no-evict",
+      flags: ["admin", "noscript", "loading", "stale"],
       arity: 3,
       syntax: "ON | OFF",
       summary: "Accepted for compatibility; the mode is shown by CLIENT INFO.",

@@ -72,7 +72,9 @@ function handleList(call: CommandCall): HandlerStatus {
       return refuse(call, ReplyCode.SYNTAX);
     }
   }
-  sink.setStart(rows.length);
+  // As in Redis: only the whole list is a set.
+  if (args.count > 2) sink.arrayStart(rows.length);
+  else sink.setStart(rows.length);
   for (const { name } of rows) sink.bulkText(name);
   return HandlerStatus.DONE;
 }

@@ -25,13 +25,19 @@ function handleGet(call: CommandCall): HandlerStatus {
   const { args, sink } = call;
   const { settings, operations } = call.services;
   const patterns: string[] = [];
-  for (let i = 2; i < args.count; i++) patterns.push(args.text(i).toLowerCase());
+  const asked = new Map<string, string>();
+  for (let i = 2; i < args.count; i++) {
+    const text = args.text(i);
+    patterns.push(text.toLowerCase());
+    if (!asked.has(text.toLowerCase())) asked.set(text.toLowerCase(), text);
+  }
   const found = [...settings, ...operations.settings.texts()]
     .filter(([name]) => patterns.some((pattern) => matchesGlob(pattern, name)))
     .toSorted(([a], [b]) => a < b ? -1 : 1);
   sink.mapStart(found.length);
   for (const [name, text] of found) {
-    sink.bulkText(name);
+    // As in Redis, a name that was asked for comes back as it was written.
+    sink.bulkText(asked.get(name) ?? name);
     sink.bulkText(text);
   }
   return HandlerStatus.DONE;

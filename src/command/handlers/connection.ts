@@ -69,7 +69,7 @@ export function connectionRows(): CommandRow[] {
       summary: "Replies with the message.",
       group,
       since: "1.0.0",
-      flags: ["fast"],
+      flags: ["loading", "stale", "fast"],
       reply: "bulk",
       handler: handleEcho,
     }),

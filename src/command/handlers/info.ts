@@ -180,8 +180,10 @@ function keyspaceLines(services: CommandServices): string[] {
   const lines: string[] = [];
   for (let database = 0; database < DATABASE_COUNT; database++) {
     const keyCount = services.store.keyCount(database);
+    if (keyCount === 0) continue;
     // Tools split at the comma. An average of 0 means, as in Redis, that nobody has looked.
-    if (keyCount > 0) lines.push(`db${database}:keys=${keyCount},avg_ttl=0`);
+    const timedCount = services.store.keyspace.timedCount(database);
+    lines.push(`db${database}:keys=${keyCount},expires=${timedCount},avg_ttl=0`);
   }
   return lines;
 }

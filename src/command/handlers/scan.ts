@@ -25,6 +25,12 @@ const DEFAULT_COUNT = 10;
 export const SCAN_SLICE_MS = 1;
 
 /**
+ * So many buckets are looked at, unless there are keys enough, whatever the time: a small database is
+ * done in one call, however busy the machine is.
+ */
+const LEAST_BUCKETS = 256;
+
+/**
  * Longest pattern.
  *
  * Unit: bytes. Reason: comparing it with a key takes up to their product.
@@ -112,7 +118,7 @@ class Scan {
     for (let visited = 0; this.#shard < shardCount; visited++) {
       if (visited > 0) {
         if (this.#ends.length >= count) break;
-        if (performance.now() - startedAtMs >= SCAN_SLICE_MS) break;
+        if (visited >= LEAST_BUCKETS && performance.now() - startedAtMs >= SCAN_SLICE_MS) break;
       }
       if (!locks.tryLock(this.#shard, false)) return visited > 0 ? -1 : this.#shard;
       this.#visitLocked();
@@ -193,12 +199,14 @@ class Scan {
 function readWishes(call: CommandCall): ScanWishes | undefined {
   const { args, sink } = call;
   const number = new Int64();
-  if (!args.int64(1, number) || number.hi < 0) {
+  // As in Redis, no digits at all are a 0.
+  if (args.length(1) > 0 && !args.int64(1, number)) {
     sink.error(ReplyCode.BAD_ARGUMENT, "invalid cursor");
     return undefined;
   }
   const wishes: ScanWishes = {
-    cursor: number.toNumber(),
+    // A negative one is a very large one, as in Redis, and so behind the end.
+    cursor: number.hi < 0 ? Number.MAX_SAFE_INTEGER : number.toNumber(),
     count: DEFAULT_COUNT,
     pattern: undefined,
     type: undefined,

@@ -77,6 +77,9 @@ function setWithOptions(call: CommandCall): HandlerStatus {
   return HandlerStatus.DONE;
 }
 
+/** What tells `EX`, `PX`, `EXAT` and `PXAT` apart. */
+const EXPIRY_KIND = Expiry.GIVEN | Expiry.IN_SECONDS | Expiry.ABSOLUTE;
+
 /**
  * Reads the options behind the value.
  *
@@ -93,9 +96,11 @@ function readOptions(call: CommandCall, time: Int64): number {
     else if (args.is(i, "GET")) options |= Option.GET;
     else if (args.is(i, "KEEPTTL") && (options & Expiry.GIVEN) === 0) options |= Expiry.KEEP;
     else if (
-      expiry !== 0 && (options & (Expiry.GIVEN | Expiry.KEEP)) === 0 && i + 1 < args.count
+      expiry !== 0 && (options & Expiry.KEEP) === 0 && i + 1 < args.count &&
+      // As in Redis, the same kind of time may be given again, and the last one counts.
+      ((options & Expiry.GIVEN) === 0 || (options & EXPIRY_KIND) === expiry)
     ) {
-      options |= expiry;
+      options = (options | expiry) & ~Expiry.NOT_AN_INTEGER;
       if (!args.int64(++i, time)) options |= Expiry.NOT_AN_INTEGER;
     } else {
       sink.error(ReplyCode.SYNTAX);

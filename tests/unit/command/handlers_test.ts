@@ -60,14 +60,14 @@ const conversations: [string, [string, string | RegExp][]][] = [
   ["INFO", [
     ["INFO", /^\$\d+\r\n# Server\r\n.*\r\n\r\n# Keyspace\r\n/s],
     ["SET a 1", "+OK\r\n"],
-    ["INFO keyspace", /^\$\d+\r\n# Keyspace\r\ndb0:keys=1,avg_ttl=0\r\n\r\n$/],
+    ["INFO keyspace", /^\$\d+\r\n# Keyspace\r\ndb0:keys=1,expires=0,avg_ttl=0\r\n\r\n$/],
     ["INFO MEMORY clients", /# Clients\r\n.*# Memory\r\n.*maxmemory:8388608\r\n/s],
     ["INFO nothing", "$0\r\n\r\n"],
     ["INFO all", /# Events\r\nevents_received:0\r\n/],
   ]],
   ["CONFIG", [
     ["CONFIG GET save", "*2\r\n$4\r\nsave\r\n$0\r\n\r\n"],
-    ["CONFIG GET APPENDONLY", "*2\r\n$10\r\nappendonly\r\n$2\r\nno\r\n"],
+    ["CONFIG GET APPENDONLY", "*2\r\n$10\r\nAPPENDONLY\r\n$2\r\nno\r\n"],
     ["CONFIG GET nothing", "*0\r\n"],
     ["CONFIG GET maxmem* save", /^\*6\r\n/],
     [

@@ -89,7 +89,7 @@ const conversations: [string, [string, string | RegExp][]][] = [
     ["SELECT 15", "+OK\r\n"],
     ["GET a", "$1\r\n1\r\n"],
     ["INCR a", ":2\r\n"],
-    ["INFO keyspace", /\r\ndb15:keys=1,avg_ttl=0\r\n/],
+    ["INFO keyspace", /\r\ndb15:keys=1,expires=0,avg_ttl=0\r\n/],
   ]],
   ["FLUSHDB and FLUSHALL", [
     ["FLUSHDB foo", SYNTAX],

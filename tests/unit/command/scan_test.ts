@@ -82,7 +82,7 @@ Deno.test("SCAN: what is wrong is refused in Redis's words", async () => {
   const harness = new Harness();
   const cases: [string, string][] = [
     ["SCAN x", "-ERR invalid cursor\r\n"],
-    ["SCAN -1", "-ERR invalid cursor\r\n"],
+    ["SCAN -1", "*2\r\n$1\r\n0\r\n*0\r\n"],
     ["SCAN 0 COUNT", "-ERR syntax error\r\n"],
     ["SCAN 0 COUNT 0", "-ERR syntax error\r\n"],
     ["SCAN 0 COUNT x", "-ERR value is not an integer or out of range\r\n"],

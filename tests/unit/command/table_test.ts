@@ -38,7 +38,8 @@ for (const { row, words } of rows) {
 
   Deno.test(`makeCommandTable: ${row.name} enforces its number of arguments`, async () => {
     const harness = new Harness();
-    const refusal = `-ERR wrong number of arguments for '${row.name}' command\r\n`;
+    const prefix = row.name === "exec" ? "EXECABORT Transaction discarded because of:" : "ERR";
+    const refusal = `-${prefix} wrong number of arguments for '${row.name}' command\r\n`;
     const fill = (count: number) =>
       request(...words, ...new Array<string>(Math.max(0, count - words.length)).fill("1"));
     for (const spelled of spellings(words)) {
