@@ -21,6 +21,8 @@ import { Int64 } from "./int64.ts";
 export const InboxKind = {
   /** The outcome of an event. */
   SETTLED: 1,
+  /** A published message; its shape is in `pubsub/publication.ts`. */
+  PUBLISHED: 2,
 } as const;
 
 /** Bytes of a {@link SettledMessage}. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { PushTarget, Subscriber } from "./pubsub/subscriber.ts";
 import type { CommandRow } from "./row.ts";
 
 /** Which replies a client gets; see `CLIENT REPLY`. */
@@ -25,6 +26,8 @@ export type ReplyMode = (typeof ReplyMode)[keyof typeof ReplyMode];
 export interface ClientOrigin {
   /** Ends the connection: at once if it only waits, else behind the output that it has. */
   end?: () => void;
+  /** Where to push what answers no command; when left out, it cannot subscribe. */
+  pushTarget?: PushTarget;
   /** Number of the connection, unique in this process and never used again. */
   id: number;
   /** Peer as `address:port`; may be empty. */
@@ -76,6 +79,12 @@ export class ClientState {
   lastRow: CommandRow | undefined = undefined;
   /** Another client had it closed: nothing more of it is executed. */
   ended = false;
+  /** What it subscribes to; undefined until it does for the first time. */
+  subscriptions: Subscriber | undefined = undefined;
+  /** Channels, shard channels and patterns that it subscribes to. */
+  subscriptionCount = 0;
+  /** Where to push what answers no command. */
+  readonly pushTarget: PushTarget | undefined;
 
   readonly #end: (() => void) | undefined;
 
@@ -92,6 +101,7 @@ export class ClientState {
     this.connectedAtMs = origin.connectedAtMs;
     this.lastSeenMs = origin.connectedAtMs;
     this.#end = origin.end;
+    this.pushTarget = origin.pushTarget;
   }
 
   /** Goes back to how it was when it connected; who it is stays known. */

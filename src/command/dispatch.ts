@@ -5,11 +5,17 @@
  */
 
 import { assert } from "../base/assert.ts";
+import type { Notifier } from "../pubsub/notifier.ts";
 import type { CommandArguments } from "./arguments.ts";
 import { CommandCall } from "./call.ts";
 import type { ClientState } from "./client_state.ts";
 import { LockSet } from "./lock_set.ts";
-import { refuseArity, refuseUnknown, refuseUnknownSubcommand } from "./refusals.ts";
+import {
+  refuseArity,
+  refuseSubscriber,
+  refuseUnknown,
+  refuseUnknownSubcommand,
+} from "./refusals.ts";
 import { ReplyCode } from "./reply_code.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import { type CommandRow, HandlerStatus } from "./row.ts";
@@ -44,6 +50,7 @@ export class Dispatcher {
   readonly #services: CommandServices;
   readonly #call: CommandCall;
   readonly #lockSet: LockSet;
+  readonly #notifier: Notifier | undefined;
 
   /**
    * Makes the dispatcher of a thread.
@@ -53,6 +60,7 @@ export class Dispatcher {
   constructor(services: CommandServices) {
     this.#services = services;
     this.#call = new CommandCall(services);
+    this.#notifier = services.notifier;
     this.#lockSet = new LockSet(services.store.locks, services.store.shardCount);
   }
 
@@ -126,6 +134,10 @@ export class Dispatcher {
       sink.error(ReplyCode.NOT_AUTHENTICATED);
       return ExecuteStatus.CONTINUE;
     }
+    if (client.subscriptionCount > 0 && client.protocol === 2 && !row.allowedToSubscribers) {
+      refuseSubscriber(row, sink);
+      return ExecuteStatus.CONTINUE;
+    }
     client.lastRow = row;
     const call = this.#call;
     call.begin(row, args, sink, client);
@@ -152,6 +164,7 @@ export class Dispatcher {
         throw error;
       }
       store.locks.unlock(shard, exclusive);
+      if (this.#notifier !== undefined && this.#notifier.noteCount > 0) this.#notifier.flush();
       if (status !== HandlerStatus.RETRY) return outcomeOf(status, call);
       if (!this.#reclaim(call, attempt)) return ExecuteStatus.CONTINUE;
     }
@@ -197,6 +210,7 @@ export class Dispatcher {
       throw error;
     }
     lockSet.unlock(row.exclusive);
+    if (this.#notifier !== undefined && this.#notifier.noteCount > 0) this.#notifier.flush();
     return status;
   }
 

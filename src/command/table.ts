@@ -11,6 +11,8 @@ import { configRow } from "./handlers/config.ts";
 import { connectionRows } from "./handlers/connection.ts";
 import { eventRows } from "./handlers/events.ts";
 import { keyRows } from "./handlers/keys.ts";
+import { pubsubRow } from "./handlers/pubsub_container.ts";
+import { pubsubRows } from "./handlers/pubsub.ts";
 import { scanRow } from "./handlers/scan.ts";
 import { serverRows } from "./handlers/server.ts";
 import { stringRows } from "./handlers/strings.ts";
@@ -36,5 +38,7 @@ export function makeCommandTable(): CommandTable {
     commandRow(),
     configRow(),
     clientRow(),
+    ...pubsubRows(),
+    pubsubRow(),
   ]);
 }

@@ -62,6 +62,9 @@ export interface Session {
   /** True when what is missing of that request belongs to its body; its head has arrived. */
   readonly midBody: boolean;
 
+  /** True when a part of a reply is written and the rest is not; left out: never. */
+  readonly midReply?: boolean;
+
   /** Called once when the connection is over. */
   close(): void;
 }

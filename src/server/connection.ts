@@ -16,6 +16,7 @@ import { OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../protocol/sessi
 import { REQUEST_SLACK_BYTES } from "./config.ts";
 import type { Front } from "./front.ts";
 import type { MemoryHolder, MemoryPressure } from "./memory_pressure.ts";
+import { PushOutput } from "./push_output.ts";
 import { TransferPace } from "./transfer_pace.ts";
 
 /** A larger output is given back between the parts of a batch. Unit: bytes. */
@@ -109,7 +110,12 @@ export class Connection implements MemoryHolder {
   readonly #session: Session;
   readonly #input: InputBuffer;
   readonly #output: ByteWriter;
+  readonly #pushes: PushOutput;
   readonly #pace: TransferPace;
+  /** Whether a reply is being written. */
+  #isWriting = false;
+  /** Ends when what was pushed is written, or is in the way of a reply. */
+  #pushing: Promise<void> | undefined;
   #state: ConnectionState = ConnectionState.READING;
   #lastActivityMs: number;
   /** When the request that is half received began to arrive; 0 = none is. */
@@ -136,6 +142,7 @@ export class Connection implements MemoryHolder {
     this.#host = host;
     this.#input = new InputBuffer(CONNECTION_BUFFER_BYTES, host.memory);
     this.#output = new ByteWriter(CONNECTION_BUFFER_BYTES, host.memory);
+    this.#pushes = new PushOutput(this, host.memory);
     this.#pace = new TransferPace(front.minTransferRate);
     this.#lastActivityMs = host.nowMs;
     this.#session = front.createSession({
@@ -144,6 +151,7 @@ export class Connection implements MemoryHolder {
       localAddress: addressText(socket.localAddr),
       connectedAtMs: host.nowMs,
       end: () => this.end(),
+      pushTarget: this.#pushes,
     });
   }
 
@@ -159,7 +167,7 @@ export class Connection implements MemoryHolder {
 
   /** See {@link MemoryHolder.heldBytes}. */
   get heldBytes(): number {
-    return this.#input.bytes.length + this.#output.bytes.length;
+    return this.#input.bytes.length + this.#output.bytes.length + this.#pushes.heldBytes;
   }
 
   /** See {@link MemoryHolder.isExecuting}. */
@@ -187,8 +195,19 @@ export class Connection implements MemoryHolder {
       this.close();
       this.#session.close();
       this.#releaseBuffers();
+      await this.#pushing;
+      this.#pushes.release();
       this.#host.pressure.departed(this);
     }
+  }
+
+  /**
+   * Told that something was pushed; it is written at once, unless a reply is in the way: what is
+   * pushed goes out between replies only.
+   */
+  pushed(): void {
+    if (this.#host.memory.isOverdrawn) this.#host.pressure.relieve();
+    if (this.#pushing === undefined && this.#mayPush()) this.#pushing = this.#writePushes();
   }
 
   /** Closes at once; a pending read or write ends. May be called any number of times. */
@@ -214,6 +233,7 @@ export class Connection implements MemoryHolder {
     this.#state = ConnectionState.CLOSING;
     this.#lastActivityMs = this.#host.nowMs;
     try {
+      await this.#pushing;
       if (farewell.length > 0) await this.#write(farewell);
       await this.#socket.closeWrite();
     } catch {
@@ -254,7 +274,7 @@ export class Connection implements MemoryHolder {
     } else if (this.#pace.isTooSlow(nowMs)) {
       counters.add(CounterIndex.CLOSED_SLOW);
       void this.closeGently(timeoutReply);
-    } else if (this.#isIdle(nowMs)) {
+    } else if (!this.#pushes.isSubscriber && this.#isIdle(nowMs)) {
       counters.add(CounterIndex.CLOSED_IDLE);
       void this.closeGently(this.#requestStartedAtMs > 0 ? timeoutReply : NOTHING);
     }
@@ -298,6 +318,7 @@ export class Connection implements MemoryHolder {
       if (this.#isOver()) return false;
       if (step === SessionStep.CLOSE) return true;
       this.#state = ConnectionState.READING;
+      this.pushed();
       this.#noteRequestStart();
       if (input.length > host.maxRequestBytes + REQUEST_SLACK_BYTES) return true;
       const turn = host.park(this.#clockMs, this.#costMs);
@@ -347,6 +368,8 @@ export class Connection implements MemoryHolder {
         await this.#waitForOthers();
         this.#clockMs = performance.now();
       }
+      // What was published before a command is seen before its reply.
+      if (!this.#session.midReply) this.#pushes.moveTo(output);
       const sliceStartedAtMs = this.#clockMs;
       const inputBytes = this.#input.length;
       // A command that waits costs the thread next to nothing.
@@ -411,8 +434,39 @@ export class Connection implements MemoryHolder {
     else if (!this.#pace.isMeasuring) this.#pace.beginBody(this.#host.nowMs);
   }
 
+  /** Whether what is pushed may be written now: no reply is being made or written. */
+  #mayPush(): boolean {
+    const isOpen = this.#state === ConnectionState.READING ||
+      this.#state === ConnectionState.ANSWERING;
+    return isOpen && this.#pushes.waitingBytes > 0 && !this.#isWriting &&
+      this.#output.length === 0 && !this.#session.midReply;
+  }
+
+  /** Never rejects. */
+  async #writePushes(): Promise<void> {
+    const host = this.#host;
+    try {
+      do {
+        const bytes = this.#pushes.beginWrite();
+        let written = 0;
+        while (written < bytes.length) {
+          written += await this.#socket.write(written === 0 ? bytes : bytes.subarray(written));
+        }
+        this.#pushes.endWrite();
+        this.#lastActivityMs = host.nowMs;
+        host.counters.add(this.front.counterIds.bytesWritten, written);
+      } while (this.#mayPush());
+    } catch {
+      // As with replies: this is how clients leave.
+      this.close();
+    }
+    this.#pushing = undefined;
+  }
+
   async #write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const host = this.#host;
+    if (this.#pushing !== undefined) await this.#pushing;
+    this.#isWriting = true;
     this.#pace.beginReply(host.nowMs);
     let written = await this.#socket.write(bytes);
     // The kernel takes what fits; a client that reads slowly makes this a loop.
@@ -423,6 +477,7 @@ export class Connection implements MemoryHolder {
       written += byteCount;
     }
     this.#pace.end();
+    this.#isWriting = false;
     // A large reply is many writes; none of them may look like the client's last sign of life.
     this.#lastActivityMs = host.nowMs;
     host.counters.add(this.front.counterIds.bytesWritten, written);
@@ -433,6 +488,7 @@ export class Connection implements MemoryHolder {
     if (this.#state !== ConnectionState.CLOSING) {
       this.#state = ConnectionState.CLOSING;
       this.#lastActivityMs = this.#host.nowMs;
+      await this.#pushing;
       await this.#socket.closeWrite();
     }
     let budgetBytes = LINGER_BYTES;

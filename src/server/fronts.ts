@@ -11,6 +11,7 @@ import { Dispatcher } from "../command/dispatch.ts";
 import { LocalClients } from "../command/client_directory.ts";
 import { EventIntake } from "../command/event_intake.ts";
 import type { EventWaits } from "../command/event_waits.ts";
+import type { PubSubHub } from "../command/pubsub/hub.ts";
 import type { CommandTable } from "../command/lookup.ts";
 import type { HistogramRecorder } from "../metrics/histogram.ts";
 import { CounterIndex, HistogramIndex, PROTOCOL_COUNTERS } from "../metrics/names.ts";
@@ -34,6 +35,8 @@ import {
 } from "./farewells.ts";
 import type { Front } from "./front.ts";
 import { createHttpRoutes } from "./http_routes.ts";
+import { formatNotifyClasses } from "../pubsub/keyspace_events.ts";
+import { createNotifier, ServerChannels } from "./pubsub_parts.ts";
 import { ServerClients } from "./server_clients.ts";
 import type { ServerView } from "./server_view.ts";
 import { settingTexts } from "./setting_texts.ts";
@@ -54,6 +57,8 @@ export interface FrontParts {
   readonly counters: ThreadCounters;
   /** Clients of this thread that wait for the outcome of an event. */
   readonly waits: EventWaits;
+  /** Clients of this thread that subscribe. */
+  readonly pubsub: PubSubHub;
   /** What clients must present, UTF-8; empty = nothing. */
   readonly password: Uint8Array;
   /** Asks and answers the other I/O threads. */
@@ -92,12 +97,16 @@ export function createFronts(parts: FrontParts): Fronts {
     table: parts.table,
     // Read when asked for: ports are known once the listeners are bound.
     get settings() {
-      return settingTexts(parts.config, parts.view.ports);
+      const { notifyClasses } = parts.shared.pubsub;
+      return settingTexts(parts.config, parts.view.ports, formatNotifyClasses(notifyClasses));
     },
     snapshot: () => parts.view.snapshot(),
     clock: Date.now,
     counters: parts.counters,
     counterIds: { parkedCommands: CounterIndex.PARKED_COMMANDS },
+    pubsub: parts.pubsub,
+    channels: new ServerChannels(parts.pubsub, parts.questions),
+    notifier: createNotifier(parts.shared, parts.pubsub, parts.counters),
   });
   return {
     http: createHttpFront(parts, dispatcher, authenticator, intake),
@@ -199,6 +208,7 @@ function createRespFront(
     argumentsPool: new ArgumentsPool(),
     authenticator,
     clients,
+    pubsub: parts.pubsub,
     phase: parts.shared.lifecycle,
     rateLimit: config.respRateLimit,
     maxRequestBytes: config.maxRequestBytes,

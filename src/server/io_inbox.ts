@@ -9,6 +9,8 @@ import { InboxKind, SettledMessage } from "../base/inbox_message.ts";
 import { Int64 } from "../base/int64.ts";
 import type { Inbox, InboxReceiver } from "../channel/inbox.ts";
 import type { EventWaits } from "../command/event_waits.ts";
+import type { PubSubHub } from "../command/pubsub/hub.ts";
+import { Publication } from "../pubsub/publication.ts";
 import { Outcome, reasonOf } from "../worker/outcome.ts";
 
 /** How long to wait after a message that could not be handled. Unit: ms. */
@@ -22,6 +24,8 @@ const FAILURE_PAUSE_MS = 10;
 export class IoInbox implements Disposable {
   readonly #receiver: InboxReceiver;
   readonly #waits: EventWaits;
+  readonly #pubsub: PubSubHub | undefined;
+  readonly #publication = new Publication();
   readonly #settled = new SettledMessage();
   #over = false;
 
@@ -30,10 +34,17 @@ export class IoInbox implements Disposable {
    *
    * @param waits the clients of this thread that wait for outcomes
    * @param onError told of a message that could not be handled, which is our bug; reading goes on
+   * @param pubsub the clients of this thread that subscribe; when left out, nobody publishes
    */
-  constructor(inbox: Inbox, waits: EventWaits, onError: (error: unknown) => void) {
+  constructor(
+    inbox: Inbox,
+    waits: EventWaits,
+    onError: (error: unknown) => void,
+    pubsub?: PubSubHub,
+  ) {
     this.#receiver = inbox.receiver();
     this.#waits = waits;
+    this.#pubsub = pubsub;
     void this.#serve(onError);
   }
 
@@ -46,7 +57,10 @@ export class IoInbox implements Disposable {
   async #serve(onError: (error: unknown) => void): Promise<void> {
     while (!this.#over) {
       try {
-        await this.#receiver.serve((bytes, start, end) => this.#take(bytes, start, end));
+        await this.#receiver.serve(
+          (bytes, start, end) => this.#take(bytes, start, end),
+          () => this.#pubsub?.handleOverrun(),
+        );
       } catch (error) {
         onError(error);
         await new Promise((resolve) => setTimeout(resolve, FAILURE_PAUSE_MS));
@@ -55,6 +69,10 @@ export class IoInbox implements Disposable {
   }
 
   #take(bytes: Uint8Array, start: number, end: number): void {
+    if (bytes[start] === InboxKind.PUBLISHED && this.#pubsub !== undefined) {
+      this.#pubsub.receive(this.#publication.decode(bytes, start, end), bytes, start, end);
+      return;
+    }
     assert(bytes[start] === InboxKind.SETTLED, `kind ${bytes[start]} is known`);
     const { outcome, slot, generation, balance } = this.#settled.decode(bytes, start, end);
     this.#waits.settle(

@@ -6,6 +6,7 @@
 
 import { getLogger, type Logger } from "../base/log.ts";
 import { EventWaits } from "../command/event_waits.ts";
+import type { PubSubHub } from "../command/pubsub/hub.ts";
 import { makeCommandTable } from "../command/table.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
@@ -18,6 +19,7 @@ import { createFronts, type Fronts } from "./fronts.ts";
 import { IoInbox } from "./io_inbox.ts";
 import type { ClosedConnections, IoService } from "./io_service.ts";
 import { Listeners } from "./listeners.ts";
+import { createPubSub } from "./pubsub_parts.ts";
 import { type ServerPorts, ServerView } from "./server_view.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import type { StopBudget } from "./stop_deadline.ts";
@@ -58,6 +60,7 @@ export class IoThread implements IoService {
   readonly #turns: FairTurns;
   readonly #connections: ConnectionSet;
   readonly #waits: EventWaits;
+  readonly #pubsub: PubSubHub;
   readonly #fronts: Fronts;
   readonly #inbox: IoInbox;
   readonly #tick: Disposable = tickForNotifications();
@@ -71,6 +74,7 @@ export class IoThread implements IoService {
     this.#turns = turns;
     this.#connections = createConnectionSet(config, shared, turns, counters);
     this.#waits = new EventWaits(threadId);
+    this.#pubsub = createPubSub(config, shared, counters);
     this.#fronts = createFronts({
       config,
       shared,
@@ -78,6 +82,7 @@ export class IoThread implements IoService {
       table: makeCommandTable(),
       counters,
       waits: this.#waits,
+      pubsub: this.#pubsub,
       password,
       questions,
     });
@@ -88,6 +93,7 @@ export class IoThread implements IoService {
         counters.add(CounterIndex.INTERNAL_ERRORS);
         getLogger("inbox").error("inbox failed", { event: "inbox_failed", error });
       },
+      this.#pubsub,
     );
   }
 
@@ -136,6 +142,7 @@ export class IoThread implements IoService {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.closeListeners();
     this.#inbox[Symbol.dispose]();
+    this.#pubsub[Symbol.dispose]();
     this.#tick[Symbol.dispose]();
     this.#connections[Symbol.dispose]();
     this.#turns[Symbol.dispose]();

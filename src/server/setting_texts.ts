@@ -10,7 +10,11 @@ import type { ServerPorts } from "./server_view.ts";
 import type { Config } from "./config.ts";
 
 /** Names of settings that Redis's tools ask for, with our values; sizes in bytes, times in s. */
-export function settingTexts(config: Config, ports: ServerPorts): SettingTexts {
+export function settingTexts(
+  config: Config,
+  ports: ServerPorts,
+  notifyKeyspaceEvents: string,
+): SettingTexts {
   return new Map([
     ["appendonly", "no"],
     ["bind", config.host],
@@ -18,6 +22,7 @@ export function settingTexts(config: Config, ports: ServerPorts): SettingTexts {
     ["maxclients", String(config.maxConnections)],
     ["maxmemory", String(config.maxMemoryBytes)],
     ["maxmemory-policy", "noeviction"],
+    ["notify-keyspace-events", notifyKeyspaceEvents],
     ["port", String(ports.resp ?? 0)],
     ["proto-max-bulk-len", String(config.maxValueBytes)],
     ["save", ""],

@@ -110,18 +110,44 @@ export class Extents {
 
   /** Moves what was reserved into an entry and copies the value into it. */
   fill(entry: number, value: Uint8Array, start: number): void {
+    const root = this.#fillRoot(
+      entry,
+      value,
+      start,
+      start + this.#arena.read(entry, Entry.VALUE_BYTES),
+    );
+    this.#arena.write(entry, this.#rootWord(entry), root);
+  }
+
+  /**
+   * Moves what was reserved into a value that no key has, only `leaseCount` readers: an orphan from
+   * the start, which the last of them frees.
+   *
+   * @returns its root
+   */
+  fillOrphan(value: Uint8Array, start: number, end: number, leaseCount: number): number {
+    const root = this.#fillRoot(0, value, start, end);
+    this.#addOrphan(root);
+    this.#arena.write(root, ExtentsRoot.LEASES, ORPHAN | leaseCount);
+    return root;
+  }
+
+  /** Length of the value of a root in bytes. */
+  byteCountOf(root: number): number {
+    return this.#arena.read(root, ExtentsRoot.VALUE_BYTES);
+  }
+
+  #fillRoot(owner: number, value: Uint8Array, start: number, end: number): number {
     const arena = this.#arena;
-    const valueBytes = arena.read(entry, Entry.VALUE_BYTES);
+    const valueBytes = end - start;
     const root = this.#reserved.pop()!;
-    arena.write(entry, this.#rootWord(entry), root);
-    arena.write(root, ExtentsRoot.OWNER, entry);
+    arena.write(root, ExtentsRoot.OWNER, owner);
     arena.write(root, ExtentsRoot.MARK, ROOT_MARK);
     arena.write(root, ExtentsRoot.LEASES, 0);
     arena.write(root, ExtentsRoot.VALUE_BYTES, valueBytes);
     arena.write(root, ExtentsRoot.NEXT_ORPHAN, 0);
     arena.write(root, ExtentsRoot.PREVIOUS_ORPHAN, 0);
     let from = start;
-    const end = start + valueBytes;
     for (let i = 0; i < this.#reserved.length; i++) {
       const extent = this.#reserved[i]!;
       arena.write(root, LIST_WORD + i, extent);
@@ -134,6 +160,7 @@ export class Extents {
       this.#setOwner(extent, i, valueBytes, root);
     }
     this.#reserved.length = 0;
+    return root;
   }
 
   /** Root of the value of an entry. */

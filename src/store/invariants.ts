@@ -11,7 +11,7 @@ import { assert } from "../base/assert.ts";
 import type { Arena } from "./arena.ts";
 import type { BalanceReserve } from "./balance_reserve.ts";
 import { BLOCKS_PER_CREDIT, RESERVE_BLOCK_BYTES } from "./balance_reserve.ts";
-import { type ControlRegion, DATABASE_COUNT, Header, Shard } from "./control.ts";
+import { type ControlRegion, Header, Shard, TABLE_COUNT } from "./control.ts";
 import { Encoding, Entry, keyOffset } from "./entry.ts";
 import { type Extents, ExtentsRoot, LEASE_COUNT_MASK, ORPHAN, ROOT_MARK } from "./extents.ts";
 import { Key } from "./key.ts";
@@ -55,7 +55,7 @@ export function assertStoreInvariants(
 ): void {
   const reached = new Set<number>();
   const walk: Walk = { reached, leases: 0 };
-  for (let database = 0; database < DATABASE_COUNT; database++) {
+  for (let database = 0; database < TABLE_COUNT; database++) {
     for (let shard = 0; shard < parts.control.shardCount; shard++) {
       walkTable(parts, database, shard, walk);
     }

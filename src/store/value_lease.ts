@@ -132,6 +132,30 @@ export class ValueLeases {
     return new ValueLease(this, root, arena.read(entry, Entry.VALUE_BYTES));
   }
 
+  /**
+   * Makes a value that no key has and `leaseCount` readers will read; each of them opens it with
+   * {@link ValueLeases.open}. Needs the exclusive lock of the shard whose memory it takes.
+   *
+   * @returns its root; 0 when there is no memory for it
+   */
+  share(
+    shard: number,
+    value: Uint8Array,
+    start: number,
+    end: number,
+    leaseCount: number,
+  ): number {
+    const { control, extents } = this.#parts;
+    if (!extents.reserve(shard, end - start)) return 0;
+    Atomics.add(control.words, Header.LEASES, leaseCount);
+    return extents.fillOrphan(value, start, end, leaseCount);
+  }
+
+  /** Takes over one of the leases that {@link ValueLeases.share} counted. Needs no lock. */
+  open(root: number): ValueLease {
+    return new ValueLease(this, root, this.extents.byteCountOf(root));
+  }
+
   /** See {@link ValueLease.release}. */
   end(root: number): void {
     const { words } = this.#parts.control;

@@ -1,9 +1,10 @@
 /**
- * `CONFIG`: what tools ask for, and a clear refusal to change it.
+ * `CONFIG`: what tools ask for, and a clear refusal to change most of it.
  *
  * @module
  */
 
+import { parseNotifyClasses } from "../../pubsub/keyspace_events.ts";
 import type { CommandCall } from "../call.ts";
 import { matchesGlob } from "../glob.ts";
 import { refuseArity } from "../refusals.ts";
@@ -13,6 +14,9 @@ import { containerRow } from "./container.ts";
 
 /** Most patterns of one `CONFIG GET`. Reason: each setting is compared with all of them. */
 const MAX_PATTERNS = 128;
+
+const BAD_CLASS = "CONFIG SET failed (possibly related to argument 'notify-keyspace-events') - " +
+  "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
 
 /** `CONFIG GET pattern [pattern ...]` */
 function handleGet(call: CommandCall): HandlerStatus {
@@ -37,6 +41,17 @@ function handleSet(call: CommandCall): HandlerStatus {
   const { args, sink } = call;
   if (args.count % 2 !== 0) {
     refuseArity(call.row, sink);
+    return HandlerStatus.DONE;
+  }
+  const region = call.services.pubsub?.region;
+  if (region !== undefined && args.count === 4 && args.is(2, "NOTIFY-KEYSPACE-EVENTS")) {
+    const classes = parseNotifyClasses(args.text(3));
+    if (classes === undefined) {
+      sink.error(ReplyCode.BAD_ARGUMENT, BAD_CLASS);
+    } else {
+      region.notifyClasses = classes;
+      sink.ok();
+    }
     return HandlerStatus.DONE;
   }
   const name = printable(args.text(2).toLowerCase());
@@ -91,11 +106,11 @@ export function configRow(): CommandRow {
       name: "config|set",
       arity: -4,
       syntax: "name value [name value ...]",
-      summary: "Refused: settings are given on the command line.",
+      summary: "Sets notify-keyspace-events; other settings are given on the command line.",
       group: "server",
       since: "2.0.0",
       flags: ["admin", "noscript", "loading", "stale"],
-      reply: [],
+      reply: "ok",
       handler: handleSet,
     }),
     new CommandRow({

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ChannelSpace } from "../../pubsub/channel_registry.ts";
 import { DATABASE_COUNT } from "../../store/control.ts";
 import type { CommandServices, ServerSnapshot } from "../services.ts";
 
@@ -88,13 +89,16 @@ function persistenceLines(): string[] {
   return ["loading:0", "rdb_bgsave_in_progress:0", "aof_enabled:0", "aof_rewrite_in_progress:0"];
 }
 
-function statsLines(_services: CommandServices, snapshot: ServerSnapshot): string[] {
+function statsLines({ pubsub }: CommandServices, snapshot: ServerSnapshot): string[] {
   return [
     `total_connections_received:${snapshot.acceptedConnections}`,
     `total_commands_processed:${snapshot.processedCommands}`,
     `total_net_input_bytes:${snapshot.readBytes}`,
     `total_net_output_bytes:${snapshot.writtenBytes}`,
     `rejected_connections:${snapshot.refusedConnections}`,
+    `pubsub_channels:${pubsub?.registry.channelCount(ChannelSpace.PLAIN) ?? 0}`,
+    `pubsub_patterns:${pubsub?.patterns.distinctCount() ?? 0}`,
+    `pubsubshard_channels:${pubsub?.registry.channelCount(ChannelSpace.SHARD) ?? 0}`,
   ];
 }
 

@@ -4,6 +4,11 @@
  * @module
  */
 
+import { Inbox } from "../../../src/channel/inbox.ts";
+import { PubSubHub } from "../../../src/command/pubsub/hub.ts";
+import type { PushTarget } from "../../../src/command/pubsub/subscriber.ts";
+import { Notifier } from "../../../src/pubsub/notifier.ts";
+import { PubSubRegion } from "../../../src/pubsub/region.ts";
 import { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
 import type { Rate } from "../../../src/base/units.ts";
 import { ArgumentsPool } from "../../../src/command/arguments.ts";
@@ -85,6 +90,8 @@ export interface HarnessOptions {
   onCommand?: CommandObserver;
   settledTotal?: () => number;
   hasCredits?: () => boolean;
+  /** What may be pending for one subscriber. */
+  pushLimitBytes?: number;
 }
 
 /** One thread's command layer over a real store. */
@@ -98,6 +105,11 @@ export class Harness {
   readonly authenticator: Authenticator;
   readonly clients = new LocalClients(() => this.nowMs);
   readonly services: CommandServices;
+  readonly pubsub: PubSubHub;
+  /** Number of the client and why it was cut off. */
+  readonly cutOffs: string[] = [];
+  overruns = 0;
+  notificationsDropped = 0;
   readonly dispatcher: Dispatcher;
   readonly pool = new ArgumentsPool();
   readonly crossProtocolLines: string[] = [];
@@ -149,7 +161,27 @@ export class Harness {
       settledTotal: options.settledTotal ?? (() => 0),
       clock: () => this.nowMs,
     });
+    const region = PubSubRegion.create(this.store.shardCount, 1);
+    const inbox = Inbox.create({ producerCount: 1 });
+    this.pubsub = new PubSubHub({
+      store: this.store,
+      region,
+      thread: 0,
+      inboxes: [{ sender: inbox.sender(0), ring: () => inbox.ring(0) }],
+      hardLimitBytes: options.pushLimitBytes ?? 2 ** 20,
+      softLimitBytes: options.pushLimitBytes ?? 2 ** 20,
+      onCutOff: (client, reason) => this.cutOffs.push(`${client.id} ${reason}`),
+      onOverrun: () => this.overruns++,
+    });
     this.services = {
+      pubsub: this.pubsub,
+      channels: { names: (space, pattern) => this.pubsub.channelNames(space, pattern) },
+      notifier: new Notifier({
+        store: this.store,
+        region,
+        publisher: this.pubsub.publisher,
+        onDropped: () => this.notificationsDropped++,
+      }),
       store: this.store,
       intake: this.intake,
       authenticator: this.authenticator,
@@ -171,6 +203,16 @@ export class Harness {
 
   /** Opens a connection whose read buffer starts at `inputBytes`. */
   connect(inputBytes = 64): TestClient {
+    const pushed = new ByteWriter();
+    const pushTarget: PushTarget = {
+      writer: pushed,
+      get pendingBytes() {
+        return pushed.length;
+      },
+      isSubscriber: false,
+      wake: () => void (client.wakeCount++),
+      cutOff: () => void (client.closed = true),
+    };
     const session = new RespSession({
       dispatcher: this.dispatcher,
       argumentsPool: this.pool,
@@ -179,6 +221,7 @@ export class Harness {
       phase: this.phase,
       rateLimit: this.#options.rateLimit ?? null,
       maxRequestBytes: this.maxRequestBytes,
+      pubsub: this.pubsub,
       counters: this.counters,
       commandsProcessed: Count.COMMANDS,
       throttledCommands: Count.THROTTLED,
@@ -190,8 +233,9 @@ export class Harness {
       localAddress: "127.0.0.1:6379",
       connectedAtMs: this.nowMs,
       end: () => void (client.endCount++),
+      pushTarget,
     });
-    const client = new TestClient(session, inputBytes);
+    const client = new TestClient(session, inputBytes, pushed);
     return client;
   }
 
@@ -210,7 +254,14 @@ export class TestClient {
   /** How often the connection was told to end. */
   endCount = 0;
 
-  constructor(readonly session: RespSession, inputBytes: number) {
+  /** How often it was told that something was pushed. */
+  wakeCount = 0;
+
+  constructor(
+    readonly session: RespSession,
+    inputBytes: number,
+    readonly pushed: ByteWriter = new ByteWriter(),
+  ) {
     this.input = new InputBuffer(inputBytes);
   }
 

@@ -39,7 +39,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "command|help": ["COMMAND HELP"],
   "config": ["CONFIG x"],
   "config|get": ["CONFIG GET *"],
-  "config|set": ["CONFIG SET save 1"],
+  "config|set": ["CONFIG SET notify-keyspace-events KEA"],
   "config|resetstat": ["CONFIG RESETSTAT"],
   "config|rewrite": ["CONFIG REWRITE"],
   "config|help": ["CONFIG HELP"],
@@ -60,6 +60,21 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "client|pause": ["CLIENT PAUSE 1"],
   "client|unpause": ["CLIENT UNPAUSE"],
   "client|help": ["CLIENT HELP"],
+  "subscribe": ["SUBSCRIBE a"],
+  "unsubscribe": ["UNSUBSCRIBE a"],
+  "psubscribe": ["PSUBSCRIBE a"],
+  "punsubscribe": ["PUNSUBSCRIBE a"],
+  "ssubscribe": ["SSUBSCRIBE a"],
+  "sunsubscribe": ["SUNSUBSCRIBE a"],
+  "publish": ["PUBLISH a 1"],
+  "spublish": ["SPUBLISH a 1"],
+  "pubsub": ["PUBSUB x"],
+  "pubsub|channels": ["PUBSUB CHANNELS"],
+  "pubsub|numpat": ["PUBSUB NUMPAT"],
+  "pubsub|numsub": ["PUBSUB NUMSUB a"],
+  "pubsub|shardchannels": ["PUBSUB SHARDCHANNELS"],
+  "pubsub|shardnumsub": ["PUBSUB SHARDNUMSUB a"],
+  "pubsub|help": ["PUBSUB HELP"],
 };
 
 /** What a RESP3 reply is, as rows call it. */
@@ -74,6 +89,7 @@ function shapeOf(reply: string): ReplyShape | "error" {
     "~": "set",
     "%": "map",
     "=": "text",
+    ">": "push",
     "-": "error",
   };
   return shapes[reply[0]!] ?? assert.fail(`an unknown type: ${reply}`);
