@@ -25,7 +25,7 @@ import {
 import { CHANNEL_MAX_BYTES, latin1Text, type PubSubRegion } from "./region.ts";
 
 /** What {@link Publisher.publish} returns when the arena has no room for a large payload. */
-export const NO_MEMORY_TO_PUBLISH = -1;
+export const NO_MEMORY_TO_PUBLISH: number = -1;
 
 /** The publishing thread's own subscribers, which need no inbox. */
 export interface LocalReceiver {

@@ -22,8 +22,11 @@ import type { ThreadQuestions } from "./thread_questions.ts";
  */
 const HARD_LIMIT_MAX_BYTES = 33_554_432;
 
-/** Part of a thread's client memory that one subscriber may be behind by. */
-const HARD_LIMIT_SHARE = 1 / 2;
+/**
+ * Part of a thread's client memory that one subscriber may be behind by. Reason: a buffer doubles
+ * when it grows, and another is being written, so this much pending may hold four times as much.
+ */
+const HARD_LIMIT_SHARE = 1 / 8;
 
 /** Part of the hard limit that it may be behind by for a minute; as in Redis. */
 const SOFT_LIMIT_SHARE = 1 / 4;
