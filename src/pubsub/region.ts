@@ -61,9 +61,10 @@ export const PATTERNS_MAX = 1024;
 export const PATTERN_MAX_BYTES = 1024;
 
 /**
- * Longest name of a channel.
+ * Longest name of a channel that is published to; who subscribes names it as long as a key may be.
  *
- * Unit: bytes. Reason: it must fit a message of an inbox's smallest ring, with its payload.
+ * Unit: bytes. Reason: it must fit a message of an inbox's smallest ring, with its payload, and have
+ * room for a key and what keyspace notifications put in front of it.
  */
 export const CHANNEL_MAX_BYTES = 8192;
 

@@ -11,6 +11,7 @@ import { ChannelSpace } from "../../pubsub/channel_registry.ts";
 import { NO_MEMORY_TO_PUBLISH } from "../../pubsub/publisher.ts";
 import { CHANNEL_MAX_BYTES, latin1Text } from "../../pubsub/region.ts";
 import { VALUE_MAX_BYTES } from "../../base/limits.ts";
+import { MAX_KEY_BYTES } from "../../store/entry.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { CommandArguments } from "../arguments.ts";
 import type { CommandCall } from "../call.ts";
@@ -99,7 +100,7 @@ function subscribe(call: CommandCall, space: ChannelSpace, kind: string): Handle
     if (known.has(name) || added.has(name)) continue;
     nameBytes += name.length;
     let status: WriteStatus = WriteStatus.OK;
-    const isTooLong = name.length > CHANNEL_MAX_BYTES;
+    const isTooLong = name.length > MAX_KEY_BYTES;
     const isTooMany = subscriber.isFull(added.size + 1, nameBytes);
     if (!isTooLong && !isTooMany) status = hub.tryJoin(space, call.keyAt(i));
     if (isTooLong || isTooMany || status !== WriteStatus.OK) {
