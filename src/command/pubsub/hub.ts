@@ -72,6 +72,7 @@ export class PubSubHub implements LocalReceiver, Disposable {
   readonly #shardChannels = new Map<string, ChannelSubscribers>();
   readonly #patterns = new Map<string, Set<Subscriber>>();
   readonly #deliveries: Deliveries;
+  #leavingCount = 0;
 
   /** Starts with nobody. */
   constructor(parts: HubParts) {
@@ -109,6 +110,11 @@ export class PubSubHub implements LocalReceiver, Disposable {
   /** Messages that wait to be handed out. */
   get waitingCount(): number {
     return this.#deliveries.waitingCount;
+  }
+
+  /** Subscriptions that have ended and that publishers still count, because a lock was busy. */
+  get leavingCount(): number {
+    return this.#leavingCount;
   }
 
   /** Clients of this thread that subscribe to something. */
@@ -309,6 +315,7 @@ export class PubSubHub implements LocalReceiver, Disposable {
   async #countOut(space: ChannelSpace, names: readonly string[]): Promise<void> {
     const { locks } = this.#store;
     let count = 0;
+    this.#leavingCount += names.length;
     for (const name of names) {
       const key = new Key();
       this.#locate(key, name);
@@ -327,6 +334,7 @@ export class PubSubHub implements LocalReceiver, Disposable {
         throw error;
       }
       locks.unlock(key.shard, true);
+      this.#leavingCount--;
     }
   }
 
