@@ -34,7 +34,7 @@ for (const threads of IO_THREAD_COUNTS) {
       // Thrown out, it subscribes again by itself.
       assert.equal(await publisher.call("CLIENT", "KILL", "TYPE", "pubsub"), 1);
       for (let count: unknown = 0; count !== 2;) count = await publisher.publish("news", "");
-      assert.equal(await subscriber.unsubscribe(), 1);
+      assert.equal(await subscriber.unsubscribe("news", "other"), 1);
       assert.equal(await subscriber.punsubscribe("n*"), 0);
       assert.equal(await publisher.publish("news", "nobody"), 0);
       await Promise.all([subscriber.quit(), publisher.quit()]);
