@@ -195,7 +195,7 @@ export class Connection implements MemoryHolder {
       this.close();
       this.#session.close();
       this.#releaseBuffers();
-      await this.#pushing;
+      if (this.#pushing !== undefined) await this.#pushing;
       this.#pushes.release();
       this.#host.pressure.departed(this);
     }
@@ -233,7 +233,7 @@ export class Connection implements MemoryHolder {
     this.#state = ConnectionState.CLOSING;
     this.#lastActivityMs = this.#host.nowMs;
     try {
-      await this.#pushing;
+      if (this.#pushing !== undefined) await this.#pushing;
       if (farewell.length > 0) await this.#write(farewell);
       await this.#socket.closeWrite();
     } catch {
@@ -488,7 +488,7 @@ export class Connection implements MemoryHolder {
     if (this.#state !== ConnectionState.CLOSING) {
       this.#state = ConnectionState.CLOSING;
       this.#lastActivityMs = this.#host.nowMs;
-      await this.#pushing;
+      if (this.#pushing !== undefined) await this.#pushing;
       await this.#socket.closeWrite();
     }
     let budgetBytes = LINGER_BYTES;
