@@ -45,6 +45,15 @@ export function refuseArity(row: CommandRow, sink: ReplySink): void {
   sink.error(ReplyCode.WRONG_ARITY, `wrong number of arguments for '${row.name}' command`);
 }
 
+/** Says that who subscribes may not use the command. Thread: the connection's I/O thread. */
+export function refuseSubscriber(row: CommandRow, sink: ReplySink): void {
+  sink.error(
+    ReplyCode.UNSUPPORTED,
+    `Can't execute '${row.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET ` +
+      "are allowed in this context",
+  );
+}
+
 /** Says that `HELLO` knows no such option, or not so. Thread: the connection's I/O thread. */
 export function refuseHelloOption(args: CommandArguments, index: number, sink: ReplySink): void {
   const option = quote(args, index, QUOTED_BYTES);
