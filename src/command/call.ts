@@ -127,11 +127,17 @@ export class CommandCall {
    * @param kind one of `NotifyClass`
    * @param event as Redis calls it, e.g. `"set"`
    * @param key default: the key located last
+   * @param database default: the command's
    */
-  notify(kind: NotifyClass, event: string, key: Key = this.key): void {
+  notify(kind: NotifyClass, event: string, key: Key = this.key, database = this.database): void {
     const notifier = this.#notifier;
     if (notifier === undefined || !notifier.wants(kind)) return;
-    notifier.note(kind, event, this.database, key);
+    notifier.note(kind, event, database, key);
+  }
+
+  /** Whether {@link CommandCall.notify} does anything for a class. */
+  wantsToKnow(kind: NotifyClass): boolean {
+    return this.#notifier !== undefined && this.#notifier.wants(kind);
   }
 
   /** The database that the command's keys are in. */
