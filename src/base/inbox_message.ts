@@ -24,6 +24,8 @@ import { Int64 } from "./int64.ts";
 export const InboxKind = {
   /** The outcome of an event. */
   SETTLED: 1,
+  /** A published message; its shape is in `pubsub/publication.ts`. */
+  PUBLISHED: 2,
   /** A line for monitors, as they get it: the kind, then its bytes. */
   MONITOR_LINE: 8,
 } as const;

@@ -45,6 +45,22 @@ export const THREADS_MAX: number = 1 + IO_THREADS_MAX + WORKERS_MAX;
 export const INBOX_RING_BYTES: number = 64 * KIB;
 
 /**
+ * The same while there are few threads, as published messages pass here, too.
+ *
+ * Unit: bytes, a power of two. Reason: a publisher sends some thousand messages before the receiving
+ * thread has woken up and had its turn.
+ */
+export const INBOX_RING_MAX_BYTES: number = MIB;
+
+/**
+ * What the rings of one inbox may reserve together before they are smaller than
+ * {@link INBOX_RING_MAX_BYTES}.
+ *
+ * Unit: bytes. Reason: untouched pages are not committed, but address space is not without end.
+ */
+export const INBOX_MAX_BYTES: number = 32 * MIB;
+
+/**
  * Most jobs that may wait in the channel.
  *
  * Unit: jobs. Reason: a cell takes 576 bytes and the ring is one buffer of less than 1 GiB.

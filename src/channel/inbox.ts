@@ -345,15 +345,17 @@ export class InboxReceiver implements Disposable {
    * Hands over every message as it comes, until disposed. The wait for the bell has no timeout and
    * does not keep the process alive.
    *
+   * @param onBell called each time the bell was rung, behind what was there
    * @returns a promise of the end; rejects when `handle` throws, which does not lose messages
    */
-  async serve(handle: InboxHandler): Promise<void> {
+  async serve(handle: InboxHandler, onBell?: () => void): Promise<void> {
     const { words } = this.#layout;
     while (!this.#over) {
       const bell = Atomics.load(words, Header.BELL);
       Atomics.store(words, Header.ARMED, 1);
       const wait = Atomics.waitAsync(words, Header.BELL, bell);
       this.drain(handle);
+      onBell?.();
       if (wait.async) await wait.value;
       Atomics.store(words, Header.ARMED, 0);
     }

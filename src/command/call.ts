@@ -6,6 +6,8 @@
 
 import { Int64 } from "../base/int64.ts";
 import { EventFields } from "../base/job.ts";
+import type { NotifyClass } from "../pubsub/keyspace_events.ts";
+import type { Notifier } from "../pubsub/notifier.ts";
 import { Key } from "../store/key.ts";
 import type { Store } from "../store/store.ts";
 import type { CommandArguments } from "./arguments.ts";
@@ -65,6 +67,7 @@ export class CommandCall {
   inTransaction = false;
 
   readonly #turns: SliceTurns;
+  readonly #notifier: Notifier | undefined;
   #scratch = new Uint8Array(SCRATCH_BYTES);
   #locatedIndex = 0;
 
@@ -77,6 +80,7 @@ export class CommandCall {
     this.services = services;
     this.#turns = turns;
     this.store = services.store;
+    this.#notifier = services.notifier;
   }
 
   /** Starts a command. */
@@ -114,6 +118,26 @@ export class CommandCall {
       operation: this.row.operation,
       isAtomic: this.inTransaction,
     });
+  }
+
+  /**
+   * Says that something happened to a key of the command; published when its locks are given back.
+   * Costs a comparison where nobody wants to know. Call it once nothing can fail any more.
+   *
+   * @param kind one of `NotifyClass`
+   * @param event as Redis calls it, e.g. `"set"`
+   * @param key default: the key located last
+   * @param database default: the command's
+   */
+  notify(kind: NotifyClass, event: string, key: Key = this.key, database = this.database): void {
+    const notifier = this.#notifier;
+    if (notifier === undefined || !notifier.wants(kind)) return;
+    notifier.note(kind, event, database, key);
+  }
+
+  /** Whether {@link CommandCall.notify} does anything for a class. */
+  wantsToKnow(kind: NotifyClass): boolean {
+    return this.#notifier !== undefined && this.#notifier.wants(kind);
   }
 
   /** The database that the command's keys are in. */

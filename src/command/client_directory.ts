@@ -21,6 +21,8 @@ export interface ClientFilter {
   readonly minAgeSeconds?: number;
   /** Everybody but this number. */
   readonly exceptId?: number;
+  /** Only those who subscribe to something, or only the others. */
+  readonly isSubscriber?: boolean;
 }
 
 /**
@@ -143,22 +145,27 @@ export class LocalClients implements ClientDirectory, ClientRegistry {
  * Thread: the client's.
  */
 export function describeClient(client: ClientState, nowMs: number): string {
-  const flags = `${client.isMonitor ? "O" : ""}${client.unblock === undefined ? "" : "b"}` +
-      `${client.noEvict ? "e" : ""}${client.noTouch ? "T" : ""}` || "N";
+  const { subscriptions } = client;
+  const flags = `${client.isMonitor ? "O" : ""}${client.subscriptionCount > 0 ? "P" : ""}` +
+      `${client.unblock === undefined ? "" : "b"}${client.noEvict ? "e" : ""}` +
+      `${client.noTouch ? "T" : ""}` || "N";
   return `id=${client.id} addr=${client.address} laddr=${client.localAddress} ` +
     `name=${client.name} age=${ageSeconds(client, nowMs)} ` +
     `idle=${secondsSince(client.lastSeenMs, nowMs)} flags=${flags} db=${client.database} ` +
+    `sub=${subscriptions?.channels.size ?? 0} psub=${subscriptions?.patterns.size ?? 0} ` +
+    `ssub=${subscriptions?.shardChannels.size ?? 0} ` +
     `cmd=${client.lastRow?.name ?? "NULL"} user=default redir=-1 resp=${client.protocol} ` +
     `lib-name=${client.libraryName} lib-ver=${client.libraryVersion}\n`;
 }
 
 function matches(client: ClientState, filter: ClientFilter, nowMs: number): boolean {
-  const { ids, address, localAddress, minAgeSeconds, exceptId } = filter;
+  const { ids, address, localAddress, minAgeSeconds, exceptId, isSubscriber } = filter;
   return !client.ended &&
     (ids === undefined || ids.includes(client.id)) &&
     (address === undefined || client.address === address) &&
     (localAddress === undefined || client.localAddress === localAddress) &&
     (minAgeSeconds === undefined || ageSeconds(client, nowMs) >= minAgeSeconds) &&
+    (isSubscriber === undefined || client.subscriptionCount > 0 === isSubscriber) &&
     client.id !== exceptId;
 }
 

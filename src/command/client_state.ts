@@ -5,8 +5,16 @@
  */
 
 import type { ClientMemory } from "../base/client_memory.ts";
+import type { PushTarget, Subscriber } from "./pubsub/subscriber.ts";
 import type { CommandRow } from "./row.ts";
 import type { Transaction, WatchedKeys } from "./transaction.ts";
+
+/**
+ * Most bytes of lines of a monitor that may wait for a client.
+ *
+ * Reason: who is so far behind does not read; a thousand lines fit many times.
+ */
+export const PUSHED_BYTES_MAX = 1_048_576;
 
 /** Which replies a client gets; see `CLIENT REPLY`. */
 export const ReplyMode = {
@@ -27,12 +35,8 @@ export type ReplyMode = (typeof ReplyMode)[keyof typeof ReplyMode];
 export interface ClientOrigin {
   /** Ends the connection: at once if it only waits, else behind the output that it has. */
   end?: () => void;
-  /**
-   * Sends bytes that answer nothing, between replies; the caller's array must stay as it is.
-   *
-   * @returns false when the client does not take what it was sent so far
-   */
-  push?: (bytes: Uint8Array) => boolean;
+  /** Where to push what answers no command; when left out, it cannot subscribe. */
+  pushTarget?: PushTarget;
   /** Number of the connection, unique in this process and never used again. */
   id: number;
   /** Peer as `address:port`; may be empty. */
@@ -99,9 +103,14 @@ export class ClientState {
   isMonitor = false;
   /** Ends the blocking command that it waits for, if it does; see `CLIENT UNBLOCK`. */
   unblock: ((withError: boolean) => boolean) | undefined = undefined;
+  /** What it subscribes to; undefined until it does for the first time. */
+  subscriptions: Subscriber | undefined = undefined;
+  /** Channels, shard channels and patterns that it subscribes to. */
+  subscriptionCount = 0;
+  /** Where to push what answers no command. */
+  readonly pushTarget: PushTarget | undefined;
 
   readonly #end: (() => void) | undefined;
-  readonly #push: ((bytes: Uint8Array) => boolean) | undefined;
 
   /**
    * Starts as a client that has said nothing yet.
@@ -117,7 +126,7 @@ export class ClientState {
     this.lastSeenMs = origin.connectedAtMs;
     this.memory = origin.memory;
     this.#end = origin.end;
-    this.#push = origin.push;
+    this.pushTarget = origin.pushTarget;
   }
 
   /** What is kept for it between its commands. Unit: bytes. */
@@ -150,9 +159,19 @@ export class ClientState {
     this.noTouch = false;
   }
 
-  /** Sends bytes that answer nothing. @returns false when it does not take them */
+  /**
+   * Sends bytes that answer nothing, between replies.
+   *
+   * @returns false when it cannot be pushed to, or does not take what it was sent so far
+   */
   push(bytes: Uint8Array): boolean {
-    return this.#push?.(bytes) ?? false;
+    const target = this.pushTarget;
+    if (target === undefined) return false;
+    const { pendingBytes } = target;
+    if (pendingBytes > 0 && pendingBytes + bytes.length > PUSHED_BYTES_MAX) return false;
+    target.writer.copy(bytes);
+    target.wake();
+    return true;
   }
 
   /** Ends the connection behind the output that it has. */

@@ -5,6 +5,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import type { Notifier } from "../pubsub/notifier.ts";
 import type { CommandArguments } from "./arguments.ts";
 import { CommandCall } from "./call.ts";
 import type { ClientState } from "./client_state.ts";
@@ -12,6 +13,7 @@ import { LockSet } from "./lock_set.ts";
 import {
   refuseArity,
   refuseExecArity,
+  refuseSubscriber,
   refuseUnknown,
   refuseUnknownSubcommand,
 } from "./refusals.ts";
@@ -59,6 +61,7 @@ export class Dispatcher {
   readonly #call: CommandCall;
   readonly #lockSet: LockSet;
   readonly #operations: Operations;
+  readonly #notifier: Notifier | undefined;
 
   /**
    * Makes the dispatcher of a thread.
@@ -68,6 +71,7 @@ export class Dispatcher {
   constructor(services: CommandServices) {
     this.#services = services;
     this.#call = new CommandCall(services);
+    this.#notifier = services.notifier;
     this.#lockSet = new LockSet(services.store.locks, services.store.shardCount);
     this.#operations = services.operations;
   }
@@ -156,6 +160,12 @@ export class Dispatcher {
       this.#operations.reject(row, client);
       return ExecuteStatus.CONTINUE;
     }
+    if (client.subscriptionCount > 0 && client.protocol === 2 && !row.allowedToSubscribers) {
+      client.transaction?.spoil();
+      refuseSubscriber(row, sink);
+      this.#operations.reject(row, client);
+      return ExecuteStatus.CONTINUE;
+    }
     client.lastRow = row;
     if (client.transaction !== undefined && !row.runsAtOnce) {
       queueCommand(client.transaction, row, args, sink);
@@ -221,6 +231,7 @@ export class Dispatcher {
         throw error;
       }
       store.locks.unlock(shard, exclusive);
+      if (this.#notifier !== undefined && this.#notifier.noteCount > 0) this.#notifier.flush();
       if (status !== HandlerStatus.RETRY) return outcomeOf(status, call);
       if (attempt === PROMPT_RECLAIM_ATTEMPTS) return this.#park(call, -1, attempt);
       if (!this.#reclaim(call, attempt)) return ExecuteStatus.CONTINUE;
@@ -283,6 +294,7 @@ export class Dispatcher {
       throw error;
     }
     lockSet.unlock(row.exclusive);
+    if (this.#notifier !== undefined && this.#notifier.noteCount > 0) this.#notifier.flush();
     return status;
   }
 

@@ -133,6 +133,8 @@ export class TransactionRun {
       throw error;
     }
     this.#locks.unlock(this.#exclusive);
+    const { notifier } = this.#call.services;
+    if (notifier !== undefined && notifier.noteCount > 0) notifier.flush();
     client.discard();
   }
 

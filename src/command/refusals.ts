@@ -55,6 +55,15 @@ export function refuseExecArity(row: CommandRow, client: ClientState, sink: Repl
   );
 }
 
+/** Says that who subscribes may not use the command. Thread: the connection's I/O thread. */
+export function refuseSubscriber(row: CommandRow, sink: ReplySink): void {
+  sink.error(
+    ReplyCode.UNSUPPORTED,
+    `Can't execute '${row.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET ` +
+      "are allowed in this context",
+  );
+}
+
 /** Says that `HELLO` knows no such option, or not so. Thread: the connection's I/O thread. */
 export function refuseHelloOption(args: CommandArguments, index: number, sink: ReplySink): void {
   const option = quote(args, index, QUOTED_BYTES);

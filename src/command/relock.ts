@@ -41,6 +41,9 @@ export async function withLocksAgain(
       throw error;
     }
     lockSet.unlock(true);
+    if (services.notifier !== undefined && services.notifier.noteCount > 0) {
+      services.notifier.flush();
+    }
     if (status !== HandlerStatus.RETRY) return status;
     if (attempt < MAX_RECLAIM_ATTEMPTS && store.reclaim()) continue;
     call.sink.error(ReplyCode.OUT_OF_MEMORY);

@@ -90,6 +90,19 @@ export type ReplyShape =
   | "push"
   | "text";
 
+/** What a client that subscribes may still use with version 2, where replies cannot be told apart. */
+const ALLOWED_TO_SUBSCRIBERS: ReadonlySet<string> = new Set([
+  "ping",
+  "psubscribe",
+  "punsubscribe",
+  "quit",
+  "reset",
+  "ssubscribe",
+  "subscribe",
+  "sunsubscribe",
+  "unsubscribe",
+]);
+
 /** Flags as `COMMAND INFO` reports them. */
 export type CommandFlag =
   | "admin"
@@ -223,6 +236,8 @@ export class CommandRow {
   readonly allowedUnauthenticated: boolean;
   /** Whether every call is measured, because its work can grow with more than its arguments. */
   readonly isMeasured: boolean;
+  /** Whether clients that subscribe may use it with version 2. */
+  readonly allowedToSubscribers: boolean;
   /** Number by which a fault names the command; given once, by the table. */
   operation = 0;
   /** Where the command is counted; given once, by `CommandStats`. */
@@ -265,6 +280,7 @@ export class CommandRow {
     this.replies = typeof definition.reply === "string" ? [definition.reply] : definition.reply;
     this.allowedUnauthenticated = definition.flags.includes("no_auth");
     this.isMeasured = this.cost !== "constant" && this.cost !== "per-key";
+    this.allowedToSubscribers = ALLOWED_TO_SUBSCRIBERS.has(name);
     assert(name === name.toLowerCase() && name !== "", `command name ${name} is lower case`);
     assert(arity !== 0, `command ${name} has an arity`);
     assert(

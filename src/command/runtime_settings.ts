@@ -7,7 +7,7 @@
  * @module
  */
 
-import { formatNotifyClasses, parseNotifyClasses } from "./notify_classes.ts";
+import { formatNotifyClasses, parseNotifyClasses } from "../pubsub/keyspace_events.ts";
 
 /** Places of the settings; see operations_memory.ts. */
 export const SettingIndex = {

@@ -11,6 +11,9 @@ import type { CounterSink, DispatchCounterIds } from "./counters.ts";
 import type { EventIntake } from "./event_intake.ts";
 import type { CommandTable } from "./lookup.ts";
 import type { Operations } from "./operations.ts";
+import type { ChannelDirectory } from "./pubsub/channel_directory.ts";
+import type { PubSubHub } from "./pubsub/hub.ts";
+import type { Notifier } from "../pubsub/notifier.ts";
 
 /** Events since start; `received = processed + dropped + failed + pending`. */
 export interface EventTotals {
@@ -111,4 +114,10 @@ export interface CommandServices {
   readonly counters: CounterSink;
   /** Where the dispatcher counts. */
   readonly counterIds: DispatchCounterIds;
+  /** Who subscribes; when left out, nobody can. */
+  readonly pubsub?: PubSubHub;
+  /** Channels of all threads, by name; goes with {@link CommandServices.pubsub}. */
+  readonly channels?: ChannelDirectory;
+  /** Publishes what happens to keys, if anybody may want to know. */
+  readonly notifier?: Notifier;
 }

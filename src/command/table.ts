@@ -23,6 +23,8 @@ import { memoryRow } from "./handlers/memory.ts";
 import { objectRow } from "./handlers/object.ts";
 import { renameRows } from "./handlers/rename.ts";
 import { latencyRow } from "./handlers/latency.ts";
+import { pubsubRow } from "./handlers/pubsub_container.ts";
+import { pubsubRows } from "./handlers/pubsub.ts";
 import { scanRow } from "./handlers/scan.ts";
 import { serverRows } from "./handlers/server.ts";
 import { slowlogRow } from "./handlers/slowlog.ts";
@@ -82,5 +84,7 @@ export function makeCommandTable(): CommandTable {
     aclRow(),
     ...administrationRows(),
     ...clusterRows(),
+    ...pubsubRows(),
+    pubsubRow(),
   ]);
 }

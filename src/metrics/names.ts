@@ -60,6 +60,10 @@ export const CounterIndex = {
   THROTTLED_COMMANDS: 45,
   INBOX_OVERRUNS: 46,
   CLIENT_MEMORY_BYTES: 47,
+  CLOSED_SLOW_SUBSCRIBER: 48,
+  CLOSED_OVERRUN_SUBSCRIBER: 49,
+  PUBLICATION_OVERRUNS: 50,
+  NOTIFICATIONS_DROPPED: 51,
 } as const;
 
 /** One of the ids of {@link CounterIndex}. */
@@ -223,6 +227,22 @@ const eventRows: CounterRow[] = [
   row(CounterIndex.CLOSED_SLOW, "sluice_connections_closed_total", CLOSED_HELP, {
     reason: "too_slow",
   }),
+  row(CounterIndex.CLOSED_SLOW_SUBSCRIBER, "sluice_connections_closed_total", CLOSED_HELP, {
+    reason: "slow_subscriber",
+  }),
+  row(CounterIndex.CLOSED_OVERRUN_SUBSCRIBER, "sluice_connections_closed_total", CLOSED_HELP, {
+    reason: "missed_message",
+  }),
+  row(
+    CounterIndex.PUBLICATION_OVERRUNS,
+    "sluice_publications_missed_total",
+    "Published messages that an I/O thread had no room for; its subscribers were cut off.",
+  ),
+  row(
+    CounterIndex.NOTIFICATIONS_DROPPED,
+    "sluice_notifications_dropped_total",
+    "Keyspace notifications that were not published: too many waited, or memory was short.",
+  ),
   row(
     CounterIndex.AUTH_FAILURES,
     "sluice_authentication_failures_total",

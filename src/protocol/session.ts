@@ -64,6 +64,8 @@ export interface Session {
 
   /** What it keeps of the memory that its origin names, until it is closed; left out: nothing. */
   readonly heldBytes?: number;
+  /** True when a part of a reply is written and the rest is not; left out: never. */
+  readonly midReply?: boolean;
 
   /** Called once when the connection is over. */
   close(): void;

@@ -16,7 +16,7 @@ import { OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../protocol/sessi
 import { REQUEST_SLACK_BYTES } from "./config.ts";
 import type { Front } from "./front.ts";
 import type { MemoryHolder, MemoryPressure } from "./memory_pressure.ts";
-import { PushedOutput } from "./pushed_output.ts";
+import { PushOutput } from "./push_output.ts";
 import { TransferPace } from "./transfer_pace.ts";
 
 /** A larger output is given back between the parts of a batch. Unit: bytes. */
@@ -110,7 +110,12 @@ export class Connection implements MemoryHolder {
   readonly #session: Session;
   readonly #input: InputBuffer;
   readonly #output: ByteWriter;
+  readonly #pushes: PushOutput;
   readonly #pace: TransferPace;
+  /** Whether a reply is being written. */
+  #isWriting = false;
+  /** Ends when what was pushed is written, or is in the way of a reply. */
+  #pushing: Promise<void> | undefined;
   #state: ConnectionState = ConnectionState.READING;
   #lastActivityMs: number;
   /** When the request that is half received began to arrive; 0 = none is. */
@@ -125,10 +130,6 @@ export class Connection implements MemoryHolder {
   #clockMs = 0;
   /** How long the last batch kept the thread busy; 0 = hardly. Unit: ms. */
   #costMs = 0;
-  /** What is sent between replies; made when there is some. */
-  #pushed: PushedOutput | undefined;
-  /** A write of it that is under way. */
-  #pushing: Promise<void> | undefined;
 
   /**
    * Takes over `socket`; {@link Connection.run} serves it.
@@ -141,6 +142,7 @@ export class Connection implements MemoryHolder {
     this.#host = host;
     this.#input = new InputBuffer(CONNECTION_BUFFER_BYTES, host.memory);
     this.#output = new ByteWriter(CONNECTION_BUFFER_BYTES, host.memory);
+    this.#pushes = new PushOutput(this, host.memory);
     this.#pace = new TransferPace(front.minTransferRate);
     this.#lastActivityMs = host.nowMs;
     this.#session = front.createSession({
@@ -150,7 +152,7 @@ export class Connection implements MemoryHolder {
       connectedAtMs: host.nowMs,
       end: () => this.end(),
       memory: host.memory,
-      push: (bytes) => this.push(bytes),
+      pushTarget: this.#pushes,
     });
   }
 
@@ -166,7 +168,8 @@ export class Connection implements MemoryHolder {
 
   /** See {@link MemoryHolder.heldBytes}. */
   get heldBytes(): number {
-    return this.#input.bytes.length + this.#output.bytes.length + (this.#session.heldBytes ?? 0);
+    return this.#input.bytes.length + this.#output.bytes.length + this.#pushes.heldBytes +
+      (this.#session.heldBytes ?? 0);
   }
 
   /** See {@link MemoryHolder.isExecuting}. */
@@ -194,8 +197,19 @@ export class Connection implements MemoryHolder {
       this.close();
       this.#session.close();
       this.#releaseBuffers();
+      if (this.#pushing !== undefined) await this.#pushing;
+      this.#pushes.release();
       this.#host.pressure.departed(this);
     }
+  }
+
+  /**
+   * Told that something was pushed; it is written at once, unless a reply is in the way: what is
+   * pushed goes out between replies only.
+   */
+  pushed(): void {
+    if (this.#host.memory.isOverdrawn) this.#host.pressure.relieve();
+    if (this.#pushing === undefined && this.#mayPush()) this.#pushing = this.#writePushes();
   }
 
   /** Closes at once; a pending read or write ends. May be called any number of times. */
@@ -221,6 +235,7 @@ export class Connection implements MemoryHolder {
     this.#state = ConnectionState.CLOSING;
     this.#lastActivityMs = this.#host.nowMs;
     try {
+      if (this.#pushing !== undefined) await this.#pushing;
       if (farewell.length > 0) await this.#write(farewell);
       await this.#socket.closeWrite();
     } catch {
@@ -235,33 +250,6 @@ export class Connection implements MemoryHolder {
   end(): void {
     if (this.#state === ConnectionState.READING) void this.closeGently(NOTHING);
     else if (this.#state === ConnectionState.ANSWERING) this.#endedAtMs ||= this.#host.nowMs;
-  }
-
-  /**
-   * Sends bytes that answer nothing: at once when no reply is under way, else behind it.
-   *
-   * @returns false when it is closed or too much waits already; the caller should end it
-   */
-  push(bytes: Uint8Array): boolean {
-    if (this.#state !== ConnectionState.READING && this.#state !== ConnectionState.ANSWERING) {
-      return false;
-    }
-    this.#pushed ??= new PushedOutput();
-    if (!this.#pushed.add(bytes)) return false;
-    if (this.#state === ConnectionState.READING) this.#pushing ??= this.#pushAll(this.#pushed);
-    return true;
-  }
-
-  async #pushAll(pushed: PushedOutput): Promise<void> {
-    try {
-      while (!pushed.isEmpty && this.#state === ConnectionState.READING) {
-        await this.#write(pushed.take());
-      }
-    } catch {
-      this.close();
-    } finally {
-      this.#pushing = undefined;
-    }
   }
 
   /**
@@ -288,7 +276,7 @@ export class Connection implements MemoryHolder {
     } else if (this.#pace.isTooSlow(nowMs)) {
       counters.add(CounterIndex.CLOSED_SLOW);
       void this.closeGently(timeoutReply);
-    } else if (this.#isIdle(nowMs)) {
+    } else if (!this.#pushes.isSubscriber && this.#isIdle(nowMs)) {
       counters.add(CounterIndex.CLOSED_IDLE);
       void this.closeGently(this.#requestStartedAtMs > 0 ? timeoutReply : NOTHING);
     }
@@ -332,7 +320,7 @@ export class Connection implements MemoryHolder {
       if (this.#isOver()) return false;
       if (step === SessionStep.CLOSE) return true;
       this.#state = ConnectionState.READING;
-      if (this.#pushed?.isEmpty === false) this.#pushing ??= this.#pushAll(this.#pushed);
+      this.pushed();
       this.#noteRequestStart();
       if (input.length > host.maxRequestBytes + REQUEST_SLACK_BYTES) return true;
       const turn = host.park(this.#clockMs, this.#costMs);
@@ -382,6 +370,8 @@ export class Connection implements MemoryHolder {
         await this.#waitForOthers();
         this.#clockMs = performance.now();
       }
+      // What was published before a command is seen before its reply.
+      if (!this.#session.midReply) this.#pushes.moveTo(output);
       const sliceStartedAtMs = this.#clockMs;
       const inputBytes = this.#input.length;
       // A command that waits costs the thread next to nothing.
@@ -448,8 +438,39 @@ export class Connection implements MemoryHolder {
     else if (!this.#pace.isMeasuring) this.#pace.beginBody(this.#host.nowMs);
   }
 
+  /** Whether what is pushed may be written now: no reply is being made or written. */
+  #mayPush(): boolean {
+    const isOpen = this.#state === ConnectionState.READING ||
+      this.#state === ConnectionState.ANSWERING;
+    return isOpen && this.#pushes.waitingBytes > 0 && !this.#isWriting &&
+      this.#output.length === 0 && !this.#session.midReply;
+  }
+
+  /** Never rejects. */
+  async #writePushes(): Promise<void> {
+    const host = this.#host;
+    try {
+      do {
+        const bytes = this.#pushes.beginWrite();
+        let written = 0;
+        while (written < bytes.length) {
+          written += await this.#socket.write(written === 0 ? bytes : bytes.subarray(written));
+        }
+        this.#pushes.endWrite();
+        this.#lastActivityMs = host.nowMs;
+        host.counters.add(this.front.counterIds.bytesWritten, written);
+      } while (this.#mayPush());
+    } catch {
+      // As with replies: this is how clients leave.
+      this.close();
+    }
+    this.#pushing = undefined;
+  }
+
   async #write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const host = this.#host;
+    if (this.#pushing !== undefined) await this.#pushing;
+    this.#isWriting = true;
     this.#pace.beginReply(host.nowMs);
     let written = await this.#socket.write(bytes);
     // The kernel takes what fits; a client that reads slowly makes this a loop.
@@ -460,6 +481,7 @@ export class Connection implements MemoryHolder {
       written += byteCount;
     }
     this.#pace.end();
+    this.#isWriting = false;
     // A large reply is many writes; none of them may look like the client's last sign of life.
     this.#lastActivityMs = host.nowMs;
     host.counters.add(this.front.counterIds.bytesWritten, written);
@@ -470,6 +492,7 @@ export class Connection implements MemoryHolder {
     if (this.#state !== ConnectionState.CLOSING) {
       this.#state = ConnectionState.CLOSING;
       this.#lastActivityMs = this.#host.nowMs;
+      if (this.#pushing !== undefined) await this.#pushing;
       await this.#socket.closeWrite();
     }
     let budgetBytes = LINGER_BYTES;

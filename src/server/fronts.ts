@@ -11,6 +11,7 @@ import { Dispatcher } from "../command/dispatch.ts";
 import { LocalClients } from "../command/client_directory.ts";
 import { EventIntake } from "../command/event_intake.ts";
 import type { EventWaits } from "../command/event_waits.ts";
+import type { PubSubHub } from "../command/pubsub/hub.ts";
 import type { CommandTable } from "../command/lookup.ts";
 import type { Operations } from "../command/operations.ts";
 import { SettingIndex } from "../command/runtime_settings.ts";
@@ -36,6 +37,7 @@ import {
 } from "./farewells.ts";
 import type { Front } from "./front.ts";
 import { createHttpRoutes } from "./http_routes.ts";
+import { createNotifier, ServerChannels } from "./pubsub_parts.ts";
 import { ServerClients } from "./server_clients.ts";
 import type { ServerView } from "./server_view.ts";
 import { settingTexts } from "./setting_texts.ts";
@@ -56,6 +58,8 @@ export interface FrontParts {
   readonly counters: ThreadCounters;
   /** Clients of this thread that wait for the outcome of an event. */
   readonly waits: EventWaits;
+  /** Clients of this thread that subscribe. */
+  readonly pubsub: PubSubHub;
   /** What clients must present, UTF-8; empty = nothing. */
   readonly password: Uint8Array;
   /** Asks and answers the other I/O threads. */
@@ -103,6 +107,9 @@ export function createFronts(parts: FrontParts): Fronts {
     clock: Date.now,
     counters: parts.counters,
     counterIds: { parkedCommands: CounterIndex.PARKED_COMMANDS },
+    pubsub: parts.pubsub,
+    channels: new ServerChannels(parts.pubsub, parts.questions),
+    notifier: createNotifier(parts.shared, parts.pubsub, parts.counters),
   });
   return {
     http: createHttpFront(parts, dispatcher, authenticator, intake),
@@ -205,6 +212,7 @@ function createRespFront(
     argumentsPool: new ArgumentsPool(),
     authenticator,
     clients,
+    pubsub: parts.pubsub,
     phase: parts.shared.lifecycle,
     rateLimit: config.respRateLimit,
     maxRequestBytes: config.maxRequestBytes,

@@ -10,6 +10,8 @@ import { Int64 } from "../base/int64.ts";
 import type { Inbox, InboxReceiver } from "../channel/inbox.ts";
 import type { EventWaits } from "../command/event_waits.ts";
 import type { Monitors } from "../command/monitors.ts";
+import type { PubSubHub } from "../command/pubsub/hub.ts";
+import { Publication } from "../pubsub/publication.ts";
 import { Outcome, reasonOf } from "../worker/outcome.ts";
 
 /** How long to wait after a message that could not be handled. Unit: ms. */
@@ -24,6 +26,8 @@ export class IoInbox implements Disposable {
   readonly #receiver: InboxReceiver;
   readonly #waits: EventWaits;
   readonly #monitors: Monitors | undefined;
+  readonly #pubsub: PubSubHub | undefined;
+  readonly #publication = new Publication();
   readonly #settled = new SettledMessage();
   #over = false;
 
@@ -33,16 +37,19 @@ export class IoInbox implements Disposable {
    * @param waits the clients of this thread that wait for outcomes
    * @param onError told of a message that could not be handled, which is our bug; reading goes on
    * @param monitors those that are shown every command
+   * @param pubsub the clients of this thread that subscribe; when left out, nobody publishes
    */
   constructor(
     inbox: Inbox,
     waits: EventWaits,
     onError: (error: unknown) => void,
     monitors?: Monitors,
+    pubsub?: PubSubHub,
   ) {
     this.#receiver = inbox.receiver();
     this.#waits = waits;
     this.#monitors = monitors;
+    this.#pubsub = pubsub;
     void this.#serve(onError);
   }
 
@@ -55,7 +62,10 @@ export class IoInbox implements Disposable {
   async #serve(onError: (error: unknown) => void): Promise<void> {
     while (!this.#over) {
       try {
-        await this.#receiver.serve((bytes, start, end) => this.#take(bytes, start, end));
+        await this.#receiver.serve(
+          (bytes, start, end) => this.#take(bytes, start, end),
+          () => this.#pubsub?.handleOverrun(),
+        );
       } catch (error) {
         onError(error);
         await new Promise((resolve) => setTimeout(resolve, FAILURE_PAUSE_MS));
@@ -64,7 +74,12 @@ export class IoInbox implements Disposable {
   }
 
   #take(bytes: Uint8Array, start: number, end: number): void {
-    if (bytes[start] === InboxKind.MONITOR_LINE) {
+    const kind = bytes[start];
+    if (kind === InboxKind.PUBLISHED && this.#pubsub !== undefined) {
+      this.#pubsub.receive(this.#publication.decode(bytes, start, end), bytes, start, end);
+      return;
+    }
+    if (kind === InboxKind.MONITOR_LINE) {
       this.#monitors?.receive(bytes.slice(start + 1, end));
       return;
     }

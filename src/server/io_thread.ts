@@ -8,6 +8,7 @@ import { getLogger, type Logger } from "../base/log.ts";
 import { EventWaits } from "../command/event_waits.ts";
 import type { CommandTable } from "../command/lookup.ts";
 import { Operations } from "../command/operations.ts";
+import type { PubSubHub } from "../command/pubsub/hub.ts";
 import { makeCommandTable } from "../command/table.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
@@ -23,6 +24,7 @@ import { IoInbox } from "./io_inbox.ts";
 import type { ClosedConnections, IoService } from "./io_service.ts";
 import { Listeners } from "./listeners.ts";
 import { monitorPost } from "./monitor_post.ts";
+import { createPubSub } from "./pubsub_parts.ts";
 import { type ServerPorts, ServerView } from "./server_view.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import type { StopBudget } from "./stop_deadline.ts";
@@ -67,6 +69,7 @@ export class IoThread implements IoService {
   readonly #turns: FairTurns;
   readonly #connections: ConnectionSet;
   readonly #waits: EventWaits;
+  readonly #pubsub: PubSubHub;
   readonly #fronts: Fronts;
   readonly #inbox: IoInbox;
   readonly #tick: Disposable = tickForNotifications();
@@ -89,6 +92,7 @@ export class IoThread implements IoService {
     this.#turns = turns;
     this.#connections = createConnectionSet(config, shared, turns, counters);
     this.#waits = new EventWaits(threadId);
+    this.#pubsub = createPubSub(config, shared, counters);
     this.#fronts = createFronts({
       config,
       shared,
@@ -96,6 +100,7 @@ export class IoThread implements IoService {
       table,
       counters,
       waits: this.#waits,
+      pubsub: this.#pubsub,
       password,
       questions,
       operations,
@@ -112,6 +117,7 @@ export class IoThread implements IoService {
         getLogger("inbox").error("inbox failed", { event: "inbox_failed", error });
       },
       operations.monitors,
+      this.#pubsub,
     );
   }
 
@@ -160,6 +166,7 @@ export class IoThread implements IoService {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.closeListeners();
     this.#inbox[Symbol.dispose]();
+    this.#pubsub[Symbol.dispose]();
     this.#tick[Symbol.dispose]();
     this.#background[Symbol.dispose]();
     this.#connections[Symbol.dispose]();

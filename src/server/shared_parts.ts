@@ -8,7 +8,9 @@ import { BoundedChannel, type ChannelMemory } from "../channel/bounded_channel.t
 import { Inbox, type InboxMemory } from "../channel/inbox.ts";
 import { type OperationsMemory, OperationsRegion } from "../command/operations_memory.ts";
 import { MEMORY_POLICIES, RuntimeSettings, SettingIndex } from "../command/runtime_settings.ts";
+import { INBOX_MAX_BYTES, INBOX_RING_BYTES, INBOX_RING_MAX_BYTES } from "../base/limits.ts";
 import { type MetricsMemory, MetricsRegion } from "../metrics/region.ts";
+import { type PubSubMemory, PubSubRegion } from "../pubsub/region.ts";
 import { Store, type StoreMemory } from "../store/store.ts";
 import type { Config } from "./config.ts";
 import { type CensusMemory, ConnectionCensus } from "./connection_census.ts";
@@ -34,6 +36,8 @@ export interface SharedParts {
   readonly channel: BoundedChannel;
   /** Mail for the I/O threads, in the order of their ids. */
   readonly inboxes: readonly Inbox[];
+  /** What threads know of each other's subscribers. */
+  readonly pubsub: PubSubRegion;
   /** Connections of all threads. */
   readonly census: ConnectionCensus;
   /** Where in its life the server is. */
@@ -52,6 +56,8 @@ export interface SharedMemory {
   readonly channel: ChannelMemory;
   /** See {@link SharedParts.inboxes}. */
   readonly inboxes: readonly InboxMemory[];
+  /** See {@link SharedParts.pubsub}. */
+  readonly pubsub: PubSubMemory;
   /** See {@link SharedParts.census}. */
   readonly census: CensusMemory;
   /** See {@link SharedParts.lifecycle}. */
@@ -86,8 +92,9 @@ export function createSharedParts(config: Config): SharedParts {
       channel: BoundedChannel.create({ capacity: config.channelCapacity }),
       inboxes: Array.from(
         { length: ioThreadCount },
-        () => Inbox.create({ producerCount: threadCount }),
+        () => Inbox.create({ producerCount: threadCount, ringBytes: ringBytes(threadCount) }),
       ),
+      pubsub: PubSubRegion.create(config.shards, ioThreadCount),
       census: ConnectionCensus.create({
         maxConnections: config.maxConnections,
         maxPerAddress: config.maxConnectionsPerIp,
@@ -104,6 +111,12 @@ export function createSharedParts(config: Config): SharedParts {
   }
 }
 
+/** Room for the messages of one thread in an inbox: less, the more threads there are. */
+function ringBytes(threadCount: number): number {
+  const share = 2 ** Math.floor(Math.log2(INBOX_MAX_BYTES / threadCount));
+  return Math.min(INBOX_RING_MAX_BYTES, Math.max(INBOX_RING_BYTES, share));
+}
+
 /** What to send to another thread for {@link attachSharedParts}. */
 export function sharedMemoryOf(shared: SharedParts): SharedMemory {
   return {
@@ -111,6 +124,7 @@ export function sharedMemoryOf(shared: SharedParts): SharedMemory {
     store: shared.store.memory,
     channel: shared.channel.memory,
     inboxes: shared.inboxes.map(({ memory }) => memory),
+    pubsub: shared.pubsub.memory,
     census: shared.census.memory,
     lifecycle: shared.lifecycle.memory,
     operations: shared.operations.memory,
@@ -135,6 +149,7 @@ export function attachSharedParts(
     store: Store.attach(memory.store, threadId, false),
     channel: BoundedChannel.attach(memory.channel),
     inboxes: memory.inboxes.map((inbox) => Inbox.attach(inbox)),
+    pubsub: PubSubRegion.attach(memory.pubsub),
     census: ConnectionCensus.attach(memory.census),
     lifecycle: Lifecycle.attach(memory.lifecycle),
     operations: OperationsRegion.attach(memory.operations),

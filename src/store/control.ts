@@ -59,6 +59,8 @@ export const SpecialTable = {
   CHANNELS: 32,
   /** Keys that blocked clients wait for. */
   WAITED_KEYS: 33,
+  /** Shard channels that have subscribers. */
+  SHARD_CHANNELS: 34,
 } as const;
 
 /** Word offsets in the header. */

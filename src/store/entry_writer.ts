@@ -16,7 +16,7 @@ import type { BalanceReserve } from "./balance_reserve.ts";
 import type { BlockAllocator } from "./block_allocator.ts";
 import type { CollectionMemory } from "./collection/collection_memory.ts";
 import { rootWord } from "./collection/entries.ts";
-import { type ControlRegion, Header, Shard } from "./control.ts";
+import { type ControlRegion, DATABASE_TABLE_COUNT, Header, Shard } from "./control.ts";
 import {
   Encoding,
   Entry,
@@ -402,7 +402,7 @@ export class EntryWriter {
     this.freeEntry(key.shard, entry);
     if (!existed) this.countRemoved(key.shard, Shard.EXPIRED_DOUBLE);
     const seq = this.nextSeq(key.shard);
-    this.hook?.removed(key.shard, database, key, seq);
+    this.#hookOf(database)?.removed(key.shard, database, key, seq);
     this.markPhase(key.shard, MutationPhase.DONE);
     return existed;
   }
@@ -595,7 +595,7 @@ export class EntryWriter {
   /** Numbers and tells of an entry that was written as a whole. */
   wrote(shard: number, database: number, entry: number): void {
     this.stamp(entry, this.nextSeq(shard));
-    this.hook?.written(shard, database, entry);
+    this.#hookOf(database)?.written(shard, database, entry);
   }
 
   /** Gives an entry the number of its last mutation. */
@@ -612,8 +612,13 @@ export class EntryWriter {
 
   /** Tells that a change is complete. */
   changed(shard: number, database: number, entry: number): void {
-    this.hook?.written(shard, database, entry);
+    this.#hookOf(database)?.written(shard, database, entry);
     this.markPhase(shard, MutationPhase.DONE);
+  }
+
+  /** Who is told of a change: nobody of one in a hidden table, which holds no client's data. */
+  #hookOf(database: number): MutationHook | undefined {
+    return database < DATABASE_TABLE_COUNT ? this.hook : undefined;
   }
 
   /** Draws the number of a mutation, 48 bits. Needs the shard's exclusive lock. */

@@ -193,6 +193,20 @@ export class Extents {
     return root;
   }
 
+  /**
+   * Moves what was reserved into a value that no key has, only `leaseCount` readers: an orphan from
+   * the start, which the last of them frees.
+   *
+   * @returns its root
+   */
+  fillOrphan(value: Uint8Array, start: number, end: number, leaseCount: number): number {
+    const root = this.#makeRoot(0, end - start);
+    this.writeRange(root, 0, value, start, end);
+    this.#addOrphan(root);
+    this.#arena.write(root, ExtentsRoot.LEASES, ORPHAN | leaseCount);
+    return root;
+  }
+
   #makeRoot(owner: number, valueBytes: number): number {
     const arena = this.#arena;
     const root = this.#reserved.pop()!;

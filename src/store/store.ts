@@ -416,6 +416,30 @@ export class Store {
     return this.#leases.takeRoot(element.longRoot);
   }
 
+  /**
+   * Puts bytes into the arena that no key names, for `leaseCount` readers on other threads. Needs
+   * the shard's exclusive lock; who could not be told of them gets its lease released for it.
+   *
+   * @returns what to give to {@link Store.openShared}; 0 when there is no memory for it
+   */
+  share(
+    shard: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    leaseCount: number,
+  ): number {
+    this.#writer.markPhase(shard, MutationPhase.WRITING);
+    const root = this.#leases.share(shard, bytes, start, end, leaseCount);
+    this.#writer.markPhase(shard, MutationPhase.DONE);
+    return root;
+  }
+
+  /** One reader's hold on what {@link Store.share} made; to be released once. Needs no lock. */
+  openShared(root: number): ValueLease {
+    return this.#leases.open(root);
+  }
+
   /** See {@link EntryReader.mayChangeInPlace}: what commands that change a value in place ask. */
   mayChangeInPlace(entry: number): boolean {
     return this.#reader.mayChangeInPlace(entry);

@@ -10,7 +10,7 @@
  */
 
 import type { Arena } from "./arena.ts";
-import { Encoding, Entry, EntryFlag, MAX_KEY_BYTES } from "./entry.ts";
+import { Encoding, Entry, MAX_KEY_BYTES } from "./entry.ts";
 import type { EntryReader } from "./entry_reader.ts";
 import type { ContentWriter, EntryWriter } from "./entry_writer.ts";
 import type { Extents } from "./extents.ts";
@@ -163,31 +163,6 @@ export class StringEditor implements ContentWriter {
   /** Drops all plans and gives back what they reserved. */
   cancelAll(plans: readonly SetPlan[]): void {
     for (const plan of plans) this.#writer.cancelSet(plan);
-  }
-
-  /**
-   * Changes when a string expires, or that it does.
-   *
-   * @param entry what `Store.lookup` says, not 0
-   * @param expireAtMs ms since 1970; 0 = never
-   */
-  setExpiry(database: number, key: Key, entry: number, expireAtMs: number): WriteStatus {
-    const reader = this.#reader;
-    const flags = reader.flags(entry) & ~EntryFlag.HAS_TTL;
-    this.#keptBytes = reader.stringLength(entry);
-    // The block may be written again, with the value at another place in it.
-    this.#keepsCopy = !reader.isLarge(entry);
-    if (this.#keepsCopy) reader.copyString(entry, this.#copy, 0);
-    const planned = this.#writer.planContent(
-      database,
-      key,
-      expireAtMs > 0 ? flags | EntryFlag.HAS_TTL : flags,
-      expireAtMs,
-      this.#keptBytes,
-      this,
-    );
-    if (planned === WriteStatus.OK) this.#writer.commitPlan();
-    return planned;
   }
 
   /** Begins the value of a new entry with that of the entry before; see {@link ContentWriter}. */

@@ -15,7 +15,7 @@ import type { Arena } from "./arena.ts";
 import { type ControlRegion, Header } from "./control.ts";
 import { Encoding } from "./entry.ts";
 import type { EntryReader } from "./entry_reader.ts";
-import { type Extents, ExtentsRoot, LEASE_COUNT_MASK, ORPHAN } from "./extents.ts";
+import { type Extents, LEASE_COUNT_MASK, ORPHAN } from "./extents.ts";
 import { LockPoisonedError, type ShardLocks } from "./locks.ts";
 
 /** Operation number of freeing an orphan, for the text of a fault. */
@@ -145,6 +145,30 @@ export class ValueLeases {
     Atomics.add(control.words, Header.LEASES, 1);
     extents.countLease(root, 1);
     return new ValueLease(this, root, start, end);
+  }
+
+  /**
+   * Makes a value that no key has and `leaseCount` readers will read; each of them opens it with
+   * {@link ValueLeases.open}. Needs the exclusive lock of the shard whose memory it takes.
+   *
+   * @returns its root; 0 when there is no memory for it
+   */
+  share(
+    shard: number,
+    value: Uint8Array,
+    start: number,
+    end: number,
+    leaseCount: number,
+  ): number {
+    const { control, extents } = this.#parts;
+    if (!extents.reserve(shard, end - start)) return 0;
+    Atomics.add(control.words, Header.LEASES, leaseCount);
+    return extents.fillOrphan(value, start, end, leaseCount);
+  }
+
+  /** Takes over one of the leases that {@link ValueLeases.share} counted. Needs no lock. */
+  open(root: number): ValueLease {
+    return new ValueLease(this, root, 0, this.extents.byteCountOf(root));
   }
 
   /** See {@link ValueLease.release}. */

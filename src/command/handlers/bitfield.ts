@@ -5,6 +5,7 @@
  */
 
 import { Int64 } from "../../base/int64.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { ReplyCode } from "../reply_code.ts";
@@ -55,10 +56,12 @@ function handleBitField(call: CommandCall, window: Uint8Array): HandlerStatus {
     }
     return HandlerStatus.DONE;
   }
+  const grows = entry === 0 || neededBytes > store.stringLength(entry);
   const { strings } = store;
   const status = strings.begin(call.database, call.key, entry, neededBytes, neededBytes);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
   const byteCount = strings.byteCount;
+  let hasChanged = false;
   sink.arrayStart(operations.length);
   for (const operation of operations) {
     const [start, end] = spanOf(operation, byteCount);
@@ -76,9 +79,11 @@ function handleBitField(call: CommandCall, window: Uint8Array): HandlerStatus {
     }
     writeField(operation, window, after);
     strings.write(start, window, 0, end - start);
+    if (grows || after !== before) hasChanged = true;
     replyField(call, operation.kind === OperationKind.SET ? before : after);
   }
   strings.end();
+  if (hasChanged) call.notify(NotifyClass.STRING, "setbit");
   return HandlerStatus.DONE;
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { BitOperation, combineWords } from "../../base/bits.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { withLocksAgain } from "../relock.ts";
@@ -95,10 +96,11 @@ async function combineLater(
 function store(call: CommandCall, result: Uint8Array, byteCount: number): HandlerStatus {
   const key = call.keyAt(DESTINATION);
   if (byteCount === 0) {
-    call.store.remove(call.database, key);
+    if (call.store.remove(call.database, key)) call.notify(NotifyClass.GENERIC, "del", key);
   } else {
     const status = call.store.setString(call.database, key, result, 0, byteCount, 0);
     if (status !== WriteStatus.OK) return refuseWrite(call, status);
+    call.notify(NotifyClass.STRING, "set", key);
   }
   call.sink.integer(byteCount);
   return HandlerStatus.DONE;

@@ -6,6 +6,7 @@
 
 import { countBits, findBit } from "../../base/bits.ts";
 import type { Int64 } from "../../base/int64.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { CommandArguments } from "../arguments.ts";
 import type { CommandCall } from "../call.ts";
@@ -62,6 +63,7 @@ function handleSetBit(call: CommandCall, byte: Uint8Array): HandlerStatus {
   const entry = findString(call, 1);
   if (entry === NOT_A_STRING) return HandlerStatus.DONE;
   const at = Math.floor(offset / 8);
+  const grows = entry === 0 || at >= store.stringLength(entry);
   const { strings } = store;
   const status = strings.begin(call.database, call.key, entry, at + 1, at + 1);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
@@ -73,6 +75,7 @@ function handleSetBit(call: CommandCall, byte: Uint8Array): HandlerStatus {
     strings.write(at, byte, 0, 1);
   }
   strings.end();
+  if (grows || before !== bit) call.notify(NotifyClass.STRING, "setbit");
   sink.integer(before);
   return HandlerStatus.DONE;
 }

@@ -35,6 +35,7 @@ export function handleList(call: CommandCall): HandlerStatus {
       sink.verbatimText("");
       return HandlerStatus.DONE;
     }
+    filter = { isSubscriber: type === "pubsub" };
   } else if (args.count > 3 && args.is(2, "ID")) {
     const ids: number[] = [];
     for (let i = 3; i < args.count; i++) {
@@ -131,7 +132,8 @@ function readKillOption(call: CommandCall, i: number, wish: KillWish): boolean {
   } else if (args.is(i, "TYPE")) {
     const type = readType(call, i + 1);
     if (type === undefined) return false;
-    wish.nobody ||= type === "nobody";
+    if (type === "nobody") wish.nobody = true;
+    else filter.isSubscriber = type === "pubsub";
   } else if (args.is(i, "USER")) {
     if (args.text(i + 1) !== "default") {
       refuseUser(args, i + 1, sink);
@@ -158,11 +160,12 @@ function readId(call: CommandCall, index: number): number {
   return call.args.int64(index, value) ? value.toNumber() : -1;
 }
 
-/** Only normal clients exist here; the other kinds are known by name. Undefined: refused. */
-function readType(call: CommandCall, index: number): "normal" | "nobody" | undefined {
+/** Kinds that do not exist here are known by name. Undefined: refused. */
+function readType(call: CommandCall, index: number): "normal" | "pubsub" | "nobody" | undefined {
   const { args, sink } = call;
   if (args.is(index, "NORMAL")) return "normal";
-  for (const kind of ["MASTER", "REPLICA", "SLAVE", "PUBSUB"]) {
+  if (args.is(index, "PUBSUB")) return "pubsub";
+  for (const kind of ["MASTER", "REPLICA", "SLAVE"]) {
     if (args.is(index, kind)) return "nobody";
   }
   refuseClientType(args, index, sink);

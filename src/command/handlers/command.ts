@@ -7,7 +7,7 @@
 import { CommandArguments } from "../arguments.ts";
 import type { CommandCall } from "../call.ts";
 import { categories, hasPlainKeys, keyFlags, shownFlags } from "../command_facts.ts";
-import { matchesGlob } from "../glob.ts";
+import { matchesGlob } from "../../base/glob.ts";
 import { ReplyCode } from "../reply_code.ts";
 import type { ReplySink } from "../reply_sink.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";

@@ -6,7 +6,7 @@
 
 import { getLogger } from "../../base/log.ts";
 import type { CommandCall } from "../call.ts";
-import { matchesGlob } from "../glob.ts";
+import { matchesGlob } from "../../base/glob.ts";
 import { refuseArity } from "../refusals.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
@@ -79,6 +79,8 @@ function handleSet(call: CommandCall): HandlerStatus {
 function carryOut({ store, services }: CommandCall): void {
   const { values } = services.operations.settings;
   store.evictionPolicy = MEMORY_POLICIES[values[SettingIndex.MEMORY_POLICY]!]!;
+  const region = services.pubsub?.region;
+  if (region !== undefined) region.notifyClasses = values[SettingIndex.NOTIFY_CLASSES]!;
 }
 
 /** Why these settings cannot be set, whatever their values are. */

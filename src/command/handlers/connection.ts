@@ -11,8 +11,14 @@ import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 
 function handlePing(call: CommandCall): HandlerStatus {
-  const { args, sink } = call;
-  if (args.count === 1) sink.simple("PONG");
+  const { args, sink, client } = call;
+  if (client.subscriptionCount > 0 && client.protocol === 2 && args.count <= 2) {
+    // Among messages, a reply must look like one of them.
+    sink.arrayStart(2);
+    sink.bulkText("pong");
+    if (args.count === 1) sink.bulkText("");
+    else sink.bulk(args.bytes, args.starts[1]!, args.ends[1]!);
+  } else if (args.count === 1) sink.simple("PONG");
   else if (args.count === 2) sink.bulk(args.bytes, args.starts[1]!, args.ends[1]!);
   else refuseArity(call.row, sink);
   return HandlerStatus.DONE;

@@ -5,6 +5,7 @@
  */
 
 import { LEASED_VALUE_BYTES } from "../../base/limits.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { EntryType, WriteStatus } from "../../store/store.ts";
 import {
   ArraySource,
@@ -75,7 +76,8 @@ function handleRestore(call: CommandCall): HandlerStatus {
   const { args, store, sink, operand, key, database } = call;
   const wishes = readWishes(call);
   if (wishes === undefined) return HandlerStatus.DONE;
-  if (!wishes.replaces && store.peek(database, key) !== 0) {
+  const isNew = store.peek(database, key) === 0;
+  if (!wishes.replaces && !isNew) {
     sink.error(ReplyCode.BUSY_KEY);
     return HandlerStatus.DONE;
   }
@@ -107,8 +109,12 @@ function handleRestore(call: CommandCall): HandlerStatus {
   if (expireAtMs !== 0 && expireAtMs <= store.nowMs) {
     // Its time is over already: it replaces what was there, and is gone.
     store.remove(database, key);
-  } else if (wishes.idleSeconds > 0) {
-    store.keyspace.setIdleSeconds(store.peek(database, key), wishes.idleSeconds);
+    if (!isNew) call.notify(NotifyClass.GENERIC, "del");
+  } else {
+    if (wishes.idleSeconds > 0) {
+      store.keyspace.setIdleSeconds(store.peek(database, key), wishes.idleSeconds);
+    }
+    call.notify(NotifyClass.GENERIC, "restore");
   }
   sink.ok();
   return HandlerStatus.DONE;

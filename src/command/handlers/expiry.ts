@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { MAX_EXPIRE_AT_MS, WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { refuseExpiryOption } from "../refusals.ts";
@@ -44,11 +45,13 @@ function handleExpire(call: CommandCall, { unitMs, isAbsolute }: TimeUnit): Hand
   }
   if (expireAtMs <= store.nowMs) {
     store.remove(call.database, key);
+    call.notify(NotifyClass.GENERIC, "del");
   } else if (expireAtMs > MAX_EXPIRE_AT_MS) {
     return refuseTime(call);
   } else {
     const status = store.setExpiry(call.database, key, expireAtMs);
     if (status !== WriteStatus.OK) return refuseWrite(call, status);
+    call.notify(NotifyClass.GENERIC, "expire");
   }
   sink.integer(1);
   return HandlerStatus.DONE;
@@ -120,6 +123,7 @@ function handlePersist(call: CommandCall): HandlerStatus {
   if (hasExpiry) {
     const status = store.setExpiry(call.database, key, 0);
     if (status !== WriteStatus.OK) return refuseWrite(call, status);
+    call.notify(NotifyClass.GENERIC, "persist");
   }
   sink.integer(hasExpiry ? 1 : 0);
   return HandlerStatus.DONE;

@@ -10,6 +10,7 @@ import {
   type LongDouble,
   parseLongDouble,
 } from "../../base/long_double.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { ReplyCode } from "../reply_code.ts";
@@ -43,6 +44,7 @@ function handleIncrByFloat(call: CommandCall): HandlerStatus {
   const expireAtMs = entry === 0 ? 0 : store.expireAtMs(entry);
   const status = store.setString(call.database, call.key, text, 0, text.length, expireAtMs);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  call.notify(NotifyClass.STRING, "incrbyfloat");
   sink.bulk(text, 0, text.length);
   return HandlerStatus.DONE;
 }

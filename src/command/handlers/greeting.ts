@@ -153,6 +153,7 @@ function replyGreeting(call: CommandCall): void {
 
 /** `RESET` */
 function handleReset(call: CommandCall): HandlerStatus {
+  call.services.pubsub?.forget(call.client);
   call.client.reset(!call.services.authenticator.required);
   call.services.operations.monitors.remove(call.client);
   call.sink.simple("RESET");

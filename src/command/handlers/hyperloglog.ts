@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import {
@@ -93,6 +94,7 @@ function handlePfAdd(call: CommandCall, scratch: Scratch): HandlerStatus {
     const status = store.setString(call.database, call.key, bytes, 0, byteCount, expireAtMs);
     if (status !== WriteStatus.OK) return refuseWrite(call, status);
   }
+  if (raised) call.notify(NotifyClass.STRING, "pfadd");
   sink.integer(raised ? 1 : 0);
   return HandlerStatus.DONE;
 }
@@ -124,6 +126,7 @@ function addToDense(call: CommandCall, entry: number, bytes: Uint8Array): Handle
     strings.write(0, bytes, 0, HLL_HEADER_BYTES);
     strings.end();
   }
+  if (raised) call.notify(NotifyClass.STRING, "pfadd");
   sink.integer(raised ? 1 : 0);
   return HandlerStatus.DONE;
 }
@@ -267,6 +270,7 @@ function storeUnion(call: CommandCall, union: Union, outcome: true | Trouble): H
   const expireAtMs = entry === 0 ? 0 : store.expireAtMs(entry);
   const status = store.setString(call.database, key, bytes, 0, byteCount, expireAtMs);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  call.notify(NotifyClass.STRING, "pfadd", key);
   call.sink.ok();
   return HandlerStatus.DONE;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ChannelSpace } from "../../pubsub/channel_registry.ts";
 import { DATABASE_COUNT } from "../../store/control.ts";
 import type { CommandServices, ServerSnapshot } from "../services.ts";
 import { commandStatLines, errorStatLines, errorTotal, latencyStatLines } from "./info_commands.ts";
@@ -117,6 +118,7 @@ function persistenceLines(_services: CommandServices, snapshot: ServerSnapshot):
 
 function statsLines(services: CommandServices, snapshot: ServerSnapshot): string[] {
   const { expiredKeys, evictedKeys } = services.store.stats();
+  const { pubsub } = services;
   const since = (name: TotalName): number => totalSinceReset(services, snapshot, name);
   return [
     `total_connections_received:${since("acceptedConnections")}`,
@@ -129,6 +131,9 @@ function statsLines(services: CommandServices, snapshot: ServerSnapshot): string
     "sync_full:0",
     "sync_partial_ok:0",
     "sync_partial_err:0",
+    `pubsub_channels:${pubsub?.registry.channelCount(ChannelSpace.PLAIN) ?? 0}`,
+    `pubsub_patterns:${pubsub?.patterns.distinctCount() ?? 0}`,
+    `pubsubshard_channels:${pubsub?.registry.channelCount(ChannelSpace.SHARD) ?? 0}`,
     `total_error_replies:${errorTotal(services)}`,
   ];
 }

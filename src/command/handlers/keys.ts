@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import type { CommandCall } from "../call.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { typeName } from "./type_names.ts";
@@ -11,7 +12,9 @@ import { typeName } from "./type_names.ts";
 function handleDel(call: CommandCall): HandlerStatus {
   let removedCount = 0;
   for (let i = 1; i < call.args.count; i++) {
-    if (call.store.remove(call.database, call.keyAt(i))) removedCount++;
+    if (!call.store.remove(call.database, call.keyAt(i))) continue;
+    call.notify(NotifyClass.GENERIC, "del");
+    removedCount++;
   }
   call.sink.integer(removedCount);
   return HandlerStatus.DONE;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { EntryType, WriteStatus } from "../../store/store.ts";
 import type { SetPlan } from "../../store/set_plan.ts";
 import type { CommandCall } from "../call.ts";
@@ -27,6 +28,7 @@ function handleMSet(call: CommandCall): HandlerStatus {
   if (call.args.count % 2 === 0) return refusePairs(call);
   const status = setAll(call);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  notifyAll(call);
   call.sink.ok();
   return HandlerStatus.DONE;
 }
@@ -41,6 +43,7 @@ function handleMSetNx(call: CommandCall): HandlerStatus {
   }
   const status = setAll(call);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  notifyAll(call);
   sink.integer(1);
   return HandlerStatus.DONE;
 }
@@ -48,6 +51,13 @@ function handleMSetNx(call: CommandCall): HandlerStatus {
 function refusePairs(call: CommandCall): HandlerStatus {
   refuseArity(call.row, call.sink);
   return HandlerStatus.DONE;
+}
+
+function notifyAll(call: CommandCall): void {
+  if (!call.wantsToKnow(NotifyClass.STRING)) return;
+  for (let i = 1; i < call.args.count; i += 2) {
+    call.notify(NotifyClass.STRING, "set", call.keyAt(i));
+  }
 }
 
 /** Sets every key or, if that cannot be, none. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { DATABASE_COUNT } from "../../store/control.ts";
 import type { Place } from "../../store/entry_mover.ts";
 import { WriteStatus } from "../../store/store.ts";
@@ -47,7 +48,10 @@ function rename(call: CommandCall, replaces: boolean): HandlerStatus | undefined
   }
   if (isSameKey(from, to)) return undefined;
   const status = store.keyspace.transfer(from, to, true);
-  return status === WriteStatus.OK ? undefined : refuseWrite(call, status);
+  if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  call.notify(NotifyClass.GENERIC, "rename_from", from.key);
+  call.notify(NotifyClass.GENERIC, "rename_to", to.key);
+  return undefined;
 }
 
 /** `COPY source destination [DB destination-db] [REPLACE]` */
@@ -77,6 +81,7 @@ function handleCopy(call: CommandCall): HandlerStatus {
   if (isPossible) {
     const status = store.keyspace.transfer(from, to, false);
     if (status !== WriteStatus.OK) return refuseWrite(call, status);
+    call.notify(NotifyClass.GENERIC, "copy_to", to.key, toDatabase);
   }
   sink.integer(isPossible ? 1 : 0);
   return HandlerStatus.DONE;
@@ -95,6 +100,8 @@ function handleMove(call: CommandCall): HandlerStatus {
   if (isPossible) {
     const status = store.keyspace.relink({ database, key }, toDatabase);
     if (status !== WriteStatus.OK) return refuseWrite(call, status);
+    call.notify(NotifyClass.GENERIC, "move_from");
+    call.notify(NotifyClass.GENERIC, "move_to", key, toDatabase);
   }
   sink.integer(isPossible ? 1 : 0);
   return HandlerStatus.DONE;

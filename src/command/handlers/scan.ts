@@ -8,7 +8,7 @@ import { ByteWriter } from "../../base/bytes.ts";
 import { Int64 } from "../../base/int64.ts";
 import type { Store } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
-import { isMatchAll, matchesGlobBytes } from "../glob.ts";
+import { isMatchAll, matchesGlobBytes } from "../../base/glob.ts";
 import { ReplyCode } from "../reply_code.ts";
 import type { ReplySink } from "../reply_sink.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";

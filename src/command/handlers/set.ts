@@ -5,6 +5,7 @@
  */
 
 import { Int64 } from "../../base/int64.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { ReplyCode } from "../reply_code.ts";
@@ -33,6 +34,7 @@ export function handleSet(call: CommandCall): HandlerStatus {
     0,
   );
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  call.notify(NotifyClass.STRING, "set");
   sink.ok();
   return HandlerStatus.DONE;
 }
@@ -73,6 +75,8 @@ function setWithOptions(call: CommandCall): HandlerStatus {
     sink.rewind(before);
     return refuseWrite(call, status);
   }
+  call.notify(NotifyClass.STRING, "set");
+  if ((options & Expiry.GIVEN) !== 0) call.notify(NotifyClass.GENERIC, "expire");
   if ((options & Option.GET) === 0) sink.ok();
   return HandlerStatus.DONE;
 }

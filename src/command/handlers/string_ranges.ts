@@ -6,6 +6,7 @@
 
 import { Int64 } from "../../base/int64.ts";
 import { LEASED_VALUE_BYTES } from "../../base/limits.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { ReplyCode } from "../reply_code.ts";
@@ -30,6 +31,7 @@ function handleAppend(call: CommandCall): HandlerStatus {
     const status = writeAt(call, entry, length, 2);
     if (status !== WriteStatus.OK) return refuseWrite(call, status);
   }
+  call.notify(NotifyClass.STRING, "append");
   sink.integer(length + added);
   return HandlerStatus.DONE;
 }
@@ -52,6 +54,7 @@ function handleSetRange(call: CommandCall): HandlerStatus {
   if (written > 0) {
     const status = writeAt(call, entry, offset, 3);
     if (status !== WriteStatus.OK) return refuseWrite(call, status);
+    call.notify(NotifyClass.STRING, "setrange");
   }
   sink.integer(written > 0 ? Math.max(length, offset + written) : length);
   return HandlerStatus.DONE;

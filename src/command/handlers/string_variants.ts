@@ -5,6 +5,7 @@
  */
 
 import { Int64 } from "../../base/int64.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { ReplyCode } from "../reply_code.ts";
@@ -29,6 +30,7 @@ function handleSetNx(call: CommandCall): HandlerStatus {
   }
   const status = setTo(call, 2, 0);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  call.notify(NotifyClass.STRING, "set");
   call.sink.integer(1);
   return HandlerStatus.DONE;
 }
@@ -44,6 +46,8 @@ function setWithTime(call: CommandCall, options: number): HandlerStatus {
   if (expireAtMs < 0) return refuseExpiry(call);
   const status = setTo(call, 3, expireAtMs);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  call.notify(NotifyClass.STRING, "set");
+  call.notify(NotifyClass.GENERIC, "expire");
   call.sink.ok();
   return HandlerStatus.DONE;
 }
@@ -58,13 +62,16 @@ function handleGetSet(call: CommandCall): HandlerStatus {
     sink.rewind(before);
     return refuseWrite(call, status);
   }
+  call.notify(NotifyClass.STRING, "set");
   return HandlerStatus.DONE;
 }
 
 function handleGetDel(call: CommandCall): HandlerStatus {
   const { store } = call;
   const entry = store.lookup(call.database, call.key);
-  if (replyString(call, entry) && entry !== 0) store.remove(call.database, call.key);
+  if (!replyString(call, entry) || entry === 0) return HandlerStatus.DONE;
+  store.remove(call.database, call.key);
+  call.notify(NotifyClass.GENERIC, "del");
   return HandlerStatus.DONE;
 }
 
@@ -89,14 +96,16 @@ function handleGetEx(call: CommandCall): HandlerStatus {
   if (entry === 0 || options === 0) return HandlerStatus.DONE;
   if (expireAtMs > 0 && expireAtMs <= store.nowMs) {
     store.remove(call.database, call.key);
+    call.notify(NotifyClass.GENERIC, "del");
     return HandlerStatus.DONE;
   }
-  if (expireAtMs === store.expireAtMs(entry)) return HandlerStatus.DONE;
-  const status = store.strings.setExpiry(call.database, call.key, entry, expireAtMs);
+  if (expireAtMs === 0 && store.expireAtMs(entry) === 0) return HandlerStatus.DONE;
+  const status = store.setExpiry(call.database, call.key, expireAtMs);
   if (status !== WriteStatus.OK) {
     sink.rewind(before);
     return refuseWrite(call, status);
   }
+  call.notify(NotifyClass.GENERIC, expireAtMs === 0 ? "persist" : "expire");
   return HandlerStatus.DONE;
 }
 

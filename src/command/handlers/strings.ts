@@ -5,6 +5,7 @@
  */
 
 import { negateInt64 } from "../../base/int64.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { ReplyCode } from "../reply_code.ts";
@@ -23,6 +24,7 @@ function addOperand(call: CommandCall): HandlerStatus {
   const { store, operand, result } = call;
   const status = store.addInteger(call.database, call.key, operand, result);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  call.notify(NotifyClass.STRING, "incrby");
   call.sink.int64(result);
   return HandlerStatus.DONE;
 }

@@ -47,6 +47,8 @@ export interface RespSessionOptions {
   readonly commandsProcessed: number;
   /** Counter of the commands refused because there were too many. */
   readonly throttledCommands: number;
+  /** Told when a client that may subscribe goes. */
+  readonly pubsub?: { forget(client: ClientState): void } | undefined;
   /** Told of every command before it is executed, when that is wanted at all. */
   readonly onCommand?: CommandObserver | undefined;
   /** Told when an HTTP request came in, as a web page would send it; its connection is closed. */
@@ -110,6 +112,11 @@ export class RespSession implements Session {
   /** Always false: a command has no head that would have to arrive in time. */
   get midBody(): boolean {
     return false;
+  }
+
+  /** True while a large reply goes out piece by piece. */
+  get midReply(): boolean {
+    return this.#sink.stream.isPending;
   }
 
   /**
@@ -205,9 +212,10 @@ export class RespSession implements Session {
 
   /** Gives back what the session borrowed, and lets go of what it has not replied yet. */
   close(): void {
-    const { clients, dispatcher } = this.#options;
+    const { clients, dispatcher, pubsub } = this.#options;
     clients.remove(this.client);
     dispatcher.operations.monitors.remove(this.client);
+    pubsub?.forget(this.client);
     this.client.discard();
     this.#giveBack();
     this.#sink.stream.clear();

@@ -23,11 +23,11 @@ Deno.test("CLIENT LIST: has a line for everybody, with what they are doing", asy
     await first!.send("CLIENT LIST\r\n"),
     ((text: string) => `$${text.length}\r\n${text}\r\n`)(
       "id=1 addr=127.0.0.1:50000 laddr=127.0.0.1:6379 name= age=7 idle=0 flags=N db=0 " +
-        "cmd=client|list user=default redir=-1 resp=2 lib-name= lib-ver=\n" +
+        "sub=0 psub=0 ssub=0 cmd=client|list user=default redir=-1 resp=2 lib-name= lib-ver=\n" +
         "id=2 addr=127.0.0.1:50001 laddr=127.0.0.1:6379 name=worker age=7 idle=1 flags=N db=4 " +
-        "cmd=get user=default redir=-1 resp=3 lib-name=x lib-ver=\n" +
+        "sub=0 psub=0 ssub=0 cmd=get user=default redir=-1 resp=3 lib-name=x lib-ver=\n" +
         "id=3 addr=127.0.0.1:50002 laddr=127.0.0.1:6379 name= age=7 idle=7 flags=N db=0 " +
-        "cmd=NULL user=default redir=-1 resp=2 lib-name= lib-ver=\n",
+        "sub=0 psub=0 ssub=0 cmd=NULL user=default redir=-1 resp=2 lib-name= lib-ver=\n",
     ),
   );
 });

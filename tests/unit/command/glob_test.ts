@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { matchesGlob } from "../../../src/command/glob.ts";
+import { matchesGlob } from "../../../src/base/glob.ts";
 
 const cases: [string, string, boolean][] = [
   ["", "", true],

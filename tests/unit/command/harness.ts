@@ -4,6 +4,11 @@
  * @module
  */
 
+import { Inbox } from "../../../src/channel/inbox.ts";
+import { PubSubHub } from "../../../src/command/pubsub/hub.ts";
+import type { PushTarget } from "../../../src/command/pubsub/subscriber.ts";
+import { Notifier } from "../../../src/pubsub/notifier.ts";
+import { PubSubRegion } from "../../../src/pubsub/region.ts";
 import { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
 import type { Rate } from "../../../src/base/units.ts";
 import { ArgumentsPool } from "../../../src/command/arguments.ts";
@@ -96,6 +101,8 @@ export interface HarnessOptions {
   onCommand?: CommandObserver;
   settledTotal?: () => number;
   hasCredits?: () => boolean;
+  /** What may be pending for one subscriber. */
+  pushLimitBytes?: number;
 }
 
 /** One thread's command layer over a real store. */
@@ -111,6 +118,11 @@ export class Harness {
   stopWishCount = 0;
   readonly clients = new LocalClients(() => this.nowMs);
   readonly services: CommandServices;
+  readonly pubsub: PubSubHub;
+  /** Number of the client and why it was cut off. */
+  readonly cutOffs: string[] = [];
+  overruns = 0;
+  notificationsDropped = 0;
   readonly dispatcher: Dispatcher;
   readonly pool = new ArgumentsPool();
   readonly crossProtocolLines: string[] = [];
@@ -175,7 +187,27 @@ export class Harness {
       requestStop: () => void this.stopWishCount++,
     });
     if (options.region === undefined) this.operations.settings.begin();
+    const pubsubRegion = PubSubRegion.create(this.store.shardCount, 1);
+    const inbox = Inbox.create({ producerCount: 1 });
+    this.pubsub = new PubSubHub({
+      store: this.store,
+      region: pubsubRegion,
+      thread: 0,
+      inboxes: [{ sender: inbox.sender(0), ring: () => inbox.ring(0) }],
+      hardLimitBytes: options.pushLimitBytes ?? 2 ** 20,
+      softLimitBytes: options.pushLimitBytes ?? 2 ** 20,
+      onCutOff: (client, reason) => this.cutOffs.push(`${client.id} ${reason}`),
+      onOverrun: () => this.overruns++,
+    });
     this.services = {
+      pubsub: this.pubsub,
+      channels: { names: (space, pattern) => this.pubsub.channelNames(space, pattern) },
+      notifier: new Notifier({
+        store: this.store,
+        region: pubsubRegion,
+        publisher: this.pubsub.publisher,
+        onDropped: () => this.notificationsDropped++,
+      }),
       store: this.store,
       intake: this.intake,
       authenticator: this.authenticator,
@@ -197,6 +229,16 @@ export class Harness {
 
   /** Opens a connection whose read buffer starts at `inputBytes`. */
   connect(inputBytes = 64): TestClient {
+    const pushed = new ByteWriter();
+    const pushTarget: PushTarget = {
+      writer: pushed,
+      get pendingBytes() {
+        return pushed.length;
+      },
+      isSubscriber: false,
+      wake: () => void (client.wakeCount++),
+      cutOff: () => void (client.closed = true),
+    };
     const session = new RespSession({
       dispatcher: this.dispatcher,
       argumentsPool: this.pool,
@@ -205,6 +247,7 @@ export class Harness {
       phase: this.phase,
       rateLimit: this.#options.rateLimit ?? null,
       maxRequestBytes: this.maxRequestBytes,
+      pubsub: this.pubsub,
       counters: this.counters,
       commandsProcessed: Count.COMMANDS,
       throttledCommands: Count.THROTTLED,
@@ -216,12 +259,9 @@ export class Harness {
       localAddress: "127.0.0.1:6379",
       connectedAtMs: this.nowMs,
       end: () => void (client.endCount++),
-      push: (bytes) => {
-        client.pushed += toLatin1(bytes);
-        return client.pushed.length <= client.pushLimit;
-      },
+      pushTarget,
     });
-    const client: TestClient = new TestClient(session, inputBytes);
+    const client: TestClient = new TestClient(session, inputBytes, pushed);
     return client;
   }
 
@@ -237,15 +277,23 @@ export class TestClient {
   readonly output = new ByteWriter();
   closed = false;
   flushCount = 0;
-  /** What it was sent between replies. */
-  pushed = "";
-  /** How much of that it takes. */
-  pushLimit = Infinity;
   /** How often the connection was told to end. */
   endCount = 0;
 
-  constructor(readonly session: RespSession, inputBytes: number) {
+  /** How often it was told that something was pushed. */
+  wakeCount = 0;
+
+  constructor(
+    readonly session: RespSession,
+    inputBytes: number,
+    readonly pushed: ByteWriter = new ByteWriter(),
+  ) {
     this.input = new InputBuffer(inputBytes);
+  }
+
+  /** What it was sent between replies, as Latin-1. */
+  get pushedText(): string {
+    return toLatin1(this.pushed.view());
   }
 
   /** Delivers bytes in one read, runs the session and returns what it wrote, as Latin-1. */

@@ -108,7 +108,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "command|help": ["COMMAND HELP"],
   "config": ["CONFIG x"],
   "config|get": ["CONFIG GET *"],
-  "config|set": ["CONFIG SET timeout 1"],
+  "config|set": ["CONFIG SET timeout 1", "CONFIG SET notify-keyspace-events KEA"],
   "config|resetstat": ["CONFIG RESETSTAT"],
   "config|rewrite": ["CONFIG REWRITE"],
   "config|help": ["CONFIG HELP"],
@@ -198,6 +198,21 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "asking": ["ASKING"],
   "readonly": ["READONLY"],
   "readwrite": ["READWRITE"],
+  "subscribe": ["SUBSCRIBE a"],
+  "unsubscribe": ["UNSUBSCRIBE a"],
+  "psubscribe": ["PSUBSCRIBE a"],
+  "punsubscribe": ["PUNSUBSCRIBE a"],
+  "ssubscribe": ["SSUBSCRIBE a"],
+  "sunsubscribe": ["SUNSUBSCRIBE a"],
+  "publish": ["PUBLISH a 1"],
+  "spublish": ["SPUBLISH a 1"],
+  "pubsub": ["PUBSUB x"],
+  "pubsub|channels": ["PUBSUB CHANNELS"],
+  "pubsub|numpat": ["PUBSUB NUMPAT"],
+  "pubsub|numsub": ["PUBSUB NUMSUB a"],
+  "pubsub|shardchannels": ["PUBSUB SHARDCHANNELS"],
+  "pubsub|shardnumsub": ["PUBSUB SHARDNUMSUB a"],
+  "pubsub|help": ["PUBSUB HELP"],
 };
 
 /** Subcommands of CLUSTER are all alike. */
@@ -219,6 +234,7 @@ function shapeOf(reply: string): ReplyShape | "error" {
     "~": "set",
     "%": "map",
     "=": "text",
+    ">": "push",
     "-": "error",
     ",": "double",
   };

@@ -5,7 +5,7 @@
  */
 
 /**
- * Whether the whole of `text` matches `pattern`.
+ * Whether the whole of `text` matches `pattern`; both have one character per byte.
  *
  * Takes time in the order of `pattern.length * text.length` at worst: on a mismatch only the last
  * `*` is tried again one character further.
@@ -21,12 +21,12 @@
  * ```
  */
 export function matchesGlob(pattern: string, text: string): boolean {
-  const bytes = encoder.encode(text);
-  return matchesGlobBytes(encoder.encode(pattern), bytes, 0, bytes.length);
+  const bytes = latin1Bytes(text);
+  return matchesGlobBytes(latin1Bytes(pattern), bytes, 0, bytes.length);
 }
 
 /**
- * The same for bytes: whether the whole of `bytes[start, end)` matches; `?` stands for one byte.
+ * The same for bytes, with nothing to be converted: whether the whole of `bytes[start, end)` matches; `?` stands for one byte.
  *
  * Thread: any.
  */
@@ -66,6 +66,13 @@ export function isMatchAll(pattern: Uint8Array): boolean {
   return pattern.length === 1 && pattern[0] === STAR;
 }
 
+/** The bytes of a text that has one character per byte. Thread: any. */
+export function latin1Bytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
 /** Matches one byte; returns the offset behind the pattern's element, or -1. */
 function matchOne(pattern: Uint8Array, at: number, code: number): number {
   const char = pattern[at];
@@ -96,7 +103,6 @@ function matchSet(pattern: Uint8Array, at: number, code: number): number {
   return at < pattern.length ? at + 1 : at;
 }
 
-const encoder = new TextEncoder();
 const STAR = 0x2a;
 const MINUS = 0x2d;
 const QUESTION = 0x3f;
