@@ -39,6 +39,16 @@ import { manyStringRows } from "./handlers/many_strings.ts";
 import { stringRangeRows } from "./handlers/string_ranges.ts";
 import { stringVariantRows } from "./handlers/string_variants.ts";
 import { transactionRows } from "./handlers/transactions.ts";
+import { listMoveRows } from "./handlers/list_moves.ts";
+import { listSearchRows } from "./handlers/list_search.ts";
+import { listRows } from "./handlers/lists.ts";
+import { hashCounterRows } from "./handlers/hash_counters.ts";
+import { hashReplyRows } from "./handlers/hash_replies.ts";
+import { hashRows } from "./handlers/hashes.ts";
+import { setAlgebraRows } from "./handlers/set_algebra.ts";
+import { setRandomRows } from "./handlers/set_random.ts";
+import { setStoreRows } from "./handlers/set_stores.ts";
+import { setRows } from "./handlers/sets.ts";
 import { CommandTable } from "./lookup.ts";
 
 /**
@@ -63,6 +73,16 @@ export function makeCommandTable(): CommandTable {
     ...bitFieldRows(),
     bitOpRow(),
     ...hyperLogLogRows(),
+    ...listRows(),
+    ...listMoveRows(),
+    ...listSearchRows(),
+    ...hashRows(),
+    ...hashCounterRows(),
+    ...hashReplyRows(),
+    ...setRows(),
+    ...setRandomRows(),
+    ...setAlgebraRows(),
+    ...setStoreRows(),
     ...keyRows(),
     ...expiryRows(),
     ...eventRows(),

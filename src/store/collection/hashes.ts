@@ -10,9 +10,19 @@ import { ElementEffect } from "../mutation_hook.ts";
 import type { Collection, ElementSource } from "./collection.ts";
 import type { CollectionCore } from "./core.ts";
 import type { RecordCursor } from "./cursor.ts";
-import { encodedPartBytes, orderBytes, RecordKind } from "./records.ts";
+import { encodedPartBytes, MAX_SHORT_PART_BYTES, orderBytes, RecordKind } from "./records.ts";
 
 const EMPTY = new Uint8Array(0);
+
+/** Ranges of ranks. */
+export interface Ranges {
+  /** How many there are. */
+  readonly rangeCount: number;
+  /** First rank of a range. */
+  startOf(range: number): number;
+  /** Ranks in a range. */
+  countOf(range: number): number;
+}
 
 /**
  * Operations on hashes and sets that were opened. To read: {@link Hashes.find}, then
@@ -48,12 +58,14 @@ export class Hashes {
       return this.#putOne(c, bytes, starts[first]!, ends[first]!, bytes, starts[at]!, ends[at]!);
     }
     let byteCount = 0;
+    let longParts = 0;
     for (let i = first; i < first + 2 * pairs; i++) {
       const length = source.ends[i]! - source.starts[i]!;
       if (length > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
       byteCount += length;
+      if (length > MAX_SHORT_PART_BYTES) longParts++;
     }
-    const status = this.#collections.begin(c, pairs, byteCount, 2 * pairs);
+    const status = this.#collections.begin(c, pairs, byteCount, 2 * pairs, longParts);
     if (status !== WriteStatus.OK) return status;
     c.changed = 0;
     for (let i = first; i < first + 2 * pairs; i += 2) {
@@ -82,12 +94,14 @@ export class Hashes {
       return this.#putOne(c, source.bytes, source.starts[first]!, source.ends[first]!, EMPTY, 0, 0);
     }
     let byteCount = 0;
+    let longParts = 0;
     for (let i = first; i < first + count; i++) {
       const length = source.ends[i]! - source.starts[i]!;
       if (length > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
       byteCount += length;
+      if (length > MAX_SHORT_PART_BYTES) longParts++;
     }
-    const status = this.#collections.begin(c, count, byteCount, count);
+    const status = this.#collections.begin(c, count, byteCount, count, longParts);
     if (status !== WriteStatus.OK) return status;
     c.changed = 0;
     for (let i = first; i < first + count; i++) {
@@ -142,6 +156,30 @@ export class Hashes {
     this.#collections.splice(c, 1, undefined);
     c.changed = 1;
     this.#collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  /**
+   * Removes the fields or members at ranks, all or none; `c.changed` is how many. It costs the same
+   * however long the ranges are.
+   *
+   * @param ranges ascending, apart from each other
+   * @returns OK or OUT_OF_MEMORY
+   */
+  removeRanges(c: Collection, ranges: Ranges): WriteStatus {
+    const collections = this.#collections;
+    const { rangeCount } = ranges;
+    // However many go, at most two ways from the top to a leaf are changed for each range.
+    const status = collections.begin(c, 2 * rangeCount, 0, 0);
+    if (status !== WriteStatus.OK) return status;
+    const before = c.count;
+    if (collections.hasHook) this.#tellRanges(c, ranges);
+    for (let i = rangeCount - 1; i >= 0; i--) {
+      const start = ranges.startOf(i);
+      collections.removeRanks(c, start, start + ranges.countOf(i));
+    }
+    c.changed = before - c.count;
+    collections.finish(c);
     return WriteStatus.OK;
   }
 
@@ -258,6 +296,16 @@ export class Hashes {
     c.changed++;
     if (this.#collections.hasHook) {
       this.#collections.tell(c, ElementEffect.REMOVED, bytes, start, end, 0);
+    }
+  }
+
+  #tellRanges(c: Collection, ranges: Ranges): void {
+    for (let i = 0; i < ranges.rangeCount; i++) {
+      c.cursor.seekRank(ranges.startOf(i));
+      for (let left = ranges.countOf(i); left > 0; left--) {
+        this.#tellRemoved(c);
+        c.cursor.next();
+      }
     }
   }
 
