@@ -39,6 +39,9 @@ import { manyStringRows } from "./handlers/many_strings.ts";
 import { stringRangeRows } from "./handlers/string_ranges.ts";
 import { stringVariantRows } from "./handlers/string_variants.ts";
 import { transactionRows } from "./handlers/transactions.ts";
+import { listMoveRows } from "./handlers/list_moves.ts";
+import { listSearchRows } from "./handlers/list_search.ts";
+import { listRows } from "./handlers/lists.ts";
 import { CommandTable } from "./lookup.ts";
 
 /**
@@ -63,6 +66,9 @@ export function makeCommandTable(): CommandTable {
     ...bitFieldRows(),
     bitOpRow(),
     ...hyperLogLogRows(),
+    ...listRows(),
+    ...listMoveRows(),
+    ...listSearchRows(),
     ...keyRows(),
     ...expiryRows(),
     ...eventRows(),

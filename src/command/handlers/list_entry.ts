@@ -1,0 +1,81 @@
+/**
+ * The list that a command works on, and its ends.
+ *
+ * @module
+ */
+
+import type { Collection } from "../../store/collection/collection.ts";
+import { EntryType, WriteStatus } from "../../store/store.ts";
+import type { CommandArguments } from "../arguments.ts";
+import type { CommandCall } from "../call.ts";
+import { replyElement, replyRecords } from "../collection_reply.ts";
+import { ELEMENTS } from "../collection_reply.ts";
+import { HandlerStatus } from "../row.ts";
+import { refuseWrite } from "./write_failure.ts";
+
+/**
+ * Opens the list of the key that argument `index` names; one that does not exist has no elements.
+ *
+ * Thread: the connection's I/O thread, with the key's lock.
+ *
+ * @param handle which of the store's reused collections
+ * @returns undefined when the error was replied
+ */
+export function openList(
+  call: CommandCall,
+  index: number,
+  willWrite: boolean,
+  handle = 0,
+): Collection | undefined {
+  const { collections } = call.store;
+  const c = collections.handle(handle);
+  const status = collections.open(c, call.database, call.keyAt(index), EntryType.LIST, willWrite);
+  if (status === WriteStatus.OK) return c;
+  refuseWrite(call, status);
+  return undefined;
+}
+
+/** Reads an end; undefined when argument `index` names none. */
+export function endAt(args: CommandArguments, index: number): boolean | undefined {
+  if (args.is(index, "LEFT")) return true;
+  return args.is(index, "RIGHT") ? false : undefined;
+}
+
+/**
+ * Takes an element from an end of a list that has one, and replies with it.
+ *
+ * @returns DONE or RETRY
+ */
+export function popOne(call: CommandCall, c: Collection, atFront: boolean): HandlerStatus {
+  const { sink, store } = call;
+  const mark = sink.mark();
+  if (atFront) c.cursor.seekFirst();
+  else c.cursor.seekLast();
+  replyElement(store, sink, c.cursor.element());
+  const status = store.collections.lists.removeRanks(c, atFront ? 0 : c.count - 1, 1);
+  if (status === WriteStatus.OK) return HandlerStatus.DONE;
+  sink.rewind(mark);
+  return refuseWrite(call, status);
+}
+
+/**
+ * Takes `count` elements, which exist, from an end of a list and replies with an array of them; what
+ * was written since `mark` is taken back when that cannot be.
+ *
+ * @returns DONE or RETRY
+ */
+export function popMany(
+  call: CommandCall,
+  c: Collection,
+  atFront: boolean,
+  count: number,
+  mark = call.sink.mark(),
+): HandlerStatus {
+  const { sink, store } = call;
+  sink.arrayStart(count);
+  replyRecords(store, sink, c, atFront ? 0 : c.count - 1, count, !atFront, ELEMENTS);
+  const status = store.collections.lists.removeRanks(c, atFront ? 0 : c.count - count, count);
+  if (status === WriteStatus.OK) return HandlerStatus.DONE;
+  sink.rewind(mark);
+  return refuseWrite(call, status);
+}
