@@ -46,7 +46,7 @@ export function matchesGlobBytes(
       starText = t;
       continue;
     }
-    const next = p < pattern.length ? matchOne(pattern, p, bytes[t]!) : -1;
+    const next = p < pattern.length ? matchGlobByte(pattern, p, bytes[t]!) : -1;
     if (next >= 0) {
       p = next;
       t++;
@@ -73,8 +73,14 @@ export function latin1Bytes(text: string): Uint8Array {
   return bytes;
 }
 
-/** Matches one byte; returns the offset behind the pattern's element, or -1. */
-function matchOne(pattern: Uint8Array, at: number, code: number): number {
+/**
+ * Matches one byte with the element of `pattern` at `at`, which is no `*`.
+ *
+ * Thread: any.
+ *
+ * @returns the offset behind that element, or -1
+ */
+export function matchGlobByte(pattern: Uint8Array, at: number, code: number): number {
   const char = pattern[at];
   if (char === QUESTION) return at + 1;
   if (char === OPEN) return matchSet(pattern, at + 1, code);

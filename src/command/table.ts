@@ -42,6 +42,9 @@ import { transactionRows } from "./handlers/transactions.ts";
 import { listMoveRows } from "./handlers/list_moves.ts";
 import { listSearchRows } from "./handlers/list_search.ts";
 import { listRows } from "./handlers/lists.ts";
+import { hashCounterRows } from "./handlers/hash_counters.ts";
+import { hashReplyRows } from "./handlers/hash_replies.ts";
+import { hashRows } from "./handlers/hashes.ts";
 import { CommandTable } from "./lookup.ts";
 
 /**
@@ -69,6 +72,9 @@ export function makeCommandTable(): CommandTable {
     ...listRows(),
     ...listMoveRows(),
     ...listSearchRows(),
+    ...hashRows(),
+    ...hashCounterRows(),
+    ...hashReplyRows(),
     ...keyRows(),
     ...expiryRows(),
     ...eventRows(),

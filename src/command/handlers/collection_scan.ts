@@ -1,0 +1,290 @@
+/**
+ * `HSCAN` and `SSCAN`: a large collection, a few elements at a time; `ZSCAN` with them.
+ *
+ * A packed collection is returned as a whole. In a tree a cursor is a place in the order of hashes,
+ * so what is present throughout a scan is returned, whatever grows, shrinks, splits or is packed
+ * meanwhile.
+ *
+ * A call ends after a slice, however few elements it has found. Elements that are too long to be
+ * compared with the pattern under the lock are compared without it, in a lease.
+ *
+ * @module
+ */
+
+import { ByteWriter } from "../../base/bytes.ts";
+import { Int64 } from "../../base/int64.ts";
+import type { RecordCursor } from "../../store/collection/cursor.ts";
+import type { ElementView } from "../../store/collection/element.ts";
+import { EntryType, type Store } from "../../store/store.ts";
+import type { ByteSource } from "../byte_source.ts";
+import type { CommandCall } from "../call.ts";
+import { isMatchAll, matchesGlobBytes } from "../../base/glob.ts";
+import { LongGlobMatch } from "../glob_match.ts";
+import { ReplyCode } from "../reply_code.ts";
+import type { ReplySink } from "../reply_sink.ts";
+import { HandlerStatus } from "../row.ts";
+import type { Slices } from "../slices.ts";
+import { openCollection } from "./open_collection.ts";
+
+/** Elements that a call returns at least, if there are that many, unless its time is up. */
+const DEFAULT_COUNT = 10;
+/**
+ * Longest pattern.
+ *
+ * Unit: bytes. Reason: comparing it with an element takes up to their product.
+ */
+const MAX_PATTERN_BYTES = 1024;
+/** A call that has copied so much ends. Unit: bytes. */
+const MOST_BYTES = 65_536;
+/** Longer parts are not copied but leased. Unit: bytes. */
+const LEASED_PART_BYTES = 8192;
+/** Up to this product of the lengths, an element is compared with the pattern under the lock. */
+const MATCH_AT_ONCE = 2 ** 18;
+/** Bytes of a long element that are compared between two looks at the clock. */
+const MATCH_STEP_BYTES = 4096;
+/** A cursor from here on is behind every hash. */
+const BEHIND_ALL = 2 ** 32;
+
+const EMPTY = new Uint8Array(0);
+
+/** What the arguments ask for. */
+interface ScanWishes {
+  readonly position: number;
+  count: number;
+  /** undefined = everything. */
+  pattern: Uint8Array | undefined;
+}
+
+/**
+ * Runs `HSCAN key cursor [MATCH pattern] [COUNT count]`, or `SSCAN`, which has no values.
+ *
+ * Thread: the connection's I/O thread, with the key's lock, shared is enough.
+ */
+export function handleCollectionScan(call: CommandCall, type: EntryType): HandlerStatus {
+  const { sink, store } = call;
+  const position = readCursor(call.args.bytes, call.args.starts[2]!, call.args.ends[2]!);
+  if (position === undefined) {
+    sink.error(ReplyCode.BAD_ARGUMENT, "invalid cursor");
+    return HandlerStatus.DONE;
+  }
+  const c = openCollection(call, 1, type);
+  if (c === undefined) return HandlerStatus.DONE;
+  if (!c.exists) {
+    // As in Redis, whatever the options are.
+    replyHead(sink, 0, 0);
+    return HandlerStatus.DONE;
+  }
+  const wishes = readWishes(call, position);
+  if (wishes === undefined) return HandlerStatus.DONE;
+  const slices = call.slices();
+  const scan = new CollectionScan(store, c.cursor, type === EntryType.HASH, wishes);
+  if (scan.advance(slices)) {
+    scan.reply(sink);
+    return HandlerStatus.DONE;
+  }
+  const lease = store.collectionLeases.take(c);
+  scan.goOnWith(lease.cursor);
+  call.later = goOnLater(scan, slices, sink, () => lease.release());
+  return HandlerStatus.LATER;
+}
+
+/** Compares long elements without the lock. */
+async function goOnLater(
+  scan: CollectionScan,
+  slices: Slices,
+  sink: ReplySink,
+  release: () => void,
+): Promise<HandlerStatus> {
+  try {
+    do {
+      while (!scan.matchLong(MATCH_STEP_BYTES)) {
+        if (slices.isOver(MATCH_STEP_BYTES)) await slices.next();
+      }
+    } while (!scan.advance(slices));
+    scan.reply(sink);
+  } finally {
+    release();
+  }
+  return HandlerStatus.DONE;
+}
+
+/** One call's way through a collection. */
+class CollectionScan {
+  readonly #store: Store;
+  readonly #hasValues: boolean;
+  readonly #wishes: ScanWishes;
+  #cursor: RecordCursor;
+  #visited = 0;
+  /** Hash of the element that was visited last. */
+  #lastOrder = -1;
+  readonly #copies = new ByteWriter(256);
+  /** What is replied: where a copy ends, or what is leased. */
+  readonly #parts: (number | ByteSource)[] = [];
+  #match: LongGlobMatch | undefined;
+  /** Of what was done since the clock was asked for, see {@link Slices.isOver}. */
+  #weight = 1;
+
+  constructor(store: Store, cursor: RecordCursor, hasValues: boolean, wishes: ScanWishes) {
+    this.#store = store;
+    this.#hasValues = hasValues;
+    this.#wishes = wishes;
+    this.#cursor = cursor;
+    if (cursor.top === 0) cursor.seekFirst();
+    else cursor.seekAtLeast(wishes.position, EMPTY, 0, 0);
+  }
+
+  /**
+   * Goes on until there are enough elements or the slice is over.
+   *
+   * @returns false when a long element is to be compared first, see {@link CollectionScan.matchLong};
+   *   never so in a transaction
+   */
+  advance(slices: Slices): boolean {
+    const cursor = this.#cursor;
+    const { count } = this.#wishes;
+    while (cursor.isValid) {
+      const mayPause = cursor.top !== 0 && cursor.order !== this.#lastOrder;
+      if (this.#visited > 0 && mayPause) {
+        if (this.#visited >= count || this.#copies.length >= MOST_BYTES) break;
+        const weight = this.#weight;
+        this.#weight = 1;
+        if (slices.isOver(weight)) break;
+      }
+      const element = cursor.element();
+      const matches = this.#matches(element, slices);
+      if (matches === undefined) return false;
+      this.#visit(matches);
+    }
+    return true;
+  }
+
+  /** Goes on with another view of the same collection. */
+  goOnWith(cursor: RecordCursor): void {
+    const rank = this.#cursor.rank();
+    this.#cursor = cursor;
+    cursor.seekRank(rank);
+    this.#match = new LongGlobMatch(this.#wishes.pattern!, cursor.element());
+  }
+
+  /** Compares some bytes of the long element; whether it is done. */
+  matchLong(byteCount: number): boolean {
+    this.#match ??= new LongGlobMatch(this.#wishes.pattern!, this.#cursor.element());
+    const matches = this.#match.advance(byteCount);
+    if (matches === undefined) return false;
+    this.#match = undefined;
+    this.#visit(matches);
+    return true;
+  }
+
+  reply(sink: ReplySink): void {
+    const isDone = !this.#cursor.isValid;
+    replyHead(sink, isDone ? 0 : this.#cursor.order, this.#parts.length);
+    let start = 0;
+    for (const part of this.#parts) {
+      if (typeof part !== "number") {
+        replySource(sink, part);
+      } else {
+        sink.bulk(this.#copies.bytes, start, part);
+        start = part;
+      }
+    }
+  }
+
+  /** Takes or leaves the element at the cursor, and goes to the next one. */
+  #visit(isWanted: boolean): void {
+    const cursor = this.#cursor;
+    if (isWanted) {
+      this.#take(cursor.element());
+      if (this.#hasValues) this.#take(cursor.value());
+    }
+    this.#visited++;
+    this.#lastOrder = cursor.order;
+    cursor.next();
+  }
+
+  #take(part: ElementView): void {
+    if (part.longRoot !== 0 && part.byteCount > LEASED_PART_BYTES) {
+      this.#parts.push(this.#store.leaseElement(part));
+      return;
+    }
+    const at = this.#copies.reserve(part.byteCount);
+    part.copyTo(this.#copies.bytes, at);
+    this.#copies.length = at + part.byteCount;
+    this.#parts.push(this.#copies.length);
+  }
+
+  /** Whether an element matches; undefined when it is too long to say so at once. */
+  #matches(element: ElementView, slices: Slices): boolean | undefined {
+    const { pattern } = this.#wishes;
+    if (pattern === undefined) return true;
+    const work = element.byteCount * pattern.length;
+    if (element.longRoot === 0 && work <= MATCH_AT_ONCE) {
+      this.#weight += work >> 6;
+      return matchesGlobBytes(pattern, element.bytes, element.start, element.end);
+    }
+    if (!slices.isAtomic) return undefined;
+    return new LongGlobMatch(pattern, element).advance(Infinity);
+  }
+}
+
+function replyHead(sink: ReplySink, position: number, partCount: number): void {
+  sink.arrayStart(2);
+  sink.bulkText(String(position));
+  sink.arrayStart(partCount);
+}
+
+function replySource(sink: ReplySink, source: ByteSource): void {
+  if (sink.bulkSource !== undefined) return sink.bulkSource(source);
+  const { byteCount } = source;
+  const offset = sink.bulkStart(byteCount);
+  source.copyNext(sink.target, offset, byteCount);
+  source.release();
+}
+
+/**
+ * Reads a cursor as Redis does: a sign is taken, no text is 0, spaces and other characters are not.
+ *
+ * @returns undefined when it is none
+ */
+function readCursor(bytes: Uint8Array, start: number, end: number): number | undefined {
+  let text = "";
+  for (let i = start; i < end && text.length <= 40; i++) text += String.fromCharCode(bytes[i]!);
+  if (text === "") return 0;
+  if (!/^[+-]?\d+$/.test(text)) return undefined;
+  const isNegative = text[0] === "-";
+  const value = BigInt(text[0] === "+" ? text.slice(1) : text);
+  if (value >= 2n ** 64n || value <= -(2n ** 64n)) return undefined;
+  // Negative ones wrap around, so they are large.
+  if (isNegative && value !== 0n) return BEHIND_ALL;
+  return Number(value < BigInt(BEHIND_ALL) ? value : BigInt(BEHIND_ALL));
+}
+
+/** Reads the options; undefined when an error was replied. */
+function readWishes(call: CommandCall, position: number): ScanWishes | undefined {
+  const { args, sink } = call;
+  const number = new Int64();
+  const wishes: ScanWishes = { position, count: DEFAULT_COUNT, pattern: undefined };
+  for (let i = 3; i < args.count; i += 2) {
+    if (i + 1 === args.count) return refuse(sink, ReplyCode.SYNTAX);
+    if (args.is(i, "COUNT")) {
+      if (!args.int64(i + 1, number)) return refuse(sink, ReplyCode.NOT_AN_INTEGER);
+      wishes.count = number.toNumber();
+      if (wishes.count < 1) return refuse(sink, ReplyCode.SYNTAX);
+    } else if (args.is(i, "MATCH")) {
+      if (args.length(i + 1) > MAX_PATTERN_BYTES) {
+        const detail = `a pattern must have at most ${MAX_PATTERN_BYTES} bytes`;
+        return refuse(sink, ReplyCode.BAD_ARGUMENT, detail);
+      }
+      const pattern = args.bytes.slice(args.starts[i + 1]!, args.ends[i + 1]!);
+      wishes.pattern = isMatchAll(pattern) ? undefined : pattern;
+    } else {
+      return refuse(sink, ReplyCode.SYNTAX);
+    }
+  }
+  return wishes;
+}
+
+function refuse(sink: ReplySink, code: ReplyCode, detail?: string): undefined {
+  sink.error(code, detail);
+  return undefined;
+}
