@@ -44,7 +44,7 @@ export abstract class Records implements ReplySource {
   }
 
   /** Puts a cursor on the next record; undefined when there is none. */
-  protected abstract next(): RecordCursor | undefined;
+  abstract next(): RecordCursor | undefined;
   /** How many come after the current one. */
   protected abstract get left(): number;
   /** See {@link ReplySource.release}. */
@@ -102,8 +102,8 @@ export class RankedRecords extends Records {
     return this.#left;
   }
 
-  /** See {@link Records}. */
-  protected next(): RecordCursor | undefined {
+  /** See {@link Records.next}. */
+  next(): RecordCursor | undefined {
     if (this.#left === 0) return undefined;
     this.#left--;
     while (this.#range === this.#ranges[this.#input]!.rangeCount) {
@@ -151,8 +151,8 @@ export class RandomRecords extends Records {
     return this.#left;
   }
 
-  /** See {@link Records}. */
-  protected next(): RecordCursor | undefined {
+  /** See {@link Records.next}. */
+  next(): RecordCursor | undefined {
     if (this.#left === 0) return undefined;
     this.#left--;
     const { cursor, count } = this.#input;

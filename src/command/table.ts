@@ -45,6 +45,10 @@ import { listRows } from "./handlers/lists.ts";
 import { hashCounterRows } from "./handlers/hash_counters.ts";
 import { hashReplyRows } from "./handlers/hash_replies.ts";
 import { hashRows } from "./handlers/hashes.ts";
+import { setAlgebraRows } from "./handlers/set_algebra.ts";
+import { setRandomRows } from "./handlers/set_random.ts";
+import { setStoreRows } from "./handlers/set_stores.ts";
+import { setRows } from "./handlers/sets.ts";
 import { CommandTable } from "./lookup.ts";
 
 /**
@@ -75,6 +79,10 @@ export function makeCommandTable(): CommandTable {
     ...hashRows(),
     ...hashCounterRows(),
     ...hashReplyRows(),
+    ...setRows(),
+    ...setRandomRows(),
+    ...setAlgebraRows(),
+    ...setStoreRows(),
     ...keyRows(),
     ...expiryRows(),
     ...eventRows(),

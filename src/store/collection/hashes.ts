@@ -14,6 +14,16 @@ import { encodedPartBytes, orderBytes, RecordKind } from "./records.ts";
 
 const EMPTY = new Uint8Array(0);
 
+/** Ranges of ranks. */
+export interface Ranges {
+  /** How many there are. */
+  readonly rangeCount: number;
+  /** First rank of a range. */
+  startOf(range: number): number;
+  /** Ranks in a range. */
+  countOf(range: number): number;
+}
+
 /**
  * Operations on hashes and sets that were opened. To read: {@link Hashes.find}, then
  * `cursor.element()` and `cursor.value()`; `cursor.seekFirst`, `next` for all;
@@ -146,6 +156,30 @@ export class Hashes {
   }
 
   /**
+   * Removes the fields or members at ranks, all or none; `c.changed` is how many. It costs the same
+   * however long the ranges are.
+   *
+   * @param ranges ascending, apart from each other
+   * @returns OK or OUT_OF_MEMORY
+   */
+  removeRanges(c: Collection, ranges: Ranges): WriteStatus {
+    const collections = this.#collections;
+    const { rangeCount } = ranges;
+    // However many go, at most two ways from the top to a leaf are changed for each range.
+    const status = collections.begin(c, 2 * rangeCount, 0, 0);
+    if (status !== WriteStatus.OK) return status;
+    const before = c.count;
+    if (collections.hasHook) this.#tellRanges(c, ranges);
+    for (let i = rangeCount - 1; i >= 0; i--) {
+      const start = ranges.startOf(i);
+      collections.removeRanks(c, start, start + ranges.countOf(i));
+    }
+    c.changed = before - c.count;
+    collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  /**
    * Starts a scan at a position, 0 at first. Of a large collection the cursor is on the first element
    * whose hash is at least `position`; a packed one is given as a whole each time.
    *
@@ -258,6 +292,16 @@ export class Hashes {
     c.changed++;
     if (this.#collections.hasHook) {
       this.#collections.tell(c, ElementEffect.REMOVED, bytes, start, end, 0);
+    }
+  }
+
+  #tellRanges(c: Collection, ranges: Ranges): void {
+    for (let i = 0; i < ranges.rangeCount; i++) {
+      c.cursor.seekRank(ranges.startOf(i));
+      for (let left = ranges.countOf(i); left > 0; left--) {
+        this.#tellRemoved(c);
+        c.cursor.next();
+      }
     }
   }
 
