@@ -40,6 +40,10 @@ const MOST_BYTES = 65_536;
 const LEASED_PART_BYTES = 8192;
 /** Up to this product of the lengths, an element is compared with the pattern under the lock. */
 const MATCH_AT_ONCE = 2 ** 18;
+/** The clock is looked at behind so many elements, which take some 0.3 ms, */
+const UNTIMED_COUNT = 1024;
+/** or behind so much comparing. */
+const UNTIMED_WORK = 2 ** 20;
 /** Bytes of a long element that are compared between two looks at the clock. */
 const MATCH_STEP_BYTES = 4096;
 /** A cursor from here on is behind every hash. */
@@ -100,6 +104,7 @@ async function goOnLater(
       while (!scan.matchLong(MATCH_STEP_BYTES)) {
         if (slices.isOver(MATCH_STEP_BYTES)) await slices.next();
       }
+      if (slices.isOver(MATCH_STEP_BYTES)) await slices.next();
     } while (!scan.advance(slices));
     scan.reply(sink);
   } finally {
@@ -121,8 +126,8 @@ class CollectionScan {
   /** What is replied: where a copy ends, or what is leased. */
   readonly #parts: (number | ByteSource)[] = [];
   #match: LongGlobMatch | undefined;
-  /** Of what was done since the clock was asked for, see {@link Slices.isOver}. */
-  #weight = 1;
+  /** Products of the lengths of what was compared. */
+  #work = 0;
 
   constructor(store: Store, cursor: RecordCursor, hasValues: boolean, wishes: ScanWishes) {
     this.#store = store;
@@ -146,9 +151,7 @@ class CollectionScan {
       const mayPause = cursor.top !== 0 && cursor.order !== this.#lastOrder;
       if (this.#visited > 0 && mayPause) {
         if (this.#visited >= count || this.#copies.length >= MOST_BYTES) break;
-        const weight = this.#weight;
-        this.#weight = 1;
-        if (slices.isOver(weight)) break;
+        if (this.#mayBeLate() && slices.isOver()) break;
       }
       const element = cursor.element();
       const matches = this.#matches(element, slices);
@@ -156,6 +159,11 @@ class CollectionScan {
       this.#visit(matches);
     }
     return true;
+  }
+
+  /** What is asked for usually is done without a look at the clock, however slow the machine is. */
+  #mayBeLate(): boolean {
+    return this.#visited >= UNTIMED_COUNT || this.#work >= UNTIMED_WORK;
   }
 
   /** Goes on with another view of the same collection. */
@@ -219,7 +227,7 @@ class CollectionScan {
     if (pattern === undefined) return true;
     const work = element.byteCount * pattern.length;
     if (element.longRoot === 0 && work <= MATCH_AT_ONCE) {
-      this.#weight += work >> 6;
+      this.#work += work;
       return matchesGlobBytes(pattern, element.bytes, element.start, element.end);
     }
     if (!slices.isAtomic) return undefined;
