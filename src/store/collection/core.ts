@@ -235,12 +235,19 @@ export class CollectionCore {
    * @param changes elements that come or go (a replaced one is one)
    * @param byteCount sum of the bytes of what comes: elements, fields and values
    * @param partCount how many parts these are; long ones have memory of their own
+   * @param mostLong how many of them at most are longer than a record can have them
    */
-  pagesFor(c: Collection, changes: number, byteCount: number, partCount = changes): number {
+  pagesFor(
+    c: Collection,
+    changes: number,
+    byteCount: number,
+    partCount = changes,
+    mostLong = partCount,
+  ): number {
     const trees = c.type === EntryType.SORTED_SET ? 2 : 1;
     const recordBytes = byteCount + 3 * partCount + 12 * changes;
     // A long part is more than MAX_SHORT_PART_BYTES, has a root, a tail in chunks, whole pages.
-    const longParts = Math.min(partCount, Math.floor(byteCount / MAX_SHORT_PART_BYTES));
+    const longParts = Math.min(mostLong, Math.floor(byteCount / MAX_SHORT_PART_BYTES));
     let pages = longParts === 0 ? 0 : trees * (Math.ceil(byteCount / 65536) + 4 * longParts);
     // Entry, table and its first leaf, overflow bucket; a bucket more, with directory and leaf.
     if (c.entry === 0) pages += 6;
@@ -282,9 +289,15 @@ export class CollectionCore {
    * Begins a change of `changes` elements (0: one that {@link CollectionCore.fits}); part of every operation. After OK come changes and then
    * {@link CollectionCore.finish}.
    */
-  begin(c: Collection, changes: number, byteCount: number, partCount: number): WriteStatus {
+  begin(
+    c: Collection,
+    changes: number,
+    byteCount: number,
+    partCount: number,
+    mostLong: number = partCount,
+  ): WriteStatus {
     if (changes > 0 && !this.isReserved) {
-      const pages = this.pagesFor(c, changes, byteCount, partCount);
+      const pages = this.pagesFor(c, changes, byteCount, partCount, mostLong);
       if (pages > 0) {
         if (this.memory.hasGarbage(c.key.shard)) this.memory.collect(c.key.shard, GARBAGE_STEPS);
         if (!this.blocks.promise(pages)) return WriteStatus.OUT_OF_MEMORY;

@@ -10,7 +10,7 @@ import { ElementEffect } from "../mutation_hook.ts";
 import type { Collection, ElementSource } from "./collection.ts";
 import type { CollectionCore } from "./core.ts";
 import type { RecordCursor } from "./cursor.ts";
-import { encodedPartBytes, orderBytes, RecordKind } from "./records.ts";
+import { encodedPartBytes, MAX_SHORT_PART_BYTES, orderBytes, RecordKind } from "./records.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -58,12 +58,14 @@ export class Hashes {
       return this.#putOne(c, bytes, starts[first]!, ends[first]!, bytes, starts[at]!, ends[at]!);
     }
     let byteCount = 0;
+    let longParts = 0;
     for (let i = first; i < first + 2 * pairs; i++) {
       const length = source.ends[i]! - source.starts[i]!;
       if (length > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
       byteCount += length;
+      if (length > MAX_SHORT_PART_BYTES) longParts++;
     }
-    const status = this.#collections.begin(c, pairs, byteCount, 2 * pairs);
+    const status = this.#collections.begin(c, pairs, byteCount, 2 * pairs, longParts);
     if (status !== WriteStatus.OK) return status;
     c.changed = 0;
     for (let i = first; i < first + 2 * pairs; i += 2) {
@@ -92,12 +94,14 @@ export class Hashes {
       return this.#putOne(c, source.bytes, source.starts[first]!, source.ends[first]!, EMPTY, 0, 0);
     }
     let byteCount = 0;
+    let longParts = 0;
     for (let i = first; i < first + count; i++) {
       const length = source.ends[i]! - source.starts[i]!;
       if (length > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
       byteCount += length;
+      if (length > MAX_SHORT_PART_BYTES) longParts++;
     }
-    const status = this.#collections.begin(c, count, byteCount, count);
+    const status = this.#collections.begin(c, count, byteCount, count, longParts);
     if (status !== WriteStatus.OK) return status;
     c.changed = 0;
     for (let i = first; i < first + count; i++) {

@@ -8,7 +8,7 @@ import { WriteStatus } from "../entry_writer.ts";
 import { ElementEffect } from "../mutation_hook.ts";
 import type { Collection, ElementSource } from "./collection.ts";
 import type { CollectionCore } from "./core.ts";
-import { encodedPartBytes, RecordKind } from "./records.ts";
+import { encodedPartBytes, MAX_SHORT_PART_BYTES, RecordKind } from "./records.ts";
 
 /**
  * Operations on lists that were opened. To read: `cursor.seekRank(index)`, `seekFirst`, `seekLast`,
@@ -38,10 +38,12 @@ export class Lists {
     count: number,
   ): WriteStatus {
     let byteCount = 0;
+    let longParts = 0;
     for (let i = first; i < first + count; i++) {
       const length = source.ends[i]! - source.starts[i]!;
       if (length > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
       byteCount += length;
+      if (length > MAX_SHORT_PART_BYTES) longParts++;
     }
     if (count === 1 && c.exists) {
       if (atFront) c.cursor.seekFirst();
@@ -54,7 +56,7 @@ export class Lists {
         return WriteStatus.OK;
       }
     }
-    const status = this.#collections.begin(c, count, byteCount, count);
+    const status = this.#collections.begin(c, count, byteCount, count, longParts);
     if (status !== WriteStatus.OK) return status;
     for (let i = first; i < first + count; i++) {
       this.#insert(c, atFront ? 0 : c.count, source.bytes, source.starts[i]!, source.ends[i]!);
