@@ -22,6 +22,9 @@ import { type ReplySource, streamReplies } from "./reply_source.ts";
 /** Copied at once, under the lock. Unit: bytes. Reason: well below a millisecond. */
 const AT_ONCE_BYTES = 65536;
 
+/** A step writes so much at most. Unit: bytes. Reason: some 1 ms with short elements. */
+export const STEP_BYTES = 65536;
+
 /** What a part takes besides its bytes, for {@link AT_ONCE_BYTES}: its head, and the work. */
 const PART_OVERHEAD_BYTES = 12;
 
@@ -173,7 +176,7 @@ export class LeasedRecords implements ReplySource {
     const writer = this.#writer;
     const { cursor } = this.#lease;
     // A source of bytes looks at the element that the cursor stands on: it moves on afterwards.
-    for (let room = mostBytes; room > 0 && this.#left > 0;) {
+    for (let room = Math.min(mostBytes, STEP_BYTES); room > 0 && this.#left > 0;) {
       if (this.#part === writer.partCount) {
         this.#part = 0;
         this.#left--;

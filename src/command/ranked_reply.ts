@@ -8,13 +8,16 @@
  */
 
 import type { RecordCursor } from "../store/collection/cursor.ts";
-import { PartMode, type RecordWriter } from "./collection_reply.ts";
+import { PartMode, type RecordWriter, STEP_BYTES } from "./collection_reply.ts";
 import { type Random, randomRank, type RankRanges } from "./random_ranks.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import type { ReplySource } from "./reply_source.ts";
 
 /** What a part takes besides its bytes. */
 const PART_OVERHEAD_BYTES = 12;
+
+/** What going to a rank costs, in bytes that could be copied in that time. */
+const SEEK_BYTES = 150;
 
 /** A collection or a lease of one. */
 export interface RankedInput {
@@ -45,6 +48,8 @@ export abstract class Records implements ReplySource {
 
   /** Puts a cursor on the next record; undefined when there is none. */
   abstract next(): RecordCursor | undefined;
+  /** What finding a record costs, in bytes that could be copied in that time. */
+  protected abstract readonly seekBytes: number;
   /** How many come after the current one. */
   protected abstract get left(): number;
   /** See {@link ReplySource.release}. */
@@ -54,12 +59,14 @@ export abstract class Records implements ReplySource {
   writeNext(sink: ReplySink, mostBytes: number): boolean {
     const writer = this.#writer;
     const mode = mostBytes === Infinity ? PartMode.WHOLE : PartMode.LEASED;
-    for (let room = mostBytes; room > 0;) {
+    const most = Math.min(mostBytes, STEP_BYTES);
+    for (let room = mode === PartMode.WHOLE ? Infinity : most; room > 0;) {
       if (this.#part === writer.partCount) {
         // A source of bytes looks at the element that the cursor stands on: it moves on afterwards.
         this.#cursor = this.next();
         if (this.#cursor === undefined) return true;
         this.#part = 0;
+        room -= this.seekBytes;
       }
       room -= writer.write(sink, this.#cursor!, this.#part++, mode) + PART_OVERHEAD_BYTES;
     }
@@ -79,6 +86,7 @@ export class RankedRecords extends Records {
   #input = 0;
   #range = 0;
   #inRange = 0;
+  #hasSought = false;
   #left = 0;
 
   /**
@@ -102,6 +110,11 @@ export class RankedRecords extends Records {
     return this.#left;
   }
 
+  /** See {@link Records}. */
+  protected get seekBytes(): number {
+    return this.#hasSought ? SEEK_BYTES : 0;
+  }
+
   /** See {@link Records.next}. */
   next(): RecordCursor | undefined {
     if (this.#left === 0) return undefined;
@@ -112,7 +125,8 @@ export class RankedRecords extends Records {
     }
     const ranges = this.#ranges[this.#input]!;
     const { cursor } = this.#inputs[this.#input]!;
-    if (this.#inRange === 0) cursor.seekRank(ranges.startOf(this.#range));
+    this.#hasSought = this.#inRange === 0;
+    if (this.#hasSought) cursor.seekRank(ranges.startOf(this.#range));
     else cursor.next();
     if (++this.#inRange === ranges.countOf(this.#range)) {
       this.#inRange = 0;
@@ -150,6 +164,9 @@ export class RandomRecords extends Records {
   protected get left(): number {
     return this.#left;
   }
+
+  /** See {@link Records}. */
+  protected readonly seekBytes = SEEK_BYTES;
 
   /** See {@link Records.next}. */
   next(): RecordCursor | undefined {

@@ -17,7 +17,8 @@ export interface ReplySource {
   /**
    * Writes the next elements, at least one if there are any: about `mostBytes` bytes of them, each
    * whole and together at most some KiB more. An element that is longer goes to
-   * {@link ReplySink.bulkSource}, as the last thing of the step.
+   * {@link ReplySink.bulkSource}, as the last thing of the step. A step that has written less than
+   * it may lets others have their turn: none should take longer than some 1 ms.
    *
    * @returns whether these were the last ones
    */

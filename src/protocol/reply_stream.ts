@@ -178,7 +178,11 @@ export class ReplyStream {
       this.#isWriting = true;
       this.#areRepliesDone = source.writeNext(source.sink, mostBytes - output.length);
       this.#isWriting = false;
-      if (this.#nested === undefined) continue;
+      if (this.#nested === undefined) {
+        if (this.#areRepliesDone) continue;
+        // It has written less than it may, because it takes long: others have their turn first.
+        return false;
+      }
       this.#nestedTail = output.bytes.slice(this.#nestedAt, output.length);
       output.length = this.#nestedAt;
     }
