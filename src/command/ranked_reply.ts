@@ -166,7 +166,7 @@ export class RandomRecords extends Records {
   }
 
   /** See {@link Records}. */
-  protected readonly seekBytes = SEEK_BYTES;
+  protected readonly seekBytes: number = SEEK_BYTES;
 
   /** See {@link Records.next}. */
   next(): RecordCursor | undefined {
