@@ -35,6 +35,11 @@ import { hyperLogLogRows } from "./handlers/hyperloglog.ts";
 import { lcsRow } from "./handlers/lcs.ts";
 import { manyStringRows } from "./handlers/many_strings.ts";
 import { stringRangeRows } from "./handlers/string_ranges.ts";
+import { sortedSetRangeRows } from "./handlers/sorted_set_ranges.ts";
+import { sortedSetRandomRow } from "./handlers/sorted_set_random.ts";
+import { sortedSetRemovalRows } from "./handlers/sorted_set_removals.ts";
+import { sortedSetScanRow } from "./handlers/sorted_set_scan.ts";
+import { sortedSetRows } from "./handlers/sorted_sets.ts";
 import { stringVariantRows } from "./handlers/string_variants.ts";
 import { transactionRows } from "./handlers/transactions.ts";
 import { CommandTable } from "./lookup.ts";
@@ -61,6 +66,11 @@ export function makeCommandTable(): CommandTable {
     ...bitFieldRows(),
     bitOpRow(),
     ...hyperLogLogRows(),
+    ...sortedSetRows(),
+    ...sortedSetRangeRows(),
+    ...sortedSetRemovalRows(),
+    sortedSetRandomRow(),
+    sortedSetScanRow(),
     ...keyRows(),
     ...expiryRows(),
     ...eventRows(),
