@@ -39,6 +39,7 @@ import { sortedSetRangeRows } from "./handlers/sorted_set_ranges.ts";
 import { sortedSetRandomRow } from "./handlers/sorted_set_random.ts";
 import { sortedSetRemovalRows } from "./handlers/sorted_set_removals.ts";
 import { sortedSetScanRow } from "./handlers/sorted_set_scan.ts";
+import { sortedSetStoreRows } from "./handlers/sorted_set_stores.ts";
 import { sortedSetRows } from "./handlers/sorted_sets.ts";
 import { stringVariantRows } from "./handlers/string_variants.ts";
 import { transactionRows } from "./handlers/transactions.ts";
@@ -71,6 +72,7 @@ export function makeCommandTable(): CommandTable {
     ...sortedSetRemovalRows(),
     sortedSetRandomRow(),
     sortedSetScanRow(),
+    ...sortedSetStoreRows(),
     ...keyRows(),
     ...expiryRows(),
     ...eventRows(),

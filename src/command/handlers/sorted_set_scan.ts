@@ -28,7 +28,7 @@ const POSITIONS = 2 ** 32;
 function handleScan(call: CommandCall): HandlerStatus {
   const { args } = call;
   const text = args.length(2) > 20 ? "" : args.text(2);
-  if (!/^\d+$/.test(text)) return refused(call, ReplyCode.BAD_ARGUMENT, "invalid cursor");
+  if (!/^[+-]?\d+$/.test(text)) return refused(call, ReplyCode.BAD_ARGUMENT, "invalid cursor");
   const c = openSortedSet(call, 1, false);
   if (c === undefined) return HandlerStatus.DONE;
   if (!c.exists) {
@@ -54,7 +54,9 @@ function handleScan(call: CommandCall): HandlerStatus {
       return refused(call, ReplyCode.SYNTAX);
     }
   }
-  const position = Math.min(Number(text), POSITIONS - 1);
+  // As Redis reads it, a negative cursor is a very large one.
+  const asked = Number(text);
+  const position = asked < 0 ? POSITIONS - 1 : Math.min(asked, POSITIONS - 1);
   scan(call, c, position, count, pattern === "*" ? undefined : pattern);
   return HandlerStatus.DONE;
 }

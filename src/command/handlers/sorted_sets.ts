@@ -117,7 +117,8 @@ class MemberAdder {
       const at = first + 2 * i;
       const score = parseDouble(args.bytes, args.starts[at]!, args.ends[at]!);
       if (Number.isNaN(score)) return false;
-      this.#scores[i] = score;
+      // No -0: small sorted sets of Redis know none either.
+      this.#scores[i] = score + 0;
     }
     return true;
   }
