@@ -62,7 +62,8 @@ function handleRandom(call: CommandCall): HandlerStatus {
   if (c === undefined) return HandlerStatus.DONE;
   const shape = memberShape(call, args.count === 4);
   if (c.count === 0 || count === 0) sink.arrayStart(0);
-  else if (count >= c.count) replyMembers(call, c, 0, c.count, false, shape);
+  // The highest score first, as in Redis.
+  else if (count >= c.count) replyMembers(call, c, 0, c.count, true, shape);
   else replySome(call, c, count, shape);
   return HandlerStatus.DONE;
 }

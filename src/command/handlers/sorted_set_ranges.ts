@@ -263,6 +263,7 @@ function countRow(
     flags: ["readonly", "fast"],
     access: "read",
     firstKey: 1,
+    cost: "per-key",
     complexity: "O(log N)",
     reply: "integer",
     handler: (call) => replyCount(call, kind),

@@ -241,6 +241,7 @@ function popRow(name: string, which: string, handler: Handler): CommandRow {
     flags: ["write", "fast"],
     access: "write",
     firstKey: 1,
+    cost: "per-argument",
     complexity: "O(M log N) with M members popped",
     reply: "array",
     handler,

@@ -8,6 +8,7 @@ import { parseDouble } from "../../base/double.ts";
 import type { Collection } from "../../store/collection/collection.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
+import { refuseArity } from "../refusals.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { openSortedSet, refused } from "./sorted_set_entry.ts";
@@ -221,7 +222,11 @@ function handleReverseRank(call: CommandCall): HandlerStatus {
 function replyRank(call: CommandCall, isReversed: boolean): HandlerStatus {
   const { args, sink, store: { collections: { sortedSets } } } = call;
   const withScore = args.count === 4;
-  if (withScore && !args.is(3, "WITHSCORE")) return refused(call, ReplyCode.SYNTAX);
+  // Redis 7.0 knows no fourth argument.
+  if (withScore && !args.is(3, "WITHSCORE")) {
+    refuseArity(call.row, sink);
+    return HandlerStatus.DONE;
+  }
   const c = openSortedSet(call, KEY, false);
   if (c === undefined) return HandlerStatus.DONE;
   const rank = sortedSets.rankOf(c, args.bytes, args.starts[2]!, args.ends[2]!);
@@ -263,6 +268,7 @@ export function sortedSetRows(): CommandRow[] {
       summary: "Adds to the score of a member, which is made if there is none.",
       since: "1.2.0",
       flags: ["write", "denyoom", "fast"],
+      cost: "per-key",
       complexity: "O(log N)",
       reply: "double",
       handler: (call) => adder.add(call, Option.INCR, KEY + 1, 1),
@@ -288,6 +294,7 @@ export function sortedSetRows(): CommandRow[] {
       summary: "Returns the score of a member.",
       since: "1.2.0",
       flags: ["readonly", "fast"],
+      cost: "per-key",
       complexity: "O(log N)",
       reply: ["double", "nil"],
       handler: handleScore,
@@ -338,6 +345,7 @@ function rankRow(name: string, summary: string, handler: CommandRow["handler"]):
     flags: ["readonly", "fast"],
     access: "read",
     firstKey: 1,
+    cost: "per-key",
     complexity: "O(log N)",
     reply: ["integer", "nil", "array"],
     handler,
