@@ -103,7 +103,8 @@ export class MemberSource {
   weighted(): number {
     const score = this.#hasScores ? this.#cursor.score() : 1;
     const product = score * this.weight;
-    return Number.isNaN(product) ? 0 : product;
+    // No -0, as ZADD takes none.
+    return Number.isNaN(product) ? 0 : product + 0;
   }
 
   /** The member's score. */
