@@ -30,8 +30,8 @@ export type MemberShape = (typeof MemberShape)[keyof typeof MemberShape];
 const AT_ONCE_BYTES = LEASED_VALUE_BYTES;
 /** More members are not written at once. Reason: C14, some 50 µs. */
 const AT_ONCE_MEMBERS = 512;
-/** A longer member is a source of its own in a reply that is written piece by piece. */
-const PIECE_BYTES = 16 * 1024;
+/** A longer member is a source of its own. Reason: many of them in one reply. */
+const PIECE_BYTES = 4096;
 /** Bytes that a member has around it, about. */
 const FRAME_BYTES = 16;
 /** Bytes that a score takes, at most. */
@@ -53,7 +53,7 @@ export function replyElement(sink: ReplySink, store: Store, element: ElementView
   const { byteCount } = element;
   if (element.longRoot === 0) {
     sink.bulk(element.bytes, element.start, element.end);
-  } else if (byteCount > LEASED_VALUE_BYTES && sink.bulkSource !== undefined) {
+  } else if (byteCount > PIECE_BYTES && sink.bulkSource !== undefined) {
     sink.bulkSource(store.leaseElement(element));
   } else {
     const offset = sink.bulkStart(byteCount);
@@ -64,6 +64,9 @@ export function replyElement(sink: ReplySink, store: Store, element: ElementView
 /**
  * Replies with the members at the ranks `[from, to)` of an opened sorted set, an array; what is too
  * much to copy at once from a lease. Needs the lock of its shard, shared is enough.
+ *
+ * @param isRemoved whether they are to be removed next: from a leased sorted set that takes memory,
+ *   so there is no lease if they are not very many
  */
 export function replyMembers(
   call: CommandCall,
@@ -72,6 +75,7 @@ export function replyMembers(
   to: number,
   isReversed: boolean,
   shape: MemberShape,
+  isRemoved = false,
 ): void {
   const { sink, store } = call;
   const count = Math.max(0, to - from);
@@ -79,7 +83,8 @@ export function replyMembers(
   if (count === 0) return;
   const walk = new MemberWalk(store, c.cursor, count, isReversed, shape);
   c.cursor.seekRank(isReversed ? to - 1 : from);
-  if (sink.replySource === undefined || c.root === 0) {
+  const isSmall = c.root === 0 || (isRemoved && count <= AT_ONCE_MEMBERS);
+  if (sink.replySource === undefined || isSmall) {
     while (!walk.writeNext(sink, Infinity));
   } else if (count > AT_ONCE_MEMBERS || !walk.writeNext(sink, AT_ONCE_BYTES)) {
     streamReplies(sink, walk.leased(store.collectionLeases.take(c), from, to));

@@ -68,6 +68,11 @@ function removeNow(
   const count = Math.max(0, to - from);
   const mark = sink.mark();
   removal.reply(call, c, { from, to: from + count });
+  if (count > 0 && count === c.count) {
+    // The key goes as a whole, in an instant.
+    call.store.remove(call.database, call.keyAt(removal.keyIndex));
+    return HandlerStatus.DONE;
+  }
   const status = call.store.collections.sortedSets.removeRanks(c, from, count);
   if (status === WriteStatus.OK) return HandlerStatus.DONE;
   sink.rewind(mark);

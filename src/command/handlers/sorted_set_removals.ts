@@ -74,7 +74,7 @@ function popOf(keyIndex: number, count: number, isMax: boolean, shape: MemberSha
   return {
     keyIndex,
     ranksOf: (c) => endRanks(c.count, count, isMax),
-    reply: (call, c, { from, to }) => replyMembers(call, c, from, to, isMax, shape),
+    reply: (call, c, { from, to }) => replyMembers(call, c, from, to, isMax, shape, true),
     replyLeased: (call, lease, { from, to }) =>
       replyLeasedMembers(call, lease, from, to, isMax, shape),
   };

@@ -6,8 +6,9 @@
 
 import { formatDouble } from "../../base/double.ts";
 import type { Collection } from "../../store/collection/collection.ts";
+import type { ElementView } from "../../store/collection/element.ts";
 import type { CommandCall } from "../call.ts";
-import { matchesGlob } from "../glob.ts";
+import { isMatchAll, matchesGlobBytes } from "../glob.ts";
 import { replyElement } from "../member_reply.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
@@ -36,7 +37,7 @@ function handleScan(call: CommandCall): HandlerStatus {
     return HandlerStatus.DONE;
   }
   let count = DEFAULT_COUNT;
-  let pattern: string | undefined = undefined;
+  let pattern: Uint8Array | undefined = undefined;
   for (let i = 3; i < args.count; i += 2) {
     if (i + 1 === args.count) return refused(call, ReplyCode.SYNTAX);
     if (args.is(i, "COUNT")) {
@@ -49,7 +50,8 @@ function handleScan(call: CommandCall): HandlerStatus {
         const detail = `a pattern must have at most ${MAX_PATTERN_BYTES} bytes`;
         return refused(call, ReplyCode.BAD_ARGUMENT, detail);
       }
-      pattern = characters(args.bytes, args.starts[i + 1]!, args.ends[i + 1]!);
+      pattern = args.bytes.subarray(args.starts[i + 1]!, args.ends[i + 1]!);
+      if (isMatchAll(pattern)) pattern = undefined;
     } else {
       return refused(call, ReplyCode.SYNTAX);
     }
@@ -57,7 +59,7 @@ function handleScan(call: CommandCall): HandlerStatus {
   // As Redis reads it, a negative cursor is a very large one.
   const asked = Number(text);
   const position = asked < 0 ? POSITIONS - 1 : Math.min(asked, POSITIONS - 1);
-  scan(call, c, position, count, pattern === "*" ? undefined : pattern);
+  scan(call, c, position, count, pattern);
   return HandlerStatus.DONE;
 }
 
@@ -67,7 +69,7 @@ function scan(
   c: Collection,
   position: number,
   count: number,
-  pattern: string | undefined,
+  pattern: Uint8Array | undefined,
 ): void {
   const { hashes, sortedSets } = call.store.collections;
   const matches: boolean[] = [];
@@ -82,10 +84,7 @@ function scan(
     last = cursor.order;
     const element = cursor.element();
     bytes += element.byteCount;
-    const isMatch = pattern === undefined ||
-      (element.longRoot === 0
-        ? matchesGlob(pattern, characters(element.bytes, element.start, element.end))
-        : matchesGlob(pattern, characters(element.toBytes(), 0, element.byteCount)));
+    const isMatch = pattern === undefined || isLike(element, pattern);
     matches.push(isMatch);
     if (isMatch) found++;
     cursor.next();
@@ -109,11 +108,10 @@ function replyPage({ sink }: CommandCall, next: number, members: number): void {
   sink.arrayStart(2 * members);
 }
 
-/** Bytes as characters, one each, so that patterns work on any member. */
-function characters(bytes: Uint8Array, start: number, end: number): string {
-  let text = "";
-  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]!);
-  return text;
+function isLike(element: ElementView, pattern: Uint8Array): boolean {
+  const { bytes, start, end, byteCount } = element;
+  if (element.longRoot === 0) return matchesGlobBytes(pattern, bytes, start, end);
+  return matchesGlobBytes(pattern, element.toBytes(), 0, byteCount);
 }
 
 /** The row of ZSCAN. Thread: any; a thread makes its own at start. */

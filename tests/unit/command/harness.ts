@@ -237,6 +237,8 @@ export class TestClient {
   readonly output = new ByteWriter();
   closed = false;
   flushCount = 0;
+  /** What happens elsewhere between two writes of a reply. */
+  onFlush: (() => Promise<void>) | undefined;
   /** What it was sent between replies. */
   pushed = "";
   /** How much of that it takes. */
@@ -282,6 +284,7 @@ export class TestClient {
       this.output.clear();
       if (step === SessionStep.FLUSH) {
         this.flushCount++;
+        await this.onFlush?.();
         continue;
       }
       if (step === SessionStep.CLOSE) this.closed = true;
