@@ -35,7 +35,7 @@ const WRITES: readonly (readonly string[])[] = [
   ["ZREMRANGEBYSCORE", "large", "(1", "3"],
   ["ZPOPMAX", "large", "30"],
   ["ZPOPMIN", "small", "100"],
-  ["ZMPOP", "2", "new", "other", "MIN", "COUNT", "5"],
+  ["ZMPOP", "2", "new", "large", "MIN", "COUNT", "5"],
   ["ZRANGESTORE", "new", "large", "10", "110"],
   ["ZRANGESTORE", "large", "small", "0", "5"],
   ["ZUNIONSTORE", "new", "3", "small", "large", "other"],
