@@ -28,6 +28,8 @@ const MAX_FREE_ATTEMPTS = 3;
 export interface RangeRemoval {
   /** Argument index of the key. */
   readonly keyIndex: number;
+  /** Whether it must be done when the handler returns. */
+  readonly isAtOnce?: boolean;
   /** The ranks to remove from an opened sorted set; moves its cursor. */
   ranksOf(c: Collection): RankInterval;
   /** Replies, with the lock held and before anything is removed. */
@@ -47,7 +49,8 @@ export function removeRange(
   removal: RangeRemoval,
 ): HandlerStatus {
   const interval = removal.ranksOf(c);
-  if (call.inTransaction || isQuick(c, interval)) return removeNow(call, c, removal, interval);
+  const isAtOnce = removal.isAtOnce === true || call.inTransaction;
+  if (isAtOnce || isQuick(c, interval)) return removeNow(call, c, removal, interval);
   const started = new Snapshot(call, c, interval);
   call.later = removeLater(call.detach(), removal, started, call.slices());
   return HandlerStatus.LATER;

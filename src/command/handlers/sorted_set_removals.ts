@@ -134,8 +134,14 @@ export function readPopMany(call: CommandCall, at: number): PopWishes | undefine
 /**
  * Pops from the first key that has members, and replies; undefined when none has. Thread: the
  * connection's I/O thread.
+ *
+ * @param isAtOnce whether it must not go on later, however many members there are
  */
-export function popFirst(call: CommandCall, wishes: PopWishes): HandlerStatus | undefined {
+export function popFirst(
+  call: CommandCall,
+  wishes: PopWishes,
+  isAtOnce = false,
+): HandlerStatus | undefined {
   const { firstKey, keyCount, isMax, count } = wishes;
   for (let i = firstKey; i < firstKey + keyCount; i++) {
     const c = openSortedSet(call, i, true);
@@ -149,6 +155,7 @@ export function popFirst(call: CommandCall, wishes: PopWishes): HandlerStatus | 
     };
     return removeRange(call, c, {
       ...pop,
+      isAtOnce,
       reply: (own, opened, interval) => {
         named(own);
         pop.reply(own, opened, interval);
