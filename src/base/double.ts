@@ -24,7 +24,8 @@ export function formatDouble(value: number): string {
   if (value === Infinity) return "inf";
   if (value === -Infinity) return "-inf";
   if (Object.is(value, -0)) return "-0";
-  return String(value);
+  // Where C's `%.17g` begins to write exponents.
+  return Math.abs(value) >= 1e17 ? value.toExponential() : String(value);
 }
 
 /**

@@ -37,6 +37,12 @@ import { hyperLogLogRows } from "./handlers/hyperloglog.ts";
 import { lcsRow } from "./handlers/lcs.ts";
 import { manyStringRows } from "./handlers/many_strings.ts";
 import { stringRangeRows } from "./handlers/string_ranges.ts";
+import { sortedSetRangeRows } from "./handlers/sorted_set_ranges.ts";
+import { sortedSetRandomRow } from "./handlers/sorted_set_random.ts";
+import { sortedSetRemovalRows } from "./handlers/sorted_set_removals.ts";
+import { sortedSetScanRow } from "./handlers/sorted_set_scan.ts";
+import { sortedSetStoreRows } from "./handlers/sorted_set_stores.ts";
+import { sortedSetRows } from "./handlers/sorted_sets.ts";
 import { stringVariantRows } from "./handlers/string_variants.ts";
 import { transactionRows } from "./handlers/transactions.ts";
 import { listMoveRows } from "./handlers/list_moves.ts";
@@ -83,6 +89,12 @@ export function makeCommandTable(): CommandTable {
     ...setRandomRows(),
     ...setAlgebraRows(),
     ...setStoreRows(),
+    ...sortedSetRows(),
+    ...sortedSetRangeRows(),
+    ...sortedSetRemovalRows(),
+    sortedSetRandomRow(),
+    sortedSetScanRow(),
+    ...sortedSetStoreRows(),
     ...keyRows(),
     ...expiryRows(),
     ...eventRows(),

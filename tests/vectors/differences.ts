@@ -116,6 +116,11 @@ export const FACT_DIFFERENCES: readonly FactDifference[] = [
     reason: "Channels are no keys where there is no cluster.",
   },
   {
+    names: ["zrank", "zrevrank"],
+    fact: "arity",
+    reason: "They take `WITHSCORE`, as since Redis 7.2.",
+  },
+  {
     names: ["command|getkeys"],
     fact: "arity",
     reason: "`COMMAND GETKEYS` of a command alone names its own error, as since Redis 7.2.",

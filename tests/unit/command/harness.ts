@@ -277,6 +277,8 @@ export class TestClient {
   readonly output = new ByteWriter();
   closed = false;
   flushCount = 0;
+  /** What happens elsewhere between two writes of a reply. */
+  onFlush: (() => Promise<void>) | undefined;
   /** How often the connection was told to end. */
   endCount = 0;
 
@@ -330,6 +332,7 @@ export class TestClient {
       this.output.clear();
       if (step === SessionStep.FLUSH) {
         this.flushCount++;
+        await this.onFlush?.();
         continue;
       }
       if (step === SessionStep.CLOSE) this.closed = true;

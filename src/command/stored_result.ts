@@ -1,0 +1,104 @@
+/**
+ * Results that are stored as sorted sets: small ones at once, large ones made aside in slices.
+ *
+ * @module
+ */
+
+import type { WriteStatus as Status } from "../store/store.ts";
+import { WriteStatus } from "../store/store.ts";
+import { abandonAside, buildAside, type MemberProducer, storeNow } from "./aside.ts";
+import type { CommandCall } from "./call.ts";
+import { refuseWrite } from "./handlers/write_failure.ts";
+import { withLocksAgain } from "./relock.ts";
+import { ReplyCode } from "./reply_code.ts";
+import { HandlerStatus } from "./row.ts";
+import type { Slices } from "./slices.ts";
+
+/**
+ * So often the result is worked out without locks, and thrown away because a source has changed
+ * meanwhile; then with them, however long it takes.
+ */
+const MAX_FREE_ATTEMPTS = 3;
+
+/** How a result is worked out. */
+export interface StoredResult {
+  /** Argument index of the key that gets it. */
+  readonly destination: number;
+  /**
+   * Takes leases of the sources as they are; their locks are held. What was captured before is
+   * released.
+   *
+   * @returns whether it is little work; undefined when an error was replied
+   */
+  capture(call: CommandCall): boolean | undefined;
+  /** Whether the keys still hold what was captured; their locks are held. */
+  areUnchanged(call: CommandCall): boolean;
+  /** What the result consists of; asked once for each capture. */
+  producer(): MemberProducer;
+  /** Ends the leases; may be called any number of times. */
+  release(): void;
+}
+
+/**
+ * Works out a result, stores it and replies with the number of members. The exclusive locks of all
+ * keys are held.
+ *
+ * Thread: the connection's I/O thread.
+ */
+export function storeResult(call: CommandCall, result: StoredResult): HandlerStatus {
+  const isQuick = result.capture(call);
+  if (isQuick === undefined) return HandlerStatus.DONE;
+  if (isQuick || call.inTransaction) return finishNow(call, result);
+  call.later = storeLater(call.detach(), result, call.slices());
+  return HandlerStatus.LATER;
+}
+
+function finishNow(call: CommandCall, result: StoredResult): HandlerStatus {
+  const stored = { count: 0 };
+  const status = storeNow(call, result.destination, result.producer(), stored);
+  result.release();
+  return replyStored(call, status, stored.count);
+}
+
+function replyStored(call: CommandCall, status: Status, count: number): HandlerStatus {
+  if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  call.sink.integer(count);
+  return HandlerStatus.DONE;
+}
+
+async function storeLater(
+  call: CommandCall,
+  result: StoredResult,
+  slices: Slices,
+): Promise<HandlerStatus> {
+  const { store, database } = call;
+  const { collections } = store;
+  try {
+    for (let attempt = 1;; attempt++) {
+      await slices.next();
+      const key = call.keyAt(result.destination);
+      const made = await buildAside(store, database, key, result.producer(), slices);
+      if (made === undefined) {
+        call.sink.error(ReplyCode.OUT_OF_MEMORY);
+        return HandlerStatus.DONE;
+      }
+      let isPublished = false;
+      const status = await withLocksAgain(call, () => {
+        if (result.areUnchanged(call)) {
+          const { count } = made;
+          const published = collections.publish(made);
+          isPublished = published === WriteStatus.OK;
+          return replyStored(call, published, count);
+        }
+        const isQuick = result.capture(call);
+        if (isQuick === undefined) return HandlerStatus.DONE;
+        if (isQuick || attempt >= MAX_FREE_ATTEMPTS) return finishNow(call, result);
+        return HandlerStatus.LATER;
+      });
+      if (!isPublished) await abandonAside(store, made, slices);
+      if (status !== HandlerStatus.LATER) return status;
+    }
+  } finally {
+    result.release();
+  }
+}
