@@ -28,6 +28,7 @@ import { pubsubRows } from "./handlers/pubsub.ts";
 import { scanRow } from "./handlers/scan.ts";
 import { serverRows } from "./handlers/server.ts";
 import { slowlogRow } from "./handlers/slowlog.ts";
+import { sortRows } from "./handlers/sort.ts";
 import { stringRows } from "./handlers/strings.ts";
 import { bitFieldRows } from "./handlers/bitfield.ts";
 import { bitOpRow } from "./handlers/bitop.ts";
@@ -107,6 +108,7 @@ export function makeCommandTable(): CommandTable {
     objectRow(),
     memoryRow(),
     ...dumpRows(),
+    ...sortRows(),
     commandRow(),
     configRow(),
     clientRow(),

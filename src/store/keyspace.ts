@@ -5,6 +5,9 @@
  */
 
 import { Int64 } from "../base/int64.ts";
+import { Collection } from "./collection/collection.ts";
+import type { Collections } from "./collection/collections.ts";
+import { collectionEncodingName } from "./collection/encoding_name.ts";
 import { Encoding, Entry, EntryType } from "./entry.ts";
 import type { KeyVersions } from "./key_versions.ts";
 import { EntryMover, type MoverParts, type Place } from "./entry_mover.ts";
@@ -33,6 +36,8 @@ const EMBEDDED_BYTES = 44;
 
 /** What a {@link Keyspace} works with. */
 export interface KeyspaceParts extends MoverParts {
+  /** Opens collections. */
+  collections: Collections;
   /** The shards' locks. */
   locks: ShardLocks;
   /** Which table a database has. */
@@ -54,6 +59,7 @@ export class Keyspace {
 
   readonly #parts: KeyspaceParts;
   readonly #number = new Int64();
+  readonly #collection: Collection;
   #nextShard = 0;
 
   /** Wires the parts of one thread together. */
@@ -61,6 +67,7 @@ export class Keyspace {
     this.#parts = parts;
     this.tables = parts.tables;
     this.mover = new EntryMover(parts);
+    this.#collection = new Collection(parts.arena, parts.extents);
   }
 
   /**
@@ -238,28 +245,25 @@ export class Keyspace {
   /** What a client is told about how a value is stored: Redis's name for one like it. */
   encodingName(entry: number): string {
     const { reader } = this.#parts;
-    const encoding = reader.encoding(entry);
-    switch (reader.type(entry)) {
-      case EntryType.STRING:
-        if (reader.readInteger(entry, this.#number)) return "int";
-        return reader.stringLength(entry) <= EMBEDDED_BYTES ? "embstr" : "raw";
-      case EntryType.LIST:
-        return "quicklist";
-      case EntryType.HASH:
-        return encoding === Encoding.PACKED ? "listpack" : "hashtable";
-      case EntryType.SORTED_SET:
-        return encoding === Encoding.PACKED ? "listpack" : "skiplist";
-      default:
-        return "hashtable";
+    if (reader.type(entry) !== EntryType.STRING) {
+      this.#parts.collections.openEntry(this.#collection, entry);
+      return collectionEncodingName(this.#collection);
     }
+    if (reader.readInteger(entry, this.#number)) return "int";
+    return reader.stringLength(entry) <= EMBEDDED_BYTES ? "embstr" : "raw";
   }
 
   /** Bytes of the arena that a key takes: its blocks and pages, and its share of the index. */
   memoryBytes(entry: number): number {
-    const { blocks, extents, reader } = this.#parts;
-    const ofValue = reader.encoding(entry) === Encoding.EXTENTS
-      ? extents.footprintBytes(extents.rootOf(entry))
-      : 0;
+    const { blocks, collections, extents, reader } = this.#parts;
+    const encoding = reader.encoding(entry);
+    let ofValue = 0;
+    if (encoding === Encoding.EXTENTS) {
+      ofValue = extents.footprintBytes(extents.rootOf(entry));
+    } else if (encoding === Encoding.TREE) {
+      collections.openEntry(this.#collection, entry);
+      ofValue = collections.footprintBytes(this.#collection);
+    }
     // A slot of the index has an address and a tag.
     return blocks.blockBytes(entry) + ofValue + 5;
   }

@@ -15,6 +15,7 @@ import { Arena } from "./arena.ts";
 import { type BackgroundStep, BackgroundWork } from "./background.ts";
 import { BalanceReserve } from "./balance_reserve.ts";
 import { BlockAllocator } from "./block_allocator.ts";
+import { CollectionCopier } from "./collection/collection_copier.ts";
 import { CollectionLeases } from "./collection/collection_lease.ts";
 import { CollectionMemory } from "./collection/collection_memory.ts";
 import type { ElementView } from "./collection/element.ts";
@@ -22,7 +23,7 @@ import { Collections } from "./collection/collections.ts";
 import { GarbageSweep } from "./collection/garbage.ts";
 import { Compactor } from "./compactor.ts";
 import { ControlRegion, Header, Shard } from "./control.ts";
-import { Entry, type EntryType, MAX_VALUE_BYTES } from "./entry.ts";
+import { Encoding, Entry, type EntryType, MAX_VALUE_BYTES } from "./entry.ts";
 import { EntryReader } from "./entry_reader.ts";
 import { EntryWriter, type WriterParts, type WriteStatus } from "./entry_writer.ts";
 import { type EvictionPolicy, Evictor } from "./evictor.ts";
@@ -121,6 +122,8 @@ export class Store {
   readonly collections: Collections;
   /** Frees in slices what large collections left behind. */
   readonly garbage: GarbageSweep;
+  /** Copies large collections. */
+  readonly collectionCopier: CollectionCopier;
   /** Gives leases of collections. */
   readonly collectionLeases: CollectionLeases;
   /** Whether {@link Store.lookup} stamps the access clock; the caller sets it before operations. */
@@ -250,7 +253,14 @@ export class Store {
       versions: this.versions,
       locks: this.locks,
       writer,
+      collections: this.collections,
     });
+    this.collectionCopier = new CollectionCopier({
+      ...collectionParts,
+      collections: this.collections,
+      leases: this.collectionLeases,
+    });
+    this.keyspace.mover.setRootMover(Encoding.TREE, this.collectionCopier);
   }
 
   /**

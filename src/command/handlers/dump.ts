@@ -18,6 +18,8 @@ import {
 import type { CommandCall } from "../call.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
+import type { ReplySink } from "../reply_sink.ts";
+import { dumpCollection, restoreCollection } from "./dump_collection.ts";
 import { refuseWrite } from "./write_failure.ts";
 
 /** An entry keeps its expiry in 48 bits. Unit: ms since the epoch. */
@@ -37,7 +39,7 @@ const STRING_CODEC: DumpCodec = {
   },
 };
 
-/** One for each type of values that there are commands for. */
+/** Collections have dump_collection.ts, as theirs may take more than one turn. */
 const CODECS: readonly DumpCodec[] = [STRING_CODEC];
 
 function handleDump(call: CommandCall): HandlerStatus {
@@ -48,20 +50,27 @@ function handleDump(call: CommandCall): HandlerStatus {
     return HandlerStatus.DONE;
   }
   const type = store.entryType(entry);
+  if (type !== EntryType.STRING) {
+    return dumpCollection(call, type, entry, (source) => send(sink, source));
+  }
   const codec = CODECS.find((candidate) => candidate.type === type);
   if (codec === undefined) {
     sink.error(ReplyCode.WRONG_TYPE);
     return HandlerStatus.DONE;
   }
-  const source = new DumpSource(type, codec.payloadOf(store, entry));
+  send(sink, new DumpSource(type, codec.payloadOf(store, entry)));
+  return HandlerStatus.DONE;
+}
+
+/** Replies with a dump: as the client takes it when it is long. */
+function send(sink: ReplySink, source: DumpSource): void {
   if (source.byteCount > LEASED_VALUE_BYTES && sink.bulkSource !== undefined) {
     sink.bulkSource(source);
-    return HandlerStatus.DONE;
+    return;
   }
   const offset = sink.bulkStart(source.byteCount);
   source.copyNext(sink.target, offset, source.byteCount);
   source.release();
-  return HandlerStatus.DONE;
 }
 
 /** What the options of RESTORE ask for. */
@@ -97,9 +106,19 @@ function handleRestore(call: CommandCall): HandlerStatus {
     sink.error(ReplyCode.BAD_ARGUMENT, "DUMP payload version or checksum are wrong");
     return HandlerStatus.DONE;
   }
-  const codec = CODECS.find((candidate) => candidate.type === args.bytes[start]);
+  const type = args.bytes[start]!;
+  const codec = CODECS.find((candidate) => candidate.type === type);
   const from = start + DUMP_HEAD_BYTES;
   const to = end - DUMP_TAIL_BYTES;
+  if (type >= EntryType.LIST && type <= EntryType.SORTED_SET) {
+    return restoreCollection(call, {
+      type: type as EntryType,
+      start: from,
+      end: to,
+      expireAtMs,
+      ...wishes,
+    });
+  }
   const status = codec?.restore(store, database, key, args.bytes, from, to, expireAtMs);
   if (status === undefined) {
     sink.error(ReplyCode.BAD_ARGUMENT, "Bad data format");

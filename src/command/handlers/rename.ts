@@ -9,24 +9,42 @@ import { DATABASE_COUNT } from "../../store/control.ts";
 import type { Place } from "../../store/entry_mover.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
+import { copyFirst, isCopiedFirst } from "../copy_first.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { refuseWrite } from "./write_failure.ts";
 
 const SAME_OBJECTS = "source and destination objects are the same";
 
-function handleRename(call: CommandCall): HandlerStatus {
-  const status = rename(call, true);
+function handleRename(call: CommandCall, isCopied = false): HandlerStatus {
+  const status = rename(call, true, isCopied, handleRename);
   if (status !== undefined) return status;
   call.sink.ok();
   return HandlerStatus.DONE;
 }
 
-function handleRenameNx(call: CommandCall): HandlerStatus {
-  const status = rename(call, false);
+function handleRenameNx(call: CommandCall, isCopied = false): HandlerStatus {
+  const status = rename(call, false, isCopied, handleRenameNx);
   if (status !== undefined) return status;
   call.sink.integer(1);
   return HandlerStatus.DONE;
+}
+
+/** One of these handlers: with `isCopied`, what it needs of a copy was made, or must be at once. */
+type CopyingHandler = (call: CommandCall, isCopied: boolean) => HandlerStatus;
+
+/** Has a large collection copied first; undefined where the command goes on at once. */
+function copyLater(
+  call: CommandCall,
+  from: Place,
+  to: Place,
+  goes: boolean,
+  handler: CopyingHandler,
+): HandlerStatus | undefined {
+  if (!isCopiedFirst(call, from, to, goes)) return undefined;
+  const own = call.detach();
+  call.later = copyFirst(own, from, to, () => handler(own, true));
+  return HandlerStatus.LATER;
 }
 
 /**
@@ -34,7 +52,12 @@ function handleRenameNx(call: CommandCall): HandlerStatus {
  *
  * @returns undefined when it was done and the reply is to be written
  */
-function rename(call: CommandCall, replaces: boolean): HandlerStatus | undefined {
+function rename(
+  call: CommandCall,
+  replaces: boolean,
+  isCopied: boolean,
+  handler: CopyingHandler,
+): HandlerStatus | undefined {
   const { store, sink, database } = call;
   const from: Place = { database, key: call.ownKeyAt(1) };
   const to: Place = { database, key: call.ownKeyAt(2) };
@@ -47,6 +70,8 @@ function rename(call: CommandCall, replaces: boolean): HandlerStatus | undefined
     return HandlerStatus.DONE;
   }
   if (isSameKey(from, to)) return undefined;
+  const later = isCopied ? undefined : copyLater(call, from, to, true, handler);
+  if (later !== undefined) return later;
   const status = store.keyspace.transfer(from, to, true);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
   call.notify(NotifyClass.GENERIC, "rename_from", from.key);
@@ -55,7 +80,7 @@ function rename(call: CommandCall, replaces: boolean): HandlerStatus | undefined
 }
 
 /** `COPY source destination [DB destination-db] [REPLACE]` */
-function handleCopy(call: CommandCall): HandlerStatus {
+function handleCopy(call: CommandCall, isCopied = false): HandlerStatus {
   const { args, store, sink, database } = call;
   let toDatabase = database;
   let replaces = false;
@@ -79,6 +104,8 @@ function handleCopy(call: CommandCall): HandlerStatus {
   const isPossible = store.lookup(database, from.key) !== 0 &&
     (replaces || store.peek(toDatabase, to.key) === 0);
   if (isPossible) {
+    const later = isCopied ? undefined : copyLater(call, from, to, false, handleCopy);
+    if (later !== undefined) return later;
     const status = store.keyspace.transfer(from, to, false);
     if (status !== WriteStatus.OK) return refuseWrite(call, status);
     call.notify(NotifyClass.GENERIC, "copy_to", to.key, toDatabase);
@@ -150,7 +177,7 @@ export function renameRows(): CommandRow[] {
       since: "1.0.0",
       flags: ["write"],
       reply: "ok",
-      handler: handleRename,
+      handler: (call) => handleRename(call),
     }),
     new CommandRow({
       ...both,
@@ -162,7 +189,7 @@ export function renameRows(): CommandRow[] {
       since: "1.0.0",
       flags: ["write", "fast"],
       reply: "integer",
-      handler: handleRenameNx,
+      handler: (call) => handleRenameNx(call),
     }),
     new CommandRow({
       ...both,
@@ -174,7 +201,7 @@ export function renameRows(): CommandRow[] {
       since: "6.2.0",
       flags: ["write", "denyoom"],
       reply: "integer",
-      handler: handleCopy,
+      handler: (call) => handleCopy(call),
     }),
     new CommandRow({
       name: "move",
