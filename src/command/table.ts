@@ -39,6 +39,7 @@ import { manyStringRows } from "./handlers/many_strings.ts";
 import { stringRangeRows } from "./handlers/string_ranges.ts";
 import { stringVariantRows } from "./handlers/string_variants.ts";
 import { transactionRows } from "./handlers/transactions.ts";
+import { listBlockingRows } from "./handlers/list_blocking.ts";
 import { listMoveRows } from "./handlers/list_moves.ts";
 import { listSearchRows } from "./handlers/list_search.ts";
 import { listRows } from "./handlers/lists.ts";
@@ -69,6 +70,7 @@ export function makeCommandTable(): CommandTable {
     ...listRows(),
     ...listMoveRows(),
     ...listSearchRows(),
+    ...listBlockingRows(),
     ...keyRows(),
     ...expiryRows(),
     ...eventRows(),
