@@ -308,7 +308,11 @@ export class BlockedClients {
     for (;;) {
       await lockSet.lockAsync(true, shard);
       let status: HandlerStatus | undefined = undefined;
-      if (this.#parts.region.stateOf(waiter) === WaiterState.WAITING) {
+      // The wait may be over by now, and its waiter somebody else's.
+      if (
+        this.#waits.get(waiter) === wait &&
+        this.#parts.region.stateOf(waiter) === WaiterState.WAITING
+      ) {
         try {
           store.nowMs = call.services.clock();
           // Who came earlier is served, or told to look, first.
