@@ -7,6 +7,10 @@
  *   4    u32 slot of the wait
  *   8    u32 generation of the slot
  *   12   i64 balance after the event, low word first; 0 unless it was processed
+ * WAITER, 12 bytes: news for a client that waits for keys
+ *   0    u8  kind, u8 what (command/blocking/wait_server.ts), 2 bytes 0
+ *   4    u32 waiter (store/wait_region.ts)
+ *   8    u32 generation of the waiter
  * MONITOR_LINE: a line that monitors are shown
  *   0    u8  kind
  *   1    its bytes, line end included
@@ -26,6 +30,8 @@ export const InboxKind = {
   SETTLED: 1,
   /** A published message; its shape is in `pubsub/publication.ts`. */
   PUBLISHED: 2,
+  /** News for a client that waits for keys. */
+  WAITER: 3,
   /** A line for monitors, as they get it: the kind, then its bytes. */
   MONITOR_LINE: 8,
 } as const;
@@ -69,6 +75,42 @@ export class SettledMessage {
     this.generation = readWord(bytes, start + 8) >>> 0;
     this.balance.lo = readWord(bytes, start + 12) >>> 0;
     this.balance.hi = readWord(bytes, start + 16);
+    return this;
+  }
+}
+
+/** Bytes of a {@link WaiterMessage}. */
+export const WAITER_MESSAGE_BYTES = 12;
+
+/**
+ * News for a client that waits for keys.
+ *
+ * Thread: belongs to one thread; reuse one instance.
+ */
+export class WaiterMessage {
+  /** What happened; the command layer's codes. */
+  news = 0;
+  /** Number of the waiter, uint32. */
+  waiter = 0;
+  /** Its generation, uint32. */
+  generation = 0;
+
+  /** Writes it to `target[0, {@link WAITER_MESSAGE_BYTES})`. */
+  encode(target: Uint8Array): void {
+    target[0] = InboxKind.WAITER;
+    target[1] = this.news;
+    target[2] = 0;
+    target[3] = 0;
+    writeWord(target, 4, this.waiter);
+    writeWord(target, 8, this.generation);
+  }
+
+  /** Reads the message `bytes[start, end)`. */
+  decode(bytes: Uint8Array, start: number, end: number): this {
+    assert(end - start === WAITER_MESSAGE_BYTES, `news for a waiter have ${end - start} bytes`);
+    this.news = bytes[start + 1]!;
+    this.waiter = readWord(bytes, start + 4) >>> 0;
+    this.generation = readWord(bytes, start + 8) >>> 0;
     return this;
   }
 }

@@ -37,6 +37,11 @@ export interface ClientOrigin {
   end?: () => void;
   /** Where to push what answers no command; when left out, it cannot subscribe. */
   pushTarget?: PushTarget;
+  /**
+   * Told when a command begins to wait for something that may never come: what to call when the
+   * client goes; and, with undefined, when it waits no more.
+   */
+  waiting?: (leave: (() => void) | undefined) => void;
   /** Number of the connection, unique in this process and never used again. */
   id: number;
   /** Peer as `address:port`; may be empty. */
@@ -111,6 +116,7 @@ export class ClientState {
   readonly pushTarget: PushTarget | undefined;
 
   readonly #end: (() => void) | undefined;
+  readonly #waiting: ((leave: (() => void) | undefined) => void) | undefined;
 
   /**
    * Starts as a client that has said nothing yet.
@@ -127,6 +133,12 @@ export class ClientState {
     this.memory = origin.memory;
     this.#end = origin.end;
     this.pushTarget = origin.pushTarget;
+    this.#waiting = origin.waiting;
+  }
+
+  /** Tells its connection that a command waits and how to end that, or that it waits no more. */
+  waiting(leave: (() => void) | undefined): void {
+    this.#waiting?.(leave);
   }
 
   /** What is kept for it between its commands. Unit: bytes. */

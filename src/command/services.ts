@@ -5,6 +5,7 @@
  */
 
 import type { Authenticator } from "./authenticator.ts";
+import type { BlockedClients } from "./blocking/blocked_clients.ts";
 import type { ClientDirectory } from "./client_directory.ts";
 import type { Store } from "../store/store.ts";
 import type { CounterSink, DispatchCounterIds } from "./counters.ts";
@@ -112,6 +113,8 @@ export interface CommandServices {
   clock(): number;
   /** This thread's counters. */
   readonly counters: CounterSink;
+  /** Clients of this thread that wait for keys; when left out, nobody can. */
+  readonly blocking?: BlockedClients;
   /** Where the dispatcher counts. */
   readonly counterIds: DispatchCounterIds;
   /** Who subscribes; when left out, nobody can. */

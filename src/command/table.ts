@@ -46,6 +46,7 @@ import { sortedSetStoreRows } from "./handlers/sorted_set_stores.ts";
 import { sortedSetRows } from "./handlers/sorted_sets.ts";
 import { stringVariantRows } from "./handlers/string_variants.ts";
 import { transactionRows } from "./handlers/transactions.ts";
+import { listBlockingRows } from "./handlers/list_blocking.ts";
 import { listMoveRows } from "./handlers/list_moves.ts";
 import { listSearchRows } from "./handlers/list_search.ts";
 import { listRows } from "./handlers/lists.ts";
@@ -96,6 +97,7 @@ export function makeCommandTable(): CommandTable {
     sortedSetRandomRow(),
     sortedSetScanRow(),
     ...sortedSetStoreRows(),
+    ...listBlockingRows(),
     ...keyRows(),
     ...expiryRows(),
     ...eventRows(),

@@ -13,6 +13,7 @@ import type { ClientMemory } from "../base/client_memory.ts";
 import { CONNECTION_BUFFER_BYTES } from "../base/limits.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import { OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../protocol/session.ts";
+import { AsideInput } from "./aside_input.ts";
 import { REQUEST_SLACK_BYTES } from "./config.ts";
 import type { Front } from "./front.ts";
 import type { MemoryHolder, MemoryPressure } from "./memory_pressure.ts";
@@ -130,6 +131,10 @@ export class Connection implements MemoryHolder {
   #clockMs = 0;
   /** How long the last batch kept the thread busy; 0 = hardly. Unit: ms. */
   #costMs = 0;
+  /** Ends what a command waits for; undefined when none waits. */
+  #leave: (() => void) | undefined;
+  /** Made when a command waits for the first time. */
+  #aside: AsideInput | undefined;
 
   /**
    * Takes over `socket`; {@link Connection.run} serves it.
@@ -151,6 +156,7 @@ export class Connection implements MemoryHolder {
       localAddress: addressText(socket.localAddr),
       connectedAtMs: host.nowMs,
       end: () => this.end(),
+      waiting: (leave) => this.#noteWaiting(leave),
       memory: host.memory,
       pushTarget: this.#pushes,
     });
@@ -169,7 +175,7 @@ export class Connection implements MemoryHolder {
   /** See {@link MemoryHolder.heldBytes}. */
   get heldBytes(): number {
     return this.#input.bytes.length + this.#output.bytes.length + this.#pushes.heldBytes +
-      (this.#session.heldBytes ?? 0);
+      (this.#session.heldBytes ?? 0) + (this.#aside?.heldBytes ?? 0);
   }
 
   /** See {@link MemoryHolder.isExecuting}. */
@@ -216,6 +222,7 @@ export class Connection implements MemoryHolder {
   close(): void {
     if (this.#state === ConnectionState.CLOSED) return;
     this.#state = ConnectionState.CLOSED;
+    this.#leave?.();
     try {
       this.#socket.close();
     } catch {
@@ -249,7 +256,10 @@ export class Connection implements MemoryHolder {
    */
   end(): void {
     if (this.#state === ConnectionState.READING) void this.closeGently(NOTHING);
-    else if (this.#state === ConnectionState.ANSWERING) this.#endedAtMs ||= this.#host.nowMs;
+    else if (this.#state === ConnectionState.ANSWERING) {
+      this.#endedAtMs ||= this.#host.nowMs;
+      this.#leave?.();
+    }
   }
 
   /**
@@ -306,7 +316,7 @@ export class Connection implements MemoryHolder {
     const { bytesRead } = this.front.counterIds;
     for (;;) {
       if (!input.tryMakeRoom() && !await this.#waitForRoom()) return !this.#isOver();
-      const byteCount = await this.#socket.read(input.space());
+      const byteCount = await (this.#aside ?? this.#socket).read(input.space());
       host.countRead();
       if (this.#state !== ConnectionState.READING) return true;
       if (byteCount === null) return false;
@@ -420,6 +430,17 @@ export class Connection implements MemoryHolder {
       }
       if (this.#endedAtMs > 0) return SessionStep.CLOSE;
       if (this.#isOver()) return step;
+    }
+  }
+
+  /** While a command waits, the client's end is its end, too. */
+  #noteWaiting(leave: (() => void) | undefined): void {
+    this.#leave = leave;
+    if (leave === undefined) {
+      this.#aside?.unwatch();
+    } else {
+      this.#aside ??= new AsideInput(this.#socket);
+      this.#aside.watch(leave);
     }
   }
 

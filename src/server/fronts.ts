@@ -7,6 +7,7 @@
 import { getLogger, type Logger } from "../base/log.ts";
 import { ArgumentsPool } from "../command/arguments.ts";
 import { Authenticator } from "../command/authenticator.ts";
+import type { BlockedClients } from "../command/blocking/blocked_clients.ts";
 import { Dispatcher } from "../command/dispatch.ts";
 import { LocalClients } from "../command/client_directory.ts";
 import { EventIntake } from "../command/event_intake.ts";
@@ -60,6 +61,8 @@ export interface FrontParts {
   readonly waits: EventWaits;
   /** Clients of this thread that subscribe. */
   readonly pubsub: PubSubHub;
+  /** Clients of this thread that wait for keys. */
+  readonly blocking: BlockedClients;
   /** What clients must present, UTF-8; empty = nothing. */
   readonly password: Uint8Array;
   /** Asks and answers the other I/O threads. */
@@ -103,6 +106,7 @@ export function createFronts(parts: FrontParts): Fronts {
       return settingTexts(parts.config, parts.view.ports);
     },
     operations: parts.operations,
+    blocking: parts.blocking,
     snapshot: () => parts.view.snapshot(),
     clock: Date.now,
     counters: parts.counters,

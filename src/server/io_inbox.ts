@@ -5,9 +5,11 @@
  */
 
 import { assert } from "../base/assert.ts";
-import { InboxKind, SettledMessage } from "../base/inbox_message.ts";
+import { InboxKind, SettledMessage, WaiterMessage } from "../base/inbox_message.ts";
 import { Int64 } from "../base/int64.ts";
 import type { Inbox, InboxReceiver } from "../channel/inbox.ts";
+import type { BlockedClients } from "../command/blocking/blocked_clients.ts";
+import type { WaitNews } from "../command/blocking/wait_server.ts";
 import type { EventWaits } from "../command/event_waits.ts";
 import type { Monitors } from "../command/monitors.ts";
 import type { PubSubHub } from "../command/pubsub/hub.ts";
@@ -28,6 +30,8 @@ export class IoInbox implements Disposable {
   readonly #monitors: Monitors | undefined;
   readonly #pubsub: PubSubHub | undefined;
   readonly #publication = new Publication();
+  readonly #blocking: BlockedClients | undefined;
+  readonly #news = new WaiterMessage();
   readonly #settled = new SettledMessage();
   #over = false;
 
@@ -38,6 +42,7 @@ export class IoInbox implements Disposable {
    * @param onError told of a message that could not be handled, which is our bug; reading goes on
    * @param monitors those that are shown every command
    * @param pubsub the clients of this thread that subscribe; when left out, nobody publishes
+   * @param blocking those that wait for keys
    */
   constructor(
     inbox: Inbox,
@@ -45,11 +50,13 @@ export class IoInbox implements Disposable {
     onError: (error: unknown) => void,
     monitors?: Monitors,
     pubsub?: PubSubHub,
+    blocking?: BlockedClients,
   ) {
     this.#receiver = inbox.receiver();
     this.#waits = waits;
     this.#monitors = monitors;
     this.#pubsub = pubsub;
+    this.#blocking = blocking;
     void this.#serve(onError);
   }
 
@@ -77,6 +84,11 @@ export class IoInbox implements Disposable {
     const kind = bytes[start];
     if (kind === InboxKind.PUBLISHED && this.#pubsub !== undefined) {
       this.#pubsub.receive(this.#publication.decode(bytes, start, end), bytes, start, end);
+      return;
+    }
+    if (kind === InboxKind.WAITER) {
+      const { waiter, generation, news } = this.#news.decode(bytes, start, end);
+      this.#blocking?.hear(waiter, generation, news as WaitNews);
       return;
     }
     if (kind === InboxKind.MONITOR_LINE) {

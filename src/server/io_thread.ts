@@ -5,6 +5,7 @@
  */
 
 import { getLogger, type Logger } from "../base/log.ts";
+import type { BlockedClients } from "../command/blocking/blocked_clients.ts";
 import { EventWaits } from "../command/event_waits.ts";
 import type { CommandTable } from "../command/lookup.ts";
 import { Operations } from "../command/operations.ts";
@@ -17,6 +18,7 @@ import { AddressFilter } from "./address_filter.ts";
 import type { Config } from "./config.ts";
 import { ConnectionSet } from "./connection_set.ts";
 import { FairTurns } from "./fair_turns.ts";
+import { createBlocking } from "./blocking_parts.ts";
 import type { Front } from "./front.ts";
 import { createFronts, type Fronts } from "./fronts.ts";
 import { helpInBackground } from "./io_background.ts";
@@ -70,6 +72,7 @@ export class IoThread implements IoService {
   readonly #connections: ConnectionSet;
   readonly #waits: EventWaits;
   readonly #pubsub: PubSubHub;
+  readonly #blocking: BlockedClients;
   readonly #fronts: Fronts;
   readonly #inbox: IoInbox;
   readonly #tick: Disposable = tickForNotifications();
@@ -93,7 +96,9 @@ export class IoThread implements IoService {
     this.#connections = createConnectionSet(config, shared, turns, counters);
     this.#waits = new EventWaits(threadId);
     this.#pubsub = createPubSub(config, shared, counters);
+    this.#blocking = createBlocking(shared, counters);
     this.#fronts = createFronts({
+      blocking: this.#blocking,
       config,
       shared,
       view: new ServerView(config, shared),
@@ -118,6 +123,7 @@ export class IoThread implements IoService {
       },
       operations.monitors,
       this.#pubsub,
+      this.#blocking,
     );
   }
 
@@ -150,6 +156,7 @@ export class IoThread implements IoService {
   /** See {@link IoService.settleRequests}. */
   async settleRequests(budget: StopBudget): Promise<{ unfinished: number }> {
     this.#waits.giveUp();
+    this.#blocking.giveUp();
     const unfinished = await this.#connections.settleInFlight(budget);
     await this.#connections.waitUntilEmpty(budget, LATE_REQUEST_GRACE_MS);
     return { unfinished };
@@ -167,6 +174,7 @@ export class IoThread implements IoService {
     await this.closeListeners();
     this.#inbox[Symbol.dispose]();
     this.#pubsub[Symbol.dispose]();
+    this.#blocking.giveUp();
     this.#tick[Symbol.dispose]();
     this.#background[Symbol.dispose]();
     this.#connections[Symbol.dispose]();

@@ -12,11 +12,15 @@ import { INBOX_MAX_BYTES, INBOX_RING_BYTES, INBOX_RING_MAX_BYTES } from "../base
 import { type MetricsMemory, MetricsRegion } from "../metrics/region.ts";
 import { type PubSubMemory, PubSubRegion } from "../pubsub/region.ts";
 import { Store, type StoreMemory } from "../store/store.ts";
+import { type WaitMemory, WaitRegion } from "../store/wait_region.ts";
 import type { Config } from "./config.ts";
 import { type CensusMemory, ConnectionCensus } from "./connection_census.ts";
 import { Lifecycle, type LifecycleMemory } from "./lifecycle.ts";
 import { StartError } from "./start_error.ts";
 import { MAIN_THREAD_ID, planThreads, type ThreadPlan } from "./threads.ts";
+
+/** Keys that clients can wait for, on the average. Reason: 128 bytes per connection. */
+const WAITED_KEYS_PER_CONNECTION = 4;
 
 /**
  * What all threads of a server share, as one of them sees it.
@@ -38,6 +42,8 @@ export interface SharedParts {
   readonly inboxes: readonly Inbox[];
   /** What threads know of each other's subscribers. */
   readonly pubsub: PubSubRegion;
+  /** Clients that wait for keys. */
+  readonly waits: WaitRegion;
   /** Connections of all threads. */
   readonly census: ConnectionCensus;
   /** Where in its life the server is. */
@@ -58,6 +64,8 @@ export interface SharedMemory {
   readonly inboxes: readonly InboxMemory[];
   /** See {@link SharedParts.pubsub}. */
   readonly pubsub: PubSubMemory;
+  /** See {@link SharedParts.waits}. */
+  readonly waits: WaitMemory;
   /** See {@link SharedParts.census}. */
   readonly census: CensusMemory;
   /** See {@link SharedParts.lifecycle}. */
@@ -95,6 +103,11 @@ export function createSharedParts(config: Config): SharedParts {
         () => Inbox.create({ producerCount: threadCount, ringBytes: ringBytes(threadCount) }),
       ),
       pubsub: PubSubRegion.create(config.shards, ioThreadCount),
+      waits: WaitRegion.create({
+        threadCount: ioThreadCount,
+        waitersPerThread: config.maxConnections,
+        nodesPerThread: config.maxConnections * WAITED_KEYS_PER_CONNECTION,
+      }),
       census: ConnectionCensus.create({
         maxConnections: config.maxConnections,
         maxPerAddress: config.maxConnectionsPerIp,
@@ -125,6 +138,7 @@ export function sharedMemoryOf(shared: SharedParts): SharedMemory {
     channel: shared.channel.memory,
     inboxes: shared.inboxes.map(({ memory }) => memory),
     pubsub: shared.pubsub.memory,
+    waits: shared.waits.memory,
     census: shared.census.memory,
     lifecycle: shared.lifecycle.memory,
     operations: shared.operations.memory,
@@ -150,6 +164,7 @@ export function attachSharedParts(
     channel: BoundedChannel.attach(memory.channel),
     inboxes: memory.inboxes.map((inbox) => Inbox.attach(inbox)),
     pubsub: PubSubRegion.attach(memory.pubsub),
+    waits: WaitRegion.attach(memory.waits),
     census: ConnectionCensus.attach(memory.census),
     lifecycle: Lifecycle.attach(memory.lifecycle),
     operations: OperationsRegion.attach(memory.operations),

@@ -124,6 +124,8 @@ export const Shard = {
   WAITING_HEAD: 60,
   /** First of what is freed in slices (garbage.ts). */
   GARBAGE_HEAD: 61,
+  /** Nodes in the queues of clients that wait for keys of the shard (wait_queues.ts). */
+  WAITERS: 62,
   LISTS: 64,
   /** See expiry_wheel.ts. */
   WHEEL: 320,

@@ -320,6 +320,7 @@ export class EntryMover {
       table.insert(rootAt, key.shard, entry, key.tag, this.#takeOverflow());
     } else {
       table.replaceFound(entry);
+      table.ready?.note(key.shard, entry);
       writer.freeEntry(key.shard, existing);
     }
     wheel.link(key.shard, entry, writer.clock.nowMs);

@@ -57,6 +57,9 @@ const OWNER_MASK = 0xffff;
 
 const WAITING_EXCLUSIVE = 1;
 const WAITING_SHARED = 2;
+/** Operation number of serving clients that wait for keys, for the text of a fault. */
+const SERVE_OPERATION = 4;
+
 const GATE_EXCLUSIVE = 3;
 const GATE_SHARED = 4;
 const BARGES = 5;
@@ -138,6 +141,11 @@ export interface LockCounters {
  * Thread: one instance per thread. A thread never holds the same shard twice.
  */
 export class ShardLocks {
+  /** Keys of shards that this thread holds which somebody waits for; see ready_keys.ts. */
+  readyCount = 0;
+  /** Serves those who wait for such keys of a shard, whose exclusive lock is still held. */
+  onReady: ((shard: number) => void) | undefined = undefined;
+
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #control: ControlRegion;
   readonly #sharing: boolean;
@@ -251,6 +259,7 @@ export class ShardLocks {
 
   /** Gives the lock back, as it was taken. Thread: the holder. */
   unlock(shard: number, exclusive: boolean): void {
+    if (this.readyCount > 0 && exclusive) this.#serveReady(shard);
     const at = this.#control.shardAt(shard);
     const words = this.#words;
     if (exclusive || !this.#sharing) {
@@ -269,6 +278,16 @@ export class ShardLocks {
       (Atomics.load(words, at + WAITING_EXCLUSIVE) !== 0 ||
         Atomics.load(words, at + WAITING_SHARED) !== 0)
     ) this.#wake(at, false);
+  }
+
+  /** Serves those who wait for keys of a shard before its lock is given back. */
+  #serveReady(shard: number): void {
+    try {
+      this.onReady?.(shard);
+    } catch (error) {
+      this.poison(shard, SERVE_OPERATION);
+      throw error;
+    }
   }
 
   /** Notes what the holder is about to do, for the text of a fault. Thread: the holder. */

@@ -43,9 +43,12 @@ import { PageAllocator } from "./page_allocator.ts";
 import { Reclaimer } from "./reclaimer.ts";
 import { PAGE_BYTES } from "./size_classes.ts";
 import { readStats, type StoreStats } from "./stats.ts";
+import { ReadyKeys } from "./ready_keys.ts";
 import { Root, Table } from "./table.ts";
 import { TableMap } from "./table_map.ts";
 import { type ValueLease, ValueLeases } from "./value_lease.ts";
+import { WaitQueues } from "./wait_queues.ts";
+import type { WaitRegion } from "./wait_region.ts";
 
 export { BALANCE_DATABASE } from "./control.ts";
 export { EntryType } from "./entry.ts";
@@ -178,6 +181,7 @@ export class Store {
       pages: this.#pages,
     });
     this.#table = new Table(this.#arena, this.#blocks, control);
+    this.#table.ready = new ReadyKeys(this.#arena, control, this.locks);
     this.#wheel = new ExpiryWheel(this.#arena, control);
     this.#reader = new EntryReader(this.#arena, this.#extents);
     this.versions = new KeyVersions(
@@ -419,6 +423,16 @@ export class Store {
     offset: number,
   ): void {
     this.#reader.copyStringRange(entry, start, end, target, offset);
+  }
+
+  /** The queues of clients that wait for keys of this store; `region` was made for it. */
+  waitQueues(region: WaitRegion): WaitQueues {
+    return new WaitQueues(this, region, this.#control);
+  }
+
+  /** Keys that came to have something; see there. */
+  get readyKeys(): ReadyKeys {
+    return this.#table.ready!;
   }
 
   /** Leases a long element (`longRoot` is not 0) of a collection as {@link Store.lease} does. */

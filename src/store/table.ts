@@ -33,6 +33,7 @@ import type { BlockAllocator } from "./block_allocator.ts";
 import type { ControlRegion } from "./control.ts";
 import { Entry, keyOffset } from "./entry.ts";
 import type { Key } from "./key.ts";
+import type { ReadyKeys } from "./ready_keys.ts";
 import { PageKind } from "./page_allocator.ts";
 import { MAX_BLOCK_BYTES, PAGE_BYTES } from "./size_classes.ts";
 
@@ -82,6 +83,8 @@ export class Table {
   foundBucket = 0;
   /** Slot in {@link Table.foundBucket}. */
   foundSlot = 0;
+  /** Told of every key that comes to be; see ready_keys.ts. */
+  ready: ReadyKeys | undefined = undefined;
 
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
@@ -206,6 +209,7 @@ export class Table {
       this.foundSlot = 0;
     }
     this.#put(this.foundBucket, this.foundSlot, entry, tag);
+    this.ready?.note(shard, entry);
     // The one place that every new key passes; see key_versions.ts.
     this.#roots[this.#control.creationsAt(shard, this.#arena.read(entry, Entry.HASH))]!++;
     const entries = ++this.#roots[rootAt + Root.ENTRIES]!;

@@ -126,6 +126,7 @@ function handleSwapDb(call: CommandCall): HandlerStatus {
     return HandlerStatus.DONE;
   }
   if (!store.keyspace.swap(first, second)) return HandlerStatus.RETRY;
+  call.services.blocking?.lookEverywhere();
   sink.ok();
   return HandlerStatus.DONE;
 }

@@ -15,6 +15,7 @@ import { ArgumentsPool } from "../../../src/command/arguments.ts";
 import { Authenticator } from "../../../src/command/authenticator.ts";
 import { LocalClients } from "../../../src/command/client_directory.ts";
 import { EventWaits } from "../../../src/command/event_waits.ts";
+import { BlockedClients } from "../../../src/command/blocking/blocked_clients.ts";
 import { Dispatcher } from "../../../src/command/dispatch.ts";
 import { type EventChannel, EventIntake } from "../../../src/command/event_intake.ts";
 import type { CommandTable } from "../../../src/command/lookup.ts";
@@ -27,6 +28,7 @@ import { ERROR_TEXTS } from "../../../src/protocol/resp/error_texts.ts";
 import { type CommandObserver, RespSession } from "../../../src/protocol/resp/resp_session.ts";
 import { ThreadQuestions } from "../../../src/server/thread_questions.ts";
 import { SessionStep } from "../../../src/protocol/session.ts";
+import { WaitRegion } from "../../../src/store/wait_region.ts";
 import { Store } from "../../../src/store/store.ts";
 
 /** Counter ids of the harness. */
@@ -111,6 +113,14 @@ export class Harness {
   readonly counters = new FakeCounters();
   readonly channel: FakeChannel;
   readonly phase = { stopping: false };
+  readonly waitRegion = WaitRegion.create({
+    threadCount: 1,
+    waitersPerThread: 1000,
+    nodesPerThread: 2000,
+  });
+  readonly blocking: BlockedClients;
+  /** Elements that could not be put back. */
+  lostCount = 0;
   readonly intake: EventIntake;
   readonly waits = new EventWaits(0);
   readonly authenticator: Authenticator;
@@ -149,6 +159,13 @@ export class Harness {
     });
     this.maxRequestBytes = options.maxRequestBytes ?? 2 ** 20;
     this.channel = options.channel ?? new FakeChannel();
+    this.blocking = new BlockedClients({
+      store: this.store,
+      region: this.waitRegion,
+      thread: 0,
+      send: () => false,
+      onLost: () => void this.lostCount++,
+    });
     this.intake = new EventIntake({
       channel: this.channel,
       credits: {
@@ -220,6 +237,7 @@ export class Harness {
         ["save", ""],
       ]),
       snapshot: () => SNAPSHOT,
+      blocking: this.blocking,
       clock: () => this.nowMs,
       counters: this.counters,
       counterIds: { parkedCommands: Count.PARKED },
@@ -260,6 +278,7 @@ export class Harness {
       connectedAtMs: this.nowMs,
       end: () => void (client.endCount++),
       pushTarget,
+      waiting: (leave) => void (client.leave = leave),
     });
     const client: TestClient = new TestClient(session, inputBytes, pushed);
     return client;
@@ -279,6 +298,8 @@ export class TestClient {
   flushCount = 0;
   /** What happens elsewhere between two writes of a reply. */
   onFlush: (() => Promise<void>) | undefined;
+  /** What a connection calls when its client has gone, while a command waits. */
+  leave: (() => void) | undefined;
   /** How often the connection was told to end. */
   endCount = 0;
 
