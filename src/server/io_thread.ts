@@ -24,7 +24,7 @@ import { IoInbox } from "./io_inbox.ts";
 import type { ClosedConnections, IoService } from "./io_service.ts";
 import { Listeners } from "./listeners.ts";
 import { monitorPost } from "./monitor_post.ts";
-import { createPubSub } from "./pubsub_parts.ts";
+import { createNotifier, createPubSub } from "./pubsub_parts.ts";
 import { type ServerPorts, ServerView } from "./server_view.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import type { StopBudget } from "./stop_deadline.ts";
@@ -93,6 +93,7 @@ export class IoThread implements IoService {
     this.#connections = createConnectionSet(config, shared, turns, counters);
     this.#waits = new EventWaits(threadId);
     this.#pubsub = createPubSub(config, shared, counters);
+    const notifier = createNotifier(shared, this.#pubsub, counters);
     this.#fronts = createFronts({
       config,
       shared,
@@ -101,14 +102,19 @@ export class IoThread implements IoService {
       counters,
       waits: this.#waits,
       pubsub: this.#pubsub,
+      notifier,
       password,
       questions,
       operations,
     });
-    this.#background = helpInBackground(shared.store.backgroundWork(Date.now), (error) => {
-      counters.add(CounterIndex.INTERNAL_ERRORS);
-      getLogger("store").error("background work failed", { event: "background_failed", error });
-    });
+    this.#background = helpInBackground(
+      shared.store.backgroundWork(Date.now),
+      notifier,
+      (error) => {
+        counters.add(CounterIndex.INTERNAL_ERRORS);
+        getLogger("store").error("background work failed", { event: "background_failed", error });
+      },
+    );
     this.#inbox = new IoInbox(
       inboxes[threadId - threads.firstIoThreadId]!,
       this.#waits,
