@@ -119,13 +119,13 @@ export class Notifier {
     }
   }
 
-  /** The same for a thread that may sleep on a lock. */
-  flushBlocking(): void {
+  /**
+   * Publishes what can be published without waiting; the rest stays until the next call. For a
+   * thread that calls it again and again, and has no promises.
+   */
+  tryFlush(): void {
     const { locks } = this.#parts.store;
-    while (this.noteCount > 0) {
-      locks.lock(this.#locateFirst(), true);
-      this.#publishFirst();
-    }
+    while (this.noteCount > 0 && locks.tryLock(this.#locateFirst(), true)) this.#publishFirst();
   }
 
   async #flushLater(busyShard: number): Promise<void> {

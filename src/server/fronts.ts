@@ -20,6 +20,7 @@ import type { HistogramRecorder } from "../metrics/histogram.ts";
 import { CounterIndex, HistogramIndex, PROTOCOL_COUNTERS } from "../metrics/names.ts";
 import { PrometheusExposition } from "../metrics/prometheus.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
+import type { Notifier } from "../pubsub/notifier.ts";
 import { BrowserGuard } from "../protocol/http/browser_guard.ts";
 import { CommandClient } from "../protocol/command_client.ts";
 import { HttpService } from "../protocol/http/http_service.ts";
@@ -38,7 +39,7 @@ import {
 } from "./farewells.ts";
 import type { Front } from "./front.ts";
 import { createHttpRoutes } from "./http_routes.ts";
-import { createNotifier, ServerChannels } from "./pubsub_parts.ts";
+import { ServerChannels } from "./pubsub_parts.ts";
 import { ServerClients } from "./server_clients.ts";
 import type { ServerView } from "./server_view.ts";
 import { settingTexts } from "./setting_texts.ts";
@@ -63,6 +64,8 @@ export interface FrontParts {
   readonly pubsub: PubSubHub;
   /** Clients of this thread that wait for keys. */
   readonly blocking: BlockedClients;
+  /** Publishes what happens to keys. */
+  readonly notifier: Notifier;
   /** What clients must present, UTF-8; empty = nothing. */
   readonly password: Uint8Array;
   /** Asks and answers the other I/O threads. */
@@ -113,7 +116,7 @@ export function createFronts(parts: FrontParts): Fronts {
     counterIds: { parkedCommands: CounterIndex.PARKED_COMMANDS },
     pubsub: parts.pubsub,
     channels: new ServerChannels(parts.pubsub, parts.questions),
-    notifier: createNotifier(parts.shared, parts.pubsub, parts.counters),
+    notifier: parts.notifier,
   });
   return {
     http: createHttpFront(parts, dispatcher, authenticator, intake),

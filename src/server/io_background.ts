@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Notifier } from "../pubsub/notifier.ts";
 import type { BackgroundWork } from "../store/background.ts";
 
 /** How often the thread looks whether help is needed. Unit: ms. */
@@ -18,10 +19,12 @@ const SLICE_MS = 0.2;
  *
  * Thread: an I/O thread; the timers keep its event loop alive.
  *
+ * @param notifier publishes what expired meanwhile
  * @param onFailure told of an exception, which ends the help: a shard is torn
  */
 export function helpInBackground(
   work: BackgroundWork,
+  notifier: Notifier,
   onFailure: (error: unknown) => void,
 ): Disposable {
   let timer = setTimeout(look, LOOK_INTERVAL_MS);
@@ -29,6 +32,8 @@ export function helpInBackground(
     let hasMore = false;
     try {
       hasMore = work.needsHelp && work.run(SLICE_MS);
+      // What a refused write evicted has no command behind which it would be published, either.
+      if (notifier.noteCount > 0) notifier.flush();
     } catch (error) {
       onFailure(error);
       return;

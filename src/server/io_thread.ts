@@ -26,7 +26,7 @@ import { IoInbox } from "./io_inbox.ts";
 import type { ClosedConnections, IoService } from "./io_service.ts";
 import { Listeners } from "./listeners.ts";
 import { monitorPost } from "./monitor_post.ts";
-import { createPubSub } from "./pubsub_parts.ts";
+import { createNotifier, createPubSub } from "./pubsub_parts.ts";
 import { type ServerPorts, ServerView } from "./server_view.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import type { StopBudget } from "./stop_deadline.ts";
@@ -97,6 +97,7 @@ export class IoThread implements IoService {
     this.#waits = new EventWaits(threadId);
     this.#pubsub = createPubSub(config, shared, counters);
     this.#blocking = createBlocking(shared, counters);
+    const notifier = createNotifier(shared, this.#pubsub, counters);
     this.#fronts = createFronts({
       blocking: this.#blocking,
       config,
@@ -106,14 +107,19 @@ export class IoThread implements IoService {
       counters,
       waits: this.#waits,
       pubsub: this.#pubsub,
+      notifier,
       password,
       questions,
       operations,
     });
-    this.#background = helpInBackground(shared.store.backgroundWork(Date.now), (error) => {
-      counters.add(CounterIndex.INTERNAL_ERRORS);
-      getLogger("store").error("background work failed", { event: "background_failed", error });
-    });
+    this.#background = helpInBackground(
+      shared.store.backgroundWork(Date.now),
+      notifier,
+      (error) => {
+        counters.add(CounterIndex.INTERNAL_ERRORS);
+        getLogger("store").error("background work failed", { event: "background_failed", error });
+      },
+    );
     this.#inbox = new IoInbox(
       inboxes[threadId - threads.firstIoThreadId]!,
       this.#waits,

@@ -10,6 +10,7 @@ import { PubSubHub } from "../command/pubsub/hub.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
 import type { ChannelSpace } from "../pubsub/channel_registry.ts";
+import { KeyNotes } from "../pubsub/key_notes.ts";
 import { Notifier } from "../pubsub/notifier.ts";
 import type { Config } from "./config.ts";
 import type { SharedParts } from "./shared_parts.ts";
@@ -81,12 +82,14 @@ export function createNotifier(
   hub: PubSubHub,
   counters: ThreadCounters,
 ): Notifier {
-  return new Notifier({
+  const notifier = new Notifier({
     store,
     region: pubsub,
     publisher: hub.publisher,
     onDropped: () => counters.add(CounterIndex.NOTIFICATIONS_DROPPED),
   });
+  store.keyWatcher = new KeyNotes(notifier);
+  return notifier;
 }
 
 /** The channels of all I/O threads. Thread: one per I/O thread; answers for its own. */

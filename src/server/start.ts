@@ -111,7 +111,7 @@ export async function startServer(
 
 function startPool(
   config: Config,
-  { threadId, threads, store, channel, metrics, inboxes, lifecycle }: SharedParts,
+  { threadId, threads, store, channel, metrics, inboxes, pubsub, lifecycle }: SharedParts,
   { faultPlan }: StartOptions,
   onInternalFault: (fault: StoreFault) => void,
 ): Promise<WorkerPool> {
@@ -123,6 +123,7 @@ function startPool(
       firstThreadId: threads.firstIoThreadId,
       inboxes: inboxes.map(({ memory }) => memory),
     },
+    pubsub: pubsub.memory,
     counters: metrics.counters(threadId),
     firstThreadId: threads.firstWorkerThreadId,
     workersMin: config.workersMin,

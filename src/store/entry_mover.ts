@@ -36,6 +36,7 @@ import type { EntryReader } from "./entry_reader.ts";
 import { type EntryWriter, WriteStatus } from "./entry_writer.ts";
 import type { ExpiryWheel } from "./expiry_wheel.ts";
 import type { Extents } from "./extents.ts";
+import { KeyEvent } from "./key_watcher.ts";
 import type { Key } from "./key.ts";
 import { PageKind } from "./page_allocator.ts";
 import { BUCKET_BYTES, type Table } from "./table.ts";
@@ -174,6 +175,7 @@ export class EntryMover {
     writer.hook?.removed(shard, from.database, key, writer.nextSeq(shard));
     writer.stampSeq(shard, entry);
     writer.hook?.written(shard, toDatabase, entry);
+    writer.tell(KeyEvent.NEW, toDatabase, key);
     return WriteStatus.OK;
   }
 
@@ -217,6 +219,7 @@ export class EntryMover {
     }
     writer.stampSeq(shard, target);
     writer.hook?.written(shard, to.database, target);
+    writer.tell(KeyEvent.NEW, to.database, to.key);
     return WriteStatus.OK;
   }
 

@@ -34,6 +34,7 @@ import type { EntryReader } from "./entry_reader.ts";
 import type { ExpiryWheel } from "./expiry_wheel.ts";
 import type { Extents } from "./extents.ts";
 import { Key } from "./key.ts";
+import { KeyEvent, type KeyWatcher } from "./key_watcher.ts";
 import { MutationPhase } from "./locks.ts";
 import type { MutationHook } from "./mutation_hook.ts";
 import { PageKind } from "./page_allocator.ts";
@@ -97,6 +98,8 @@ export class EntryWriter {
   readonly clock: { nowMs: number };
   /** Told of every mutation; see {@link MutationHook}. */
   hook: MutationHook | undefined;
+  /** Told of keys that come and go; see {@link KeyWatcher}. */
+  watcher: KeyWatcher | undefined;
 
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
@@ -400,7 +403,10 @@ export class EntryWriter {
     const existed = !this.#reader.isExpired(entry, this.clock.nowMs);
     this.#table.removeFound(rootAt, key.hash);
     this.freeEntry(key.shard, entry);
-    if (!existed) this.countRemoved(key.shard, Shard.EXPIRED_DOUBLE);
+    if (!existed) {
+      this.countRemoved(key.shard, Shard.EXPIRED_DOUBLE);
+      this.tell(KeyEvent.EXPIRED, database, key);
+    }
     const seq = this.nextSeq(key.shard);
     this.#hookOf(database)?.removed(key.shard, database, key, seq);
     this.markPhase(key.shard, MutationPhase.DONE);
@@ -421,14 +427,25 @@ export class EntryWriter {
     this.markPhase(shard, MutationPhase.WRITING);
     const found = this.#table.findEntry(rootAt, hash, entry);
     assert(found, "every entry is in the index");
-    const isTold = this.hook !== undefined && database >= 0;
+    const event = counterDouble === Shard.EXPIRED_DOUBLE ? KeyEvent.EXPIRED : KeyEvent.EVICTED;
+    const isTold = database >= 0 && (this.hook !== undefined || this.watcher?.wants(event));
     const key = isTold ? this.#reader.detachKey(entry, shard) : undefined;
     this.#table.removeFound(rootAt, hash);
     this.freeEntry(shard, entry);
     this.countRemoved(shard, counterDouble);
     const seq = this.nextSeq(shard);
-    if (key !== undefined) this.hook?.removed(shard, database, key, seq);
+    if (key !== undefined) {
+      this.hook?.removed(shard, database, key, seq);
+      this.tell(event, database, key);
+    }
     this.markPhase(shard, MutationPhase.DONE);
+  }
+
+  /** Says what happened to a key of a database to who wants to know. */
+  tell(event: KeyEvent, database: number, key: Key): void {
+    const { watcher } = this;
+    if (watcher === undefined || database >= DATABASE_TABLE_COUNT || !watcher.wants(event)) return;
+    watcher.note(event, database, key);
   }
 
   /** Counts a key that expired or was evicted. */
@@ -506,9 +523,12 @@ export class EntryWriter {
   #commitWrite(key: Key): number {
     const existing = this.#planExisting;
     const entry = this.#planBlock;
-    if (existing !== 0 && this.#reader.isExpired(existing, this.clock.nowMs)) {
+    const hadExpired = existing !== 0 && this.#reader.isExpired(existing, this.clock.nowMs);
+    if (hadExpired) {
       this.countRemoved(key.shard, Shard.EXPIRED_DOUBLE);
+      this.tell(KeyEvent.EXPIRED, this.#planDatabase, key);
     }
+    if (existing === 0 || hadExpired) this.tell(KeyEvent.NEW, this.#planDatabase, key);
     const staysLinked = entry === existing && this.#planExpireAtMs > 0 &&
       this.#wheel.mayPostpone(entry, this.#planExpireAtMs);
     if (entry === existing && !staysLinked) this.#wheel.unlink(key.shard, entry);

@@ -38,6 +38,7 @@ import type { Key } from "./key.ts";
 import { KeyVersions } from "./key_versions.ts";
 import { Keyspace } from "./keyspace.ts";
 import { type LockKind, MutationPhase, ShardLocks } from "./locks.ts";
+import type { KeyWatcher } from "./key_watcher.ts";
 import type { MutationHook } from "./mutation_hook.ts";
 import { PageAllocator } from "./page_allocator.ts";
 import { Reclaimer } from "./reclaimer.ts";
@@ -336,6 +337,11 @@ export class Store {
 
   set hook(value: MutationHook | undefined) {
     this.#writer.hook = value;
+  }
+
+  /** Told of keys that come and go; see {@link KeyWatcher}. */
+  set keyWatcher(watcher: KeyWatcher | undefined) {
+    this.#writer.watcher = watcher;
   }
 
   /** Hashes a key and finds its shard; fills the key's derived fields. */

@@ -8,6 +8,7 @@
 import type { ChannelMemory } from "../channel/bounded_channel.ts";
 import type { ConsumerSlotsMemory } from "../channel/slot_layout.ts";
 import type { MetricsMemory } from "../metrics/region.ts";
+import type { PubSubMemory } from "../pubsub/region.ts";
 import type { StoreMemory } from "../store/store.ts";
 import type { LifelineSpec } from "./lifeline.ts";
 import type { InboxesMemory } from "./settlement_post.ts";
@@ -32,6 +33,8 @@ export interface WorkerOrders {
   metrics: MetricsMemory;
   /** Where outcomes go that clients wait for; absent: nobody waits. */
   inboxes?: InboxesMemory | undefined;
+  /** Who subscribes to what; absent: nobody does. */
+  pubsub?: PubSubMemory | undefined;
   /** Simulated work before the lock, in milliseconds. */
   workMs: number;
   /** Simulated work with the lock held, in milliseconds. */

@@ -17,9 +17,11 @@ import { ConsumerSlots } from "../channel/consumer_slots.ts";
 import { SlotKind } from "../channel/slot_layout.ts";
 import { HistogramIndex } from "../metrics/names.ts";
 import { MetricsRegion } from "../metrics/region.ts";
+import type { Notifier } from "../pubsub/notifier.ts";
 import type { BackgroundWork } from "../store/background.ts";
 import { Store } from "../store/store.ts";
 import { BalanceProcessor } from "./balance_processor.ts";
+import { createEventNotes } from "./event_notes.ts";
 import { FaultInjector, InjectedDeath, parseFaultPlan, RECV_FAULT_STEPS } from "./fault_plan.ts";
 import { JobRunner } from "./job_runner.ts";
 import { holdLifeline } from "./lifeline.ts";
@@ -80,6 +82,7 @@ function work(
   slot: ConsumerSlot,
   runner: JobRunner,
   background: BackgroundWork,
+  notes: Notifier | undefined,
 ): boolean {
   for (;;) {
     slot.beat(Date.now());
@@ -89,6 +92,7 @@ function work(
     if (slot.stopRequested) return true;
     const nowMs = performance.now();
     background.runBetweenJobs(nowMs, hasJob);
+    if (notes !== undefined && notes.noteCount > 0) notes.tryFlush();
     const status = channel.recv(slot, background.waitMs(nowMs, IDLE_SLICE_MS));
     if (status === RecvStatus.CLOSED) return true;
     if (status === RecvStatus.FENCED) return false;
@@ -141,7 +145,8 @@ async function live(orders: WorkerOrders): Promise<void> {
     onFailed: (job, outcome, error) => failures.tell(job, outcome, error),
   });
   tell({ kind: "ready" });
-  if (work(channel, slot, runner, store.backgroundWork(Date.now))) {
+  const notes = createEventNotes(orders, store, counters);
+  if (work(channel, slot, runner, store.backgroundWork(Date.now), notes)) {
     slot.leave();
     tell({ kind: "stopped" });
   }

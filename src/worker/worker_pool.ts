@@ -18,6 +18,7 @@ import { SlotKind } from "../channel/slot_layout.ts";
 import type { SlotSupervision } from "../channel/slot_supervision.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import type { MetricsRegion, ThreadCounters } from "../metrics/region.ts";
+import type { PubSubMemory } from "../pubsub/region.ts";
 import type { Store } from "../store/store.ts";
 import { type Lifelines, openLifelines } from "./lifeline.ts";
 import type { FailedJobMessage } from "./messages.ts";
@@ -81,6 +82,8 @@ export interface WorkerPoolOptions {
   workersMax: number;
   /** Inboxes of the threads whose clients wait for outcomes; absent: nobody waits. */
   inboxes?: InboxesMemory;
+  /** Who subscribes to keyspace events; absent: nobody does. */
+  pubsub?: PubSubMemory;
   /** Simulated work before the lock, in milliseconds. Default 0. */
   workMs?: number;
   /** Simulated work with the lock held, in milliseconds. Default 0. */
@@ -329,6 +332,7 @@ export class WorkerPool implements AsyncDisposable {
         store: store.memory,
         metrics: metrics.memory,
         inboxes: this.#options.inboxes,
+        pubsub: this.#options.pubsub,
         workMs,
         holdMs,
         processorUrl,

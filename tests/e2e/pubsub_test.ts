@@ -5,6 +5,7 @@ import { TestSubscriber } from "../helpers/subscriber.ts";
 
 /** Connections per role: with two I/O threads, some are on each. */
 const CROWD = 6;
+const EXPIRED = "__keyevent@0__:expired";
 
 async function ask(client: RawClient, ...command: string[]): Promise<string> {
   await client.send(respCommand(...command));
@@ -244,6 +245,25 @@ for (const threads of IO_THREAD_COUNTS) {
       const sorted = (list: readonly (readonly string[])[]): string[] =>
         list.map((push) => push.join(" ")).sort();
       assert.deepEqual(sorted(seen), sorted(expected));
+      watcher[Symbol.dispose]();
+    }
+  });
+
+  Deno.test(`pubsub (${threads} I/O threads): keys that expire unasked are published, whoever sweeps`, async () => {
+    await using server = await ServerProcess.start(flags);
+    const port = server.port("resp");
+    const watchers = await Promise.all(
+      Array.from({ length: CROWD }, () => TestSubscriber.open(port, "SUBSCRIBE", EXPIRED)),
+    );
+    using client = await RawClient.connect(port);
+    assert.equal(await ask(client, "CONFIG", "SET", "notify-keyspace-events", "Ex"), "+OK\r\n");
+    const names = Array.from({ length: 50 }, (_, i) => `k${i}`);
+    for (const name of names) {
+      assert.equal(await ask(client, "SET", name, "v", "PX", "1"), "+OK\r\n");
+    }
+    for (const watcher of watchers) {
+      const seen = await watcher.take(names.length);
+      assert.deepEqual(seen.map((push) => push.at(-1)!).sort(), [...names].sort());
       watcher[Symbol.dispose]();
     }
   });

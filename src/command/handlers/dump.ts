@@ -110,6 +110,9 @@ function handleRestore(call: CommandCall): HandlerStatus {
   const codec = CODECS.find((candidate) => candidate.type === type);
   const from = start + DUMP_HEAD_BYTES;
   const to = end - DUMP_TAIL_BYTES;
+  // Its time may be over already: then it replaces what was there, and is gone.
+  const isOver = expireAtMs !== 0 && expireAtMs <= store.nowMs;
+  const untilMs = isOver ? 0 : expireAtMs;
   if (type >= EntryType.LIST && type <= EntryType.SORTED_SET) {
     return restoreCollection(call, {
       type: type as EntryType,
@@ -119,14 +122,13 @@ function handleRestore(call: CommandCall): HandlerStatus {
       ...wishes,
     });
   }
-  const status = codec?.restore(store, database, key, args.bytes, from, to, expireAtMs);
+  const status = codec?.restore(store, database, key, args.bytes, from, to, untilMs);
   if (status === undefined) {
     sink.error(ReplyCode.BAD_ARGUMENT, "Bad data format");
     return HandlerStatus.DONE;
   }
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
-  if (expireAtMs !== 0 && expireAtMs <= store.nowMs) {
-    // Its time is over already: it replaces what was there, and is gone.
+  if (isOver) {
     store.remove(database, key);
     if (!isNew) call.notify(NotifyClass.GENERIC, "del");
   } else {

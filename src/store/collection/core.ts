@@ -15,6 +15,7 @@ import type { ExpiryWheel } from "../expiry_wheel.ts";
 import type { Extents } from "../extents.ts";
 import { hashKey } from "../hash.ts";
 import { Key } from "../key.ts";
+import { KeyEvent } from "../key_watcher.ts";
 import { type CollectionChange, ElementEffect } from "../mutation_hook.ts";
 import type { Table } from "../table.ts";
 import { Collection } from "./collection.ts";
@@ -365,6 +366,7 @@ export class CollectionCore {
       } else {
         this.entries.makePacked(c, recordBytes);
       }
+      if (!c.isDetached) this.writer.tell(KeyEvent.NEW, c.database, c.key);
       this.rewind(c);
       return;
     }

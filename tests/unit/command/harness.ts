@@ -7,6 +7,7 @@
 import { Inbox } from "../../../src/channel/inbox.ts";
 import { PubSubHub } from "../../../src/command/pubsub/hub.ts";
 import type { PushTarget } from "../../../src/command/pubsub/subscriber.ts";
+import { KeyNotes } from "../../../src/pubsub/key_notes.ts";
 import { Notifier } from "../../../src/pubsub/notifier.ts";
 import { PubSubRegion } from "../../../src/pubsub/region.ts";
 import { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
@@ -216,15 +217,17 @@ export class Harness {
       onCutOff: (client, reason) => this.cutOffs.push(`${client.id} ${reason}`),
       onOverrun: () => this.overruns++,
     });
+    const notifier = new Notifier({
+      store: this.store,
+      region: pubsubRegion,
+      publisher: this.pubsub.publisher,
+      onDropped: () => this.notificationsDropped++,
+    });
+    this.store.keyWatcher = new KeyNotes(notifier);
     this.services = {
       pubsub: this.pubsub,
       channels: { names: (space, pattern) => this.pubsub.channelNames(space, pattern) },
-      notifier: new Notifier({
-        store: this.store,
-        region: pubsubRegion,
-        publisher: this.pubsub.publisher,
-        onDropped: () => this.notificationsDropped++,
-      }),
+      notifier,
       store: this.store,
       intake: this.intake,
       authenticator: this.authenticator,

@@ -147,3 +147,60 @@ Deno.test("SUBSCRIBE in a transaction subscribes when it runs", async () => {
   await pause();
   assert.equal(client.pushedText, "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nx\r\n");
 });
+
+Deno.test("keyspace events: keys that are new, expire or are evicted", async () => {
+  const harness = new Harness({ maxMemoryBytes: 2 ** 20 });
+  const watcher = await watch(harness);
+  await harness.ask("CONFIG SET notify-keyspace-events Exen\r\n");
+  const background = harness.store.backgroundWork(() => harness.nowMs);
+  const steps: [command: string, ...events: string[]][] = [
+    ["SET a 1 PX 10", "0 new a"],
+    ["SET a 1 PX 10"],
+    ["APPEND b 1", "0 new b"],
+    ["RENAME b c", "0 new c"],
+    ["MOVE c 3", "3 new c"],
+  ];
+  for (const [command, ...events] of steps) {
+    await harness.ask(`${command}\r\n`);
+    assert.deepEqual(await take(watcher), events, command);
+  }
+  harness.nowMs += 100;
+  await harness.ask("SET a 2 PX 10\r\n");
+  assert.deepEqual(await take(watcher), ["0 expired a", "0 new a"], "overwritten");
+  harness.nowMs += 100;
+  await harness.ask("DEL a\r\n");
+  assert.deepEqual(await take(watcher), ["0 expired a"], "removed");
+  await harness.ask("SET a 2 PX 10\r\n");
+  await take(watcher);
+  harness.nowMs += 5000;
+  while (background.run(10));
+  harness.services.notifier!.flush();
+  assert.deepEqual(await take(watcher), ["0 expired a"], "swept");
+  await harness.ask("CONFIG SET maxmemory-policy allkeys-lru notify-keyspace-events Ee\r\n");
+  for (let i = 0; i < 40; i++) {
+    assert.equal(await harness.ask(`SET big${i} ${"x".repeat(50_000)}\r\n`), "+OK\r\n");
+  }
+  const evicted = await take(watcher);
+  assert.ok(evicted.length >= 20, `${evicted.length} of 40 are gone`);
+  for (const event of evicted) assert.match(event, /^(0 evicted big\d+|3 evicted c)$/);
+});
+
+Deno.test("hidden tables: channels are told neither to hooks nor to watchers", async () => {
+  const harness = new Harness();
+  const told: string[] = [];
+  harness.store.keyWatcher = { wants: () => true, note: () => told.push("watcher") };
+  harness.store.hook = {
+    written: () => told.push("written"),
+    removed: () => told.push("removed"),
+    changed: () => told.push("changed"),
+    flushed: () => {},
+    swapped: () => {},
+  };
+  const client = harness.connect();
+  await client.send("SUBSCRIBE a b\r\nUNSUBSCRIBE a\r\nSSUBSCRIBE a\r\n");
+  client.session.close();
+  await pause();
+  assert.deepEqual(told, []);
+  await harness.ask("SET a 1\r\n");
+  assert.deepEqual(told, ["watcher", "written"]);
+});
