@@ -11,6 +11,7 @@ import {
   type LongDouble,
   parseLongDouble,
 } from "../../base/long_double.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import type { Collection } from "../../store/collection/collection.ts";
 import type { ElementView } from "../../store/collection/element.ts";
 import { EntryType, WriteStatus } from "../../store/store.ts";
@@ -65,6 +66,7 @@ function makeHIncrBy(): (call: CommandCall) => HandlerStatus {
     const byteCount = formatInt64(result.hi, result.lo, digits, 0);
     const status = setValue(call, c, digits, byteCount);
     if (status !== WriteStatus.OK) return refuseWrite(call, status);
+    call.notify(NotifyClass.HASH, "hincrby");
     sink.int64(result);
     return HandlerStatus.DONE;
   };
@@ -87,6 +89,7 @@ function handleHIncrByFloat(call: CommandCall): HandlerStatus {
   const text = encoder.encode(formatLongDouble(sum));
   const status = setValue(call, c, text, text.length);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  call.notify(NotifyClass.HASH, "hincrbyfloat");
   sink.bulk(text, 0, text.length);
   return HandlerStatus.DONE;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import type { Collection } from "../../store/collection/collection.ts";
 import { EntryType, WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
@@ -11,7 +12,7 @@ import { replyElement } from "../collection_reply.ts";
 import { refuseArity } from "../refusals.ts";
 import { CommandRow, type Handler, HandlerStatus } from "../row.ts";
 import { replyFields } from "./hash_fields.ts";
-import { openCollection } from "./open_collection.ts";
+import { notifyRemoval, openCollection } from "./open_collection.ts";
 import { refuseWrite } from "./write_failure.ts";
 
 function openHash(call: CommandCall): Collection | undefined {
@@ -35,6 +36,7 @@ function setFields(call: CommandCall, repliesCount: boolean): HandlerStatus {
   if (c === undefined) return HandlerStatus.DONE;
   const status = store.collections.hashes.putFields(c, args, 2, (args.count - 2) / 2);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  call.notify(NotifyClass.HASH, "hset");
   if (repliesCount) sink.integer(c.changed);
   else sink.ok();
   return HandlerStatus.DONE;
@@ -50,6 +52,7 @@ function handleHSetNx(call: CommandCall): HandlerStatus {
   }
   const status = store.collections.hashes.putFields(c, args, 2, 1);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  call.notify(NotifyClass.HASH, "hset");
   sink.integer(1);
   return HandlerStatus.DONE;
 }
@@ -75,6 +78,7 @@ function handleHDel(call: CommandCall): HandlerStatus {
   if (c === undefined) return HandlerStatus.DONE;
   const status = store.collections.hashes.remove(c, args, 2, args.count - 2);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  if (c.changed > 0) notifyRemoval(call, c, NotifyClass.HASH, "hdel");
   sink.integer(c.changed);
   return HandlerStatus.DONE;
 }

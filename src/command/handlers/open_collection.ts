@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import type { Collection } from "../../store/collection/collection.ts";
 import { type EntryType, WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
@@ -31,4 +32,19 @@ export function openCollection(
     status === WriteStatus.KEY_TOO_LONG ? ReplyCode.KEY_TOO_LONG : ReplyCode.WRONG_TYPE,
   );
   return undefined;
+}
+
+/**
+ * Publishes that elements of a collection are gone, and its key with the last one.
+ *
+ * Thread: the connection's I/O thread, with the key's lock.
+ */
+export function notifyRemoval(
+  call: CommandCall,
+  c: Collection,
+  kind: NotifyClass,
+  event: string,
+): void {
+  call.notify(kind, event, c.key);
+  if (!c.exists) call.notify(NotifyClass.GENERIC, "del", c.key);
 }

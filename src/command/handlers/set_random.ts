@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import type { Collection } from "../../store/collection/collection.ts";
 import { EntryType, WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
@@ -14,7 +15,7 @@ import { RankedRecords } from "../ranked_reply.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { streamReplies } from "../reply_source.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
-import { openCollection } from "./open_collection.ts";
+import { notifyRemoval, openCollection } from "./open_collection.ts";
 import { refuseWrite } from "./write_failure.ts";
 
 /**
@@ -83,9 +84,12 @@ function popOne(call: CommandCall): HandlerStatus {
   // It is gone once it is removed, so it is copied or leased first.
   replyElement(store, sink, c.cursor.element());
   const status = store.collections.sets.removeRank(c, rank);
-  if (status === WriteStatus.OK) return HandlerStatus.DONE;
-  sink.rewind(before);
-  return refuseWrite(call, status);
+  if (status !== WriteStatus.OK) {
+    sink.rewind(before);
+    return refuseWrite(call, status);
+  }
+  notifyRemoval(call, c, NotifyClass.SET, "spop");
+  return HandlerStatus.DONE;
 }
 
 function popSome(call: CommandCall, c: Collection, count: number): HandlerStatus {
@@ -110,6 +114,8 @@ function popSome(call: CommandCall, c: Collection, count: number): HandlerStatus
       return refuseWrite(call, status);
     }
   }
+  call.notify(NotifyClass.SET, "spop");
+  if (isWhole) call.notify(NotifyClass.GENERIC, "del");
   if (lease !== undefined) streamReplies(sink, new RankedRecords([lease], [ranges], ELEMENTS));
   return HandlerStatus.DONE;
 }

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import type { Collection } from "../../store/collection/collection.ts";
 import type { RecordCursor } from "../../store/collection/cursor.ts";
 import { EntryType, WriteStatus } from "../../store/store.ts";
@@ -23,6 +24,8 @@ import type { Slices } from "../slices.ts";
 import { SourceSets } from "./source_sets.ts";
 import { refuseWrite } from "./write_failure.ts";
 
+/** What is published, by {@link SetOperation}. */
+const EVENTS = ["sinterstore", "sunionstore", "sdiffstore"] as const;
 const DESTINATION = 1;
 const FIRST_SOURCE = 2;
 /**
@@ -64,7 +67,7 @@ function storeNow(
     const found = new FoundMembers(search);
     status = WriteStatus.OK;
     while (status === WriteStatus.OK && found.next()) status = add(call, target, found.cursor);
-    if (status === WriteStatus.OK) status = collections.publish(target);
+    if (status === WriteStatus.OK) status = publish(call, operation, target);
     if (status !== WriteStatus.OK) collections.abandon(target);
   }
   sources.release();
@@ -89,7 +92,9 @@ async function storeLater(
       if (!await aside.fill(new FoundMembers(search))) return outOfMemory(call);
       let next: SourceSets | undefined;
       const status = await withLocksAgain(call, () => {
-        if (current.areUnchanged(call, FIRST_SOURCE)) return aside.publish(search.total);
+        if (current.areUnchanged(call, FIRST_SOURCE)) {
+          return aside.publish(operation, search.total);
+        }
         aside.abandonLocked();
         next = SourceSets.capture(call, FIRST_SOURCE, call.args.count);
         if (next === undefined) return HandlerStatus.DONE;
@@ -125,6 +130,19 @@ function storeLocked(
 function outOfMemory(call: CommandCall): HandlerStatus {
   call.sink.error(ReplyCode.OUT_OF_MEMORY);
   return HandlerStatus.DONE;
+}
+
+/** Puts a set that was made aside at its key; an empty one deletes the key. */
+function publish(call: CommandCall, operation: SetOperation, target: Collection): WriteStatus {
+  const { store } = call;
+  const key = call.keyAt(DESTINATION);
+  const isEmpty = target.count === 0;
+  const wasThere = isEmpty && store.lookup(call.database, key) !== 0;
+  const status = store.collections.publish(target);
+  if (status !== WriteStatus.OK) return status;
+  if (!isEmpty) call.notify(NotifyClass.SET, EVENTS[operation]!, key);
+  else if (wasThere) call.notify(NotifyClass.GENERIC, "del", key);
+  return status;
 }
 
 /** Adds a copy of the member at a cursor. */
@@ -196,9 +214,9 @@ class AsideSet {
   }
 
   /** Puts the set at its key and replies; needs the key's exclusive lock. */
-  publish(total: number): HandlerStatus {
+  publish(operation: SetOperation, total: number): HandlerStatus {
     const call = this.#call;
-    const status = call.store.collections.publish(this.#target!);
+    const status = publish(call, operation, this.#target!);
     if (status !== WriteStatus.OK) return refuseWrite(call, status);
     this.#target = undefined;
     call.sink.integer(total);

@@ -5,13 +5,14 @@
  */
 
 import { assert } from "../../base/assert.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import type { Collection } from "../../store/collection/collection.ts";
 import { EntryType, WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { ELEMENTS, replyRecords } from "../collection_reply.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { handleCollectionScan } from "./collection_scan.ts";
-import { openCollection } from "./open_collection.ts";
+import { notifyRemoval, openCollection } from "./open_collection.ts";
 import { refuseWrite } from "./write_failure.ts";
 
 function openSet(call: CommandCall): Collection | undefined {
@@ -30,6 +31,7 @@ function handleSAdd(call: CommandCall): HandlerStatus {
   if (c === undefined) return HandlerStatus.DONE;
   const status = store.collections.sets.addMembers(c, args, 2, args.count - 2);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  if (c.changed > 0) call.notify(NotifyClass.SET, "sadd");
   sink.integer(c.changed);
   return HandlerStatus.DONE;
 }
@@ -40,6 +42,7 @@ function handleSRem(call: CommandCall): HandlerStatus {
   if (c === undefined) return HandlerStatus.DONE;
   const status = store.collections.sets.remove(c, args, 2, args.count - 2);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  if (c.changed > 0) notifyRemoval(call, c, NotifyClass.SET, "srem");
   sink.integer(c.changed);
   return HandlerStatus.DONE;
 }
@@ -106,6 +109,8 @@ function move(call: CommandCall, from: Collection, to: Collection): WriteStatus 
   const added = sets.addMember(to, args.bytes, start, end);
   assert(removed === WriteStatus.OK && added === WriteStatus.OK, "what is promised does not fail");
   collections.settle();
+  notifyRemoval(call, from, NotifyClass.SET, "srem");
+  if (to.changed > 0) call.notify(NotifyClass.SET, "sadd", to.key);
   return WriteStatus.OK;
 }
 
