@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { BlockingPlan } from "../blocking/blocked_clients.ts";
 import type { HandedElements } from "../blocking/hand_over.ts";
@@ -98,7 +99,11 @@ function popOne(
     replyElement(sink, store, c.cursor.element());
     sink.double(c.cursor.score());
     const status = store.collections.sortedSets.removeRanks(c, rank, 1);
-    if (status === WriteStatus.OK) return HandlerStatus.DONE;
+    if (status === WriteStatus.OK) {
+      call.notify(NotifyClass.SORTED_SET, isMax ? "zpopmax" : "zpopmin");
+      if (c.count === 0) call.notify(NotifyClass.GENERIC, "del");
+      return HandlerStatus.DONE;
+    }
     sink.rewind(mark);
     return refuseWrite(call, status);
   }
