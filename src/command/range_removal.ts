@@ -8,6 +8,7 @@
  * @module
  */
 
+import { NotifyClass } from "../pubsub/keyspace_events.ts";
 import type { Collection } from "../store/collection/collection.ts";
 import type { CollectionLease } from "../store/collection/collection_lease.ts";
 import { EntryType, WriteStatus } from "../store/store.ts";
@@ -28,6 +29,8 @@ const MAX_FREE_ATTEMPTS = 3;
 export interface RangeRemoval {
   /** Argument index of the key. */
   readonly keyIndex: number;
+  /** What it is called as an event. */
+  readonly event: string;
   /** Whether it must be done when the handler returns. */
   readonly isAtOnce?: boolean;
   /** The ranks to remove from an opened sorted set; moves its cursor. */
@@ -73,11 +76,18 @@ function removeNow(
   removal.reply(call, c, { from, to: from + count });
   if (count > 0 && count === c.count) {
     // The key goes as a whole, in an instant.
-    call.store.remove(call.database, call.keyAt(removal.keyIndex));
+    const key = call.keyAt(removal.keyIndex);
+    call.store.remove(call.database, key);
+    call.notify(NotifyClass.SORTED_SET, removal.event, key);
+    call.notify(NotifyClass.GENERIC, "del", key);
     return HandlerStatus.DONE;
   }
   const status = call.store.collections.sortedSets.removeRanks(c, from, count);
-  if (status === WriteStatus.OK) return HandlerStatus.DONE;
+  if (status === WriteStatus.OK) {
+    const key = call.keyAt(removal.keyIndex);
+    if (count > 0) call.notify(NotifyClass.SORTED_SET, removal.event, key);
+    return HandlerStatus.DONE;
+  }
   sink.rewind(mark);
   return refuseWrite(call, status);
 }
@@ -122,6 +132,7 @@ async function removeLater(
           const replaced = replaceBy(store, made);
           if (replaced !== WriteStatus.OK) return refuseWrite(call, replaced);
           isPublished = true;
+          call.notify(NotifyClass.SORTED_SET, removal.event, keyNow);
           return HandlerStatus.DONE;
         }
         const interval = removal.ranksOf(c);

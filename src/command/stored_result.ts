@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NotifyClass } from "../pubsub/keyspace_events.ts";
 import type { WriteStatus as Status } from "../store/store.ts";
 import { WriteStatus } from "../store/store.ts";
 import { abandonAside, buildAside, type MemberProducer, storeNow } from "./aside.ts";
@@ -22,6 +23,8 @@ const MAX_FREE_ATTEMPTS = 3;
 
 /** How a result is worked out. */
 export interface StoredResult {
+  /** What it is called as an event. */
+  readonly event: string;
   /** Argument index of the key that gets it. */
   readonly destination: number;
   /**
@@ -55,13 +58,28 @@ export function storeResult(call: CommandCall, result: StoredResult): HandlerSta
 
 function finishNow(call: CommandCall, result: StoredResult): HandlerStatus {
   const stored = { count: 0 };
+  const existed = exists(call, result);
   const status = storeNow(call, result.destination, result.producer(), stored);
   result.release();
-  return replyStored(call, status, stored.count);
+  return replyStored(call, result, status, stored.count, existed);
 }
 
-function replyStored(call: CommandCall, status: Status, count: number): HandlerStatus {
+/** Whether the key that gets the result holds something. */
+function exists(call: CommandCall, { destination }: StoredResult): boolean {
+  return call.store.lookup(call.database, call.keyAt(destination)) !== 0;
+}
+
+function replyStored(
+  call: CommandCall,
+  { destination, event }: StoredResult,
+  status: Status,
+  count: number,
+  existed: boolean,
+): HandlerStatus {
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  const key = call.keyAt(destination);
+  if (count > 0) call.notify(NotifyClass.SORTED_SET, event, key);
+  else if (existed) call.notify(NotifyClass.GENERIC, "del", key);
   call.sink.integer(count);
   return HandlerStatus.DONE;
 }
@@ -86,9 +104,10 @@ async function storeLater(
       const status = await withLocksAgain(call, () => {
         if (result.areUnchanged(call)) {
           const { count } = made;
+          const existed = exists(call, result);
           const published = collections.publish(made);
           isPublished = published === WriteStatus.OK;
-          return replyStored(call, published, count);
+          return replyStored(call, result, published, count, existed);
         }
         const isQuick = result.capture(call);
         if (isQuick === undefined) return HandlerStatus.DONE;

@@ -38,6 +38,7 @@ import { hyperLogLogRows } from "./handlers/hyperloglog.ts";
 import { lcsRow } from "./handlers/lcs.ts";
 import { manyStringRows } from "./handlers/many_strings.ts";
 import { stringRangeRows } from "./handlers/string_ranges.ts";
+import { sortedSetBlockingRows } from "./handlers/sorted_set_blocking.ts";
 import { sortedSetRangeRows } from "./handlers/sorted_set_ranges.ts";
 import { sortedSetRandomRow } from "./handlers/sorted_set_random.ts";
 import { sortedSetRemovalRows } from "./handlers/sorted_set_removals.ts";
@@ -97,6 +98,7 @@ export function makeCommandTable(): CommandTable {
     sortedSetRandomRow(),
     sortedSetScanRow(),
     ...sortedSetStoreRows(),
+    ...sortedSetBlockingRows(),
     ...listBlockingRows(),
     ...keyRows(),
     ...expiryRows(),

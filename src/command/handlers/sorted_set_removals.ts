@@ -25,6 +25,7 @@ function handleRemoveRange(call: CommandCall, kind: "rank" | "score" | "lex"): H
   if (c === undefined) return HandlerStatus.DONE;
   return removeRange(call, c, {
     keyIndex: 1,
+    event: call.row.name,
     ranksOf,
     reply: ({ sink }, _c, { from, to }) => sink.integer(to - from),
     replyLeased: ({ sink }, lease, { from, to }) => {
@@ -73,6 +74,7 @@ function handlePop(call: CommandCall, isMax: boolean): HandlerStatus {
 function popOf(keyIndex: number, count: number, isMax: boolean, shape: MemberShape): RangeRemoval {
   return {
     keyIndex,
+    event: isMax ? "zpopmax" : "zpopmin",
     ranksOf: (c) => endRanks(c.count, count, isMax),
     reply: (call, c, { from, to }) => replyMembers(call, c, from, to, isMax, shape, true),
     replyLeased: (call, lease, { from, to }) =>

@@ -60,6 +60,7 @@ function handleAlgebra(call: CommandCall, algebra: Algebra): HandlerStatus {
   let isFresh = true;
   if (use === "store") {
     return storeResult(call, {
+      event: call.row.name,
       destination: 1,
       capture: (own) => {
         if (!isFresh && !sources.capture(own, at + 1, keyCount)) {
@@ -277,6 +278,7 @@ function handleRangeStore(call: CommandCall): HandlerStatus {
   if (request === undefined) return HandlerStatus.DONE;
   const source = new RangeSource(request);
   return storeResult(call, {
+    event: call.row.name,
     destination: 1,
     capture: (own) => source.capture(own),
     areUnchanged: (own) => source.isUnchanged(own),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { parseDouble } from "../../base/double.ts";
 import type { Collection } from "../../store/collection/collection.ts";
 import { WriteStatus } from "../../store/store.ts";
@@ -103,6 +104,9 @@ class MemberAdder {
       else if (outcome === Outcome.CHANGED) changed++;
     }
     sortedSets.finish(c);
+    if (added + changed > 0) {
+      call.notify(NotifyClass.SORTED_SET, isIncrement ? "zincr" : "zadd");
+    }
     if (!isIncrement) sink.integer((options & Option.CH) !== 0 ? added + changed : added);
     else if (outcome === 0) sink.nil();
     else sink.double(this.#scores[0]!);
@@ -172,6 +176,8 @@ function handleRemove(call: CommandCall): HandlerStatus {
       sortedSets.take(c, args.bytes, args.starts[i]!, args.ends[i]!);
     }
     sortedSets.finish(c);
+    if (c.changed > 0) call.notify(NotifyClass.SORTED_SET, "zrem");
+    if (c.changed > 0 && c.count === 0) call.notify(NotifyClass.GENERIC, "del");
   }
   sink.integer(c.changed);
   return HandlerStatus.DONE;

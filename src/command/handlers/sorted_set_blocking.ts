@@ -1,0 +1,181 @@
+/**
+ * Sorted set commands that wait until there is something.
+ *
+ * @module
+ */
+
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
+import { WriteStatus } from "../../store/store.ts";
+import type { BlockingPlan } from "../blocking/blocked_clients.ts";
+import type { HandedElements } from "../blocking/hand_over.ts";
+import { readTimeout, waitOr } from "../blocking/timeout.ts";
+import { Take } from "../blocking/wait_server.ts";
+import type { CommandCall } from "../call.ts";
+import { replyElement } from "../member_reply.ts";
+import { CommandRow, HandlerStatus } from "../row.ts";
+import { openSortedSet } from "./sorted_set_entry.ts";
+import { popFirst, readPopMany, visitCountedKeys } from "./sorted_set_removals.ts";
+import { refuseWrite } from "./write_failure.ts";
+
+/** Most members that a waiter's record can say. */
+const MOST_MEMBERS = 0x7fffffff;
+
+/** Runs `BZPOPMIN key [key …] timeout` and `BZPOPMAX`. */
+function handlePop(call: CommandCall, isMax: boolean): HandlerStatus {
+  const { args } = call;
+  const timeoutMs = readTimeout(call, args.count - 1);
+  if (timeoutMs < 0) return HandlerStatus.DONE;
+  const keys: number[] = [];
+  for (let i = 1; i < args.count - 1; i++) keys.push(i);
+  const plan: BlockingPlan = {
+    operation: isMax ? Take.SCORE_MAX : Take.SCORE_MIN,
+    count: 1,
+    keys,
+    destination: 0,
+    timeoutMs,
+    attempt: (own) => popOne(own, keys, isMax),
+    replyServed: (own, taken, keyIndex) => {
+      own.sink.arrayStart(3);
+      replyKey(own, keys[keyIndex]!);
+      own.sink.bulk(taken.bytes, taken.starts[0]!, taken.ends[0]!);
+      own.sink.double(taken.scores[0]!);
+    },
+    replyTimeout: replyNothing,
+    putBack: (own, taken, keyIndex) => putBack(own, keys[keyIndex]!, taken),
+  };
+  return waitOr(call, plan, replyNothing);
+}
+
+/** Runs `BZMPOP timeout numkeys key [key …] MIN|MAX [COUNT count]`. */
+function handlePopMany(call: CommandCall): HandlerStatus {
+  const timeoutMs = readTimeout(call, 1);
+  if (timeoutMs < 0) return HandlerStatus.DONE;
+  const wishes = readPopMany(call, 2);
+  if (wishes === undefined) return HandlerStatus.DONE;
+  // Many members may be popped in slices; who has waited for them takes them at once.
+  const status = popFirst(call, wishes);
+  if (status !== undefined) return status;
+  const keys = Array.from({ length: wishes.keyCount }, (_, i) => wishes.firstKey + i);
+  const plan: BlockingPlan = {
+    operation: wishes.isMax ? Take.SCORE_MAX : Take.SCORE_MIN,
+    count: Math.min(wishes.count, MOST_MEMBERS),
+    keys,
+    destination: 0,
+    timeoutMs,
+    attempt: (own) => popFirst(own, wishes, true),
+    replyServed: (own, taken, keyIndex) => {
+      const { sink } = own;
+      sink.arrayStart(2);
+      replyKey(own, keys[keyIndex]!);
+      sink.arrayStart(taken.count);
+      for (let i = 0; i < taken.count; i++) {
+        sink.arrayStart(2);
+        sink.bulk(taken.bytes, taken.starts[i]!, taken.ends[i]!);
+        sink.double(taken.scores[i]!);
+      }
+    },
+    replyTimeout: replyNothing,
+    putBack: (own, taken, keyIndex) => putBack(own, keys[keyIndex]!, taken),
+  };
+  return waitOr(call, plan, replyNothing);
+}
+
+/** Pops one member of the first key that has some; undefined when none has. */
+function popOne(
+  call: CommandCall,
+  keys: readonly number[],
+  isMax: boolean,
+): HandlerStatus | undefined {
+  const { sink, store } = call;
+  for (const index of keys) {
+    const c = openSortedSet(call, index, true);
+    if (c === undefined) return HandlerStatus.DONE;
+    if (c.count === 0) continue;
+    const rank = isMax ? c.count - 1 : 0;
+    const mark = sink.mark();
+    sink.arrayStart(3);
+    replyKey(call, index);
+    c.cursor.seekRank(rank);
+    replyElement(sink, store, c.cursor.element());
+    sink.double(c.cursor.score());
+    const status = store.collections.sortedSets.removeRanks(c, rank, 1);
+    if (status === WriteStatus.OK) {
+      call.notify(NotifyClass.SORTED_SET, isMax ? "zpopmax" : "zpopmin");
+      if (c.count === 0) call.notify(NotifyClass.GENERIC, "del");
+      return HandlerStatus.DONE;
+    }
+    sink.rewind(mark);
+    return refuseWrite(call, status);
+  }
+  return undefined;
+}
+
+/** Puts what was taken back; a member that has come anew meanwhile keeps its new score. */
+function putBack(call: CommandCall, index: number, taken: HandedElements): WriteStatus {
+  const { sortedSets } = call.store.collections;
+  const c = openSortedSet(call, index, true);
+  if (c === undefined) return WriteStatus.WRONG_TYPE;
+  const { bytes, starts, ends, scores } = taken;
+  const status = sortedSets.begin(c, taken.count, bytes.length);
+  if (status !== WriteStatus.OK) return status;
+  for (let i = 0; i < taken.count; i++) {
+    if (sortedSets.find(c, bytes, starts[i]!, ends[i]!)) continue;
+    sortedSets.put(c, bytes, starts[i]!, ends[i]!, scores[i]!);
+  }
+  sortedSets.finish(c);
+  return WriteStatus.OK;
+}
+
+function replyKey({ args, sink }: CommandCall, index: number): void {
+  sink.bulk(args.bytes, args.starts[index]!, args.ends[index]!);
+}
+
+function replyNothing({ sink }: CommandCall): void {
+  sink.nilArray();
+}
+
+/** The rows of BZPOPMIN BZPOPMAX BZMPOP. Thread: any; a thread makes its own at start. */
+export function sortedSetBlockingRows(): CommandRow[] {
+  const pop = {
+    arity: -3,
+    syntax: "key [key ...] timeout",
+    group: "sorted-set",
+    since: "5.0.0",
+    flags: ["write", "noscript", "fast", "blocking"],
+    access: "write",
+    firstKey: 1,
+    lastKey: -2,
+    cost: "per-key",
+    complexity: "O(K) with K keys + O(log N)",
+    reply: ["array", "nil"],
+  } as const;
+  return [
+    new CommandRow({
+      ...pop,
+      name: "bzpopmin",
+      summary: "Removes and returns the member with the lowest score; waits until there is one.",
+      handler: (call) => handlePop(call, false),
+    }),
+    new CommandRow({
+      ...pop,
+      name: "bzpopmax",
+      summary: "Removes and returns the member with the highest score; waits until there is one.",
+      handler: (call) => handlePop(call, true),
+    }),
+    new CommandRow({
+      name: "bzmpop",
+      arity: -5,
+      syntax: "timeout numkeys key [key ...] MIN | MAX [COUNT count]",
+      summary: "Removes and returns members of the first sorted set that has some; waits for some.",
+      group: "sorted-set",
+      since: "7.0.0",
+      flags: ["write", "blocking", "movablekeys"],
+      access: "write",
+      findKeys: (args, visit) => visitCountedKeys(args, 2, visit),
+      cost: "per-key",
+      complexity: "O(K) + O(M log N) with K keys and M members popped",
+      reply: ["array", "nil"],
+      handler: handlePopMany,
+    }),
+  ];
+}
