@@ -37,16 +37,19 @@ export function growCollection(
 ): number {
   const key = keyOf(store, name);
   const { collections } = store;
-  store.locks.lock(key.shard, true);
   const c = collections.handle(0);
-  assert.equal(collections.open(c, database, key, type, true), WriteStatus.OK);
-  for (let i = c.count; i < count; i++) {
-    const member = memberAt(i);
-    assert.equal(addOne(store, type, member, i), WriteStatus.OK);
+  for (;;) {
+    store.locks.lock(key.shard, true);
+    let status = collections.open(c, database, key, type, true);
+    while (status === WriteStatus.OK && c.count < count) {
+      status = addOne(store, type, memberAt(c.count), c.count);
+    }
+    const result = c.count;
+    store.locks.unlock(key.shard, true);
+    if (status === WriteStatus.OK) return result;
+    assert.equal(status, WriteStatus.OUT_OF_MEMORY);
+    assert.ok(store.reclaim(), "memory for a collection can be had");
   }
-  const result = c.count;
-  store.locks.unlock(key.shard, true);
-  return result;
 }
 
 function addOne(store: Store, type: EntryType, member: string, index: number): WriteStatus {
