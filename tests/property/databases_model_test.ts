@@ -2,13 +2,16 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { WriteStatus } from "../../src/store/store.ts";
-import { add, get, remove, set, smallStore } from "../unit/store/helpers.ts";
+import { EntryType, type Store, WriteStatus } from "../../src/store/store.ts";
+import { add, keyOf, remove, set, smallStore } from "../unit/store/helpers.ts";
 import { flush, freeAll, move, swap, transfer } from "../unit/store/keyspace_helpers.ts";
+import { collectionText, growCollection, readValue } from "./database_collections.ts";
 
 type Operation =
   | { kind: "set"; key: string; value: string; ttlMs: number; database: number }
   | { kind: "fill"; count: number; database: number }
+  | { kind: "grow"; key: string; type: EntryType; count: number; database: number }
+  | { kind: "expire"; key: string; ttlMs: number; database: number }
   | { kind: "add"; key: string; database: number }
   | { kind: "remove"; key: string; database: number }
   | { kind: "flush"; database: number }
@@ -37,6 +40,13 @@ const record = <K extends string, T extends object>(
 const operation = fc.oneof(
   record(6, "set", { key, value, ttlMs: fc.constantFrom(0, 0, 30), database }),
   record(2, "fill", { count: fc.integer({ min: 1, max: 400 }), database }),
+  record(6, "grow", {
+    key,
+    type: fc.constantFrom(EntryType.LIST, EntryType.HASH, EntryType.SET, EntryType.SORTED_SET),
+    count: fc.constantFrom(1, 5, 40, 200, 700),
+    database,
+  }),
+  record(3, "expire", { key, ttlMs: fc.constantFrom(0, 30, 30), database }),
   record(2, "add", { key, database }),
   record(2, "remove", { key, database }),
   record(2, "flush", { database }),
@@ -48,6 +58,15 @@ const operation = fc.oneof(
   record(2, "advance", {}),
   record(1, "check", {}),
 ) as fc.Arbitrary<Operation>;
+
+/** EXPIRE or, with 0, PERSIST of a key that is there. */
+function expire(store: Store, name: string, number: number, expireAtMs: number): WriteStatus {
+  const location = keyOf(store, name);
+  store.locks.lock(location.shard, true);
+  const status = store.setExpiry(number, location, expireAtMs);
+  store.locks.unlock(location.shard, true);
+  return status;
+}
 
 interface ModelEntry {
   value: string;
@@ -85,11 +104,31 @@ for (const shardCount of [1, 8]) {
                 model[op.database]!.set(`f${i}`, { value: "v", expireAtMs: 0 });
               }
               break;
+            case "grow": {
+              const before = read(op.database, op.key);
+              const kind = collectionText(op.type, 0).slice(0, -1);
+              if (before !== undefined && !before.value.startsWith(kind)) break;
+              const count = growCollection(store, op.key, op.database, op.type, op.count);
+              const value = collectionText(op.type, count);
+              const expireAtMs = before?.expireAtMs ?? 0;
+              model[op.database]!.set(op.key, { value, expireAtMs });
+              break;
+            }
+            case "expire": {
+              const before = read(op.database, op.key);
+              if (before === undefined) break;
+              const expireAtMs = op.ttlMs === 0 ? 0 : store.nowMs + op.ttlMs;
+              assert.equal(expire(store, op.key, op.database, expireAtMs), WriteStatus.OK);
+              model[op.database]!.set(op.key, { ...before, expireAtMs });
+              break;
+            }
             case "add": {
               const before = read(op.database, op.key);
               const current = Number(before?.value ?? "0");
               const outcome = add(store, op.key, 1n, op.database);
-              if (before !== undefined && !/^(0|-?[1-9][0-9]*)$/.test(before.value)) {
+              if (before?.value.startsWith("\0") === true) {
+                assert.equal(outcome.status, WriteStatus.WRONG_TYPE);
+              } else if (before !== undefined && !/^(0|-?[1-9][0-9]*)$/.test(before.value)) {
                 assert.equal(outcome.status, WriteStatus.NOT_AN_INTEGER);
               } else {
                 const expireAtMs = before?.expireAtMs ?? 0;
@@ -156,12 +195,13 @@ for (const shardCount of [1, 8]) {
         for (const [number, entries] of model.entries()) {
           assert.ok(store.keyCount(number) <= entries.size, `database ${number}`);
           for (const name of entries.keys()) {
-            assert.equal(get(store, name, number), read(number, name)?.value);
+            assert.equal(readValue(store, name, number), read(number, name)?.value);
           }
         }
         store.assertInvariants();
         for (let number = 0; number < 16; number++) flush(store, number);
         freeAll(store);
+        while (store.garbage.run(10));
         store.assertInvariants();
         // The index of database 0 and of its heir, and those made for other databases, at most.
         assert.ok(store.stats().blockBytes <= 18 * shardCount * 2048);

@@ -124,6 +124,81 @@ Deno.test("RESTORE: of thousands of mutated dumps of collections none hurts", as
   assert.ok(taken > 100 && refused > 100, `${taken} taken, ${refused} refused, seed ${seed}`);
 });
 
+/** A dump with a checksum that is right. */
+function sealed(...head: number[]): string {
+  const bytes = Uint8Array.from([...head, 1, 0, 0, 0, 0, 0]);
+  const end = bytes.length - 4;
+  new DataView(bytes.buffer).setUint32(end, crc32c(bytes, 0, end), true);
+  return [...bytes].map((byte) => String.fromCharCode(byte)).join("");
+}
+
+const ONE = [0, 0, 0, 0, 0, 0, 240, 63];
+const NOT_A_NUMBER = [0, 0, 0, 0, 0, 0, 248, 127];
+for (
+  const [name, ...payload] of [
+    ["nothing in it", EntryType.LIST],
+    ["a length and no bytes", EntryType.LIST, 5],
+    ["half of a long length", EntryType.LIST, 255, 0, 1],
+    ["a long length for what is short", EntryType.LIST, 255, 2, 0, 0, 0, 97, 98],
+    ["a member twice", EntryType.SET, 1, 97, 1, 98, 1, 97],
+    ["a field without a value", EntryType.HASH, 1, 97],
+    ["a field twice", EntryType.HASH, 1, 97, 1, 98, 1, 97, 1, 99],
+    ["half of a score", EntryType.SORTED_SET, 0, 0, 0],
+    ["a score without a member", EntryType.SORTED_SET, ...ONE],
+    ["a score that is no number", EntryType.SORTED_SET, ...NOT_A_NUMBER, 1, 97],
+    ["a member with two scores", EntryType.SORTED_SET, ...ONE, 1, 97, 0, ...ONE.slice(1), 1, 97],
+    ["an unknown type", 6, 1, 97],
+  ] as [string, ...number[]][]
+) {
+  Deno.test(`RESTORE: refuses a payload with ${name}`, async () => {
+    const harness = new Harness();
+    const client = harness.connect();
+    await client.send("SET k v\r\n");
+    const reply = await client.send(request("RESTORE", "k", "0", sealed(...payload), "REPLACE"));
+    assert.equal(reply, "-ERR Bad data format\r\n");
+    assert.equal(await client.send("GET k\r\n"), "$1\r\nv\r\n");
+    while (harness.store.garbage.run(10));
+    harness.store.assertInvariants();
+  });
+}
+
+Deno.test("RESTORE: takes a payload that was made by hand", async () => {
+  const harness = new Harness();
+  harness.store.nowMs = harness.nowMs;
+  const client = harness.connect();
+  const dump = sealed(EntryType.SORTED_SET, ...ONE, 1, 98, ...ONE, 0);
+  assert.equal(await client.send(request("RESTORE", "k", "0", dump)), "+OK\r\n");
+  assert.deepEqual(contentAt(harness.store, "k", EntryType.SORTED_SET), [":1", "b:1"]);
+});
+
+Deno.test("RESTORE: whichever allocation fails, it is done later or changes nothing", async () => {
+  for (const model of models()) {
+    const harness = new Harness({ maxMemoryBytes: 32 * 2 ** 20 });
+    const { store } = harness;
+    store.nowMs = harness.nowMs;
+    const client = harness.connect();
+    grow(store, "k", model, 120, new Dice(31 + model.type));
+    const content = model.content();
+    const dump = bulkOf(await client.send("DUMP k\r\n"));
+    let refused = 0;
+    for (let k = 0; k < 400; k += 7) {
+      await client.send("SET l v\r\n");
+      store.failAllocationAfter(k);
+      const reply = await client.send(request("RESTORE", "l", "1000", dump, "REPLACE"));
+      store.failAllocationAfter(-1);
+      if (reply === "+OK\r\n") {
+        assert.deepEqual(contentAt(store, "l", model.type), content);
+      } else {
+        refused++;
+        assert.match(reply, /^-OOM/);
+        assert.equal(await client.send("GET l\r\n"), "$1\r\nv\r\n");
+      }
+      store.assertInvariants();
+    }
+    assert.ok(refused > 0, "there were allocations to fail");
+  }
+});
+
 Deno.test("COPY, RENAME, DUMP and RESTORE: large collections go on in slices while others are served", async () => {
   const harness = new Harness({ maxMemoryBytes: 64 * 2 ** 20, maxRequestBytes: 16 * 2 ** 20 });
   const { store } = harness;
