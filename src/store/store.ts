@@ -10,44 +10,37 @@
 
 import { assert } from "../base/assert.ts";
 import type { Int64 } from "../base/int64.ts";
-import { MEMORY_PER_SHARD_BYTES } from "../base/limits.ts";
-import { Arena } from "./arena.ts";
+import type { Arena } from "./arena.ts";
 import { type BackgroundStep, BackgroundWork } from "./background.ts";
-import { BalanceReserve } from "./balance_reserve.ts";
-import { BlockAllocator } from "./block_allocator.ts";
-import { CollectionCopier } from "./collection/collection_copier.ts";
-import { CollectionLeases } from "./collection/collection_lease.ts";
-import { CollectionMemory } from "./collection/collection_memory.ts";
+import type { BalanceReserve } from "./balance_reserve.ts";
+import type { CollectionCopier } from "./collection/collection_copier.ts";
+import type { CollectionLeases } from "./collection/collection_lease.ts";
+import type { Collections } from "./collection/collections.ts";
 import type { ElementView } from "./collection/element.ts";
-import { Collections } from "./collection/collections.ts";
-import { GarbageSweep } from "./collection/garbage.ts";
-import { Compactor } from "./compactor.ts";
-import { ControlRegion, Header, Shard } from "./control.ts";
-import { Encoding, Entry, type EntryType, MAX_VALUE_BYTES } from "./entry.ts";
-import { EntryReader } from "./entry_reader.ts";
-import { EntryWriter, type WriterParts, type WriteStatus } from "./entry_writer.ts";
-import { type EvictionPolicy, Evictor } from "./evictor.ts";
+import type { GarbageSweep } from "./collection/garbage.ts";
+import { type ControlRegion, Header } from "./control.ts";
+import { type DeadOwner, recoverDeadOwner } from "./dead_owner.ts";
+import { Entry, type EntryType } from "./entry.ts";
+import type { EntryReader } from "./entry_reader.ts";
+import type { EntryWriter, WriteStatus } from "./entry_writer.ts";
+import type { EvictionPolicy } from "./evictor.ts";
 import { ExpirySweeper } from "./expiry_sweeper.ts";
-import { ExpiryWheel } from "./expiry_wheel.ts";
-import { ExpiryWriter } from "./expiry_writer.ts";
-import { Extents } from "./extents.ts";
-import { StringEditor } from "./string_editor.ts";
 import { hashKey } from "./hash.ts";
 import { assertStoreInvariants } from "./invariants.ts";
 import type { Key } from "./key.ts";
-import { KeyVersions } from "./key_versions.ts";
-import { Keyspace } from "./keyspace.ts";
-import { type LockKind, MutationPhase, ShardLocks } from "./locks.ts";
+import type { KeyVersions } from "./key_versions.ts";
 import type { KeyWatcher } from "./key_watcher.ts";
+import type { Keyspace } from "./keyspace.ts";
+import { MutationPhase, type ShardLocks } from "./locks.ts";
 import type { MutationHook } from "./mutation_hook.ts";
-import { PageAllocator } from "./page_allocator.ts";
-import { Reclaimer } from "./reclaimer.ts";
+import type { ReadyKeys } from "./ready_keys.ts";
 import { PAGE_BYTES } from "./size_classes.ts";
 import { readStats, type StoreStats } from "./stats.ts";
-import { ReadyKeys } from "./ready_keys.ts";
-import { Root, Table } from "./table.ts";
-import { TableMap } from "./table_map.ts";
-import { type ValueLease, ValueLeases } from "./value_lease.ts";
+import { StoreAssembly } from "./store_assembly.ts";
+import { createStoreMemory, type StoreMemory, type StoreOptions } from "./store_memory.ts";
+import type { StringEditor } from "./string_editor.ts";
+import { Root, type Table } from "./table.ts";
+import type { ValueLease } from "./value_lease.ts";
 import { WaitQueues } from "./wait_queues.ts";
 import type { WaitRegion } from "./wait_region.ts";
 
@@ -59,47 +52,8 @@ export type { StoreStats } from "./stats.ts";
 export { MAX_EXPIRE_AT_MS } from "./expiry_writer.ts";
 export type { KeyVersion } from "./key_versions.ts";
 export { ValueLease } from "./value_lease.ts";
-
-/** What a store is created with. */
-export interface StoreOptions {
-  /** Power of two, 1 to 4,096. */
-  shardCount: number;
-  /** How shards are locked. */
-  lockKind: LockKind;
-  /** Bytes of the arena; whole pages of 64 KiB count. */
-  maxMemoryBytes: number;
-  /** Largest value in bytes, at most {@link MAX_VALUE_BYTES}. */
-  maxValueBytes: number;
-  /** Threads that may be attached at one time. */
-  threadCount: number;
-  /** Secret key of the hash; drawn at random when absent. */
-  hashSeed?: Uint32Array;
-  /** What happens when memory is short; default `noeviction`. */
-  evictionPolicy?: EvictionPolicy;
-  /** Segment size in bytes, for tests that want several. */
-  segmentBytes?: number;
-}
-
-/** Everything another thread needs to attach; structured-cloneable, shares the memory. */
-export interface StoreMemory {
-  /** The control region. */
-  control: SharedArrayBuffer;
-  /** Page descriptors. */
-  descriptors: SharedArrayBuffer;
-  /** Arena segments. */
-  segments: SharedArrayBuffer[];
-}
-
-/** How a dead thread left the shard it held; see {@link Store.recoverDeadOwner}. */
-export type DeadOwner =
-  | { kind: "none" }
-  | { kind: "released" | "completed"; shard: number }
-  | { kind: "torn"; shard: number; operation: number };
-
-/** The smallest arena in bytes for a number of shards: each leases pages per size in use. */
-export function minimumMemoryBytes(shardCount: number): number {
-  return shardCount * MEMORY_PER_SHARD_BYTES;
-}
+export { type DeadOwner } from "./dead_owner.ts";
+export { minimumMemoryBytes, type StoreMemory, type StoreOptions } from "./store_memory.ts";
 
 /** How long a write that finds no memory frees garbage, per attempt. Unit: ms. */
 const RECLAIM_GARBAGE_MS = 1;
@@ -137,135 +91,45 @@ export class Store {
   /** Tells whether keys have changed. */
   readonly versions: KeyVersions;
 
+  readonly #parts: StoreAssembly;
+  // Used by every command, so a step nearer than the other parts.
   readonly #arena: Arena;
-  readonly #blocks: BlockAllocator;
-  readonly #memory: CollectionMemory;
   readonly #control: ControlRegion;
-  readonly #evictor: Evictor;
-  readonly #expiry: ExpiryWriter;
-  readonly #extents: Extents;
-  readonly #leases: ValueLeases;
-  readonly #pages: PageAllocator;
-  readonly #reclaimer: Reclaimer;
   readonly #table: Table;
-  readonly #wheel: ExpiryWheel;
   readonly #clock = { nowMs: 0 };
   readonly #reader: EntryReader;
   readonly #writer: EntryWriter;
   readonly #seed0: number;
   readonly #seed1: number;
 
-  private constructor(memory: StoreMemory, threadId: number, tracksPhases: boolean) {
+  private constructor(memory: StoreMemory, threadId: number, canDieAlone: boolean) {
     this.memory = memory;
-    const control = ControlRegion.attach(memory.control);
+    const parts = new StoreAssembly(memory, {
+      threadId,
+      canDieAlone,
+      clock: this.#clock,
+      reclaim: () => this.reclaim(),
+    });
+    this.#parts = parts;
+    const { control } = parts;
     this.#control = control;
+    this.#arena = parts.arena;
+    this.#table = parts.table;
+    this.#reader = parts.reader;
+    this.#writer = parts.writer;
     this.shardCount = control.shardCount;
     this.maxValueBytes = control.words[Header.MAX_VALUE_BYTES]!;
     this.#seed0 = control.words[Header.HASH_SEED_0]!;
     this.#seed1 = control.words[Header.HASH_SEED_1]!;
-    this.#arena = Arena.attach(memory.segments, control.words[Header.SEGMENT_SHIFT]!);
-    this.#pages = new PageAllocator(control, memory.descriptors);
-    this.locks = new ShardLocks(control, threadId, tracksPhases);
-    this.credits = new BalanceReserve(
-      this.#arena,
-      this.#pages,
-      control,
-      () => this.reclaim(),
-    );
-    this.#blocks = new BlockAllocator(this.#arena, this.#pages, control, this.credits);
-    this.#extents = new Extents(this.#arena, this.#blocks, control, this.#pages);
-    this.#memory = new CollectionMemory({
-      arena: this.#arena,
-      blocks: this.#blocks,
-      control,
-      extents: this.#extents,
-      pages: this.#pages,
-    });
-    this.#table = new Table(this.#arena, this.#blocks, control);
-    this.#table.ready = new ReadyKeys(this.#arena, control, this.locks);
-    this.#wheel = new ExpiryWheel(this.#arena, control);
-    this.#reader = new EntryReader(this.#arena, this.#extents);
-    this.versions = new KeyVersions(
-      { control, reader: this.#reader, table: this.#table },
-      this.#clock,
-    );
-    this.#leases = new ValueLeases({
-      arena: this.#arena,
-      control,
-      extents: this.#extents,
-      locks: this.locks,
-      reader: this.#reader,
-      canDieAlone: tracksPhases,
-    });
-    const tables = new TableMap({
-      control,
-      table: this.#table,
-      freeEntry: (shard, entry) => this.#writer.freeEntry(shard, entry),
-    });
-    const parts: WriterParts = {
-      arena: this.#arena,
-      blocks: this.#blocks,
-      collections: this.#memory,
-      control,
-      extents: this.#extents,
-      reader: this.#reader,
-      reserve: this.credits,
-      table: this.#table,
-      tables,
-      wheel: this.#wheel,
-      tracksPhases,
-    };
-    const writer = new EntryWriter(parts, this.#clock);
-    this.#writer = writer;
-    this.#expiry = new ExpiryWriter(parts, writer);
-    this.#evictor = new Evictor({ ...parts, writer });
-    this.#reclaimer = new Reclaimer({
-      ...parts,
-      compactor: new Compactor(
-        this.#arena,
-        this.#blocks,
-        this.#memory,
-        control,
-        this.#extents,
-        this.#pages,
-        this.#table,
-        this.#wheel,
-      ),
-      evictor: this.#evictor,
-      locks: this.locks,
-      pages: this.#pages,
-      writer,
-    });
-    this.strings = new StringEditor({
-      arena: this.#arena,
-      extents: this.#extents,
-      reader: this.#reader,
-      writer,
-      maxValueBytes: this.maxValueBytes,
-    });
-    const collectionParts = {
-      ...parts,
-      locks: this.locks,
-      memory: this.#memory,
-      writer,
-      canDieAlone: tracksPhases,
-    };
-    this.collections = new Collections(collectionParts);
-    this.collectionLeases = new CollectionLeases(collectionParts);
-    this.garbage = new GarbageSweep(collectionParts);
-    this.keyspace = new Keyspace({
-      ...parts,
-      versions: this.versions,
-      locks: this.locks,
-      writer,
-      collections: this.collections,
-    });
-    this.collectionCopier = new CollectionCopier({
-      ...collectionParts,
-      collections: this.collections,
-      leases: this.collectionLeases,
-    });
-    this.keyspace.mover.setRootMover(Encoding.TREE, this.collectionCopier);
+    this.locks = parts.locks;
+    this.credits = parts.credits;
+    this.versions = parts.versions;
+    this.strings = parts.strings;
+    this.collections = parts.collections;
+    this.collectionLeases = parts.collectionLeases;
+    this.collectionCopier = parts.collectionCopier;
+    this.garbage = parts.garbage;
+    this.keyspace = parts.keyspace;
   }
 
   /**
@@ -276,36 +140,12 @@ export class Store {
    * @param threadId this thread's id
    */
   static create(options: StoreOptions, threadId = 0): Store {
-    const { shardCount } = options;
-    assert(
-      Number.isInteger(Math.log2(shardCount)) && shardCount >= 1 && shardCount <= 4096,
-      `${shardCount} shards is a power of two from 1 to 4096`,
-    );
-    assert(
-      options.maxValueBytes >= 1 && options.maxValueBytes <= MAX_VALUE_BYTES,
-      `the largest value is at most ${MAX_VALUE_BYTES} bytes`,
-    );
-    const pageCount = Math.floor(options.maxMemoryBytes / PAGE_BYTES);
-    const arena = Arena.create(pageCount, options.segmentBytes);
-    const control = ControlRegion.create({
-      shardCount,
-      lockKind: options.lockKind === "rwlock" ? 1 : 0,
-      pageCount,
-      threadCount: options.threadCount,
-      hashSeed: options.hashSeed ?? crypto.getRandomValues(new Uint32Array(2)),
-      maxValueBytes: options.maxValueBytes,
-      segmentShift: arena.shift,
-    });
-    const memory: StoreMemory = {
-      control: control.buffer,
-      descriptors: PageAllocator.createDescriptors(pageCount),
-      segments: arena.segments,
-    };
+    const memory = createStoreMemory(options);
     const store = new Store(memory, threadId, false);
     store.evictionPolicy = options.evictionPolicy ?? "noeviction";
     // A credit covers an entry and a bucket, not a whole table: balances find theirs made (C1).
     const made = store.keyspace.tables.prepare();
-    assert(made, `${pageCount} pages have room for the index of ${shardCount} shards`);
+    assert(made, `the memory has room for the index of ${options.shardCount} shards`);
     return store;
   }
 
@@ -412,7 +252,7 @@ export class Store {
    * @returns the lease; whoever takes it must release it
    */
   lease(entry: number, start = 0, end: number = this.stringLength(entry)): ValueLease {
-    return this.#leases.take(entry, start, end);
+    return this.#parts.leases.take(entry, start, end);
   }
 
   /** Whether {@link Store.lease} can be used for a string. Others are at most 8 KiB long. */
@@ -443,7 +283,7 @@ export class Store {
 
   /** Leases a long element (`longRoot` is not 0) of a collection as {@link Store.lease} does. */
   leaseElement(element: ElementView): ValueLease {
-    return this.#leases.takeRoot(element.longRoot);
+    return this.#parts.leases.takeRoot(element.longRoot);
   }
 
   /**
@@ -460,14 +300,14 @@ export class Store {
     leaseCount: number,
   ): number {
     this.#writer.markPhase(shard, MutationPhase.WRITING);
-    const root = this.#leases.share(shard, bytes, start, end, leaseCount);
+    const root = this.#parts.leases.share(shard, bytes, start, end, leaseCount);
     this.#writer.markPhase(shard, MutationPhase.DONE);
     return root;
   }
 
   /** One reader's hold on what {@link Store.share} made; to be released once. Needs no lock. */
   openShared(root: number): ValueLease {
-    return this.#leases.open(root);
+    return this.#parts.leases.open(root);
   }
 
   /** See {@link EntryReader.mayChangeInPlace}: what commands that change a value in place ask. */
@@ -522,7 +362,7 @@ export class Store {
    * @returns OK or OUT_OF_MEMORY; taking a time to live away needs no memory
    */
   setExpiry(database: number, key: Key, expireAtMs: number): WriteStatus {
-    return this.#expiry.setExpiry(database, key, expireAtMs);
+    return this.#parts.expiry.setExpiry(database, key, expireAtMs);
   }
 
   /**
@@ -597,26 +437,26 @@ export class Store {
   reclaim(): boolean {
     // What nobody can see any more goes first; only then is it worth moving what is left.
     return this.keyspace.reclaim() || this.garbage.run(RECLAIM_GARBAGE_MS) ||
-      this.#reclaimer.reclaim();
+      this.#parts.reclaimer.reclaim();
   }
 
   /** Moves blocks together until a page is free. Thread: any that holds no shard lock. */
   compact(): boolean {
-    return this.#reclaimer.compact();
+    return this.#parts.reclaimer.compact();
   }
 
   /** What happens when memory is short; a change holds for all threads. */
   get evictionPolicy(): EvictionPolicy {
-    return this.#evictor.policy;
+    return this.#parts.evictor.policy;
   }
 
   set evictionPolicy(policy: EvictionPolicy) {
-    this.#evictor.policy = policy;
+    this.#parts.evictor.policy = policy;
   }
 
   /** Makes what this thread evicts repeatable; for tests. */
   seedEviction(seed: number): void {
-    this.#evictor.seed(seed);
+    this.#parts.evictor.seed(seed);
   }
 
   /**
@@ -626,12 +466,12 @@ export class Store {
    * @returns whether a page was gained
    */
   compactLocked(shard: number): boolean {
-    return this.#reclaimer.compactLocked(shard);
+    return this.#parts.reclaimer.compactLocked(shard);
   }
 
   /** Bytes in pages that nobody has. Takes no lock. */
   get freeBytes(): number {
-    return this.#pages.freePages * PAGE_BYTES;
+    return this.#parts.pages.freePages * PAGE_BYTES;
   }
 
   /**
@@ -644,7 +484,7 @@ export class Store {
       new ExpirySweeper({
         locks: this.locks,
         shardCount: this.shardCount,
-        wheel: this.#wheel,
+        wheel: this.#parts.wheel,
         writer: this.#writer,
       }, clock),
       this.garbage,
@@ -654,7 +494,7 @@ export class Store {
 
   /** Sizes at this moment. Takes no lock. */
   stats(): StoreStats {
-    return readStats(this.#control, this.#pages, this.keyspace.tables.detachedCount());
+    return readStats(this.#control, this.#parts.pages, this.keyspace.tables.detachedCount());
   }
 
   /**
@@ -667,34 +507,14 @@ export class Store {
    *   the shard is poisoned and the server must stop (C4)
    */
   recoverDeadOwner(threadId: number): DeadOwner {
-    const locks = this.locks;
-    locks.forgetDeadWaiter(threadId);
-    const shard = locks.heldBy(threadId);
-    if (shard < 0) return { kind: "none" };
-    const words = this.#control.words;
-    const shardAt = this.#control.shardAt(shard);
-    const phase = Atomics.load(words, shardAt + Shard.PHASE);
-    if (phase === MutationPhase.PLANNING || phase === MutationPhase.WRITING) {
-      const operation = locks.operation(shard);
-      locks.poison(shard, operation);
-      return { kind: "torn", shard, operation };
-    }
-    locks.takeOver(shard);
-    if (phase === MutationPhase.PLANNED) {
-      for (const at of [shardAt + Shard.PLANNED_0, shardAt + Shard.PLANNED_1]) {
-        if (words[at] !== 0) this.#blocks.free(words[at]! >>> 0);
-      }
-    }
-    Atomics.store(words, shardAt + Shard.PHASE, MutationPhase.CLEAN);
-    locks.unlock(shard, true);
-    return { kind: phase === MutationPhase.DONE ? "completed" : "released", shard };
+    return recoverDeadOwner(this.#parts, threadId);
   }
 
   /**
    * Test hook: makes the allocation that many requests from now fail, once; negative = off.
    */
   failAllocationAfter(requests: number): void {
-    this.#blocks.failAfterRequests = requests;
+    this.#parts.blocks.failAfterRequests = requests;
   }
 
   /**
@@ -709,13 +529,13 @@ export class Store {
     assertStoreInvariants(outstandingCredits, {
       arena: this.#arena,
       control: this.#control,
-      pages: this.#pages,
+      pages: this.#parts.pages,
       table: this.#table,
       tables: this.keyspace.tables,
-      extents: this.#extents,
-      memory: this.#memory,
+      extents: this.#parts.extents,
+      memory: this.#parts.memory,
       reserve: this.credits,
-      wheel: this.#wheel,
+      wheel: this.#parts.wheel,
       locate: (key) => this.locate(key),
     });
   }
