@@ -11,6 +11,7 @@ import type { RecordCursor } from "../store/collection/cursor.ts";
 import type { ElementView } from "../store/collection/element.ts";
 import type { Store } from "../store/store.ts";
 import type { CommandCall } from "./call.ts";
+import { STEP_BYTES } from "./collection_reply.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import { type ReplySource, streamReplies } from "./reply_source.ts";
 
@@ -143,6 +144,8 @@ class MemberWalk implements ReplySource {
   }
 
   writeNext(sink: ReplySink, mostBytes: number): boolean {
+    // Others have their turn after each step; who wants all at once has none to wait for.
+    const most = mostBytes === Infinity ? mostBytes : Math.min(mostBytes, STEP_BYTES);
     let written = 0;
     if (this.#owedScore !== undefined) {
       sink.double(this.#owedScore);
@@ -150,7 +153,7 @@ class MemberWalk implements ReplySource {
       written += SCORE_BYTES;
     }
     while (this.#left > 0) {
-      if (written >= mostBytes) return false;
+      if (written >= most) return false;
       const cursor = this.#cursor;
       const element = cursor.element();
       if (this.#shape === MemberShape.PAIRS) sink.arrayStart(2);

@@ -9,6 +9,7 @@ import type { CollectionLease } from "../../store/collection/collection_lease.ts
 import type { RecordCursor } from "../../store/collection/cursor.ts";
 import type { Store } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
+import { STEP_BYTES } from "../collection_reply.ts";
 import {
   MemberShape,
   memberShape,
@@ -26,8 +27,8 @@ import { integerAt, openSortedSet, refused } from "./sorted_set_entry.ts";
 const AT_ONCE_MEMBERS = 128;
 /** As many different ranks are drawn one by one and kept; more are drawn in ascending order. */
 const DRAWN_RANKS = 1024;
-/** Bytes that a member and its score have around them, about. */
-const FRAME_BYTES = 48;
+/** What finding a member and writing its score costs, in bytes that could be copied meanwhile. */
+const FRAME_BYTES = 150;
 /** Most members that are given, in two elements each: what a number counts exactly. */
 const MAX_COUNT = 2 ** 52;
 
@@ -109,11 +110,12 @@ class RandomMembers implements ReplySource {
   }
 
   writeNext(sink: ReplySink, mostBytes: number): boolean {
+    const most = mostBytes === Infinity ? mostBytes : Math.min(mostBytes, STEP_BYTES);
     let written = 0;
     if (this.#owedScore !== undefined) sink.double(this.#owedScore);
     this.#owedScore = undefined;
     while (this.#left > 0) {
-      if (written >= mostBytes) return false;
+      if (written >= most) return false;
       this.#left--;
       this.#cursor.seekRank(this.#draw());
       const element = this.#cursor.element();
