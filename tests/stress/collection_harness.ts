@@ -18,6 +18,7 @@ import {
 import { type CrewMember, enlist, sumOf } from "./crew.ts";
 import { type Mutation, writeTwinOf } from "./twin.ts";
 
+const ASSEMBLY_URL = new URL("../../src/store/store_assembly.ts", import.meta.url);
 const STORE_URL = new URL("../../src/store/store.ts", import.meta.url);
 const MEMORY_URL = new URL("../../src/store/collection/collection_memory.ts", import.meta.url);
 
@@ -35,11 +36,17 @@ export async function writeCollectionTwin(
 ): Promise<string> {
   const memory = await writeTwinOf(MEMORY_URL, mutations, folder);
   const find = 'from "./collection/collection_memory.ts"';
-  return await writeTwinOf(
-    STORE_URL,
+  const assembly = await writeTwinOf(
+    ASSEMBLY_URL,
     [{ name: "uses it", find, replace: `from "${memory}"` }],
     folder,
   );
+  const entry = {
+    name: "uses it",
+    find: 'from "./store_assembly.ts"',
+    replace: `from "${assembly}"`,
+  };
+  return await writeTwinOf(STORE_URL, [entry], folder);
 }
 
 /** What to run. */

@@ -14,6 +14,7 @@ import { type CrewMember, enlist, sumOf } from "./crew.ts";
 import { LeaseEvidence, type LeaseOrders, type LeaseReport } from "./lease_evidence.ts";
 import { type Mutation, writeTwinOf } from "./twin.ts";
 
+const ASSEMBLY_URL = new URL("../../src/store/store_assembly.ts", import.meta.url);
 const STORE_URL = new URL("../../src/store/store.ts", import.meta.url);
 const EXTENTS_URL = new URL("../../src/store/extents.ts", import.meta.url);
 
@@ -45,7 +46,13 @@ export async function writeStoreTwin(
 ): Promise<string> {
   const extents = await writeTwinOf(EXTENTS_URL, mutations, folder);
   const link = { name: "uses it", find: 'from "./extents.ts"', replace: `from "${extents}"` };
-  return await writeTwinOf(STORE_URL, [link], folder);
+  const assembly = await writeTwinOf(ASSEMBLY_URL, [link], folder);
+  const entry = {
+    name: "uses it",
+    find: 'from "./store_assembly.ts"',
+    replace: `from "${assembly}"`,
+  };
+  return await writeTwinOf(STORE_URL, [entry], folder);
 }
 
 /** What to run. */
