@@ -11,6 +11,7 @@ import { type EntryType, type Store, WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { CollectionPayload, elementBytes, PayloadReader, ReadOutcome } from "../collection_dump.ts";
 import { DumpSource } from "../dump_format.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { withLocksAgain } from "../relock.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { HandlerStatus } from "../row.ts";
@@ -198,6 +199,7 @@ function publish(
     if (abandons) collections.abandon(c);
     return HandlerStatus.RETRY;
   }
+  const isNew = store.peek(database, key) === 0;
   let status = collections.publish(c);
   if (status === WriteStatus.OK && order.expireAtMs > store.nowMs) {
     status = store.setExpiry(database, key, order.expireAtMs);
@@ -207,9 +209,14 @@ function publish(
     if (abandons) collections.abandon(c);
     return refuseWrite(call, status);
   }
-  if (order.expireAtMs !== 0 && order.expireAtMs <= store.nowMs) store.remove(database, key);
-  else if (order.idleSeconds > 0) {
-    store.keyspace.setIdleSeconds(store.peek(database, key), order.idleSeconds);
+  if (order.expireAtMs !== 0 && order.expireAtMs <= store.nowMs) {
+    store.remove(database, key);
+    if (!isNew) call.notify(NotifyClass.GENERIC, "del", key);
+  } else {
+    if (order.idleSeconds > 0) {
+      store.keyspace.setIdleSeconds(store.peek(database, key), order.idleSeconds);
+    }
+    call.notify(NotifyClass.GENERIC, "restore", key);
   }
   sink.ok();
   return HandlerStatus.DONE;

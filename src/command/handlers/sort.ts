@@ -9,11 +9,13 @@
  */
 
 import { LEASED_VALUE_BYTES } from "../../base/limits.ts";
+import type { Collection } from "../../store/collection/collection.ts";
 import type { CollectionLease } from "../../store/collection/collection_lease.ts";
 import { EntryType, WriteStatus } from "../../store/store.ts";
 import type { CommandArguments } from "../arguments.ts";
 import type { CommandCall } from "../call.ts";
 import { ArraySource } from "../dump_format.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { withLocksAgain } from "../relock.ts";
 import { ReplyCode } from "../reply_code.ts";
 import type { ReplySink } from "../reply_sink.ts";
@@ -111,13 +113,28 @@ function sortNow(
   const count = run.resultCount;
   run.release();
   if (list === undefined) return HandlerStatus.RETRY;
-  const status = collections.publish(list);
-  if (status !== WriteStatus.OK) {
-    collections.abandon(list);
-    return refuseWrite(call, status);
-  }
+  const status = publish(call, list, order.storeIndex, count);
+  if (status === WriteStatus.OK) return HandlerStatus.DONE;
+  collections.abandon(list);
+  return refuseWrite(call, status);
+}
+
+/** Puts a list of `count` elements at the key behind STORE, and replies if that was possible. */
+function publish(
+  call: CommandCall,
+  list: Collection,
+  storeIndex: number,
+  count: number,
+): WriteStatus {
+  const { database, store } = call;
+  const key = call.ownKeyAt(storeIndex);
+  const isNew = store.peek(database, key) === 0;
+  const status = store.collections.publish(list);
+  if (status !== WriteStatus.OK) return status;
+  if (count > 0) call.notify(NotifyClass.LIST, "sortstore", key);
+  else if (!isNew) call.notify(NotifyClass.GENERIC, "del", key);
   call.sink.integer(count);
-  return HandlerStatus.DONE;
+  return status;
 }
 
 async function sortLater(
@@ -150,10 +167,8 @@ async function storeLater(
   if (list === undefined) return refuse(call, run, SortOutcome.OUT_OF_MEMORY);
   try {
     return await withLocksAgain(call, () => {
-      const status = collections.publish(list);
-      if (status !== WriteStatus.OK) return refuseWrite(call, status);
-      call.sink.integer(run.resultCount);
-      return HandlerStatus.DONE;
+      const status = publish(call, list, storeIndex, run.resultCount);
+      return status === WriteStatus.OK ? HandlerStatus.DONE : refuseWrite(call, status);
     });
   } finally {
     if (list.isDetached) {

@@ -6,7 +6,7 @@ import { EntryType, type Store, WriteStatus } from "../../../src/store/store.ts"
 import { Random } from "../../helpers/fuzz/random.ts";
 import { contentOf, Dice, type Model, models, open } from "../store/collection_helpers.ts";
 import { keyOf } from "../store/helpers.ts";
-import { Harness, latin1, request } from "./harness.ts";
+import { Harness, latin1, pause, request } from "./harness.ts";
 
 function grow(store: Store, name: string, model: Model, steps: number, dice: Dice): void {
   model.clear();
@@ -277,3 +277,32 @@ function fillOne(store: Store, name: string, type: EntryType, bytes: Uint8Array)
     sortedSets.finish(c);
   }
 }
+
+Deno.test("RESTORE and SORT STORE: say what they did to the key", async () => {
+  const harness = new Harness({ shardCount: 1 });
+  harness.store.nowMs = harness.nowMs;
+  const client = harness.connect();
+  const watcher = harness.connect();
+  await client.send("CONFIG SET notify-keyspace-events Egl\r\n");
+  await watcher.send("PSUBSCRIBE __key*\r\n");
+  const dump = sealed(EntryType.LIST, 1, 50, 1, 49);
+  for (
+    const [reply, expected, ...words] of [
+      ["+OK\r\n", "restore k", "RESTORE", "k", "0", dump],
+      [":2\r\n", "sortstore d", "SORT", "k", "STORE", "d"],
+      [":2\r\n", "sortstore d", "SORT", "k", "BY", "w*", "STORE", "d"],
+      [":0\r\n", "del d", "SORT", "missing", "STORE", "d"],
+      [":0\r\n", "", "SORT", "missing", "STORE", "d"],
+      ["+OK\r\n", "del k", "RESTORE", "k", "1", dump, "REPLACE", "ABSTTL"],
+    ] as string[][]
+  ) {
+    assert.equal(await client.send(request(...words!)), reply);
+    await pause(5);
+    const pattern = /__keyevent@0__:(\w+)\r\n\$\d+\r\n(\w+)\r\n/g;
+    const events = [...watcher.pushedText.matchAll(pattern)].map(([, event, key]) =>
+      `${event} ${key}`
+    );
+    watcher.pushed.release();
+    assert.equal(events.join(), expected, words!.join(" "));
+  }
+});
