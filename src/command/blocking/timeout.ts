@@ -21,16 +21,21 @@ const TOO_MANY_MS = 2 ** 63;
 export function readTimeout(call: CommandCall, index: number): number {
   const { args, sink } = call;
   const seconds = parseDouble(args.bytes, args.starts[index]!, args.ends[index]!);
-  if (Number.isNaN(seconds)) {
+  // More than a double holds is a number all the same, and far too large.
+  if (Number.isNaN(seconds) && !isHuge(args.text(index))) {
     sink.error(ReplyCode.BAD_ARGUMENT, "timeout is not a float or out of range");
     return -1;
   }
-  const timeoutMs = Math.ceil(seconds * 1000);
+  const timeoutMs = Number.isNaN(seconds) ? TOO_MANY_MS : Math.ceil(seconds * 1000);
   if (timeoutMs < 0 || timeoutMs >= TOO_MANY_MS) {
     sink.error(ReplyCode.BAD_ARGUMENT, "timeout is negative");
     return -1;
   }
   return timeoutMs + 0;
+}
+
+function isHuge(text: string): boolean {
+  return /^[+]?[\d.]/.test(text) && Number(text) === Infinity;
 }
 
 /**

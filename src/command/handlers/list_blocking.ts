@@ -153,7 +153,7 @@ export function listBlockingRows(): CommandRow[] {
     syntax: "key [key ...] timeout",
     group: "list",
     since: "2.0.0",
-    flags: ["write", "blocking"],
+    flags: ["write", "noscript", "blocking"],
     access: "write",
     firstKey: 1,
     lastKey: -2,
@@ -163,7 +163,7 @@ export function listBlockingRows(): CommandRow[] {
   } as const;
   const move = {
     group: "list",
-    flags: ["write", "denyoom", "blocking"],
+    flags: ["write", "denyoom", "noscript", "blocking"],
     access: "write",
     firstKey: 1,
     lastKey: 2,

@@ -11,6 +11,8 @@ import type { CommandCall } from "../call.ts";
 import { replyElement, replyRecords } from "../collection_reply.ts";
 import { ELEMENTS } from "../collection_reply.ts";
 import { HandlerStatus } from "../row.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
+import { notifyRemoval } from "./open_collection.ts";
 import { refuseWrite } from "./write_failure.ts";
 
 /**
@@ -53,7 +55,10 @@ export function popOne(call: CommandCall, c: Collection, atFront: boolean): Hand
   else c.cursor.seekLast();
   replyElement(store, sink, c.cursor.element());
   const status = store.collections.lists.removeRanks(c, atFront ? 0 : c.count - 1, 1);
-  if (status === WriteStatus.OK) return HandlerStatus.DONE;
+  if (status === WriteStatus.OK) {
+    notifyRemoval(call, c, NotifyClass.LIST, atFront ? "lpop" : "rpop");
+    return HandlerStatus.DONE;
+  }
   sink.rewind(mark);
   return refuseWrite(call, status);
 }
@@ -75,7 +80,10 @@ export function popMany(
   sink.arrayStart(count);
   replyRecords(store, sink, c, atFront ? 0 : c.count - 1, count, !atFront, ELEMENTS);
   const status = store.collections.lists.removeRanks(c, atFront ? 0 : c.count - count, count);
-  if (status === WriteStatus.OK) return HandlerStatus.DONE;
+  if (status === WriteStatus.OK) {
+    if (count > 0) notifyRemoval(call, c, NotifyClass.LIST, atFront ? "lpop" : "rpop");
+    return HandlerStatus.DONE;
+  }
   sink.rewind(mark);
   return refuseWrite(call, status);
 }

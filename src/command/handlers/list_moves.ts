@@ -12,6 +12,8 @@ import { replyElement } from "../collection_reply.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus, type KeyFinder } from "../row.ts";
 import { endAt, openList, popMany } from "./list_entry.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
+import { notifyRemoval } from "./open_collection.ts";
 import { refuseWrite } from "./write_failure.ts";
 
 /** Short elements are moved through a buffer of this size. Unit: bytes. */
@@ -75,7 +77,12 @@ export function moveElement(
   moved.take(source);
   const status = shift(call, source, target, ends, moved);
   moved.clear();
-  if (status === WriteStatus.OK) return HandlerStatus.DONE;
+  if (status === WriteStatus.OK) {
+    // In Redis's order: what arrived, what went, what is empty now.
+    call.notify(NotifyClass.LIST, ends.to ? "lpush" : "rpush", target.key);
+    notifyRemoval(call, source, NotifyClass.LIST, ends.from ? "lpop" : "rpop");
+    return HandlerStatus.DONE;
+  }
   sink.rewind(mark);
   return refuseWrite(call, status);
 }

@@ -19,6 +19,8 @@ import { type ReplySource, streamReplies } from "../reply_source.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { openList } from "./list_entry.ts";
 import { ListScan, type ScanWishes } from "./list_scan.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
+import { notifyRemoval } from "./open_collection.ts";
 import { refuseWrite } from "./write_failure.ts";
 
 /** Lists with no more elements than this, and … Reason: some 0.1 ms. */
@@ -137,6 +139,7 @@ function removeRanks(call: CommandCall, c: Collection, ranks: readonly number[])
       collections.lists.removeRanks(c, runs[i]!, runs[i + 1]!);
     }
     collections.settle();
+    notifyRemoval(call, c, NotifyClass.LIST, "lrem");
   }
   call.sink.integer(ranks.length);
   return HandlerStatus.DONE;
@@ -198,6 +201,7 @@ function insertNextTo(
   const { lists } = store.collections;
   const status = lists.insert(c, rank, args.bytes, args.starts[4]!, args.ends[4]!);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  call.notify(NotifyClass.LIST, "linsert", c.key);
   sink.integer(c.count);
   return HandlerStatus.DONE;
 }

@@ -9,6 +9,8 @@ import type { CommandCall } from "../call.ts";
 import { ELEMENTS, replyElement, replyRecords } from "../collection_reply.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
+import { notifyRemoval } from "./open_collection.ts";
 import { openList, popMany, popOne } from "./list_entry.ts";
 import { refuseWrite } from "./write_failure.ts";
 
@@ -19,6 +21,7 @@ function push(call: CommandCall, atFront: boolean, mustExist: boolean): HandlerS
   if (c.count > 0 || !mustExist) {
     const status = store.collections.lists.push(c, atFront, args, 2, args.count - 2);
     if (status !== WriteStatus.OK) return refuseWrite(call, status);
+    call.notify(NotifyClass.LIST, atFront ? "lpush" : "rpush", c.key);
   }
   sink.integer(c.count);
   return HandlerStatus.DONE;
@@ -93,6 +96,7 @@ function handleLSet(call: CommandCall): HandlerStatus {
   const { lists } = store.collections;
   const status = lists.set(c, rank, args.bytes, args.starts[3]!, args.ends[3]!);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
+  call.notify(NotifyClass.LIST, "lset", c.key);
   sink.ok();
   return HandlerStatus.DONE;
 }
@@ -157,6 +161,7 @@ function handleLTrim(call: CommandCall, range: RankRange): HandlerStatus {
     collections.lists.removeRanks(c, 0, from);
     collections.settle();
   }
+  if (count > 0) notifyRemoval(call, c, NotifyClass.LIST, "ltrim");
   sink.ok();
   return HandlerStatus.DONE;
 }

@@ -143,6 +143,8 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "blmpop": ["RPUSH l 1\r\nBLMPOP 1 1 l LEFT", "BLMPOP 0.01 1 l LEFT"],
   "blmove": ["RPUSH l 1\r\nBLMOVE l m LEFT LEFT 1", "BLMOVE l m LEFT LEFT 0.01"],
   "brpoplpush": ["RPUSH l 1\r\nBRPOPLPUSH l m 1", "BRPOPLPUSH l m 0.01"],
+  "sort": ["SORT l", "SORT l STORE m"],
+  "sort_ro": ["SORT_RO l"],
   "del": ["DEL k"],
   "exists": ["EXISTS k"],
   "expire": ["EXPIRE k 10"],
