@@ -42,7 +42,7 @@ export const PartMode = {
 export type PartMode = (typeof PartMode)[keyof typeof PartMode];
 
 /** A part that was not written, because it is too long for {@link PartMode.SHORT}. */
-export const PART_TOO_LONG = -1;
+export const PART_TOO_LONG: number = -1;
 
 /** Writes the records of a collection to a reply. Thread: one I/O thread. */
 export interface RecordWriter {
