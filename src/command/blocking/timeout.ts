@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseDouble } from "../../base/double.ts";
+import { numberText, parseDouble } from "../../base/double.ts";
 import type { CommandCall } from "../call.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { HandlerStatus } from "../row.ts";
@@ -20,13 +20,12 @@ const TOO_MANY_MS = 2 ** 63;
  */
 export function readTimeout(call: CommandCall, index: number): number {
   const { args, sink } = call;
-  const seconds = parseDouble(args.bytes, args.starts[index]!, args.ends[index]!);
-  // More than a double holds is a number all the same, and far too large.
-  if (Number.isNaN(seconds) && !isHuge(args.text(index))) {
+  const seconds = secondsIn(args.bytes, args.starts[index]!, args.ends[index]!);
+  if (Number.isNaN(seconds)) {
     sink.error(ReplyCode.BAD_ARGUMENT, "timeout is not a float or out of range");
     return -1;
   }
-  const timeoutMs = Number.isNaN(seconds) ? TOO_MANY_MS : Math.ceil(seconds * 1000);
+  const timeoutMs = Math.ceil(seconds * 1000);
   if (timeoutMs < 0 || timeoutMs >= TOO_MANY_MS) {
     sink.error(ReplyCode.BAD_ARGUMENT, "timeout is negative");
     return -1;
@@ -34,8 +33,13 @@ export function readTimeout(call: CommandCall, index: number): number {
   return timeoutMs + 0;
 }
 
-function isHuge(text: string): boolean {
-  return /^[+]?[\d.]/.test(text) && Number(text) === Infinity;
+/** Seconds, also those that only a long double has room for: 1e400 is too many, 1e-400 is some. */
+function secondsIn(bytes: Uint8Array, start: number, end: number): number {
+  const seconds = parseDouble(bytes, start, end);
+  if (!Number.isNaN(seconds)) return seconds;
+  const text = numberText(bytes, start, end);
+  if (!/^[+-]?(?:\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}$/.test(text)) return NaN;
+  return Number(text) || (text.startsWith("-") ? -0 : Number.MIN_VALUE);
 }
 
 /**
