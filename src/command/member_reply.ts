@@ -4,6 +4,7 @@
  * @module
  */
 
+import { FULL_OUTPUT_BYTES } from "./collection_reply.ts";
 import { LEASED_VALUE_BYTES } from "../base/limits.ts";
 import type { Collection } from "../store/collection/collection.ts";
 import type { CollectionLease } from "../store/collection/collection_lease.ts";
@@ -87,7 +88,10 @@ export function replyMembers(
   const isSmall = c.root === 0 || (isRemoved && count <= AT_ONCE_MEMBERS);
   if (sink.replySource === undefined || isSmall) {
     while (!walk.writeNext(sink, Infinity));
-  } else if (count > AT_ONCE_MEMBERS || !walk.writeNext(sink, AT_ONCE_BYTES)) {
+  } else if (
+    count > AT_ONCE_MEMBERS || sink.mark() > FULL_OUTPUT_BYTES ||
+    !walk.writeNext(sink, AT_ONCE_BYTES)
+  ) {
     streamReplies(sink, walk.leased(store.collectionLeases.take(c), from, to));
   }
 }

@@ -8,6 +8,7 @@ import { Int64 } from "../base/int64.ts";
 import type { ByteSource } from "./byte_source.ts";
 import type { ReplyCode } from "./reply_code.ts";
 import type { ReplySink } from "./reply_sink.ts";
+import type { ReplySource } from "./reply_source.ts";
 
 /**
  * Takes a reply and repeats it to another sink later.
@@ -144,6 +145,12 @@ export class SwitchedReply implements ReplySink {
   get bulkSource(): ((source: ByteSource) => void) | undefined {
     const { to } = this;
     return to.bulkSource === undefined ? undefined : (source) => to.bulkSource!(source);
+  }
+
+  /** See {@link ReplySink.replySource}; undefined where the sink has none. */
+  get replySource(): ((source: ReplySource) => void) | undefined {
+    const { to } = this;
+    return to.replySource === undefined ? undefined : (source) => to.replySource!(source);
   }
 
   /** See {@link ReplySink.ok}. */

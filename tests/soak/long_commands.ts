@@ -449,6 +449,8 @@ const missing: string[] = [];
       missing.push(long.title);
       continue;
     }
+    // Minutes of silence would look like a hang.
+    console.error(`${long.title} …`);
     results.push(await measure(long, probe));
   }
 }
