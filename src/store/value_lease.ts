@@ -189,19 +189,32 @@ export class ValueLeases {
   async #freeOrphan(root: number): Promise<void> {
     const { locks, extents } = this.#parts;
     const shard = extents.shardOf(root);
-    try {
-      if (!locks.tryLock(shard, true)) await locks.lockAsync(shard, true);
-    } catch (error) {
-      // The server is stopping for that reason; its memory goes with it.
-      if (error instanceof LockPoisonedError) return;
-      throw error;
-    }
-    try {
-      extents.freeOrphan(root);
-    } catch (error) {
-      locks.poison(shard, FREE_ORPHAN_OPERATION);
-      throw error;
-    }
-    locks.unlock(shard, true);
+    await freeLater(locks, shard, () => extents.freeOrphan(root));
   }
+}
+
+/**
+ * Frees, under the shard's exclusive lock, what the last reader has left; waits where that is busy.
+ * Quiet when the shard is torn: the server is stopping for that reason, and its memory goes with it.
+ *
+ * Thread: any that takes leases; nobody waits for it.
+ */
+export async function freeLater(
+  locks: ShardLocks,
+  shard: number,
+  free: () => void,
+): Promise<void> {
+  try {
+    if (!locks.tryLock(shard, true)) await locks.lockAsync(shard, true);
+  } catch (error) {
+    if (error instanceof LockPoisonedError) return;
+    throw error;
+  }
+  try {
+    free();
+  } catch (error) {
+    locks.poison(shard, FREE_ORPHAN_OPERATION);
+    throw error;
+  }
+  locks.unlock(shard, true);
 }

@@ -25,15 +25,10 @@ import type { ReplySink } from "../reply_sink.ts";
 import { HandlerStatus } from "../row.ts";
 import type { Slices } from "../slices.ts";
 import { openCollection } from "./open_collection.ts";
+import { MAX_PATTERN_BYTES } from "./scan.ts";
 
 /** Elements that a call returns at least, if there are that many, unless its time is up. */
 const DEFAULT_COUNT = 10;
-/**
- * Longest pattern.
- *
- * Unit: bytes. Reason: comparing it with an element takes up to their product.
- */
-const MAX_PATTERN_BYTES = 1024;
 /** A call that has copied so much ends. Unit: bytes. */
 const MOST_BYTES = 65_536;
 /** Longer parts are not copied but leased. Unit: bytes. */

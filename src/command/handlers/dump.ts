@@ -6,7 +6,7 @@
 
 import { LEASED_VALUE_BYTES } from "../../base/limits.ts";
 import { NotifyClass } from "../../pubsub/keyspace_events.ts";
-import { EntryType, WriteStatus } from "../../store/store.ts";
+import { EntryType, MAX_EXPIRE_AT_MS, WriteStatus } from "../../store/store.ts";
 import {
   ArraySource,
   DUMP_HEAD_BYTES,
@@ -21,9 +21,6 @@ import { CommandRow, HandlerStatus } from "../row.ts";
 import type { ReplySink } from "../reply_sink.ts";
 import { dumpCollection, restoreCollection } from "./dump_collection.ts";
 import { refuseWrite } from "./write_failure.ts";
-
-/** An entry keeps its expiry in 48 bits. Unit: ms since the epoch. */
-const MAX_EXPIRE_AT_MS = 2 ** 48 - 1;
 
 const STRING_CODEC: DumpCodec = {
   type: EntryType.STRING,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { MAX_EXPIRE_AT_MS } from "../../store/store.ts";
 import type { Int64 } from "../../base/int64.ts";
 import type { CommandArguments } from "../arguments.ts";
 import type { CommandCall } from "../call.ts";
@@ -25,9 +26,6 @@ export const Expiry = {
   /** The time is no integer; said after anything that is wrong with the syntax. */
   NOT_AN_INTEGER: 32,
 } as const;
-
-/** An entry keeps its expiry in 48 bits. Unit: ms since the epoch. */
-const MAX_EXPIRE_AT_MS = 2 ** 48 - 1;
 
 /** Bits of the expiry option that argument `index` names, or 0. Thread: any. */
 export function expiryOption(args: CommandArguments, index: number): number {

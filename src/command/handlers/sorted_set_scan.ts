@@ -13,6 +13,7 @@ import { replyElement } from "../member_reply.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { integerAt, openSortedSet, refused } from "./sorted_set_entry.ts";
+import { MAX_PATTERN_BYTES } from "./scan.ts";
 
 /** Members that a call looks at, unless it says otherwise. */
 const DEFAULT_COUNT = 10;
@@ -20,8 +21,6 @@ const DEFAULT_COUNT = 10;
 const MOST_MEMBERS = 2048;
 /** A call that has found so many bytes of members ends. Reason: C13. */
 const MOST_BYTES = 65536;
-/** Longest pattern. Unit: bytes. Reason: comparing takes up to its product with the member. */
-const MAX_PATTERN_BYTES = 1024;
 /** Positions are hashes of 32 bits. */
 const POSITIONS = 2 ** 32;
 

@@ -13,8 +13,8 @@ import type { Arena } from "../arena.ts";
 import { type ControlRegion, Header } from "../control.ts";
 import { EntryType } from "../entry.ts";
 import type { Extents } from "../extents.ts";
-import { LockPoisonedError, type ShardLocks } from "../locks.ts";
-import { FREE_ORPHAN_OPERATION } from "../value_lease.ts";
+import type { ShardLocks } from "../locks.ts";
+import { freeLater } from "../value_lease.ts";
 import type { Collection } from "./collection.ts";
 import type { CollectionMemory } from "./collection_memory.ts";
 import { RecordCursor } from "./cursor.ts";
@@ -142,19 +142,6 @@ export class CollectionLeases {
   /** The last reader sees to what was kept for readers. */
   async #settle(shard: number): Promise<void> {
     const { locks, memory } = this.#parts;
-    try {
-      if (!locks.tryLock(shard, true)) await locks.lockAsync(shard, true);
-    } catch (error) {
-      // The server is stopping for that reason; its memory goes with it.
-      if (error instanceof LockPoisonedError) return;
-      throw error;
-    }
-    try {
-      memory.settleWaiting(shard);
-    } catch (error) {
-      locks.poison(shard, FREE_ORPHAN_OPERATION);
-      throw error;
-    }
-    locks.unlock(shard, true);
+    await freeLater(locks, shard, () => memory.settleWaiting(shard));
   }
 }
