@@ -48,6 +48,10 @@ export interface ClientOrigin {
   address?: string;
   /** Own end as `address:port`; may be empty. */
   localAddress?: string;
+  /** Peer without its port, as `parseAddress` reads it; may be empty. */
+  hostname?: string;
+  /** Whether what it says and hears is encrypted on its way. */
+  isSecure?: boolean;
   /** When it opened, ms since the epoch. */
   connectedAtMs: number;
   /** Lends what is kept for the client between its commands. */

@@ -67,6 +67,9 @@ export interface Session {
   /** True when a part of a reply is written and the rest is not; left out: never. */
   readonly midReply?: boolean;
 
+  /** What a client that waits is told when the server closes its connection; left out: nothing. */
+  readonly farewell?: Uint8Array<ArrayBuffer>;
+
   /** Called once when the connection is over. */
   close(): void;
 }

@@ -9,11 +9,13 @@
  * @module
  */
 
+import type { ClientSocket } from "./client_socket.ts";
+
 /** Kept at most. Unit: bytes. Reason: a pipelined command or two, for thousands of connections. */
 const ASIDE_BYTES = 512;
 
 /** What is read from. */
-type Readable = Pick<Deno.Conn, "read">;
+type Readable = Pick<ClientSocket, "read">;
 
 /** Thread: belongs to one connection. */
 export class AsideInput {
@@ -46,7 +48,7 @@ export class AsideInput {
   }
 
   /** As `Deno.Conn.read`: first what was kept, then the socket. */
-  async read(target: Uint8Array): Promise<number | null> {
+  async read(target: Uint8Array<ArrayBuffer>): Promise<number | null> {
     if (this.#length === 0 && this.#pending !== undefined) await this.#pending;
     if (this.#length > 0) {
       const byteCount = Math.min(this.#length, target.length);

@@ -14,6 +14,7 @@ import { CONNECTION_BUFFER_BYTES } from "../base/limits.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import { OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../protocol/session.ts";
 import { AsideInput } from "./aside_input.ts";
+import type { ClientSocket } from "./client_socket.ts";
 import { REQUEST_SLACK_BYTES } from "./config.ts";
 import type { Front } from "./front.ts";
 import type { MemoryHolder, MemoryPressure } from "./memory_pressure.ts";
@@ -106,7 +107,7 @@ export class Connection implements MemoryHolder {
   /** Answers begun; tells a batch from the next one. */
   batchCount = 0;
 
-  readonly #socket: Deno.TcpConn;
+  readonly #socket: ClientSocket;
   readonly #host: ConnectionHost;
   readonly #session: Session;
   readonly #input: InputBuffer;
@@ -141,7 +142,7 @@ export class Connection implements MemoryHolder {
    *
    * @param id number that no other connection of the process has
    */
-  constructor(socket: Deno.TcpConn, front: Front, host: ConnectionHost, id: number) {
+  constructor(socket: ClientSocket, front: Front, host: ConnectionHost, id: number) {
     this.front = front;
     this.#socket = socket;
     this.#host = host;
@@ -154,6 +155,8 @@ export class Connection implements MemoryHolder {
       id,
       address: addressText(socket.remoteAddr),
       localAddress: addressText(socket.localAddr),
+      hostname: socket.remoteAddr.hostname,
+      isSecure: socket.isSecure ?? false,
       connectedAtMs: host.nowMs,
       end: () => this.end(),
       waiting: (leave) => this.#noteWaiting(leave),
@@ -170,6 +173,11 @@ export class Connection implements MemoryHolder {
   /** True when a request has been received only in part. */
   get midRequest(): boolean {
     return this.#session.midRequest;
+  }
+
+  /** What its client is told when the server closes it, while it waits. */
+  get farewell(): Uint8Array<ArrayBuffer> {
+    return this.#session.farewell ?? NOTHING;
   }
 
   /** See {@link MemoryHolder.heldBytes}. */

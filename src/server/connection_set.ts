@@ -13,6 +13,7 @@ import {
   CENSUS_FULL_FOR_ADDRESS,
   type ConnectionCensus,
 } from "./connection_census.ts";
+import type { ClientSocket } from "./client_socket.ts";
 import { MemoryPressure } from "./memory_pressure.ts";
 import type { StopBudget } from "./stop_deadline.ts";
 import { Connection, type ConnectionHost, ConnectionState } from "./connection.ts";
@@ -112,7 +113,7 @@ export class ConnectionSet implements ConnectionHost, Disposable {
    * Serves a connection that was just accepted, or turns it away: without a word when its address
    * may not connect, with the protocol's words when the house is full.
    */
-  admit(socket: Deno.TcpConn, front: Front): void {
+  admit(socket: ClientSocket, front: Front): void {
     const { filter, census, nextConnectionId } = this.#options;
     const { accepted, refused, refusedPerIp, refusedDenied } = front.counterIds;
     const address = this.#needsAddress ? parseAddress(socket.remoteAddr.hostname) : null;
@@ -205,7 +206,7 @@ export class ConnectionSet implements ConnectionHost, Disposable {
    * @returns how many had to be cut off while they were being answered
    */
   async closeAll(budget: StopBudget, graceMs: number): Promise<number> {
-    for (const connection of this.#connections) void connection.closeGently(NOTHING);
+    for (const connection of this.#connections) void connection.closeGently(connection.farewell);
     await this.waitUntilEmpty(budget, graceMs);
     let cutOff = 0;
     for (const connection of this.#connections) {
@@ -242,8 +243,6 @@ export class ConnectionSet implements ConnectionHost, Disposable {
     this.counters.add(active, -1);
   }
 }
-
-const NOTHING = new Uint8Array(0);
 
 function sweepIntervalMs(shortestTimeoutMs: number): number {
   if (shortestTimeoutMs === 0) return SWEEP_INTERVAL_MAX_MS;

@@ -184,13 +184,19 @@ function createHttpFront(
       log.error("request failed", { event: "request_failed", protocol: "http", error });
       return true;
     },
+    onBodyFailure: (error) =>
+      log.warn("a body could not be sent as a whole", {
+        event: "body_failed",
+        protocol: "http",
+        reason: String(error),
+      }),
     onBatch: () => dispatcher.beginBatch(),
   });
   const full = httpFullReply();
   const timeout = httpTimeoutReply();
   return {
     protocol: "http",
-    createSession: () => service.createSession(),
+    createSession: (origin) => service.createSession(origin),
     idleTimeoutMs: config.idleTimeoutMs,
     headTimeoutMs: config.headerTimeoutMs,
     minTransferRate: config.minTransferRate,

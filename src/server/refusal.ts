@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { ClientSocket } from "./client_socket.ts";
+
 /** How long a refused client has to read its reply. Unit: ms. */
 const REFUSAL_LINGER_MS = 250;
 
@@ -21,7 +23,7 @@ const discarded = new Uint8Array(4096);
  * Thread: one object per I/O thread.
  */
 export class Refusals {
-  readonly #lingering = new Set<Deno.TcpConn>();
+  readonly #lingering = new Set<ClientSocket>();
 
   /**
    * Sends `reply` and closes. Never rejects.
@@ -29,7 +31,7 @@ export class Refusals {
    * The client has usually sent a request that we did not read; closing on it would reset the
    * connection and may destroy the reply. So a few refused connections linger for a moment.
    */
-  async refuse(socket: Deno.TcpConn, reply: Uint8Array<ArrayBuffer>): Promise<void> {
+  async refuse(socket: ClientSocket, reply: Uint8Array<ArrayBuffer>): Promise<void> {
     const lingers = reply.length > 0 && this.#lingering.size < REFUSALS_LINGERING_MAX;
     if (lingers) this.#lingering.add(socket);
     const timer = lingers ? setTimeout(() => closeQuietly(socket), REFUSAL_LINGER_MS) : undefined;
@@ -55,7 +57,7 @@ export class Refusals {
   }
 }
 
-function closeQuietly(socket: Deno.TcpConn): void {
+function closeQuietly(socket: ClientSocket): void {
   try {
     socket.close();
   } catch {

@@ -7,7 +7,10 @@
 import { ByteWriter } from "../../base/bytes.ts";
 import { decimalDigitCount } from "../../base/int64.ts";
 import type { ByteSource } from "../../command/byte_source.ts";
+import type { ClientOrigin } from "../../command/client_state.ts";
 import { ReplyStream } from "../reply_stream.ts";
+import type { Session } from "../session.ts";
+import type { AsyncByteSource } from "./async_source.ts";
 import type { CannedReply } from "./canned_reply.ts";
 import { encodeText } from "./characters.ts";
 import { CONNECTION_LINES, Disposition } from "./disposition.ts";
@@ -23,6 +26,7 @@ const CONTENT_LENGTH_START = encodeText("\r\nContent-Length: ");
 const LINE_END = encodeText("\r\n");
 const NO_LINES = new Uint8Array(0);
 const NO_OUTPUT = new ByteWriter(0);
+const NOBODY: ClientOrigin = { id: 0, connectedAtMs: 0 };
 
 /** Scratch that grew beyond this is given back. Unit: bytes. */
 const KEPT_SCRATCH_BYTES = 65536;
@@ -41,8 +45,8 @@ export const ContentType = {
 /**
  * A request and the means to answer it.
  *
- * A handler answers exactly once, with {@link HttpExchange.send}, {@link HttpExchange.sendBody} or
- * {@link HttpExchange.sendSource}; it may do so after an await. Nothing else of it may be kept.
+ * A handler answers exactly once, with {@link HttpExchange.send} or another method that begins with
+ * `send`, or with {@link HttpExchange.upgrade}, or by throwing an `HttpError`; it may do so after an await. Nothing else of it may be kept.
  *
  * Thread: one I/O thread. A session holds one from a request's first byte to its reply and idle
  * connections hold none.
@@ -62,8 +66,8 @@ export class HttpExchange {
   disposition: Disposition = Disposition.KEEP;
   /** Whether the reply's body is left out, as for HEAD. */
   headOnly = false;
-  /** Header lines that the reply carries because of the request's `Origin`; mostly none. */
-  originLines: Uint8Array = NO_LINES;
+  /** Header lines that every reply to this request carries, as for its `Origin`; mostly none. */
+  commonLines: Uint8Array = NO_LINES;
   /**
    * When the request arrived, in the order of the thread's arrivals; not before the request in front
    * of it on its connection was answered, unless that one's reply was shared.
@@ -71,6 +75,12 @@ export class HttpExchange {
   arrival = 0;
   /** The latest arrival on the thread when the handler was called. */
   lastArrival = 0;
+  /** Who sends it. */
+  client: ClientOrigin = NOBODY;
+  /** What of the reply comes from outside of memory and follows the output; mostly nothing. */
+  body: AsyncByteSource | undefined = undefined;
+  /** Goes on with the connection behind the reply; see {@link HttpExchange.upgrade}. */
+  successor: Session | undefined = undefined;
   /** Set by a handler that changed nothing and whose reply may answer other requests, too. */
   isShared = false;
 
@@ -96,7 +106,7 @@ export class HttpExchange {
 
   /** Starts over with a new request. */
   reset(arrival = 0): void {
-    this.originLines = NO_LINES;
+    this.commonLines = NO_LINES;
     this.arrival = arrival;
     this.isShared = false;
   }
@@ -116,13 +126,23 @@ export class HttpExchange {
   /** Lets go of everything that belongs to the connection. */
   release(): void {
     this.#output = NO_OUTPUT;
-    if (this.stream.isPending) this.stream.clear();
+    this.client = NOBODY;
+    this.dropReply();
     this.request.release();
+  }
+
+  /** Forgets whatever the handler wanted to follow the output. */
+  dropReply(): void {
+    if (this.stream.isPending) this.stream.clear();
+    this.body?.release();
+    this.body = undefined;
+    this.successor?.close();
+    this.successor = undefined;
   }
 
   /** Answers with a reply that was encoded in advance. */
   send(reply: CannedReply): void {
-    reply.write(this.#output, this.#date, this.disposition, this.headOnly, this.originLines);
+    reply.write(this.#output, this.#date, this.disposition, this.headOnly, this.commonLines);
   }
 
   /**
@@ -157,6 +177,42 @@ export class HttpExchange {
   }
 
   /**
+   * Answers with the bytes of `source`, which are fetched as the client takes them; it is the
+   * exchange's from now on.
+   *
+   * @param contentType media type, see {@link ContentType}
+   * @param extraLines whole header lines to add
+   */
+  sendAsync(
+    status: number,
+    contentType: Uint8Array,
+    source: AsyncByteSource,
+    extraLines: Uint8Array = NO_LINES,
+  ): void {
+    this.#writeHead(status, contentType, source.byteCount, 0, extraLines);
+    if (this.headOnly || source.byteCount === 0) source.release();
+    else this.body = source;
+  }
+
+  /**
+   * Answers with a head only, and leaves the connection to `successor`: for protocols that begin
+   * with a request, and bodies without an end.
+   *
+   * @param lines whole header lines, `Connection` among them
+   */
+  upgrade(status: number, lines: Uint8Array, successor: Session): void {
+    const output = this.#output;
+    output.copy(statusLine(status));
+    output.copy(DATE_LINE_START);
+    output.copy(this.#date.bytes);
+    output.copy(LINE_END);
+    output.copy(lines);
+    if (this.commonLines.length > 0) output.copy(this.commonLines);
+    output.copy(LINE_END);
+    this.successor = successor;
+  }
+
+  /**
    * Writes everything in front of the body.
    *
    * @param bodyBytes length of the body
@@ -170,12 +226,12 @@ export class HttpExchange {
     extraLines: Uint8Array,
   ): void {
     const output = this.#output;
-    const { originLines } = this;
+    const { commonLines } = this;
     const connectionLine = CONNECTION_LINES[this.disposition]!;
     const line = statusLine(status);
     const headBytes = line.length + connectionLine.length + DATE_LINE_START.length + DATE_BYTES +
       CONTENT_TYPE_START.length + contentType.length + CONTENT_LENGTH_START.length +
-      decimalDigitCount(bodyBytes) + extraLines.length + originLines.length + 2 * LINE_END.length;
+      decimalDigitCount(bodyBytes) + extraLines.length + commonLines.length + 2 * LINE_END.length;
     // One growth at most, however large the body is.
     output.reserve(headBytes + roomBytes);
     output.copy(line);
@@ -188,7 +244,7 @@ export class HttpExchange {
     output.integer(bodyBytes);
     output.copy(LINE_END);
     if (extraLines.length > 0) output.copy(extraLines);
-    if (originLines.length > 0) output.copy(originLines);
+    if (commonLines.length > 0) output.copy(commonLines);
     output.copy(LINE_END);
   }
 
@@ -207,13 +263,19 @@ export class HttpExchange {
    * `{"status":"error","reason":…,"detail":…}`.
    *
    * @param detail words for people; left out when empty
+   * @param extraLines whole header lines to add
    */
-  sendError(status: number, reason: string, detail = ""): void {
+  sendError(
+    status: number,
+    reason: string,
+    detail = "",
+    extraLines: Uint8Array = NO_LINES,
+  ): void {
     const content = detail === ""
       ? { status: "error", reason }
       : { status: "error", reason, detail };
     this.scratch.clear(KEPT_SCRATCH_BYTES);
     this.scratch.utf8(JSON.stringify(content));
-    this.sendScratch(status);
+    this.sendScratch(status, extraLines);
   }
 }

@@ -6,6 +6,7 @@
 
 import type { Session } from "../session.ts";
 import type { CounterSink } from "../../command/counters.ts";
+import type { ClientOrigin } from "../../command/client_state.ts";
 import type { Authenticator } from "../../command/authenticator.ts";
 import type { ServerPhase } from "../../command/phase.ts";
 import { Credentials, credentialsOf } from "./bearer.ts";
@@ -14,6 +15,7 @@ import { CannedReply } from "./canned_reply.ts";
 import { encodeText } from "./characters.ts";
 import { Disposition } from "./disposition.ts";
 import { HttpExchange } from "./exchange.ts";
+import { HttpError } from "./http_error.ts";
 import type { HttpFailure } from "./failure.ts";
 import { HttpSession } from "./http_session.ts";
 import { HttpMethod } from "./method.ts";
@@ -49,6 +51,8 @@ export interface HttpServiceOptions {
    * returns true; otherwise, and when left out, the error goes on to the connection.
    */
   readonly onFailure?: (error: unknown) => boolean;
+  /** Told what kept a body that is fetched, such as a file, from being sent as a whole. */
+  readonly onBodyFailure?: (error: unknown) => void;
   /** Told when a batch of requests begins, for what takes the time once per batch. */
   readonly onBatch?: () => void;
   /** Time of day, ms since the epoch; `Date.now` when left out. */
@@ -131,8 +135,8 @@ export class HttpService {
   }
 
   /** Makes the conversation of a new connection. */
-  createSession(): Session {
-    return new HttpSession(this);
+  createSession(origin: ClientOrigin = { id: 0, connectedAtMs: 0 }): Session {
+    return new HttpSession(this, origin);
   }
 
   /** Takes the time once for the requests that follow in this turn of the event loop. */
@@ -141,10 +145,12 @@ export class HttpService {
     this.#options.onBatch?.();
   }
 
-  /** Lends an exchange. */
-  takeExchange(): HttpExchange {
-    return this.#idleExchanges.pop() ??
+  /** Lends an exchange to the connection of `client`. */
+  takeExchange(client: ClientOrigin): HttpExchange {
+    const exchange = this.#idleExchanges.pop() ??
       new HttpExchange(this.#options.maxRequestBytes, this.#date);
+    exchange.client = client;
+    return exchange;
   }
 
   /** Takes an exchange back. */
@@ -211,14 +217,24 @@ export class HttpService {
   }
 
   /**
-   * Answers a request whose handler threw; the connection closes.
+   * Answers a request whose handler threw: as an `HttpError` says, else 500, and then the connection
+   * closes.
    *
    * @throws {unknown} the same error when it is not for us to deal with
    */
   failed(exchange: HttpExchange, error: unknown): void {
+    if (error instanceof HttpError) {
+      const { status, code, message, lines } = error;
+      return exchange.sendError(status, code, message, encodeText(lines));
+    }
     if (this.#options.onFailure?.(error) !== true) throw error;
     exchange.disposition = Disposition.CLOSE;
     exchange.send(this.#internalError);
+  }
+
+  /** Told why a body ended before its length was reached; the connection closes. */
+  bodyFailed(error: unknown): void {
+    this.#options.onBodyFailure?.(error);
   }
 
   /** Answers a request that started while the server was stopping; the connection closes. */
@@ -259,7 +275,7 @@ export class HttpService {
   /** Judges what comes from another site; null when it is one that may ask. */
   #judge(exchange: HttpExchange, guard: BrowserGuard, verdict: GuardVerdict): null | void {
     const { request } = exchange;
-    exchange.originLines = guard.originLines;
+    exchange.commonLines = guard.originLines;
     if (verdict === GuardVerdict.WRONG_HOST) return this.#turnAway(exchange, this.#wrongHost);
     if (verdict === GuardVerdict.WRONG_ORIGIN) return this.#turnAway(exchange, this.#wrongOrigin);
     if (request.method === HttpMethod.OPTIONS && request.findField(REQUEST_METHOD) >= 0) {

@@ -5,8 +5,10 @@
  */
 
 import type { ByteWriter, InputBuffer } from "../../base/bytes.ts";
+import type { ClientOrigin } from "../../command/client_state.ts";
 import { BatchSlice } from "../batch_slice.ts";
 import { OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../session.ts";
+import type { AsyncByteSource } from "./async_source.ts";
 import { encodeText } from "./characters.ts";
 import { Disposition } from "./disposition.ts";
 import type { HttpExchange } from "./exchange.ts";
@@ -14,6 +16,15 @@ import type { HttpService } from "./http_service.ts";
 import { ParseStep } from "./parse_step.ts";
 
 const CONTINUE = encodeText("HTTP/1.1 100 Continue\r\n\r\n");
+
+/**
+ * Most that is fetched of a body at a time.
+ *
+ * Unit: bytes. Reason: a client that takes a file slowly holds no more than this.
+ */
+const BODY_PIECE_BYTES = 65536;
+
+const NOTHING = new Uint8Array(0);
 
 /** Instead of a {@link SessionStep}: the request is answered, and the batch may go on. */
 const CONTINUE_BATCH = -1;
@@ -29,6 +40,9 @@ const CONTINUE_BATCH = -1;
  */
 export class HttpSession implements Session {
   readonly #service: HttpService;
+  readonly #client: ClientOrigin;
+  /** Has the connection since a reply that said so; see {@link HttpExchange.upgrade}. */
+  #successor: Session | undefined;
   #exchange: HttpExchange | null = null;
   /** Whether the exchange's parser has begun with a request. */
   #inRequest = false;
@@ -53,19 +67,38 @@ export class HttpSession implements Session {
    * Starts a conversation.
    *
    * @param service what all sessions of the thread share
+   * @param client whose connection it is
    */
-  constructor(service: HttpService) {
+  constructor(service: HttpService, client: ClientOrigin) {
     this.#service = service;
+    this.#client = client;
   }
 
   /** See {@link Session.midRequest}. */
   get midRequest(): boolean {
+    if (this.#successor !== undefined) return this.#successor.midRequest;
     return this.#inRequest && this.#exchange !== null && this.#exchange.parser.hasStarted;
   }
 
   /** See {@link Session.midBody}. */
   get midBody(): boolean {
+    if (this.#successor !== undefined) return this.#successor.midBody;
     return this.midRequest && this.#exchange!.parser.headComplete;
+  }
+
+  /** See {@link Session.heldBytes}. */
+  get heldBytes(): number {
+    return this.#successor?.heldBytes ?? 0;
+  }
+
+  /** See {@link Session.midReply}. */
+  get midReply(): boolean {
+    return this.#isReplying || (this.#successor?.midReply ?? false);
+  }
+
+  /** See {@link Session.farewell}. */
+  get farewell(): Uint8Array<ArrayBuffer> {
+    return this.#successor?.farewell ?? NOTHING;
   }
 
   /** See {@link Session.process}. */
@@ -74,11 +107,14 @@ export class HttpSession implements Session {
     output: ByteWriter,
     untilMs?: number,
   ): SessionStep | Promise<SessionStep> {
+    if (this.#successor !== undefined) return this.#successor.process(input, output, untilMs);
     this.#service.beginBatch();
     this.#slice.begin(untilMs);
     // Nothing was read since a pause.
     if (!this.#isPaused) this.#arrival = ++this.#service.arrivalCount;
     if (this.#isReplying) {
+      const { body } = this.#exchange!;
+      if (body !== undefined) return this.#fetch(body, input, output);
       const step = this.#goOnReplying(input, output);
       this.#isPaused = step === SessionStep.FLUSH;
       if (step !== SessionStep.NEED_INPUT) return step;
@@ -91,13 +127,14 @@ export class HttpSession implements Session {
 
   /** See {@link Session.close}. */
   close(): void {
+    this.#successor?.close();
     this.#releaseExchange();
   }
 
   /** Runs until there is a step to return, or a handler parks. */
   #run(input: InputBuffer, output: ByteWriter): SessionStep | Promise<void> {
     while (input.start < input.end) {
-      const exchange = this.#exchange ??= this.#service.takeExchange();
+      const exchange = this.#exchange ??= this.#service.takeExchange(this.#client);
       if (!this.#inRequest) this.#beginRequest(exchange, input);
       const result = this.#isComplete
         ? this.#answerComplete(exchange, input, output)
@@ -190,7 +227,7 @@ export class HttpSession implements Session {
   /** Replaces whatever a handler had written before it threw. */
   #fail(exchange: HttpExchange, output: ByteWriter, error: unknown): void {
     output.length = this.#replyStart;
-    exchange.stream.clear();
+    exchange.dropReply();
     this.#service.failed(exchange, error);
   }
 
@@ -206,12 +243,39 @@ export class HttpSession implements Session {
     } catch (error) {
       this.#fail(exchange, output, error);
     }
-    const next = this.#finishRequest(exchange, input, output);
+    return this.#pause(this.#finishRequest(exchange, input, output), input);
+  }
+
+  /** Ends a call that waited: what is behind the request has its turn in the next one. */
+  #pause(next: SessionStep, input: InputBuffer): SessionStep {
     if (next === SessionStep.CLOSE) return next;
     this.#isPaused = next === SessionStep.FLUSH || input.start < input.end;
     if (this.#isPaused) return SessionStep.FLUSH;
     this.#releaseExchange();
     return SessionStep.NEED_INPUT;
+  }
+
+  /** Puts the next piece of a body that comes from outside of memory into the output. */
+  async #fetch(
+    body: AsyncByteSource,
+    input: InputBuffer,
+    output: ByteWriter,
+  ): Promise<SessionStep> {
+    const exchange = this.#exchange!;
+    const byteCount = Math.min(body.remaining, BODY_PIECE_BYTES);
+    const start = output.reserve(byteCount);
+    try {
+      const piece = output.bytes.subarray(start, start + byteCount);
+      output.length = start + await body.readNext(piece);
+    } catch (error) {
+      // The head is out: all that can be said is that this is not the whole body.
+      this.#service.bodyFailed(error);
+      return this.#closing();
+    }
+    if (body.remaining > 0) return SessionStep.FLUSH;
+    exchange.dropReply();
+    this.#isReplying = false;
+    return this.#pause(this.#goOnReplying(input, output), input);
   }
 
   /** Goes on with a reply that is larger than the output may be. */
@@ -228,6 +292,11 @@ export class HttpSession implements Session {
    */
   #finishRequest(exchange: HttpExchange, input: InputBuffer, output: ByteWriter): SessionStep {
     const { stream } = exchange;
+    if (exchange.successor !== undefined) return this.#succeed(exchange, input);
+    if (exchange.body !== undefined) {
+      this.#isReplying = true;
+      return SessionStep.FLUSH;
+    }
     if (stream.isPending) {
       this.#isReplying = !stream.fill(output, OUTPUT_PAUSE_BYTES);
       if (this.#isReplying) return SessionStep.FLUSH;
@@ -241,6 +310,16 @@ export class HttpSession implements Session {
     if (!exchange.isShared) this.#arrival = ++this.#service.arrivalCount;
     const pauses = this.#slice.spend(byteCount) || output.length > OUTPUT_PAUSE_BYTES;
     return pauses && input.start < input.end ? SessionStep.FLUSH : SessionStep.NEED_INPUT;
+  }
+
+  /** Leaves the connection to another protocol, which begins behind the request. */
+  #succeed(exchange: HttpExchange, input: InputBuffer): SessionStep {
+    this.#successor = exchange.successor;
+    exchange.successor = undefined;
+    input.start = exchange.parser.requestEnd;
+    this.#inRequest = false;
+    this.#releaseExchange();
+    return SessionStep.FLUSH;
   }
 
   /** Tells a client that waits for it to send the body. */
