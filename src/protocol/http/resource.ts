@@ -20,7 +20,10 @@ export type HttpHandler = (exchange: HttpExchange) => void | Promise<void>;
 export interface Route {
   /** Method in capitals. `GET` answers HEAD, too, and OPTIONS is answered for every pattern. */
   readonly method: string;
-  /** `/` and segments; a segment `:name` is a parameter and matches one non-empty segment. */
+  /**
+   * `/` and segments. A segment `:name` is a parameter and matches one segment that is not empty; a
+   * last segment `*` is one, too, and matches whatever is left, slashes included, nothing included.
+   */
   readonly pattern: string;
   /** Answers it. */
   readonly handler: HttpHandler;

@@ -32,6 +32,11 @@ export class RouteParams {
     this.count++;
   }
 
+  /** Takes the last parameter back. */
+  pop(): void {
+    this.count--;
+  }
+
   /** First byte of parameter `index`. */
   start(index: number): number {
     return this.#ranges[index * 2]!;

@@ -5,9 +5,9 @@
  */
 
 import { assert } from "../../base/assert.ts";
-import { encodeText, equalBytes, SLASH } from "./characters.ts";
 import { Resource, type Route } from "./resource.ts";
 import { MAX_ROUTE_PARAMS, type RouteParams } from "./route_params.ts";
+import { RouteTrie } from "./route_trie.ts";
 
 /**
  * A set of routes.
@@ -20,7 +20,8 @@ export interface Router {
   /**
    * The resource that the path `bytes[start, end)` names, or null.
    *
-   * A pattern without parameters comes before one with parameters. Nothing allocates.
+   * Segment by segment, from the left, a name comes before a parameter and that before the rest.
+   * Nothing allocates.
    *
    * @param params receives the parameters' ranges
    */
@@ -28,7 +29,9 @@ export interface Router {
 }
 
 /**
- * Makes a router that compares the path with each pattern in turn: right for a dozen routes.
+ * Makes a router: the cost of finding a path depends on the path and not on the number of routes.
+ *
+ * Paths are compared byte by byte, as they are: a needless escape (`/%68ealth`) makes another path.
  *
  * @throws {AssertionFault} for a pattern that no path can match, and for a route that occurs twice
  *
@@ -46,7 +49,7 @@ export interface Router {
 export function createRouter(routes: readonly Route[]): Router {
   const resources = new Map<string, Resource>();
   for (const { method, pattern, handler, isOpen = false } of routes) {
-    const shape = pattern.replaceAll(/:[^/]*/g, ":");
+    const shape = shapeOf(pattern);
     let resource = resources.get(shape);
     if (resource === undefined) {
       resource = new Resource(pattern);
@@ -55,71 +58,22 @@ export function createRouter(routes: readonly Route[]): Router {
     resource.add(method, handler);
     if (isOpen) resource.isOpen = true;
   }
-  return new ListRouter([...resources.values()]);
+  const trie = new RouteTrie();
+  for (const [shape, resource] of resources) trie.add(shape, resource);
+  return {
+    resources: [...resources.values()],
+    find: (bytes, start, end, params) => trie.find(bytes, start, end, params),
+  };
 }
 
-class ListRouter implements Router {
-  readonly resources: readonly Resource[];
-  readonly #exactPaths: Uint8Array[] = [];
-  readonly #exactResources: Resource[] = [];
-  readonly #patterns: Pattern[] = [];
-
-  constructor(resources: readonly Resource[]) {
-    this.resources = resources;
-    for (const resource of resources) {
-      if (resource.pattern.includes(":")) {
-        this.#patterns.push(new Pattern(resource));
-      } else {
-        assert(resource.pattern.startsWith("/"), `pattern ${resource.pattern} starts with /`);
-        this.#exactPaths.push(encodeText(resource.pattern));
-        this.#exactResources.push(resource);
-      }
-    }
-  }
-
-  find(bytes: Uint8Array, start: number, end: number, params: RouteParams): Resource | null {
-    params.clear();
-    const exactPaths = this.#exactPaths;
-    for (let i = 0; i < exactPaths.length; i++) {
-      if (equalBytes(bytes, start, end, exactPaths[i]!)) return this.#exactResources[i]!;
-    }
-    for (const pattern of this.#patterns) {
-      if (pattern.matches(bytes, start, end, params)) return pattern.resource;
-    }
-    return null;
-  }
-}
-
-/** A pattern with parameters, cut at its slashes; a parameter is null. */
-class Pattern {
-  readonly resource: Resource;
-  readonly #segments: (Uint8Array | null)[];
-
-  constructor(resource: Resource) {
-    this.resource = resource;
-    const [front, ...segments] = resource.pattern.split("/");
-    assert(front === "", `pattern ${resource.pattern} starts with /`);
-    const paramCount = segments.filter((segment) => segment.startsWith(":")).length;
-    assert(paramCount <= MAX_ROUTE_PARAMS, `pattern ${resource.pattern} has few parameters`);
-    this.#segments = segments.map((segment) =>
-      segment.startsWith(":") ? null : encodeText(segment)
-    );
-  }
-
-  matches(bytes: Uint8Array, start: number, end: number, params: RouteParams): boolean {
-    params.clear();
-    let at = start;
-    for (const segment of this.#segments) {
-      if (at >= end || bytes[at] !== SLASH) return false;
-      const segmentStart = ++at;
-      while (at < end && bytes[at] !== SLASH) at++;
-      if (segment === null) {
-        if (at === segmentStart) return false;
-        params.push(segmentStart, at);
-      } else if (!equalBytes(bytes, segmentStart, at, segment)) {
-        return false;
-      }
-    }
-    return at === end;
-  }
+/** The pattern without the names of its parameters, which do not tell one path from another. */
+function shapeOf(pattern: string): string {
+  const [front, ...segments] = pattern.split("/");
+  assert(front === "" && segments.length > 0, `pattern ${pattern} starts with /`);
+  const isParam = (segment: string): boolean => segment.startsWith(":") || segment === "*";
+  const paramCount = segments.filter(isParam).length;
+  assert(paramCount <= MAX_ROUTE_PARAMS, `pattern ${pattern} has few parameters`);
+  const restAt = segments.indexOf("*");
+  assert(restAt < 0 || restAt === segments.length - 1, `pattern ${pattern} ends with its *`);
+  return ["", ...segments.map((segment) => segment.startsWith(":") ? ":" : segment)].join("/");
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { HttpMethod } from "../../../../src/protocol/http/method.ts";
 import type { HttpHandler } from "../../../../src/protocol/http/resource.ts";
 import { RouteParams } from "../../../../src/protocol/http/route_params.ts";
@@ -14,6 +15,8 @@ const router = createRouter([
   "/users/me",
   "/users/:user/orders/:order",
   "/metrics",
+  "/static/*",
+  "/:language/about",
 ].map((pattern) => ({ method: "GET", pattern, handler: nothing })));
 
 Deno.test("Router: find names the pattern and its parameters", () => {
@@ -36,6 +39,16 @@ Deno.test("Router: find names the pattern and its parameters", () => {
     ["/users/a/order/7", null, []],
     ["/event", null, []],
     ["/events/", null, []],
+    ["/static/", "/static/*", [""]],
+    ["/static/a", "/static/*", ["a"]],
+    ["/static/a/../b", "/static/*", ["a/../b"]],
+    ["/static//", "/static/*", ["/"]],
+    ["/static", null, []],
+    ["/static/about", "/static/*", ["about"]],
+    ["/statistic/about", "/:language/about", ["statistic"]],
+    ["/users/about", "/users/:user", ["about"]],
+    ["/events/about", "/:language/about", ["events"]],
+    ["/:language/about", "/:language/about", [":language"]],
     ["//events", null, []],
     ["/EVENTS", null, []],
     ["*", null, []],
@@ -80,4 +93,86 @@ Deno.test("Router: a route that is wrong is refused when the router is made", ()
   assert.throws(make("BREW", "/a"), /known method/);
   assert.throws(make("GET", "a"), /starts with/);
   assert.throws(make("GET", "a/:b"), /starts with/);
+  assert.throws(make("GET", ""), /starts with/);
+  assert.throws(make("GET", "/a/*/b"), /ends with its \*/);
+  assert.throws(make("GET", "/a/*", "/a/*"), /occurs once/);
+  assert.throws(make("GET", "/:a".repeat(9)), /few parameters/);
+});
+
+Deno.test("Router: a table with every byte of a path finds each and nothing else", () => {
+  const names = Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i))
+    .filter((name) => !"/:*".includes(name));
+  const wide = createRouter(
+    names.map((name) => ({ method: "GET", pattern: `/${name}x`, handler: nothing })),
+  );
+  const params = new RouteParams();
+  for (const name of [...names, "\xe4", "\0", ":", "*"]) {
+    const path = latin1(`/${name}x`);
+    const found = wide.find(path, 0, path.length, params);
+    assert.equal(found?.pattern ?? null, names.includes(name) ? `/${name}x` : null);
+  }
+});
+
+/** What a path names by the rule: the first segment that differs decides, names before parameters. */
+function findByRule(
+  patterns: readonly string[],
+  path: string,
+): { pattern: string; params: string[] } | null {
+  const rank = (segment: string): number => segment === "*" ? 2 : segment.startsWith(":") ? 1 : 0;
+  const matches = patterns.flatMap((pattern) => {
+    const names = pattern.split("/").map((segment) =>
+      segment === "*" ? "(.*)" : segment.startsWith(":") ? "([^/]+)" : segment
+    );
+    const match = new RegExp(`^${names.join("/")}$`, "s").exec(path);
+    return match === null ? [] : [{ pattern, params: match.slice(1) }];
+  });
+  matches.sort((a, b) => {
+    const [left, right] = [a.pattern.split("/").map(rank), b.pattern.split("/").map(rank)];
+    for (let i = 0; i < Math.max(left.length, right.length); i++) {
+      const difference = (left[i] ?? -1) - (right[i] ?? -1);
+      if (difference !== 0) return difference;
+    }
+    return 0;
+  });
+  return matches[0] ?? null;
+}
+
+Deno.test("Router: random tables find what comparing with every pattern finds", () => {
+  const name = fc.constantFrom("a", "ab", "abc", "b", "ba", ":p", ":q");
+  const pattern = fc.tuple(
+    fc.array(name, { minLength: 1, maxLength: 4 }),
+    fc.constantFrom("", "", "/*", "/"),
+  ).map(([names, end]) => `/${names.join("/")}${end}`);
+  const segment = fc.constantFrom("a", "ab", "abc", "abcd", "b", "ba", "c", "");
+  const path = fc.array(segment, { minLength: 1, maxLength: 5 }).map((parts) =>
+    `/${parts.join("/")}`
+  );
+  const params = new RouteParams();
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(pattern, {
+        maxLength: 12,
+        selector: (text) => text.replaceAll(/:\w/g, ":"),
+      }),
+      fc.array(path, { maxLength: 12 }),
+      (patterns, paths) => {
+        const random = createRouter(
+          patterns.map((text) => ({ method: "GET", pattern: text, handler: nothing })),
+        );
+        for (const text of paths) {
+          const bytes = latin1(text);
+          const resource = random.find(bytes, 0, bytes.length, params);
+          const expected = findByRule(patterns, text);
+          assert.equal(resource?.pattern ?? null, expected?.pattern ?? null, text);
+          if (expected === null) continue;
+          const found = Array.from(
+            { length: params.count },
+            (_, i) => text.slice(params.start(i), params.end(i)),
+          );
+          assert.deepEqual(found, expected.params, text);
+        }
+      },
+    ),
+    { numRuns: 2000 },
+  );
 });
