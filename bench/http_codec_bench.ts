@@ -113,7 +113,7 @@ function makeSession(isFull: boolean): Session {
     phase,
     maxRequestBytes: MAX_REQUEST_BYTES,
     counters,
-    counterIds: { requests: 6 },
+    counterIds: { requests: 6, limited: 7 },
     onBatch: () => dispatcher.beginBatch(),
   }).createSession();
 }

@@ -340,6 +340,15 @@ export const FLAGS: readonly Flag[] = [
     show: (config) => formatSize(config.minTransferRate),
   },
   {
+    name: "rate-limit",
+    placeholder: "<rate>",
+    group: CLIENTS,
+    summary: "HTTP requests of one address, e.g. 100/1m; more are refused until the time is over",
+    fields: ["rateLimit"],
+    read: rate("rateLimit"),
+    show: (config) => config.rateLimit === null ? "off" : formatRate(config.rateLimit),
+  },
+  {
     name: "resp-rate-limit",
     placeholder: "<rate>",
     group: CLIENTS,
@@ -366,6 +375,15 @@ export const FLAGS: readonly Flag[] = [
     fields: ["shutdownTimeoutMs"],
     read: duration("shutdownTimeoutMs"),
     show: (config) => formatDuration(config.shutdownTimeoutMs),
+  },
+  {
+    name: "access-log",
+    placeholder: "",
+    group: LOGS,
+    summary: "log a line for each HTTP request",
+    fields: ["accessLog"],
+    read: toggle("accessLog"),
+    show: (config) => String(config.accessLog),
   },
   {
     name: "log-level",

@@ -164,7 +164,7 @@ export function countOrOff(field: RangedField): ValueReader {
 }
 
 /** Reads a rate, or `off`. */
-export function rate(field: "respRateLimit"): ValueReader {
+export function rate(field: "rateLimit" | "respRateLimit"): ValueReader {
   return (text) => {
     if (text === "off") return settings({ [field]: null });
     const value = parseRate(text);
@@ -234,7 +234,7 @@ function isOrigin(text: string): boolean {
 }
 
 /** Reads a switch; a flag without a value reads `true`. */
-export function toggle(field: "insecure"): ValueReader {
+export function toggle(field: "insecure" | "accessLog"): ValueReader {
   return (text) => {
     switch (text.toLowerCase()) {
       case "true":

@@ -64,6 +64,7 @@ export const CounterIndex = {
   CLOSED_OVERRUN_SUBSCRIBER: 49,
   PUBLICATION_OVERRUNS: 50,
   NOTIFICATIONS_DROPPED: 51,
+  HTTP_REQUESTS_LIMITED: 62,
 } as const;
 
 /** One of the ids of {@link CounterIndex}. */
@@ -252,6 +253,11 @@ const eventRows: CounterRow[] = [
     CounterIndex.THROTTLED_COMMANDS,
     "sluice_commands_throttled_total",
     "Commands refused by --resp-rate-limit.",
+  ),
+  row(
+    CounterIndex.HTTP_REQUESTS_LIMITED,
+    "sluice_http_requests_limited_total",
+    "HTTP requests refused by --rate-limit.",
   ),
   row(
     CounterIndex.INBOX_OVERRUNS,

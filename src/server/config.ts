@@ -93,6 +93,8 @@ export interface Config {
   readonly allow: readonly string[];
   /** Networks in CIDR notation whose clients are turned away; beats `allow`. */
   readonly deny: readonly string[];
+  /** HTTP requests that one client address may send in a time; null = as many as it likes. */
+  readonly rateLimit: Rate | null;
   /** Commands that one RESP connection may send in a time; null = as many as it likes. */
   readonly respRateLimit: Rate | null;
   /** What clients must present; empty = nothing. Never shown. */
@@ -119,6 +121,8 @@ export interface Config {
   readonly shutdownTimeoutMs: number;
   /** Least severe level that is logged. */
   readonly logLevel: LogLevel;
+  /** Whether there is a line at level `info` for each HTTP request. */
+  readonly accessLog: boolean;
   /** How log lines look. */
   readonly logFormat: LogFormat;
   /** Allows a host that other machines reach, although no password protects it. */
@@ -154,6 +158,7 @@ export function defaultConfig(coreCount: number = navigator.hardwareConcurrency)
     minTransferRate: 240,
     allow: [],
     deny: [],
+    rateLimit: null,
     respRateLimit: null,
     password: "",
     passwordFile: "",
@@ -167,6 +172,7 @@ export function defaultConfig(coreCount: number = navigator.hardwareConcurrency)
     drainDelayMs: 0,
     shutdownTimeoutMs: 10_000,
     logLevel: "info",
+    accessLog: false,
     logFormat: "text",
     insecure: false,
   };
@@ -287,6 +293,12 @@ function findRelationProblem(config: Config): ConfigProblem | null {
       rule: `be at least ${formatSize(Math.ceil(clientMemory / MIB) * MIB)} for ` +
         `${config.maxConnections} connections, ${config.ioThreads} I/O threads and requests of ` +
         formatSize(config.maxRequestBytes),
+    };
+  }
+  if (config.accessLog && (config.logLevel === "warn" || config.logLevel === "error")) {
+    return {
+      field: "accessLog",
+      rule: `not be given with --log-level ${config.logLevel}, which leaves its lines out`,
     };
   }
   if (config.drainDelayMs >= config.shutdownTimeoutMs) {

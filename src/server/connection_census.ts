@@ -28,8 +28,8 @@
  * @module
  */
 
+import { ADDRESS_WORDS, hashAddressWords, writeAddressWords } from "../base/address_words.ts";
 import { assert } from "../base/assert.ts";
-import { ADDRESS_BYTES } from "../base/network.ts";
 
 const MAGIC = 0x534c4343;
 const HEADER_BYTES = 64;
@@ -48,10 +48,8 @@ const COUNT = 4;
 const NEXT = 5;
 const BUCKET = 6;
 
-const MAPPED_MARK = 0xffff;
-
 assert(HEADER_BYTES / 4 > OPEN_WORD, "the header has room for its words");
-assert(ADDRESS_BYTES / 4 === COUNT, "an entry starts with its address");
+assert(ADDRESS_WORDS === COUNT, "an entry starts with its address");
 
 /** {@link ConnectionCensus.tryEnter}: there are as many connections as there may be. */
 export const CENSUS_FULL: number = -2;
@@ -229,22 +227,8 @@ export class ConnectionCensus {
 
   /** Takes the address as words and finds its bucket. */
   #locate(address: Uint8Array): number {
-    const wanted = this.#wanted;
-    for (let i = 0; i < COUNT; i++) {
-      const at = 4 * i;
-      wanted[i] = address[at]! << 24 | address[at + 1]! << 16 | address[at + 2]! << 8 |
-        address[at + 3]!;
-    }
-    // Whoever has one IPv6 address usually has the 2^64 of its network.
-    const isIpv4 = wanted[0] === 0 && wanted[1] === 0 && wanted[2] === MAPPED_MARK;
-    if (!isIpv4) wanted[2] = wanted[3] = 0;
-    let hash = this.#secret;
-    for (let i = 0; i < COUNT; i++) {
-      hash = Math.imul(hash ^ wanted[i]!, 0x85ebca6b);
-      hash = Math.imul(hash ^ hash >>> 13, 0xc2b2ae35);
-      hash ^= hash >>> 16;
-    }
-    return hash & this.#bucketMask;
+    writeAddressWords(address, this.#wanted);
+    return hashAddressWords(this.#wanted, this.#secret) & this.#bucketMask;
   }
 
   #wordOf(entry: number): number {

@@ -29,6 +29,7 @@ import { ProtoSession } from "../protocol/protobuf/proto_session.ts";
 import { commandLogFields } from "../protocol/resp/command_log.ts";
 import { type CommandObserver, RespSession } from "../protocol/resp/resp_session.ts";
 import { LockPoisonedError } from "../store/locks.ts";
+import { createAccessLog } from "./access_log.ts";
 import type { Config } from "./config.ts";
 import {
   httpFullReply,
@@ -171,17 +172,27 @@ function createHttpFront(
     phase: lifecycle,
     maxRequestBytes: config.maxRequestBytes,
     counters,
-    counterIds: { requests: PROTOCOL_COUNTERS.http.commands },
+    counterIds: {
+      requests: PROTOCOL_COUNTERS.http.commands,
+      limited: CounterIndex.HTTP_REQUESTS_LIMITED,
+    },
+    ...(shared.requestLimiter === undefined ? {} : { limit: shared.requestLimiter }),
+    ...(config.accessLog ? { namesRequests: true, onAnswered: createAccessLog() } : {}),
     guard: new BrowserGuard({
       allowedHosts: config.allowedHosts,
       corsOrigins: config.corsOrigins,
     }),
     authenticator,
-    onFailure: (error) => {
+    onFailure: (error, { requestId }) => {
       // A torn store ends the server; nobody may be told that only a request failed.
       if (error instanceof LockPoisonedError) return false;
       counters.add(CounterIndex.INTERNAL_ERRORS);
-      log.error("request failed", { event: "request_failed", protocol: "http", error });
+      log.error("request failed", {
+        event: "request_failed",
+        protocol: "http",
+        request_id: requestId,
+        error,
+      });
       return true;
     },
     onBodyFailure: (error) =>

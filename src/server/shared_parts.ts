@@ -16,6 +16,7 @@ import { type WaitMemory, WaitRegion } from "../store/wait_region.ts";
 import type { Config } from "./config.ts";
 import { type CensusMemory, ConnectionCensus } from "./connection_census.ts";
 import { Lifecycle, type LifecycleMemory } from "./lifecycle.ts";
+import { RequestLimiter, type RequestLimiterMemory } from "./request_limiter.ts";
 import { StartError } from "./start_error.ts";
 import { MAIN_THREAD_ID, planThreads, type ThreadPlan } from "./threads.ts";
 
@@ -46,6 +47,8 @@ export interface SharedParts {
   readonly waits: WaitRegion;
   /** Connections of all threads. */
   readonly census: ConnectionCensus;
+  /** HTTP requests by client address; undefined without `--rate-limit`. */
+  readonly requestLimiter: RequestLimiter | undefined;
   /** Where in its life the server is. */
   readonly lifecycle: Lifecycle;
   /** Settings that change, and what commands cost. */
@@ -68,6 +71,8 @@ export interface SharedMemory {
   readonly waits: WaitMemory;
   /** See {@link SharedParts.census}. */
   readonly census: CensusMemory;
+  /** See {@link SharedParts.requestLimiter}. */
+  readonly requestLimiter: RequestLimiterMemory | undefined;
   /** See {@link SharedParts.lifecycle}. */
   readonly lifecycle: LifecycleMemory;
   /** See {@link SharedParts.operations}. */
@@ -108,6 +113,9 @@ export function createSharedParts(config: Config): SharedParts {
         waitersPerThread: config.maxConnections,
         nodesPerThread: config.maxConnections * WAITED_KEYS_PER_CONNECTION,
       }),
+      requestLimiter: config.rateLimit === null
+        ? undefined
+        : RequestLimiter.create(config.rateLimit),
       census: ConnectionCensus.create({
         maxConnections: config.maxConnections,
         maxPerAddress: config.maxConnectionsPerIp,
@@ -140,6 +148,7 @@ export function sharedMemoryOf(shared: SharedParts): SharedMemory {
     pubsub: shared.pubsub.memory,
     waits: shared.waits.memory,
     census: shared.census.memory,
+    requestLimiter: shared.requestLimiter?.memory,
     lifecycle: shared.lifecycle.memory,
     operations: shared.operations.memory,
   };
@@ -166,6 +175,7 @@ export function attachSharedParts(
     pubsub: PubSubRegion.attach(memory.pubsub),
     waits: WaitRegion.attach(memory.waits),
     census: ConnectionCensus.attach(memory.census),
+    requestLimiter: memory.requestLimiter && RequestLimiter.attach(memory.requestLimiter),
     lifecycle: Lifecycle.attach(memory.lifecycle),
     operations: OperationsRegion.attach(memory.operations),
   };

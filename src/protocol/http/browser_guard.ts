@@ -13,6 +13,9 @@ import type { HttpRequest } from "./request.ts";
 
 const ORIGIN = encodeText("origin");
 const OPEN_BRACKET = 0x5b;
+/** Fields of replies that pages of other origins may read, besides those that all may. */
+const EXPOSED_FIELDS =
+  "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id";
 const NO_LINES = new Uint8Array(0);
 const decoder = new TextDecoder();
 
@@ -111,7 +114,7 @@ export class BrowserGuard {
 function linesFor(origin: string): Uint8Array {
   return encodeText(
     `Access-Control-Allow-Origin: ${origin}\r\n` +
-      `Access-Control-Expose-Headers: Retry-After\r\nVary: Origin\r\n`,
+      `Access-Control-Expose-Headers: ${EXPOSED_FIELDS}\r\nVary: Origin\r\n`,
   );
 }
 

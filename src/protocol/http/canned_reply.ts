@@ -35,11 +35,18 @@ export interface CannedReplyContent {
  * Thread: one I/O thread; the date inside is brought up to date when the reply is sent.
  */
 export class CannedReply {
+  /** Its status code. */
+  readonly status: number;
+  /** Length of its body. */
+  readonly bodyBytes: number;
+
   readonly #variants: Variant[];
 
   /** Encodes `content`. */
   constructor(content: CannedReplyContent) {
     this.#variants = CONNECTION_LINES.map((line) => new Variant(content, line));
+    this.status = content.status;
+    this.bodyBytes = encodeText(content.body ?? "").length;
   }
 
   /**

@@ -17,6 +17,7 @@ import { CONNECTION_LINES, Disposition } from "./disposition.ts";
 import { DATE_BYTES, type ReplyDate } from "./reply_date.ts";
 import type { HttpRequest } from "./request.ts";
 import { HttpRequestParser } from "./request_parser.ts";
+import type { ClientKey } from "./request_limit.ts";
 import { RouteParams } from "./route_params.ts";
 import { statusLine } from "./status_line.ts";
 
@@ -77,6 +78,16 @@ export class HttpExchange {
   lastArrival = 0;
   /** Who sends it. */
   client: ClientOrigin = NOBODY;
+  /** By what {@link RequestLimit} knows them; undefined while there is no limit. */
+  clientKey: ClientKey | undefined = undefined;
+  /** The request's id, once it has one; see `X-Request-Id`. */
+  requestId = "";
+  /** When its first byte was seen, by `performance.now()`; 0 when nobody wants to know. Unit: ms. */
+  startedAtMs = 0;
+  /** Status of the reply, once there is one; 0 = not yet. */
+  status = 0;
+  /** Length of the reply's body; what HEAD leaves out does not count. */
+  bodyBytes = 0;
   /** What of the reply comes from outside of memory and follows the output; mostly nothing. */
   body: AsyncByteSource | undefined = undefined;
   /** Goes on with the connection behind the reply; see {@link HttpExchange.upgrade}. */
@@ -109,6 +120,9 @@ export class HttpExchange {
     this.commonLines = NO_LINES;
     this.arrival = arrival;
     this.isShared = false;
+    this.requestId = "";
+    this.status = 0;
+    this.bodyBytes = 0;
   }
 
   /** Gets ready for a reply to `output`. */
@@ -127,8 +141,22 @@ export class HttpExchange {
   release(): void {
     this.#output = NO_OUTPUT;
     this.client = NOBODY;
+    this.clientKey = undefined;
     this.dropReply();
     this.request.release();
+  }
+
+  /** Adds header lines to {@link HttpExchange.commonLines}. */
+  addCommonLines(lines: Uint8Array): void {
+    const { length } = this.commonLines;
+    if (length === 0) {
+      this.commonLines = lines;
+      return;
+    }
+    const joined = new Uint8Array(length + lines.length);
+    joined.set(this.commonLines);
+    joined.set(lines, length);
+    this.commonLines = joined;
   }
 
   /** Forgets whatever the handler wanted to follow the output. */
@@ -142,6 +170,8 @@ export class HttpExchange {
 
   /** Answers with a reply that was encoded in advance. */
   send(reply: CannedReply): void {
+    this.status = reply.status;
+    this.bodyBytes = this.headOnly ? 0 : reply.bodyBytes;
     reply.write(this.#output, this.#date, this.disposition, this.headOnly, this.commonLines);
   }
 
@@ -202,6 +232,7 @@ export class HttpExchange {
    */
   upgrade(status: number, lines: Uint8Array, successor: Session): void {
     const output = this.#output;
+    this.status = status;
     output.copy(statusLine(status));
     output.copy(DATE_LINE_START);
     output.copy(this.#date.bytes);
@@ -227,6 +258,8 @@ export class HttpExchange {
   ): void {
     const output = this.#output;
     const { commonLines } = this;
+    this.status = status;
+    this.bodyBytes = this.headOnly ? 0 : bodyBytes;
     const connectionLine = CONNECTION_LINES[this.disposition]!;
     const line = statusLine(status);
     const headBytes = line.length + connectionLine.length + DATE_LINE_START.length + DATE_BYTES +

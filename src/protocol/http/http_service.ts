@@ -21,6 +21,8 @@ import { HttpSession } from "./http_session.ts";
 import { HttpMethod } from "./method.ts";
 import { ReplyDate } from "./reply_date.ts";
 import type { HttpRequest } from "./request.ts";
+import { givenRequestId, RequestIds } from "./request_ids.ts";
+import type { ClientKey, RequestLimit } from "./request_limit.ts";
 import type { Resource } from "./resource.ts";
 import type { Router } from "./router.ts";
 
@@ -28,6 +30,8 @@ import type { Router } from "./router.ts";
 export interface HttpCounterIds {
   /** Requests answered, whatever the answer. */
   readonly requests: number;
+  /** Requests refused because their client sent too many. */
+  readonly limited: number;
 }
 
 /** What an {@link HttpService} is made from. */
@@ -50,7 +54,13 @@ export interface HttpServiceOptions {
    * Told what a handler threw, which is a mistake of ours. The client is answered 500 if this
    * returns true; otherwise, and when left out, the error goes on to the connection.
    */
-  readonly onFailure?: (error: unknown) => boolean;
+  readonly onFailure?: (error: unknown, exchange: HttpExchange) => boolean;
+  /** How many requests a client may send; as many as it likes when left out. */
+  readonly limit?: RequestLimit;
+  /** Gives each request an id, whether or not the client wants to know it. */
+  readonly namesRequests?: boolean;
+  /** Told of every request when its reply is complete, or its client gone. */
+  readonly onAnswered?: (exchange: HttpExchange) => void;
   /** Told what kept a body that is fetched, such as a file, from being sent as a whole. */
   readonly onBodyFailure?: (error: unknown) => void;
   /** Told when a batch of requests begins, for what takes the time once per batch. */
@@ -89,6 +99,7 @@ export class HttpService {
   readonly #authenticator: Authenticator | undefined;
   readonly #clock: () => number;
   readonly #date = new ReplyDate();
+  readonly #requestIds = new RequestIds();
   readonly #idleExchanges: HttpExchange[] = [];
   readonly #failureReplies = new Map<HttpFailure, CannedReply>();
   readonly #notFound = errorReply(404, "not_found");
@@ -108,6 +119,7 @@ export class HttpService {
     headers: [["WWW-Authenticate", "Bearer"]],
     body: `{"status":"error","reason":"unauthorized"}`,
   });
+  readonly #tooMany = errorReply(429, "rate_limited", "too many requests, see --rate-limit");
   readonly #shuttingDown = new CannedReply({
     status: 503,
     body: `{"status":"rejected","reason":"shutting_down"}`,
@@ -146,11 +158,27 @@ export class HttpService {
   }
 
   /** Lends an exchange to the connection of `client`. */
-  takeExchange(client: ClientOrigin): HttpExchange {
+  takeExchange(client: ClientOrigin, key?: ClientKey): HttpExchange {
     const exchange = this.#idleExchanges.pop() ??
       new HttpExchange(this.#options.maxRequestBytes, this.#date);
     exchange.client = client;
+    exchange.clientKey = key;
     return exchange;
+  }
+
+  /** By what the limit knows a client; undefined when there is no limit. */
+  keyOf(client: ClientOrigin): ClientKey | undefined {
+    return this.#options.limit?.keyOf(client.hostname ?? "");
+  }
+
+  /** Whether anybody wants to know how long requests take. */
+  get timesRequests(): boolean {
+    return this.#options.onAnswered !== undefined;
+  }
+
+  /** Told of every request when its reply is complete, or its client gone. */
+  answered(exchange: HttpExchange): void {
+    this.#options.onAnswered?.(exchange);
   }
 
   /** Takes an exchange back. */
@@ -171,6 +199,8 @@ export class HttpService {
    */
   admit(exchange: HttpExchange): null | void | Promise<void> {
     // Small, because it is on the way of every request; what is rare is elsewhere.
+    this.#name(exchange);
+    const isTooMany = !this.#count(exchange);
     const guard = this.#guard;
     if (guard !== undefined) {
       const verdict = guard.check(exchange.request);
@@ -179,6 +209,7 @@ export class HttpService {
         if (refusal !== null) return refusal;
       }
     }
+    if (isTooMany) return this.#turnAway(exchange, this.#tooMany);
     const authenticator = this.#authenticator;
     return authenticator === undefined ? null : this.#authenticate(exchange, authenticator);
   }
@@ -227,7 +258,8 @@ export class HttpService {
       const { status, code, message, lines } = error;
       return exchange.sendError(status, code, message, encodeText(lines));
     }
-    if (this.#options.onFailure?.(error) !== true) throw error;
+    if (exchange.requestId === "") this.#sayName(exchange, this.#requestIds.next());
+    if (this.#options.onFailure?.(error, exchange) !== true) throw error;
     exchange.disposition = Disposition.CLOSE;
     exchange.send(this.#internalError);
   }
@@ -250,6 +282,32 @@ export class HttpService {
       this.#failureReplies.set(failure, reply);
     }
     this.#sendLast(exchange, reply);
+  }
+
+  /** Gives the request the id that the client knows it by, or one of ours. */
+  #name(exchange: HttpExchange): void {
+    const given = givenRequestId(exchange.request);
+    if (given !== "") this.#sayName(exchange, given);
+    else if (this.#options.namesRequests) this.#sayName(exchange, this.#requestIds.next());
+  }
+
+  #sayName(exchange: HttpExchange, requestId: string): void {
+    exchange.requestId = requestId;
+    exchange.addCommonLines(encodeText(`X-Request-Id: ${requestId}\r\n`));
+  }
+
+  /** Takes the request off its client's allowance, and has the reply say what is left. */
+  #count(exchange: HttpExchange): boolean {
+    const { limit, counters, counterIds } = this.#options;
+    if (limit === undefined) return true;
+    const isTaken = limit.tryTake(exchange.clientKey!, this.#date.nowMs);
+    const { count, remaining, resetS } = limit;
+    exchange.addCommonLines(encodeText(
+      `RateLimit-Limit: ${count}\r\nRateLimit-Remaining: ${remaining}\r\n` +
+        `RateLimit-Reset: ${resetS}\r\n${isTaken ? "" : `Retry-After: ${resetS}\r\n`}`,
+    ));
+    if (!isTaken) counters.add(counterIds.limited);
+    return isTaken;
   }
 
   /** Counts the request and settles how its reply treats body and connection. */
@@ -275,7 +333,7 @@ export class HttpService {
   /** Judges what comes from another site; null when it is one that may ask. */
   #judge(exchange: HttpExchange, guard: BrowserGuard, verdict: GuardVerdict): null | void {
     const { request } = exchange;
-    exchange.commonLines = guard.originLines;
+    if (guard.originLines.length > 0) exchange.addCommonLines(guard.originLines);
     if (verdict === GuardVerdict.WRONG_HOST) return this.#turnAway(exchange, this.#wrongHost);
     if (verdict === GuardVerdict.WRONG_ORIGIN) return this.#turnAway(exchange, this.#wrongOrigin);
     if (request.method === HttpMethod.OPTIONS && request.findField(REQUEST_METHOD) >= 0) {

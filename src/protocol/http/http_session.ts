@@ -12,6 +12,7 @@ import type { AsyncByteSource } from "./async_source.ts";
 import { encodeText } from "./characters.ts";
 import { Disposition } from "./disposition.ts";
 import type { HttpExchange } from "./exchange.ts";
+import type { ClientKey } from "./request_limit.ts";
 import type { HttpService } from "./http_service.ts";
 import { ParseStep } from "./parse_step.ts";
 
@@ -41,6 +42,7 @@ const CONTINUE_BATCH = -1;
 export class HttpSession implements Session {
   readonly #service: HttpService;
   readonly #client: ClientOrigin;
+  readonly #clientKey: ClientKey | undefined;
   /** Has the connection since a reply that said so; see {@link HttpExchange.upgrade}. */
   #successor: Session | undefined;
   #exchange: HttpExchange | null = null;
@@ -72,6 +74,7 @@ export class HttpSession implements Session {
   constructor(service: HttpService, client: ClientOrigin) {
     this.#service = service;
     this.#client = client;
+    this.#clientKey = service.keyOf(client);
   }
 
   /** See {@link Session.midRequest}. */
@@ -128,13 +131,17 @@ export class HttpSession implements Session {
   /** See {@link Session.close}. */
   close(): void {
     this.#successor?.close();
+    if (this.#isReplying && this.#exchange !== null) this.#service.answered(this.#exchange);
     this.#releaseExchange();
   }
 
   /** Runs until there is a step to return, or a handler parks. */
   #run(input: InputBuffer, output: ByteWriter): SessionStep | Promise<void> {
     while (input.start < input.end) {
-      const exchange = this.#exchange ??= this.#service.takeExchange(this.#client);
+      const exchange = this.#exchange ??= this.#service.takeExchange(
+        this.#client,
+        this.#clientKey,
+      );
       if (!this.#inRequest) this.#beginRequest(exchange, input);
       const result = this.#isComplete
         ? this.#answerComplete(exchange, input, output)
@@ -153,6 +160,7 @@ export class HttpSession implements Session {
     this.#continueSent = false;
     this.#isAdmitted = false;
     exchange.reset(this.#arrival);
+    exchange.startedAtMs = this.#service.timesRequests ? performance.now() : 0;
     exchange.parser.begin(input);
   }
 
@@ -306,6 +314,7 @@ export class HttpSession implements Session {
     const byteCount = requestEnd - input.start + output.length - this.#replyStart;
     input.start = requestEnd;
     this.#inRequest = false;
+    this.#service.answered(exchange);
     // What is behind it may have to see what it did.
     if (!exchange.isShared) this.#arrival = ++this.#service.arrivalCount;
     const pauses = this.#slice.spend(byteCount) || output.length > OUTPUT_PAUSE_BYTES;
@@ -314,6 +323,7 @@ export class HttpSession implements Session {
 
   /** Leaves the connection to another protocol, which begins behind the request. */
   #succeed(exchange: HttpExchange, input: InputBuffer): SessionStep {
+    this.#service.answered(exchange);
     this.#successor = exchange.successor;
     exchange.successor = undefined;
     input.start = exchange.parser.requestEnd;
@@ -333,6 +343,8 @@ export class HttpSession implements Session {
   #closing(): SessionStep {
     this.#inRequest = false;
     this.#isComplete = false;
+    this.#isReplying = false;
+    if (this.#exchange !== null) this.#service.answered(this.#exchange);
     this.#releaseExchange();
     return SessionStep.CLOSE;
   }

@@ -59,6 +59,8 @@ const OTHER_VALUES: Readonly<Record<string, [text: string, settings: Partial<Con
   "deny": ["10.1.0.0/16", { deny: ["10.1.0.0/16"] }],
   "cors-origin": ["https://App.example", { corsOrigins: ["https://app.example"] }],
   "min-transfer-rate": ["1kb", { minTransferRate: 1024 }],
+  "rate-limit": ["100/1m", { rateLimit: { count: 100, perMs: 60_000 } }],
+  "access-log": ["true", { accessLog: true }],
   "resp-rate-limit": ["1000/s", { respRateLimit: { count: 1000, perMs: 1000 } }],
   "allowed-hosts": ["sluice,Events.example", { allowedHosts: ["sluice", "Events.example"] }],
   "max-request-bytes": ["2mb", { maxRequestBytes: 2097152 }],

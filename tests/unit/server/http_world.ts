@@ -41,7 +41,7 @@ export class TestServer {
       maxRequestBytes: harness.maxRequestBytes,
       authenticator: harness.authenticator,
       counters: harness.counters,
-      counterIds: { requests: Count.COMMANDS },
+      counterIds: { requests: Count.COMMANDS, limited: Count.THROTTLED },
       onBatch: () => harness.dispatcher.beginBatch(),
       ...serviceOptions,
     });

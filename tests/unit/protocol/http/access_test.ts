@@ -172,6 +172,8 @@ Deno.test("password: HEAD without it has no body", async () => {
   assert.deepEqual(statuses, [401, 200]);
 });
 
+const EXPOSED = "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id";
+
 Deno.test("origins: an allowed one may read every reply, refusals and mistakes too", async () => {
   const cases: [request: string, status: number][] = [
     [get("/health", ORIGIN), 200],
@@ -193,7 +195,7 @@ Deno.test("origins: an allowed one may read every reply, refusals and mistakes t
     const [reply] = readReplies(connection.written);
     assert.equal(reply!.status, status, request);
     assert.equal(reply!.headers.get("access-control-allow-origin"), "https://app.example");
-    assert.equal(reply!.headers.get("access-control-expose-headers"), "Retry-After");
+    assert.equal(reply!.headers.get("access-control-expose-headers"), EXPOSED);
     assert.equal(reply!.headers.get("access-control-allow-credentials"), undefined);
     assert.equal(reply!.headers.get("vary"), "Origin");
   }

@@ -99,6 +99,9 @@ export class FakeCounters {
 /** Counter id of requests in {@link makeService}. */
 export const REQUESTS = 7;
 
+/** Counter id of requests that a limit refused in {@link makeService}. */
+export const LIMITED = 8;
+
 /** A service with everything defaulted. */
 export function makeService(options: Partial<HttpServiceOptions> = {}): {
   service: HttpService;
@@ -112,7 +115,7 @@ export function makeService(options: Partial<HttpServiceOptions> = {}): {
     phase,
     maxRequestBytes: 1000,
     counters,
-    counterIds: { requests: REQUESTS },
+    counterIds: { requests: REQUESTS, limited: LIMITED },
     clock: () => Date.UTC(1994, 10, 6, 8, 49, 37),
     ...options,
   });
