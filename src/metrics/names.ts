@@ -64,6 +64,12 @@ export const CounterIndex = {
   CLOSED_OVERRUN_SUBSCRIBER: 49,
   PUBLICATION_OVERRUNS: 50,
   NOTIFICATIONS_DROPPED: 51,
+  WEBSOCKET_CONNECTIONS: 58,
+  WEBSOCKET_MESSAGES_IN: 59,
+  WEBSOCKET_MESSAGES_OUT: 60,
+  WEBSOCKET_VIEWERS: 61,
+  SSE_VIEWERS: 62,
+  CLOSED_NO_PONG: 63,
 } as const;
 
 /** One of the ids of {@link CounterIndex}. */
@@ -167,6 +173,8 @@ export interface CounterRow {
 
 const DROPPED_HELP = "Well-formed events that were refused, by reason.";
 const REFUSED_HELP = "Connections turned away, by reason.";
+const WEBSOCKET_HELP = "Messages over WebSocket, without control frames.";
+const STREAMS_HELP = "Clients that are being sent the live counters.";
 const CLOSED_HELP = "Connections that the server ended, by reason.";
 const FAILED_HELP = "Accepted events that were settled without effect, by reason.";
 
@@ -233,6 +241,30 @@ const eventRows: CounterRow[] = [
   row(CounterIndex.CLOSED_OVERRUN_SUBSCRIBER, "sluice_connections_closed_total", CLOSED_HELP, {
     reason: "missed_message",
   }),
+  row(CounterIndex.CLOSED_NO_PONG, "sluice_connections_closed_total", CLOSED_HELP, {
+    reason: "no_pong",
+  }),
+  row(
+    CounterIndex.WEBSOCKET_CONNECTIONS,
+    "sluice_websocket_connections",
+    "WebSocket connections open now.",
+    {},
+    "gauge",
+  ),
+  row(CounterIndex.WEBSOCKET_MESSAGES_IN, "sluice_websocket_messages_total", WEBSOCKET_HELP, {
+    direction: "in",
+  }),
+  row(CounterIndex.WEBSOCKET_MESSAGES_OUT, "sluice_websocket_messages_total", WEBSOCKET_HELP, {
+    direction: "out",
+  }),
+  row(
+    CounterIndex.WEBSOCKET_VIEWERS,
+    "sluice_metrics_streams",
+    STREAMS_HELP,
+    { kind: "websocket" },
+    "gauge",
+  ),
+  row(CounterIndex.SSE_VIEWERS, "sluice_metrics_streams", STREAMS_HELP, { kind: "sse" }, "gauge"),
   row(
     CounterIndex.PUBLICATION_OVERRUNS,
     "sluice_publications_missed_total",
