@@ -15,6 +15,8 @@ import {
   SPACE,
   TAB,
 } from "../http/characters.ts";
+import { Disposition } from "../http/disposition.ts";
+import type { HttpExchange } from "../http/exchange.ts";
 import { HttpError } from "../http/http_error.ts";
 import { HttpMethod } from "../http/method.ts";
 import type { HttpRequest } from "../http/request.ts";
@@ -33,7 +35,7 @@ const KEY_PATTERN = /^[A-Za-z0-9+/]{22}==$/;
 const ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /** What a server that wants another protocol or version has to say. */
-const UPGRADE_LINES = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+const UPGRADE_LINES = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
 
 /**
  * The value of `Sec-WebSocket-Accept`.
@@ -58,25 +60,23 @@ export function acceptValue(key: string): string {
  * KiB of window per connection and direction, outside of what the connections' memory is bounded by,
  * to make small messages a little smaller.
  *
- * Thread: any.
+ * Thread: the exchange's.
  *
- * @param hasBody whether a body was announced
  * @returns the header lines of the reply with status 101
  * @throws {HttpError} with the status of the refusal
  */
-export function acceptHandshake(request: HttpRequest, hasBody: boolean): Uint8Array {
+export function acceptHandshake(exchange: HttpExchange): Uint8Array {
+  const { request } = exchange;
   const asks = request.method === HttpMethod.GET && request.minorVersion >= 1 &&
     hasToken(request, UPGRADE, WEBSOCKET) && hasToken(request, CONNECTION, UPGRADE);
-  if (!asks) {
-    throw new HttpError(426, "upgrade_required", "this is a WebSocket", UPGRADE_LINES);
-  }
+  if (!asks) throw upgradeRequired(exchange, "this is a WebSocket");
   const version = request.findField(VERSION_FIELD);
   const isVersion = version >= 0 && request.findField(VERSION_FIELD, version + 1) < 0 &&
     equalBytes(request.bytes, request.valueStart(version), request.valueEnd(version), VERSION);
-  if (!isVersion) {
-    throw new HttpError(426, "upgrade_required", "the version must be 13", UPGRADE_LINES);
+  if (!isVersion) throw upgradeRequired(exchange, "the version must be 13");
+  if (exchange.parser.announcesBody) {
+    throw new HttpError(400, "bad_handshake", "the request must not have a body");
   }
-  if (hasBody) throw new HttpError(400, "bad_handshake", "the request must not have a body");
   const key = keyOf(request);
   if (key === undefined) {
     throw new HttpError(400, "bad_handshake", "Sec-WebSocket-Key must be 16 bytes in base64");
@@ -84,6 +84,13 @@ export function acceptHandshake(request: HttpRequest, hasBody: boolean): Uint8Ar
   return encodeText(
     `Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${acceptValue(key)}\r\n`,
   );
+}
+
+function upgradeRequired(exchange: HttpExchange, detail: string): HttpError {
+  // Where the connection is to close, the reply says that instead.
+  const isKept = exchange.disposition === Disposition.KEEP;
+  const lines = isKept ? `Connection: Upgrade\r\n${UPGRADE_LINES}` : UPGRADE_LINES;
+  return new HttpError(426, "upgrade_required", detail, lines);
 }
 
 function keyOf(request: HttpRequest): string | undefined {

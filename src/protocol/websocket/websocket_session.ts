@@ -21,7 +21,7 @@ import { Utf8Checker } from "./utf8_checker.ts";
  * Instead of an answer: replies that are ready should be written first; the same message comes again
  * then.
  */
-export const WRITE_FIRST = -1;
+export const WRITE_FIRST: "write first" = "write first" as const;
 
 /** Who answers the messages of one connection. Thread: the connection's. */
 export interface MessageHandler {

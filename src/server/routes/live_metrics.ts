@@ -153,9 +153,7 @@ export class LiveMetrics {
     const group = this.#groups.get(interval)!;
     group.delete(viewer);
     if (group.size === 0) this.#groups.delete(interval);
-    if (this.#intervals.size > 0) return;
-    this.#clearTimer();
-    this.#snapshot = undefined;
+    if (this.#intervals.size === 0) this.#clearTimer();
   }
 
   /** Serves the viewers whose interval has begun since the last time; the timer calls it. */

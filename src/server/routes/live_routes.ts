@@ -89,7 +89,7 @@ export class LiveRoutes {
 
   /** `GET /ws` */
   webSocket(exchange: HttpExchange): void {
-    const lines = acceptHandshake(exchange.request, exchange.parser.announcesBody);
+    const lines = acceptHandshake(exchange);
     const target = this.#targetOf(exchange);
     const { phase, maxMessageBytes, counters, counterIds, onCutOff } = this.#options;
     const peer = exchange.client.address ?? "";
