@@ -4,7 +4,7 @@ import { SessionStep } from "../../../src/protocol/session.ts";
 import { HANDSHAKES } from "../../cases/websocket_handshakes.ts";
 import { close, text } from "../../cases/websocket_frames.ts";
 import { parseServerFrames } from "../../helpers/websocket_frames.ts";
-import { latin1, readReplies } from "../protocol/http/support.ts";
+import { latin1, readReplies, toLatin1 } from "../protocol/http/support.ts";
 import { HANDSHAKE, LiveCount, LiveServer } from "./live_world.ts";
 
 Deno.test("GET /ws: every handshake is answered as it should be, whole and byte by byte", async () => {
@@ -41,6 +41,19 @@ Deno.test("GET /ws: the answer is exactly these bytes, and frames may come with 
       "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
   );
   assert.deepEqual(parseServerFrames(frames!), [`text {"type":"error","reason":"invalid_json"}`]);
+});
+
+Deno.test("GET /ws: from then on the connection is told what a WebSocket is told", async () => {
+  const server = new LiveServer();
+  using client = await server.openWebSocket();
+  const { session } = client.connection;
+  assert.deepEqual(parseServerFrames(toLatin1(session.farewell!)), ["close 1001"]);
+  assert.deepEqual(parseServerFrames(toLatin1(session.timeoutReply!)), ["close 1008"]);
+  assert.ok(!session.midRequest);
+  await client.connection.send(text("x").slice(0, 3));
+  assert.ok(session.midRequest && session.midBody);
+  using plain = server.open();
+  assert.equal(plain.connection.session.timeoutReply, undefined);
 });
 
 Deno.test("GET /ws: requests in front are answered, and behind its end nothing is", async () => {

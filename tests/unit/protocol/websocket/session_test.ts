@@ -176,6 +176,17 @@ Deno.test("WebSocketSession: who does not take what is pushed is cut off as slow
   assert.deepEqual(defects, ["slow"]);
 });
 
+Deno.test("WebSocketSession: one that takes things slowly, but takes them, stays", () => {
+  const { session, target } = new EchoWorld();
+  for (let i = 0; i < 5; i++) {
+    target.take();
+    session.noteProgress();
+    target.writer.ascii("pushed");
+    beat(session, PUSH_WITHIN_S);
+  }
+  assert.ok(!target.isCutOff);
+});
+
 Deno.test("WebSocketSession: while the server stops, messages are answered and the connection closes", async () => {
   const { connection, phase, session } = new EchoWorld(4096);
   await connection.send(text("a"));
