@@ -232,6 +232,30 @@ Deno.test("/ws: the counters come at once, then at the interval, until they are 
   assert.equal(server.count(LiveCount.viewers), 0);
 });
 
+Deno.test("/ws: who has not taken the last counters is not sent more, then those of now", async () => {
+  const server = new LiveServer();
+  using client = await server.openWebSocket();
+  await client.ask(`{"type":"metrics","interval_ms":100}`);
+  const isShown = async (): Promise<void> => {
+    while (client.target.pendingBytes === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  await isShown();
+  const sent = server.count(LiveCount.messagesOut);
+  const reads = server.reads.count;
+  // Others are shown what this one misses.
+  using other = await server.openWebSocket();
+  await other.ask(`{"type":"metrics","interval_ms":100}`);
+  while (server.reads.count < reads + 4) {
+    other.target.take();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.equal(client.pushed().length, 1);
+  await isShown();
+  const [last] = client.pushed();
+  assert.ok((last?.["metrics"] as { reads: number }).reads >= reads + 4);
+  assert.ok(server.count(LiveCount.messagesOut) > sent);
+});
+
 Deno.test("/ws: whoever is gone is shown nothing more", async () => {
   const server = new LiveServer();
   const client = await server.openWebSocket();
