@@ -37,7 +37,7 @@ const PERMISSIONS = [
  */
 const LEFT_OUT: readonly string[] = [
   "*/bintrees/*/test",
-  // Of the tests only: fast-check, ioredis, iovalkey and redis, with what they need.
+  // Of the tests only: fast-check, ioredis, iovalkey, redis and ws, with what they need.
   "*/fast-check/*",
   "*/pure-rand/*",
   "*/ioredis/*",
@@ -55,6 +55,7 @@ const LEFT_OUT: readonly string[] = [
   "*/redis-errors/*",
   "*/redis-parser/*",
   "*/standard-as-callback/*",
+  "*/ws/*",
 ];
 
 const ROOT = new URL("../", import.meta.url);

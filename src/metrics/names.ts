@@ -64,14 +64,20 @@ export const CounterIndex = {
   CLOSED_OVERRUN_SUBSCRIBER: 49,
   PUBLICATION_OVERRUNS: 50,
   NOTIFICATIONS_DROPPED: 51,
-  HTTP_REQUESTS_LIMITED: 62,
+  HTTP_REQUESTS_LIMITED: 52,
+  WEBSOCKET_CONNECTIONS: 53,
+  WEBSOCKET_MESSAGES_IN: 54,
+  WEBSOCKET_MESSAGES_OUT: 55,
+  WEBSOCKET_VIEWERS: 56,
+  SSE_VIEWERS: 57,
+  CLOSED_NO_PONG: 58,
 } as const;
 
 /** One of the ids of {@link CounterIndex}. */
 export type CounterIndex = (typeof CounterIndex)[keyof typeof CounterIndex];
 
-/** Counters a thread's block has room for: eight cache lines, a few of them unused yet. */
-export const COUNTER_SLOTS = 64;
+/** Counters a thread's block has room for: sixteen cache lines, half of them unused yet. */
+export const COUNTER_SLOTS = 128;
 
 /** The protocols, in the order of their counters and histograms. */
 export const PROTOCOLS = ["http", "resp", "proto"] as const;
@@ -168,6 +174,8 @@ export interface CounterRow {
 
 const DROPPED_HELP = "Well-formed events that were refused, by reason.";
 const REFUSED_HELP = "Connections turned away, by reason.";
+const WEBSOCKET_HELP = "Messages over WebSocket, without control frames.";
+const STREAMS_HELP = "Clients that are being sent the live counters.";
 const CLOSED_HELP = "Connections that the server ended, by reason.";
 const FAILED_HELP = "Accepted events that were settled without effect, by reason.";
 
@@ -234,6 +242,30 @@ const eventRows: CounterRow[] = [
   row(CounterIndex.CLOSED_OVERRUN_SUBSCRIBER, "sluice_connections_closed_total", CLOSED_HELP, {
     reason: "missed_message",
   }),
+  row(CounterIndex.CLOSED_NO_PONG, "sluice_connections_closed_total", CLOSED_HELP, {
+    reason: "no_pong",
+  }),
+  row(
+    CounterIndex.WEBSOCKET_CONNECTIONS,
+    "sluice_websocket_connections",
+    "WebSocket connections open now.",
+    {},
+    "gauge",
+  ),
+  row(CounterIndex.WEBSOCKET_MESSAGES_IN, "sluice_websocket_messages_total", WEBSOCKET_HELP, {
+    direction: "in",
+  }),
+  row(CounterIndex.WEBSOCKET_MESSAGES_OUT, "sluice_websocket_messages_total", WEBSOCKET_HELP, {
+    direction: "out",
+  }),
+  row(
+    CounterIndex.WEBSOCKET_VIEWERS,
+    "sluice_metrics_streams",
+    STREAMS_HELP,
+    { kind: "websocket" },
+    "gauge",
+  ),
+  row(CounterIndex.SSE_VIEWERS, "sluice_metrics_streams", STREAMS_HELP, { kind: "sse" }, "gauge"),
   row(
     CounterIndex.PUBLICATION_OVERRUNS,
     "sluice_publications_missed_total",

@@ -70,6 +70,12 @@ export interface Session {
   /** What a client that waits is told when the server closes its connection; left out: nothing. */
   readonly farewell?: Uint8Array<ArrayBuffer>;
 
+  /**
+   * What a client is told that was too slow, before its connection is closed; left out: what its
+   * port says to everybody.
+   */
+  readonly timeoutReply?: Uint8Array<ArrayBuffer> | undefined;
+
   /** Called once when the connection is over. */
   close(): void;
 }

@@ -283,7 +283,8 @@ export class Connection implements MemoryHolder {
 
   /** It waits for a request, or for the rest of one. */
   #sweepReader(nowMs: number): void {
-    const { headTimeoutMs, timeoutReply } = this.front;
+    const { headTimeoutMs } = this.front;
+    const timeoutReply = this.#session.timeoutReply ?? this.front.timeoutReply;
     const { counters } = this.#host;
     if (
       headTimeoutMs > 0 && this.#requestStartedAtMs > 0 && !this.#session.midBody &&

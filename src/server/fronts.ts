@@ -40,6 +40,7 @@ import {
 } from "./farewells.ts";
 import type { Front } from "./front.ts";
 import { createHttpRoutes } from "./http_routes.ts";
+import { createLiveRoutes } from "./live_parts.ts";
 import { ServerChannels } from "./pubsub_parts.ts";
 import { ServerClients } from "./server_clients.ts";
 import type { ServerView } from "./server_view.ts";
@@ -168,6 +169,7 @@ function createHttpFront(
         textType: exposition.contentType,
       },
       readiness: () => lifecycle.readiness,
+      live: createLiveRoutes(parts, intake),
     }),
     phase: lifecycle,
     maxRequestBytes: config.maxRequestBytes,

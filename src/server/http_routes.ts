@@ -9,9 +9,11 @@ import { CannedReply } from "../protocol/http/canned_reply.ts";
 import { encodeText } from "../protocol/http/characters.ts";
 import type { CommandClient } from "../protocol/command_client.ts";
 import { ContentType } from "../protocol/http/exchange.ts";
+import type { Route } from "../protocol/http/resource.ts";
 import { createRouter, type Router } from "../protocol/http/router.ts";
 import type { EventOffer } from "./routes/event_offer.ts";
 import { EventRoutes } from "./routes/event_routes.ts";
+import type { LiveRoutes } from "./routes/live_routes.ts";
 import { KeyRoutes } from "./routes/key_routes.ts";
 import { SharedPage } from "./routes/shared_page.ts";
 import { UserRoutes } from "./routes/user_routes.ts";
@@ -39,6 +41,8 @@ export interface HttpRoutesOptions {
   readonly metrics: MetricsViews;
   /** What `/ready` says. */
   readonly readiness: () => Readiness;
+  /** WebSocket and server-sent events; left out: there are none. */
+  readonly live?: LiveRoutes;
 }
 
 /**
@@ -65,7 +69,17 @@ export function createHttpRoutes(options: HttpRoutesOptions): Router {
     starting: notReady("starting"),
     shutting_down: notReady("shutting_down"),
   };
+  const { live } = options;
+  const liveRoutes: Route[] = live === undefined ? [] : [
+    { method: "GET", pattern: "/ws", handler: (exchange) => live.webSocket(exchange) },
+    {
+      method: "GET",
+      pattern: "/metrics/stream",
+      handler: (exchange) => live.eventStream(exchange),
+    },
+  ];
   return createRouter([
+    ...liveRoutes,
     { method: "POST", pattern: "/events", handler: (exchange) => events.offer(exchange) },
     { method: "POST", pattern: "/", handler: (exchange) => events.offerOrMetrics(exchange) },
     { method: "GET", pattern: "/users/:user", handler: (exchange) => users.balance(exchange) },

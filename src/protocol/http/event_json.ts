@@ -68,12 +68,30 @@ export class EventJsonDecoder {
   readonly #type = new JsonToken();
   readonly #key = new JsonToken();
   readonly #value = new JsonToken();
+  /** Where the values of the further fields are, in the order in which they were asked for. */
+  readonly extras: readonly JsonToken[];
+  readonly #extraKeys: readonly Uint8Array[];
   readonly #keyScratch = new Uint8Array(KEY_SCRATCH_BYTES);
   readonly #userScratch = new Uint8Array(MAX_USER_BYTES * ESCAPE_BYTES);
   readonly #actionScratch = new Uint8Array(MAX_ACTION_BYTES * ESCAPE_BYTES);
   readonly #idScratch = new Uint8Array(MAX_ID_BYTES * ESCAPE_BYTES);
   #bytes: Uint8Array = new Uint8Array(0);
   #isObject = false;
+
+  /**
+   * Makes a decoder.
+   *
+   * @param extraKeys fields to find besides those of events; mostly none
+   */
+  constructor(extraKeys: readonly string[] = []) {
+    this.#extraKeys = extraKeys.map(encodeText);
+    this.extras = extraKeys.map(() => new JsonToken());
+  }
+
+  /** Where the value of `type` is. */
+  get type(): JsonToken {
+    return this.#type;
+  }
 
   /**
    * Checks that `bytes[start, end)` is one JSON text in UTF-8 and finds the fields of an event.
@@ -89,6 +107,7 @@ export class EventJsonDecoder {
     this.#amount.kind = JsonKind.MISSING;
     this.#id.kind = JsonKind.MISSING;
     this.#type.kind = JsonKind.MISSING;
+    for (const token of this.extras) token.kind = JsonKind.MISSING;
     const scanner = this.#scanner;
     scanner.begin(bytes, start, end);
     this.#isObject = scanner.enterObject();
@@ -130,16 +149,26 @@ export class EventJsonDecoder {
     }
     switch (end - start) {
       case 2:
-        return equalBytes(bytes, start, end, ID) ? this.#id : this.#value;
+        return equalBytes(bytes, start, end, ID) ? this.#id : this.#extraFor(bytes, start, end);
       case 4:
         if (equalBytes(bytes, start, end, USER)) return this.#user;
-        return equalBytes(bytes, start, end, TYPE) ? this.#type : this.#value;
+        return equalBytes(bytes, start, end, TYPE) ? this.#type : this.#extraFor(bytes, start, end);
       case 6:
         if (equalBytes(bytes, start, end, ACTION)) return this.#action;
-        return equalBytes(bytes, start, end, AMOUNT) ? this.#amount : this.#value;
+        return equalBytes(bytes, start, end, AMOUNT)
+          ? this.#amount
+          : this.#extraFor(bytes, start, end);
       default:
-        return this.#value;
+        return this.#extraFor(bytes, start, end);
     }
+  }
+
+  #extraFor(bytes: Uint8Array, start: number, end: number): JsonToken {
+    const keys = this.#extraKeys;
+    for (let i = 0; i < keys.length; i++) {
+      if (equalBytes(bytes, start, end, keys[i]!)) return this.extras[i]!;
+    }
+    return this.#value;
   }
 
   #readText(

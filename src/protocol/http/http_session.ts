@@ -104,6 +104,11 @@ export class HttpSession implements Session {
     return this.#successor?.farewell ?? NOTHING;
   }
 
+  /** See {@link Session.timeoutReply}. */
+  get timeoutReply(): Uint8Array<ArrayBuffer> | undefined {
+    return this.#successor?.timeoutReply;
+  }
+
   /** See {@link Session.process}. */
   process(
     input: InputBuffer,

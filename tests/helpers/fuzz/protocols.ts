@@ -16,6 +16,7 @@ import { RawClient, respCommand } from "../raw_client.ts";
 import { parseRespReplies } from "../resp_reply_parser.ts";
 import type { ServerProcess } from "../server_process.ts";
 import type { FuzzMaterial } from "./mutate.ts";
+import { WEBSOCKET_PROTOCOL } from "./websocket.ts";
 
 /** A protocol to fuzz. */
 export interface FuzzProtocol extends FuzzMaterial {
@@ -23,6 +24,10 @@ export interface FuzzProtocol extends FuzzMaterial {
   readonly name: string;
   /** The port, as the server's log calls it. */
   readonly port: Parameters<ServerProcess["port"]>[0];
+  /** Sent first on every connection, as it is and in one piece. */
+  readonly prefix?: Uint8Array;
+  /** Whether the server lets clients be silent for long, so that nobody should wait for its end. */
+  readonly isPatient?: boolean;
   /** Flags that the server needs. */
   readonly flags?: readonly string[];
   /** A reply that is well-formed, and one that is not. */
@@ -193,6 +198,7 @@ export const FUZZ_PROTOCOLS: readonly FuzzProtocol[] = [
       assert.deepEqual(await askUnframed(socket, STILL_HERE), { echoMessage: STILL_HERE.value });
     },
   },
+  WEBSOCKET_PROTOCOL,
 ];
 
 /** Every message and stream of the case file; the largest are left out. */

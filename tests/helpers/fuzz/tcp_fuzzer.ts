@@ -89,7 +89,7 @@ async function runCase(plan: FuzzPlan, caseIndex: number, tally: FuzzTally): Pro
   tally.bytesSent += sent.length;
   const ending = random.oneIn(20)
     ? Ending.ABRUPT
-    : random.oneIn(100)
+    : random.oneIn(100) && protocol.isPatient !== true
     ? Ending.WAIT
     : Ending.HALF_CLOSE;
   const socket = await Deno.connect({ hostname: "127.0.0.1", port });
@@ -99,6 +99,7 @@ async function runCase(plan: FuzzPlan, caseIndex: number, tally: FuzzTally): Pro
     closeQuietly(socket);
   }, patienceMs);
   try {
+    if (protocol.prefix !== undefined) await writeAll(socket, protocol.prefix);
     const sending = send(socket, sent, random, ending);
     const { bytes, isReset } = await readAll(socket);
     await sending;
@@ -137,8 +138,7 @@ async function send(
         at,
         at + (pieceBytes === 1 ? 1 : 1 + random.below(pieceBytes * 2)),
       );
-      let written = 0;
-      while (written < piece.length) written += await socket.write(piece.subarray(written));
+      await writeAll(socket, piece);
       at += piece.length;
       if (pauses) await setImmediate();
     }
@@ -147,6 +147,11 @@ async function send(
   } catch {
     // The server has ended the connection before everything was sent, as it may.
   }
+}
+
+async function writeAll(socket: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
+  let written = 0;
+  while (written < bytes.length) written += await socket.write(bytes.subarray(written));
 }
 
 async function readAll(socket: Deno.TcpConn): Promise<{ bytes: Uint8Array; isReset: boolean }> {

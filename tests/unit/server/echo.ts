@@ -5,6 +5,7 @@
  */
 
 import type { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
+import type { ClientOrigin } from "../../../src/command/client_state.ts";
 import { type Session, SessionStep } from "../../../src/protocol/session.ts";
 import { AddressFilter } from "../../../src/server/address_filter.ts";
 import { ConnectionCensus } from "../../../src/server/connection_census.ts";
@@ -99,6 +100,8 @@ export interface EchoServerOptions {
   maxPerAddress?: number;
   allow?: string[];
   deny?: string[];
+  /** Makes sessions that do something else. */
+  createSession?: (origin: ClientOrigin) => Session;
   /** Clock of the sweeps, ms. */
   now?: () => number;
   /** Wraps the listener. */
@@ -141,7 +144,7 @@ export class EchoServer implements AsyncDisposable {
     });
     const front: Front = {
       protocol: "http",
-      createSession: () => new EchoSession(this.control),
+      createSession: options.createSession ?? (() => new EchoSession(this.control)),
       idleTimeoutMs,
       headTimeoutMs,
       minTransferRate: options.minTransferRate ?? 0,
