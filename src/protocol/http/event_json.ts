@@ -107,7 +107,8 @@ export class EventJsonDecoder {
     this.#amount.kind = JsonKind.MISSING;
     this.#id.kind = JsonKind.MISSING;
     this.#type.kind = JsonKind.MISSING;
-    for (const token of this.extras) token.kind = JsonKind.MISSING;
+    const { extras } = this;
+    for (let i = 0; i < extras.length; i++) extras[i]!.kind = JsonKind.MISSING;
     const scanner = this.#scanner;
     scanner.begin(bytes, start, end);
     this.#isObject = scanner.enterObject();
