@@ -64,6 +64,11 @@ export const CounterIndex = {
   CLOSED_OVERRUN_SUBSCRIBER: 49,
   PUBLICATION_OVERRUNS: 50,
   NOTIFICATIONS_DROPPED: 51,
+  STATIC_CACHE_HITS: 52,
+  STATIC_CACHE_MISSES: 53,
+  STATIC_CACHE_EVICTIONS: 54,
+  STATIC_CACHE_BYTES: 55,
+  BODIES_CUT_OFF: 56,
 } as const;
 
 /** One of the ids of {@link CounterIndex}. */
@@ -257,6 +262,33 @@ const eventRows: CounterRow[] = [
     CounterIndex.INBOX_OVERRUNS,
     "sluice_inbox_overruns_total",
     "Messages to I/O threads that were dropped because their inbox was full.",
+  ),
+  row(
+    CounterIndex.STATIC_CACHE_HITS,
+    "sluice_static_cache_hits_total",
+    "Requests for files answered from memory.",
+  ),
+  row(
+    CounterIndex.STATIC_CACHE_MISSES,
+    "sluice_static_cache_misses_total",
+    "Requests for files that had to be read.",
+  ),
+  row(
+    CounterIndex.STATIC_CACHE_EVICTIONS,
+    "sluice_static_cache_evictions_total",
+    "Files dropped from memory to make room for others.",
+  ),
+  row(
+    CounterIndex.STATIC_CACHE_BYTES,
+    "sluice_static_cache_bytes",
+    "Bytes of files kept in memory.",
+    {},
+    "gauge",
+  ),
+  row(
+    CounterIndex.BODIES_CUT_OFF,
+    "sluice_http_bodies_cut_off_total",
+    "Replies cut off because the file became shorter or was written to while it was sent.",
   ),
   row(
     CounterIndex.CLIENT_MEMORY_BYTES,

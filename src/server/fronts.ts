@@ -29,6 +29,7 @@ import { ProtoSession } from "../protocol/protobuf/proto_session.ts";
 import { commandLogFields } from "../protocol/resp/command_log.ts";
 import { type CommandObserver, RespSession } from "../protocol/resp/resp_session.ts";
 import { LockPoisonedError } from "../store/locks.ts";
+import { Compressor } from "./compressor.ts";
 import type { Config } from "./config.ts";
 import {
   httpFullReply,
@@ -44,6 +45,7 @@ import { ServerClients } from "./server_clients.ts";
 import type { ServerView } from "./server_view.ts";
 import { settingTexts } from "./setting_texts.ts";
 import type { SharedParts } from "./shared_parts.ts";
+import { createStaticFiles } from "./static/static_parts.ts";
 import type { ThreadQuestions } from "./thread_questions.ts";
 
 /** What the fronts are made from. */
@@ -167,6 +169,7 @@ function createHttpFront(
         textType: exposition.contentType,
       },
       readiness: () => lifecycle.readiness,
+      files: createStaticFiles(config, counters, new Compressor()),
     }),
     phase: lifecycle,
     maxRequestBytes: config.maxRequestBytes,
@@ -184,12 +187,14 @@ function createHttpFront(
       log.error("request failed", { event: "request_failed", protocol: "http", error });
       return true;
     },
-    onBodyFailure: (error) =>
+    onBodyFailure: (error) => {
+      counters.add(CounterIndex.BODIES_CUT_OFF);
       log.warn("a body could not be sent as a whole", {
         event: "body_failed",
         protocol: "http",
         reason: String(error),
-      }),
+      });
+    },
     onBatch: () => dispatcher.beginBatch(),
   });
   const full = httpFullReply();

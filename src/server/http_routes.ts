@@ -9,12 +9,14 @@ import { CannedReply } from "../protocol/http/canned_reply.ts";
 import { encodeText } from "../protocol/http/characters.ts";
 import type { CommandClient } from "../protocol/command_client.ts";
 import { ContentType } from "../protocol/http/exchange.ts";
+import type { Route } from "../protocol/http/resource.ts";
 import { createRouter, type Router } from "../protocol/http/router.ts";
 import type { EventOffer } from "./routes/event_offer.ts";
 import { EventRoutes } from "./routes/event_routes.ts";
 import { KeyRoutes } from "./routes/key_routes.ts";
 import { SharedPage } from "./routes/shared_page.ts";
 import { UserRoutes } from "./routes/user_routes.ts";
+import type { StaticFiles } from "./static/static_files.ts";
 
 /** What the metrics routes show. */
 export interface MetricsViews {
@@ -39,6 +41,8 @@ export interface HttpRoutesOptions {
   readonly metrics: MetricsViews;
   /** What `/ready` says. */
   readonly readiness: () => Readiness;
+  /** Answers `/static/`; left out: nothing is there. */
+  readonly files?: StaticFiles | undefined;
 }
 
 /**
@@ -66,6 +70,7 @@ export function createHttpRoutes(options: HttpRoutesOptions): Router {
     shutting_down: notReady("shutting_down"),
   };
   return createRouter([
+    ...fileRoutes(options.files),
     { method: "POST", pattern: "/events", handler: (exchange) => events.offer(exchange) },
     { method: "POST", pattern: "/", handler: (exchange) => events.offerOrMetrics(exchange) },
     { method: "GET", pattern: "/users/:user", handler: (exchange) => users.balance(exchange) },
@@ -92,6 +97,14 @@ export function createHttpRoutes(options: HttpRoutesOptions): Router {
       isOpen: true,
     },
   ]);
+}
+
+function fileRoutes(files: StaticFiles | undefined): Route[] {
+  if (files === undefined) return [];
+  return [
+    { method: "GET", pattern: "/static", handler: (exchange) => files.redirect(exchange) },
+    { method: "GET", pattern: "/static/*", handler: (exchange) => files.serve(exchange) },
+  ];
 }
 
 function notReady(reason: string): CannedReply {

@@ -20,7 +20,10 @@ export type HttpHandler = (exchange: HttpExchange) => void | Promise<void>;
 export interface Route {
   /** Method in capitals. `GET` answers HEAD, too, and OPTIONS is answered for every pattern. */
   readonly method: string;
-  /** `/` and segments; a segment `:name` is a parameter and matches one non-empty segment. */
+  /**
+   * `/` and segments; a segment `:name` is a parameter and matches one non-empty segment, and `*` at
+   * the end is one that matches the rest of the path, which may be empty.
+   */
   readonly pattern: string;
   /** Answers it. */
   readonly handler: HttpHandler;

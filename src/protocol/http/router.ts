@@ -63,12 +63,15 @@ class ListRouter implements Router {
   readonly #exactPaths: Uint8Array[] = [];
   readonly #exactResources: Resource[] = [];
   readonly #patterns: Pattern[] = [];
+  readonly #prefixes: { readonly resource: Resource; readonly bytes: Uint8Array }[] = [];
 
   constructor(resources: readonly Resource[]) {
     this.resources = resources;
     for (const resource of resources) {
       if (resource.pattern.includes(":")) {
         this.#patterns.push(new Pattern(resource));
+      } else if (resource.pattern.endsWith("/*")) {
+        this.#prefixes.push({ resource, bytes: encodeText(resource.pattern.slice(0, -1)) });
       } else {
         assert(resource.pattern.startsWith("/"), `pattern ${resource.pattern} starts with /`);
         this.#exactPaths.push(encodeText(resource.pattern));
@@ -85,6 +88,13 @@ class ListRouter implements Router {
     }
     for (const pattern of this.#patterns) {
       if (pattern.matches(bytes, start, end, params)) return pattern.resource;
+    }
+    for (const prefix of this.#prefixes) {
+      const restStart = start + prefix.bytes.length;
+      if (restStart > end || !equalBytes(bytes, start, restStart, prefix.bytes)) continue;
+      params.clear();
+      params.push(restStart, end);
+      return prefix.resource;
     }
     return null;
   }
