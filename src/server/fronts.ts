@@ -159,6 +159,7 @@ function createHttpFront(
   const { lifecycle } = shared;
   const log = getLogger("http");
   const exposition = new PrometheusExposition(shared.metrics);
+  const compressor = new Compressor();
   const service = new HttpService({
     router: createHttpRoutes({
       intake,
@@ -169,7 +170,8 @@ function createHttpFront(
         textType: exposition.contentType,
       },
       readiness: () => lifecycle.readiness,
-      files: createStaticFiles(config, counters, new Compressor()),
+      compressor,
+      files: createStaticFiles(config, counters, compressor),
     }),
     phase: lifecycle,
     maxRequestBytes: config.maxRequestBytes,

@@ -11,6 +11,8 @@ import type { CommandClient } from "../protocol/command_client.ts";
 import { ContentType } from "../protocol/http/exchange.ts";
 import type { Route } from "../protocol/http/resource.ts";
 import { createRouter, type Router } from "../protocol/http/router.ts";
+import { Compressor } from "./compressor.ts";
+import { CodedBodies } from "./routes/coded_body.ts";
 import type { EventOffer } from "./routes/event_offer.ts";
 import { EventRoutes } from "./routes/event_routes.ts";
 import { KeyRoutes } from "./routes/key_routes.ts";
@@ -43,6 +45,8 @@ export interface HttpRoutesOptions {
   readonly readiness: () => Readiness;
   /** Answers `/static/`; left out: nothing is there. */
   readonly files?: StaticFiles | undefined;
+  /** Compresses; one of its own when left out. */
+  readonly compressor?: Compressor;
 }
 
 /**
@@ -52,17 +56,19 @@ export interface HttpRoutesOptions {
  */
 export function createHttpRoutes(options: HttpRoutesOptions): Router {
   const { commands, metrics, readiness } = options;
+  const bodies = new CodedBodies(options.compressor ?? new Compressor());
   const metricsText = new SharedPage(encodeText(metrics.textType), () => {
     const text = metrics.text();
     return typeof text === "string" ? encodeText(text) : text.then(encodeText);
-  });
+  }, bodies);
   const metricsJson = new SharedPage(
     ContentType.JSON,
     () => encodeText(JSON.stringify(metrics.json())),
+    bodies,
   );
   const events = new EventRoutes(options.intake, (exchange) => metricsJson.send(exchange));
   const users = new UserRoutes(commands);
-  const keys = new KeyRoutes(commands);
+  const keys = new KeyRoutes(commands, bodies);
   const healthy = new CannedReply({ status: 200, body: `{"status":"ok"}` });
   const readinessReplies: Readonly<Record<Readiness, CannedReply>> = {
     ready: new CannedReply({ status: 200, body: `{"status":"ready"}` }),
