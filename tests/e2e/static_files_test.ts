@@ -38,14 +38,30 @@ class Site implements AsyncDisposable {
     using file = await Deno.open(`${this.path}/${name}`, { create: true, write: true });
     await file.truncate(byteCount);
   }
-  start(flags: readonly string[] = [], env: Record<string, string> = {}): Promise<ServerProcess> {
+  start(
+    flags: readonly string[] = [],
+    env: Record<string, string> = {},
+    descriptorLimit?: number,
+  ): Promise<ServerProcess> {
     return ServerProcess.start(["--static-dir", this.path, ...flags], {
       denoArgs: DENO_ARGS,
       env,
+      ...(descriptorLimit === undefined ? {} : { descriptorLimit }),
     });
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.base, { recursive: true });
+  }
+}
+
+function pause(durationMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs));
+}
+
+async function waitFor(isDone: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 0; !await isDone(); attempt++) {
+    assert.ok(attempt < 100, "it comes true within ten seconds");
+    await pause(100);
   }
 }
 
@@ -174,6 +190,43 @@ Deno.test("server: a file of 1 GiB takes no more memory than one of 1 KiB", {
   assert.ok(grownBytes < 32 * 1024 * 1024, `${grownBytes} more`);
   assert.match(await download("large.bin", "-I"), /^200 /);
 });
+
+Deno.test(
+  "server: without descriptors left, files are refused for the moment, and then served again",
+  noWindows,
+  async () => {
+    await using site = await Site.make();
+    await site.makeSparse("large.bin", 64 * 1024 * 1024);
+    // What it needs to start, connections, and files for a few of them.
+    await using server = await site.start([], {}, 110);
+    const port = server.port("http");
+    const request = "GET /static/large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const clients: RawClient[] = [];
+    let refusedCount = 0;
+    try {
+      for (let i = 0; i < 60; i++) {
+        const client = await RawClient.connect(port);
+        clients.push(client);
+        await client.send(request);
+        // It has the file open now, and reads no further than the client does.
+        const head = await Promise.race([client.readUntil("\r\n\r\n"), pause(500)]);
+        if (typeof head !== "string") break;
+        if (head.startsWith("HTTP/1.1 503 ")) {
+          assert.match(head, /\r\nRetry-After: 1\r\n/);
+          refusedCount++;
+        } else assert.match(head, /^HTTP\/1\.1 200 /);
+      }
+      assert.ok(refusedCount > 0, `${clients.length} clients, none was refused`);
+    } finally {
+      for (const client of clients) client.close();
+    }
+    await waitFor(async () => {
+      using client = await RawClient.connect(port);
+      await client.send(request.replace("\r\n\r\n", "\r\nRange: bytes=0-9\r\n\r\n"));
+      return (await client.readHttpReply()).status === 206;
+    });
+  },
+);
 
 Deno.test("server: with a password, files need it, too", withCurl, async () => {
   await using site = await Site.make({ "a.txt": "hello" });

@@ -15,8 +15,11 @@ import { PreparedReply } from "../../protocol/http/prepared_reply.ts";
 import { type FileFacts, isSameFile } from "./directory.ts";
 import { type MediaType, mediaTypeOf } from "./media_types.ts";
 
-/** What a file costs besides its replies' bytes: objects, texts, two heads. Unit: bytes. */
-const ASSET_BYTES = 2048;
+/** What a file costs without its forms: objects and texts. Unit: bytes. */
+const ASSET_BYTES = 1024;
+
+/** What a form of a file costs besides its body: objects and heads. Unit: bytes. */
+export const VARIANT_BYTES = 2048;
 
 /**
  * How long after a change a file may change again without a trace: the runtime gives the last change

@@ -23,7 +23,7 @@ import { PreparedReply } from "../../protocol/http/prepared_reply.ts";
 import type { HttpRequest } from "../../protocol/http/request.ts";
 import type { Compressor } from "../compressor.ts";
 import { errorReply, headerLine } from "../routes/replies.ts";
-import { Asset, SIBLING_ENDINGS, type Variant } from "./asset.ts";
+import { Asset, SIBLING_ENDINGS, type Variant, VARIANT_BYTES } from "./asset.ts";
 import { AssetCache } from "./asset_cache.ts";
 import { isSameFile, type OpenFile, type StaticDirectory } from "./directory.ts";
 import { staticPath } from "./path.ts";
@@ -241,7 +241,9 @@ export class StaticFiles {
     if (!isOurs) {
       const { byteCount } = asset.sourceOf(coding).facts;
       if (byteCount > this.#keptFileBytes || !asset.isCached) {
-        return asset.variants[coding] = asset.variant(coding, byteCount, false);
+        const variant = asset.variant(coding, byteCount, false);
+        if (this.#cache.tryReserve(asset, VARIANT_BYTES)) asset.variants[coding] = variant;
+        return variant;
       }
     }
     return asset.making[coding] ??= this.#make(asset, coding, isOurs);
@@ -261,7 +263,8 @@ export class StaticFiles {
   async #read(asset: Asset, coding: Coding): Promise<Variant | undefined> {
     const { path, facts } = asset.sourceOf(coding);
     const { byteCount } = facts;
-    if (!this.#cache.tryReserve(asset, byteCount)) return asset.variant(coding, byteCount, false);
+    const keptBytes = byteCount + VARIANT_BYTES;
+    if (!this.#cache.tryReserve(asset, keptBytes)) return asset.variant(coding, byteCount, false);
     const variant = asset.variant(coding, byteCount, true);
     let isRead = false;
     try {
@@ -273,7 +276,7 @@ export class StaticFiles {
         open.close();
       }
     } finally {
-      if (!isRead) this.#cache.giveBack(asset, byteCount);
+      if (!isRead) this.#cache.giveBack(asset, keptBytes);
     }
     return isRead ? asset.variants[coding] = variant : undefined;
   }
@@ -284,7 +287,7 @@ export class StaticFiles {
     if (whole === undefined || !whole.isKept) return whole;
     const bytes = await this.#options.compressor.compress(whole.reply.body, coding);
     if (bytes === undefined || !asset.judge(coding, bytes.length)) return whole;
-    if (!this.#cache.tryReserve(asset, bytes.length)) return whole;
+    if (!this.#cache.tryReserve(asset, bytes.length + VARIANT_BYTES)) return whole;
     const variant = asset.variant(coding, bytes.length, true);
     variant.reply.body.set(bytes);
     return asset.variants[coding] = variant;

@@ -14,10 +14,11 @@ import { StaticFiles } from "./static_files.ts";
 /**
  * Files that may be open at a time, over all threads.
  *
- * Reason: each is a descriptor, of which systems give a thousand where nobody asked for more, and
- * connections need some, too. Only files too large for the memory are open for longer than a read.
+ * Reason: a connection needs one at a time, so this is enough for the usual number of them. Each is
+ * a descriptor; where the system has fewer, it says so, and the request is refused for the moment.
+ * Only files too large for the memory are open for longer than a read.
  */
-const OPEN_FILES_MAX = 256;
+const OPEN_FILES_MAX = 1024;
 
 /**
  * Makes what answers `/static/`; undefined when there is no directory.
