@@ -144,6 +144,65 @@ Deno.test("StaticFiles: with too many files open, further ones are refused for t
   assert.equal((await world.ask("/static/b.txt")).body, "b");
 });
 
+Deno.test("StaticFiles: a file that could not be read leaves no bytes counted", async () => {
+  const files = { "a.bin": patternBytes(1_500_000), "b.txt": "b".repeat(5000) };
+  await using world = await StaticWorld.make(files, {}, 1);
+  const connection = await beginTransfer(world, "/static/a.bin");
+  assert.equal((await world.ask("/static/b.txt")).status, 503);
+  const before = world.keptBytes;
+  for (let i = 0; i < 5; i++) await world.ask("/static/b.txt");
+  assert.equal(world.keptBytes, before);
+  connection.session.close();
+});
+
+Deno.test("StaticDirectory: what was opened counts, not what the path has come to name meanwhile", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await using world = await StaticWorld.make({ "inside.txt": "inside" });
+  await using outside = await StaticWorld.make({ "secret.txt": "secret" });
+  const link = `${world.root}/link.txt`;
+  await Deno.symlink(`${world.root}/inside.txt`, link);
+  const directory = new StaticDirectory(world.root, 4);
+  const turn = async (target: string): Promise<void> => {
+    await Deno.remove(link);
+    await Deno.symlink(target, link);
+  };
+  const { open } = Deno;
+  // Outside when it is opened, inside before and behind that.
+  Deno.open = async (path) => {
+    await turn(`${outside.root}/secret.txt`);
+    const file = await open(path);
+    await turn(`${world.root}/inside.txt`);
+    return file;
+  };
+  try {
+    assert.equal(await directory.open("link.txt"), undefined);
+    assert.equal(directory.openCount, 0);
+  } finally {
+    Deno.open = open;
+  }
+  const opened = await directory.open("link.txt");
+  assert.ok(opened !== undefined);
+  opened.close();
+  opened.close();
+  assert.equal(directory.openCount, 0);
+});
+
+Deno.test("StaticFiles: a file that is replaced between the look and the reading is read as it is now", async () => {
+  await using world = await StaticWorld.make({ "a.txt": "old", "b.txt": "newer" });
+  world.directory.beforeOpen = async () => {
+    world.directory.beforeOpen = undefined;
+    await Deno.rename(`${world.root}/b.txt`, `${world.root}/a.txt`);
+  };
+  const { body, headers } = await world.ask("/static/a.txt");
+  assert.deepEqual([body, headers.get("content-length")], ["newer", "5"]);
+  // One that changes all the time is given up.
+  let count = 0;
+  world.directory.beforeOpen = () => world.write("c.txt", "x".repeat(++count));
+  await world.write("c.txt", "");
+  assert.equal((await world.ask("/static/c.txt")).status, 503);
+});
+
 Deno.test("StaticDirectory: without a descriptor left, a look is a refusal and not a missing file", async () => {
   await using world = await StaticWorld.make({ "a.txt": "a" });
   const { stat } = Deno;

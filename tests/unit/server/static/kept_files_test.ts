@@ -220,6 +220,17 @@ Deno.test("AssetCache: what was dropped counts as long as a reply needs it", () 
   assert.equal(cache.usedBytes, 0);
 });
 
+Deno.test("AssetCache: what a reply needs stays, also where there is no room for another", () => {
+  const cache = new AssetCache(50_000, new FakeCounters());
+  const [needed, idle, late] = [asset("a"), asset("b"), asset("c")];
+  for (const one of [needed, idle]) assert.ok(cache.insert(one) && cache.tryReserve(one, 20_000));
+  cache.pin(needed);
+  assert.ok(cache.insert(late));
+  assert.equal(cache.tryReserve(late, 40_000), false);
+  assert.deepEqual([needed, idle, late].map(({ isCached }) => isCached), [true, false, true]);
+  cache.unpin(needed);
+});
+
 Deno.test("AssetCache: random use keeps its count right", () => {
   const seed = Math.floor(Math.random() * 2 ** 31);
   let state = seed;

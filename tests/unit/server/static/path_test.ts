@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { normalize } from "node:path/posix";
 import { staticPath } from "../../../../src/server/static/path.ts";
 import { PATH_ESCAPES } from "../../../cases/path_escapes.ts";
 
@@ -60,4 +61,42 @@ Deno.test("staticPath: on Windows, devices, streams and short names are refused,
     assert.equal(resolve(path, true), path);
   }
   assert.equal(resolve("con"), "con");
+});
+
+Deno.test("staticPath: no random path leads out of a directory", () => {
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  let state = seed;
+  const random = (below: number): number => {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+    return (state >>> 8) % below;
+  };
+  const pieces = [
+    "..",
+    ".",
+    "/",
+    "%2e",
+    "%2f",
+    "%5c",
+    "%25",
+    "2e",
+    "2f",
+    "a",
+    "b.txt",
+    "%00",
+    "%c0%ae",
+  ];
+  pieces.push("%20", " ", "//", "~", ":", ";", "%ef%bc%8e", "..%2f", "%e2%80%8b", "con", "%ff");
+  let servedCount = 0;
+  for (let i = 0; i < 20_000; i++) {
+    let path = "";
+    for (let length = 1 + random(8); length > 0; length--) path += pieces[random(pieces.length)];
+    const result = resolve(path, i % 2 === 0);
+    if (result === null) continue;
+    servedCount++;
+    const full = normalize(`/site/${result}`);
+    assert.ok(full.startsWith("/site/"), `${JSON.stringify(path)}, seed ${seed}`);
+    assert.equal(full, `/site/${result}`, `${JSON.stringify(path)}, seed ${seed}`);
+    assert.doesNotMatch(result, /[\\\0]|(^|\/)\./, `${JSON.stringify(path)}, seed ${seed}`);
+  }
+  assert.ok(servedCount > 100, `${servedCount} were plain`);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { toLatin1 } from "../../protocol/http/support.ts";
+import { readReplies, toLatin1 } from "../../protocol/http/support.ts";
 import { PATH_ESCAPES, SECRET } from "../../../cases/path_escapes.ts";
 import { patternBytes, requestFor, StaticWorld } from "./world.ts";
 
@@ -213,5 +213,38 @@ Deno.test("StaticFiles: an empty file is a reply without a body", async () => {
     const { status, headers, body } = await world.ask("/static/empty.txt");
     assert.deepEqual([status, headers.get("content-length"), body], [200, "0", ""]);
     assert.equal((await world.ask("/static/empty.txt", { Range: "bytes=0-" })).status, 416);
+  }
+});
+
+Deno.test("StaticFiles: a kept reply has the date of today, and treats the connection as asked", async () => {
+  await using world = await StaticWorld.make({ "a.txt": "hello" });
+  const first = await world.ask("/static/a.txt");
+  world.aheadMs += 10_000;
+  const second = await world.ask("/static/a.txt");
+  const dateOf = ({ headers }: { headers: Map<string, string> }) =>
+    Date.parse(headers.get("date")!);
+  assert.ok(dateOf(second) - dateOf(first) >= 10_000);
+  const closing = await world.ask("/static/a.txt", { Connection: "close" });
+  assert.equal(closing.headers.get("connection"), "close");
+  const old = world.connect();
+  await old.send("GET /static/a.txt HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  assert.match(old.written, /\r\nConnection: keep-alive\r\n[^]*\r\n\r\nhello$/);
+  const head = await world.ask("/static/a.txt", { Connection: "close" }, "HEAD");
+  assert.deepEqual(head.headers, closing.headers);
+  assert.deepEqual(world.counts, [4, 1, 0]);
+});
+
+Deno.test("StaticFiles: requests sent ahead are answered in their order, kept or not", async () => {
+  const large = patternBytes(300_000);
+  const files = { "a.txt": "first", "large.bin": large, "b.txt": "last" };
+  await using world = await StaticWorld.make(files, { cacheBytes: 500_000 });
+  for (let round = 0; round < 2; round++) {
+    const connection = world.connect();
+    const names = ["a.txt", "large.bin", "nothing", "large.bin", "b.txt"];
+    await connection.send(names.map((name) => requestFor(`/static/${name}`)).join(""));
+    const replies = readReplies(connection.written);
+    const bodies = replies.map(({ body }) => body === toLatin1(large) ? "large" : body);
+    assert.deepEqual(replies.map(({ status }) => status), [200, 200, 404, 200, 200]);
+    assert.deepEqual(bodies.toSpliced(2, 1), ["first", "large", "large", "last"]);
   }
 });

@@ -26,11 +26,13 @@ import {
 /** How far the service's clock is ahead, so that all files are old enough. Unit: ms. */
 const AHEAD_MS = 60_000;
 
-/** Counts what it is asked for. */
+/** Counts what it is asked for, and lets tests do something just before. */
 export class CountingDirectory extends StaticDirectory {
   openings = 0;
+  beforeOpen: (() => Promise<void>) | undefined;
   override async open(path: string): Promise<OpenFile | undefined> {
     this.openings++;
+    await this.beforeOpen?.();
     return await super.open(path);
   }
 }
