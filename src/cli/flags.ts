@@ -53,6 +53,7 @@ const LISTENERS = "Listeners:";
 const WORKERS = "Events:";
 const STORE = "Store:";
 const CLIENTS = "Clients:";
+const FILES = "Files:";
 const STOP = "Stopping:";
 const LOGS = "Logs:";
 
@@ -357,6 +358,43 @@ export const FLAGS: readonly Flag[] = [
     fields: ["respRateLimit"],
     read: rate("respRateLimit"),
     show: (config) => config.respRateLimit === null ? "off" : formatRate(config.respRateLimit),
+  },
+  {
+    name: "static-dir",
+    placeholder: "<path>",
+    group: FILES,
+    summary: "directory whose files are served under /static/",
+    fields: ["staticDir"],
+    read: path("staticDir", "directory"),
+    show: (config) => config.staticDir || "none",
+  },
+  {
+    name: "static-cache",
+    placeholder: "<size>",
+    group: FILES,
+    summary:
+      "memory for small files and their compressed copies; 0 keeps none, and compresses none",
+    fields: ["staticCacheBytes"],
+    read: size("staticCacheBytes"),
+    show: (config) => formatSize(config.staticCacheBytes),
+  },
+  {
+    name: "static-cache-ttl",
+    placeholder: "<time>",
+    group: FILES,
+    summary: "time a file is answered from memory before it is looked at again",
+    fields: ["staticCacheTtlMs"],
+    read: duration("staticCacheTtlMs"),
+    show: (config) => formatDuration(config.staticCacheTtlMs),
+  },
+  {
+    name: "static-max-age",
+    placeholder: "<time>",
+    group: FILES,
+    summary: "time browsers may keep a file without asking, pages aside; 0 has them always ask",
+    fields: ["staticMaxAgeMs"],
+    read: duration("staticMaxAgeMs"),
+    show: (config) => formatDuration(config.staticMaxAgeMs),
   },
   {
     name: "drain-delay",

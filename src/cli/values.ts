@@ -210,12 +210,15 @@ export function password(text: string): Reading {
 }
 
 /** Reads a path, or `none`. */
-export function path(field: "passwordFile"): ValueReader {
+export function path(
+  field: "passwordFile" | "staticDir",
+  kind: "file" | "directory" = "file",
+): ValueReader {
   return (text) =>
     text === "none"
       ? settings({ [field]: "" })
       : text === "" || text.includes("\0")
-      ? refused("be the path of a file")
+      ? refused(`be the path of a ${kind}`)
       : settings({ [field]: text });
 }
 

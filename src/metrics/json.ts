@@ -109,6 +109,8 @@ export interface MetricsJson {
   };
   /** Shard locks, all shards together. */
   locks: LockGauges & { shards: number };
+  /** Files kept in memory for `/static/`. */
+  static_cache: { hits: number; misses: number; evictions: number; bytes: number };
   /** Log lines dropped. */
   log_lines_dropped: number;
   /** Seconds since start. */
@@ -171,6 +173,12 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
       flushed_keys_pending: store.detachedKeys,
     },
     locks: { shards: gauges.locks.length, ...sumLocks(gauges.locks) },
+    static_cache: {
+      hits: total(CounterIndex.STATIC_CACHE_HITS),
+      misses: total(CounterIndex.STATIC_CACHE_MISSES),
+      evictions: total(CounterIndex.STATIC_CACHE_EVICTIONS),
+      bytes: total(CounterIndex.STATIC_CACHE_BYTES),
+    },
     log_lines_dropped: total(CounterIndex.LOG_LINES_DROPPED),
     uptime_seconds: Math.floor(gauges.uptimeSeconds),
     resident_bytes: gauges.residentBytes,

@@ -71,6 +71,11 @@ export const CounterIndex = {
   WEBSOCKET_VIEWERS: 56,
   SSE_VIEWERS: 57,
   CLOSED_NO_PONG: 58,
+  STATIC_CACHE_HITS: 59,
+  STATIC_CACHE_MISSES: 60,
+  STATIC_CACHE_EVICTIONS: 61,
+  STATIC_CACHE_BYTES: 62,
+  BODIES_CUT_OFF: 63,
 } as const;
 
 /** One of the ids of {@link CounterIndex}. */
@@ -295,6 +300,33 @@ const eventRows: CounterRow[] = [
     CounterIndex.INBOX_OVERRUNS,
     "sluice_inbox_overruns_total",
     "Messages to I/O threads that were dropped because their inbox was full.",
+  ),
+  row(
+    CounterIndex.STATIC_CACHE_HITS,
+    "sluice_static_cache_hits_total",
+    "Requests for files answered from memory.",
+  ),
+  row(
+    CounterIndex.STATIC_CACHE_MISSES,
+    "sluice_static_cache_misses_total",
+    "Requests for files that had to be read.",
+  ),
+  row(
+    CounterIndex.STATIC_CACHE_EVICTIONS,
+    "sluice_static_cache_evictions_total",
+    "Files dropped from memory to make room for others.",
+  ),
+  row(
+    CounterIndex.STATIC_CACHE_BYTES,
+    "sluice_static_cache_bytes",
+    "Bytes of files kept in memory.",
+    {},
+    "gauge",
+  ),
+  row(
+    CounterIndex.BODIES_CUT_OFF,
+    "sluice_http_bodies_cut_off_total",
+    "Replies cut off because the file became shorter or was written to while it was sent.",
   ),
   row(
     CounterIndex.CLIENT_MEMORY_BYTES,

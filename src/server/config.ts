@@ -105,6 +105,14 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** Names that HTTP requests may give as `Host`, besides `localhost` and IP addresses. */
   readonly allowedHosts: readonly string[];
+  /** Directory whose files are served under `/static/`; empty = none. */
+  readonly staticDir: string;
+  /** Files kept in memory, over all I/O threads; 0 = none. Unit: bytes. */
+  readonly staticCacheBytes: number;
+  /** How long a file is answered from memory without a look whether it changed. Unit: ms. */
+  readonly staticCacheTtlMs: number;
+  /** How long browsers may keep files that are no pages; 0 = they always ask. Unit: ms. */
+  readonly staticMaxAgeMs: number;
   /** Time to send a request's head; over Protobuf, the length of a message. Unit: ms. */
   readonly headerTimeoutMs: number;
   /** Time an HTTP or Protobuf connection may be idle. Unit: ms. */
@@ -164,6 +172,10 @@ export function defaultConfig(coreCount: number = navigator.hardwareConcurrency)
     passwordFile: "",
     corsOrigins: [],
     allowedHosts: [],
+    staticDir: "",
+    staticCacheBytes: 16 * 2 ** 20,
+    staticCacheTtlMs: 1000,
+    staticMaxAgeMs: 3_600_000,
     headerTimeoutMs: 10_000,
     idleTimeoutMs: 60_000,
     respIdleTimeoutMs: 0,
@@ -200,6 +212,9 @@ export const CONFIG_RANGES = {
   maxConnectionsPerIp: { min: 0, max: CONNECTIONS_MAX },
   maxClientMemoryBytes: { min: CLIENT_MEMORY_MIN_BYTES, max: CLIENT_MEMORY_MAX_BYTES },
   minTransferRate: { min: 0, max: GIB },
+  staticCacheBytes: { min: 0, max: 16 * GIB },
+  staticCacheTtlMs: { min: 0, max: DURATION_MAX_MS },
+  staticMaxAgeMs: { min: 0, max: 365 * 24 * 3_600_000 },
   headerTimeoutMs: { min: 1, max: DURATION_MAX_MS },
   idleTimeoutMs: { min: 1, max: DURATION_MAX_MS },
   respIdleTimeoutMs: { min: 0, max: DURATION_MAX_MS },

@@ -30,6 +30,7 @@ import { commandLogFields } from "../protocol/resp/command_log.ts";
 import { type CommandObserver, RespSession } from "../protocol/resp/resp_session.ts";
 import { LockPoisonedError } from "../store/locks.ts";
 import { createAccessLog } from "./access_log.ts";
+import { Compressor } from "./compressor.ts";
 import type { Config } from "./config.ts";
 import {
   httpFullReply,
@@ -46,6 +47,7 @@ import { ServerClients } from "./server_clients.ts";
 import type { ServerView } from "./server_view.ts";
 import { settingTexts } from "./setting_texts.ts";
 import type { SharedParts } from "./shared_parts.ts";
+import { createStaticFiles } from "./static/static_parts.ts";
 import type { ThreadQuestions } from "./thread_questions.ts";
 
 /** What the fronts are made from. */
@@ -159,6 +161,7 @@ function createHttpFront(
   const { lifecycle } = shared;
   const log = getLogger("http");
   const exposition = new PrometheusExposition(shared.metrics);
+  const compressor = new Compressor();
   const service = new HttpService({
     router: createHttpRoutes({
       intake,
@@ -170,6 +173,8 @@ function createHttpFront(
       },
       readiness: () => lifecycle.readiness,
       live: createLiveRoutes(parts, intake),
+      compressor,
+      files: createStaticFiles(config, counters, compressor),
     }),
     phase: lifecycle,
     maxRequestBytes: config.maxRequestBytes,
@@ -197,12 +202,14 @@ function createHttpFront(
       });
       return true;
     },
-    onBodyFailure: (error) =>
+    onBodyFailure: (error) => {
+      counters.add(CounterIndex.BODIES_CUT_OFF);
       log.warn("a body could not be sent as a whole", {
         event: "body_failed",
         protocol: "http",
         reason: String(error),
-      }),
+      });
+    },
     onBatch: () => dispatcher.beginBatch(),
   });
   const full = httpFullReply();

@@ -11,12 +11,15 @@ import type { CommandClient } from "../protocol/command_client.ts";
 import { ContentType } from "../protocol/http/exchange.ts";
 import type { Route } from "../protocol/http/resource.ts";
 import { createRouter, type Router } from "../protocol/http/router.ts";
+import { Compressor } from "./compressor.ts";
+import { CodedBodies } from "./routes/coded_body.ts";
 import type { EventOffer } from "./routes/event_offer.ts";
 import { EventRoutes } from "./routes/event_routes.ts";
 import type { LiveRoutes } from "./routes/live_routes.ts";
 import { KeyRoutes } from "./routes/key_routes.ts";
 import { SharedPage } from "./routes/shared_page.ts";
 import { UserRoutes } from "./routes/user_routes.ts";
+import type { StaticFiles } from "./static/static_files.ts";
 
 /** What the metrics routes show. */
 export interface MetricsViews {
@@ -43,6 +46,10 @@ export interface HttpRoutesOptions {
   readonly readiness: () => Readiness;
   /** WebSocket and server-sent events; left out: there are none. */
   readonly live?: LiveRoutes;
+  /** Answers `/static/`; left out: nothing is there. */
+  readonly files?: StaticFiles | undefined;
+  /** Compresses; one of its own when left out. */
+  readonly compressor?: Compressor;
 }
 
 /**
@@ -52,17 +59,19 @@ export interface HttpRoutesOptions {
  */
 export function createHttpRoutes(options: HttpRoutesOptions): Router {
   const { commands, metrics, readiness } = options;
+  const bodies = new CodedBodies(options.compressor ?? new Compressor());
   const metricsText = new SharedPage(encodeText(metrics.textType), () => {
     const text = metrics.text();
     return typeof text === "string" ? encodeText(text) : text.then(encodeText);
-  });
+  }, bodies);
   const metricsJson = new SharedPage(
     ContentType.JSON,
     () => encodeText(JSON.stringify(metrics.json())),
+    bodies,
   );
   const events = new EventRoutes(options.intake, (exchange) => metricsJson.send(exchange));
   const users = new UserRoutes(commands);
-  const keys = new KeyRoutes(commands);
+  const keys = new KeyRoutes(commands, bodies);
   const healthy = new CannedReply({ status: 200, body: `{"status":"ok"}` });
   const readinessReplies: Readonly<Record<Readiness, CannedReply>> = {
     ready: new CannedReply({ status: 200, body: `{"status":"ready"}` }),
@@ -80,6 +89,7 @@ export function createHttpRoutes(options: HttpRoutesOptions): Router {
   ];
   return createRouter([
     ...liveRoutes,
+    ...fileRoutes(options.files),
     { method: "POST", pattern: "/events", handler: (exchange) => events.offer(exchange) },
     { method: "POST", pattern: "/", handler: (exchange) => events.offerOrMetrics(exchange) },
     { method: "GET", pattern: "/users/:user", handler: (exchange) => users.balance(exchange) },
@@ -106,6 +116,14 @@ export function createHttpRoutes(options: HttpRoutesOptions): Router {
       isOpen: true,
     },
   ]);
+}
+
+function fileRoutes(files: StaticFiles | undefined): Route[] {
+  if (files === undefined) return [];
+  return [
+    { method: "GET", pattern: "/static", handler: (exchange) => files.redirect(exchange) },
+    { method: "GET", pattern: "/static/*", handler: (exchange) => files.serve(exchange) },
+  ];
 }
 
 function notReady(reason: string): CannedReply {

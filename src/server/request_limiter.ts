@@ -60,7 +60,7 @@ export interface RequestLimiterMemory {
   readonly buffer: SharedArrayBuffer;
 }
 
-/** As {@link RequestLimiter.keyOf} finds it. */
+/** A client's address, and where it is looked for. */
 export interface LimitedClient {
   /** The address. */
   readonly words: Int32Array;

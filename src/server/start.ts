@@ -18,6 +18,7 @@ import { pause } from "./pause.ts";
 import { RunningServer } from "./running_server.ts";
 import { ServerView } from "./server_view.ts";
 import { createSharedParts, type SharedParts } from "./shared_parts.ts";
+import { checkStaticDirectory } from "./static/static_parts.ts";
 import { describeFault } from "./store_fault.ts";
 import { type StopStep, StopSteps } from "./stop_steps.ts";
 
@@ -53,6 +54,7 @@ export async function startServer(
     stack.defer(() => steps.run(name, share, step));
 
   const password = await readPassword(config);
+  await checkStaticDirectory(config);
   const shared = createSharedParts(config);
   const { lifecycle, metrics, threadId } = shared;
   const counters = metrics.counters(threadId);

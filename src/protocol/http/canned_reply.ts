@@ -26,6 +26,31 @@ export interface CannedReplyContent {
 }
 
 /**
+ * A reply that only has to be copied.
+ *
+ * Thread: one I/O thread.
+ */
+export interface WrittenReply {
+  /** Its status code. */
+  readonly status: number;
+  /** Length of its body. Unit: bytes. */
+  readonly bodyBytes: number;
+  /**
+   * Appends the reply to `output`.
+   *
+   * @param headOnly leaves the body out, as the answer to HEAD does
+   * @param extraLines whole header lines to add; mostly none
+   */
+  write(
+    output: ByteWriter,
+    date: ReplyDate,
+    disposition: Disposition,
+    headOnly: boolean,
+    extraLines: Uint8Array,
+  ): void;
+}
+
+/**
  * A reply encoded in advance, once for every way to treat the connection, so that sending it is one
  * copy.
  *
@@ -34,7 +59,7 @@ export interface CannedReplyContent {
  *
  * Thread: one I/O thread; the date inside is brought up to date when the reply is sent.
  */
-export class CannedReply {
+export class CannedReply implements WrittenReply {
   /** Its status code. */
   readonly status: number;
   /** Length of its body. */

@@ -11,7 +11,7 @@ import type { ClientOrigin } from "../../command/client_state.ts";
 import { ReplyStream } from "../reply_stream.ts";
 import type { Session } from "../session.ts";
 import type { AsyncByteSource } from "./async_source.ts";
-import type { CannedReply } from "./canned_reply.ts";
+import type { WrittenReply } from "./canned_reply.ts";
 import { encodeText } from "./characters.ts";
 import { CONNECTION_LINES, Disposition } from "./disposition.ts";
 import { DATE_BYTES, type ReplyDate } from "./reply_date.ts";
@@ -169,7 +169,7 @@ export class HttpExchange {
   }
 
   /** Answers with a reply that was encoded in advance. */
-  send(reply: CannedReply): void {
+  send(reply: WrittenReply): void {
     this.status = reply.status;
     this.bodyBytes = this.headOnly ? 0 : reply.bodyBytes;
     reply.write(this.#output, this.#date, this.disposition, this.headOnly, this.commonLines);

@@ -8,10 +8,11 @@ import type { CommandRow } from "../../command/row.ts";
 import { type CapturedReply, ReplyKind } from "../../protocol/captured_reply.ts";
 import { encodeText } from "../../protocol/http/characters.ts";
 import { type CommandClient, type CommandQuery, Word } from "../../protocol/command_client.ts";
-import type { HttpExchange } from "../../protocol/http/exchange.ts";
+import { ContentType, type HttpExchange } from "../../protocol/http/exchange.ts";
 import { addDecoded } from "../../protocol/http/percent_decoding.ts";
 import { ParamCount, QueryParam } from "../../protocol/http/query.ts";
 import type { HttpRequest } from "../../protocol/http/request.ts";
+import type { CodedBodies } from "./coded_body.ts";
 
 /** Keys that a page has at most, unless the client asks for another number. */
 const DEFAULT_COUNT = 100;
@@ -41,11 +42,13 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  */
 export class KeyListing {
   readonly #commands: CommandClient;
+  readonly #bodies: CodedBodies;
   readonly #row: CommandRow;
   readonly #param = new QueryParam();
 
   /** Makes the route. */
-  constructor(commands: CommandClient) {
+  constructor(commands: CommandClient, bodies: CodedBodies) {
+    this.#bodies = bodies;
     this.#commands = commands;
     this.#row = commands.row("scan");
   }
@@ -60,7 +63,7 @@ export class KeyListing {
     }
     const pending = this.#commands.run(query);
     if (pending !== undefined) return pending.then(() => this.#reply(exchange, query));
-    this.#reply(exchange, query);
+    return this.#reply(exchange, query);
   }
 
   /** `SCAN cursor COUNT n MATCH pattern`. Returns the parameter that is wrong, and its rule. */
@@ -99,7 +102,7 @@ export class KeyListing {
     }
   }
 
-  #reply(exchange: HttpExchange, query: CommandQuery): void {
+  #reply(exchange: HttpExchange, query: CommandQuery): void | Promise<void> {
     const { reply } = query;
     if (reply.kind !== ReplyKind.LIST) {
       throw new TypeError(`Cannot list keys: SCAN was refused with code ${reply.code}`);
@@ -113,8 +116,8 @@ export class KeyListing {
       scratch.utf8(keyJson(reply, index));
     }
     scratch.ascii("]}");
-    exchange.sendScratch(200);
     this.#commands.give(query);
+    return this.#bodies.send(exchange, ContentType.JSON, scratch.view());
   }
 }
 

@@ -14,6 +14,7 @@ import { type CommandClient, type CommandQuery, Word } from "../../protocol/comm
 import { ContentType, type HttpExchange } from "../../protocol/http/exchange.ts";
 import { addDecoded } from "../../protocol/http/percent_decoding.ts";
 import { ParamCount, QueryParam } from "../../protocol/http/query.ts";
+import type { CodedBodies } from "./coded_body.ts";
 import { KeyListing } from "./key_listing.ts";
 import { errorReply } from "./replies.ts";
 
@@ -63,12 +64,12 @@ export class KeyRoutes {
   readonly #finishDelete: Finish = (exchange, query) => this.#replyToDelete(exchange, query);
 
   /** Makes the routes. */
-  constructor(commands: CommandClient) {
+  constructor(commands: CommandClient, bodies: CodedBodies) {
     this.#commands = commands;
     this.#getRow = commands.row("get");
     this.#setRow = commands.row("set");
     this.#delRow = commands.row("del");
-    this.#listing = new KeyListing(commands);
+    this.#listing = new KeyListing(commands, bodies);
   }
 
   /** `GET /keys/:key`: 200 and the bytes. */

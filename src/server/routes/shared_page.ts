@@ -5,12 +5,16 @@
  */
 
 import type { HttpExchange } from "../../protocol/http/exchange.ts";
+import type { CodedBodies } from "./coded_body.ts";
+
+/** The page's bytes. */
+type Page = Uint8Array<ArrayBuffer>;
 
 /** A page that is not ready yet. */
 interface Making {
   /** Requests that arrived until then may have it. */
   lastArrival: number;
-  readonly page: Promise<Uint8Array>;
+  readonly page: Promise<Page>;
 }
 
 /**
@@ -24,9 +28,10 @@ interface Making {
  * Thread: one I/O thread.
  */
 export class SharedPage {
-  readonly #make: () => Uint8Array | Promise<Uint8Array>;
+  readonly #make: () => Page | Promise<Page>;
+  readonly #bodies: CodedBodies;
   readonly #contentType: Uint8Array;
-  #page: Uint8Array = NOTHING;
+  #page: Page = NOTHING;
   /** Requests that arrived until then may have {@link SharedPage.#page}. */
   #lastArrival = -1;
   #current: Making | undefined;
@@ -38,8 +43,10 @@ export class SharedPage {
    *
    * @param contentType its media type
    * @param make looks at what the page shows when it is called or later
+   * @param bodies compresses it, once per page and coding
    */
-  constructor(contentType: Uint8Array, make: () => Uint8Array | Promise<Uint8Array>) {
+  constructor(contentType: Uint8Array, make: () => Page | Promise<Page>, bodies: CodedBodies) {
+    this.#bodies = bodies;
     this.#contentType = contentType;
     this.#make = make;
   }
@@ -57,8 +64,8 @@ export class SharedPage {
     return this.#sendLater(exchange, next.page);
   }
 
-  #send(exchange: HttpExchange, page: Uint8Array): void {
-    exchange.sendBody(200, this.#contentType, page);
+  #send(exchange: HttpExchange, page: Page): void | Promise<void> {
+    return this.#bodies.send(exchange, this.#contentType, page, true);
   }
 
   #sendNew(exchange: HttpExchange): void | Promise<void> {
@@ -73,11 +80,11 @@ export class SharedPage {
     return this.#sendLater(exchange, this.#current.page);
   }
 
-  async #sendLater(exchange: HttpExchange, page: Promise<Uint8Array>): Promise<void> {
-    this.#send(exchange, await page);
+  async #sendLater(exchange: HttpExchange, page: Promise<Page>): Promise<void> {
+    await this.#send(exchange, await page);
   }
 
-  #making(lastArrival: number, made: Promise<Uint8Array>): Making {
+  #making(lastArrival: number, made: Promise<Page>): Making {
     const making: Making = { lastArrival, page: made.finally(() => this.#ended(making)) };
     // The page is kept before anybody who waits for it goes on.
     made.then((page) => {
@@ -87,7 +94,7 @@ export class SharedPage {
     return making;
   }
 
-  async #madeBehind({ page }: Making): Promise<Uint8Array> {
+  async #madeBehind({ page }: Making): Promise<Page> {
     // Whoever asked for that one is told what went wrong.
     await page.catch(() => {});
     return await this.#make();

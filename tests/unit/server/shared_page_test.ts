@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { encodeText } from "../../../src/protocol/http/characters.ts";
 import { ContentType } from "../../../src/protocol/http/exchange.ts";
 import { createRouter } from "../../../src/protocol/http/router.ts";
+import { Compressor } from "../../../src/server/compressor.ts";
+import { CodedBodies } from "../../../src/server/routes/coded_body.ts";
 import { SharedPage } from "../../../src/server/routes/shared_page.ts";
 import { readReplies } from "../protocol/http/support.ts";
 import { TestServer } from "./http_world.ts";
@@ -13,7 +15,7 @@ function pageServer(options: { readonly gates?: Promise<void>[] } = {}) {
     const bytes = encodeText(String(madeCount++));
     const gate = options.gates?.shift();
     return gate === undefined ? bytes : gate.then(() => bytes);
-  });
+  }, new CodedBodies(new Compressor()));
   const router = createRouter([
     { method: "GET", pattern: "/page", handler: (exchange) => page.send(exchange) },
     {

@@ -19,6 +19,32 @@ const router = createRouter([
   "/:language/about",
 ].map((pattern) => ({ method: "GET", pattern, handler: nothing })));
 
+Deno.test("Router: a star at the end matches the rest of the path, which may be empty", () => {
+  const patterns = ["/static", "/static/*", "/static-2", "/:any"];
+  const starred = createRouter(
+    patterns.map((pattern) => ({ method: "GET", pattern, handler: nothing })),
+  );
+  const cases: [path: string, pattern: string | null, rest: string | undefined][] = [
+    ["/static", "/static", undefined],
+    ["/static/", "/static/*", ""],
+    ["/static/a", "/static/*", "a"],
+    ["/static/a/b%2f/", "/static/*", "a/b%2f/"],
+    ["/static//", "/static/*", "/"],
+    ["/static/../x", "/static/*", "../x"],
+    ["/static-2", "/static-2", undefined],
+    ["/other/a", null, undefined],
+  ];
+  for (const [path, pattern, rest] of cases) {
+    const bytes = latin1(path);
+    const params = new RouteParams();
+    const found = starred.find(bytes, 0, bytes.length, params);
+    assert.equal(found?.pattern ?? null, pattern, path);
+    if (rest === undefined) continue;
+    assert.equal(params.count, 1);
+    assert.equal(toLatin1(bytes.subarray(params.start(0), params.end(0))), rest);
+  }
+});
+
 Deno.test("Router: find names the pattern and its parameters", () => {
   const cases: [path: string, pattern: string | null, params: string[]][] = [
     ["/", "/", []],

@@ -1,0 +1,94 @@
+/**
+ * Bodies that are made for a request, in a coding that its client takes.
+ *
+ * @module
+ */
+
+import { encodeText } from "../../protocol/http/characters.ts";
+import { Coding, CODING_NAMES, CodingChooser } from "../../protocol/http/content_coding.ts";
+import type { HttpExchange } from "../../protocol/http/exchange.ts";
+import { HttpError } from "../../protocol/http/http_error.ts";
+import type { Compressor } from "../compressor.ts";
+
+/** Shorter bodies travel in one packet or two either way. Unit: bytes. */
+const CODED_MIN_BYTES = 1024;
+
+/** Longer bodies are sent as they are. Unit: bytes. Reason: as for files, 64 slices. */
+const CODED_MAX_BYTES = 1024 * 1024;
+
+const VARY = "Vary: Accept-Encoding\r\n";
+
+/** The header lines by coding. */
+const LINES: readonly Uint8Array[] = CODING_NAMES.map((name, coding) =>
+  encodeText(coding === Coding.IDENTITY ? VARY : `Content-Encoding: ${name}\r\n${VARY}`)
+);
+
+/** What a body became by coding, as far as anybody asked. */
+type Forms = (Promise<Uint8Array | undefined> | undefined)[];
+
+/**
+ * Sends bodies compressed to those who take that.
+ *
+ * Not for bodies in which something that only their reader may know stands next to something that an
+ * attacker chose and can have that reader ask for: from the lengths one could be guessed by way of
+ * the other. Replies with numbers only are none of those; nor is anything where the password is in a
+ * field that browsers do not send by themselves, so that no other site can have its reader ask.
+ *
+ * Thread: one per I/O thread.
+ */
+export class CodedBodies {
+  readonly #compressor: Compressor;
+  readonly #chooser = new CodingChooser();
+  /** For bodies that are sent to several. */
+  readonly #forms = new WeakMap<Uint8Array, Forms>();
+
+  /** Sends what `compressor` makes. */
+  constructor(compressor: Compressor) {
+    this.#compressor = compressor;
+  }
+
+  /**
+   * Answers 200 with `body`.
+   *
+   * @param body must not change until the reply is written
+   * @param isShared whether the same array is sent to others, too; it is compressed once, then
+   * @throws {HttpError} 406 when the client takes no coding
+   */
+  send(
+    exchange: HttpExchange,
+    contentType: Uint8Array,
+    body: Uint8Array<ArrayBuffer>,
+    isShared = false,
+  ): void | Promise<void> {
+    const codings = this.#chooser.choose(exchange.request);
+    const coding = codings[0];
+    if (coding === undefined) throw new HttpError(406, "not_acceptable", "see Accept-Encoding");
+    const isLengthRight = body.length >= CODED_MIN_BYTES && body.length <= CODED_MAX_BYTES;
+    const isPlainTaken = codings.includes(Coding.IDENTITY);
+    if (coding === Coding.IDENTITY || (!isLengthRight && isPlainTaken)) {
+      return exchange.sendBody(200, contentType, body, 0, body.length, LINES[Coding.IDENTITY]);
+    }
+    return this.#sendCoded(exchange, contentType, body, coding, isShared);
+  }
+
+  async #sendCoded(
+    exchange: HttpExchange,
+    contentType: Uint8Array,
+    body: Uint8Array<ArrayBuffer>,
+    coding: Coding,
+    isShared: boolean,
+  ): Promise<void> {
+    const coded =
+      await (isShared ? this.#formOf(body, coding) : this.#compressor.compress(body, coding));
+    // When too many wait to be compressed, what is asked for matters more than its length.
+    const lines = LINES[coded === undefined ? Coding.IDENTITY : coding];
+    const bytes = coded ?? body;
+    exchange.sendBody(200, contentType, bytes, 0, bytes.length, lines);
+  }
+
+  #formOf(body: Uint8Array<ArrayBuffer>, coding: Coding): Promise<Uint8Array | undefined> {
+    let forms = this.#forms.get(body);
+    if (forms === undefined) this.#forms.set(body, forms = []);
+    return forms[coding] ??= this.#compressor.compress(body, coding);
+  }
+}
