@@ -10,11 +10,11 @@
  *   4          int32 number of threads
  *   64         int32 fence: readers do an atomic read-modify-write here, nobody reads it
  * byte 128     block of thread 0
- *   0          64 counters, 8 bytes each, index = CounterIndex (names.ts)
- *   512        4 histograms, 3,008 bytes each, index = HistogramIndex (drawn in histogram.ts)
- *   12544      two unused lines: blocks keep 128 bytes apart, for prefetchers that take cache
+ *   0          128 counters, 8 bytes each, index = CounterIndex (names.ts)
+ *   1024       4 histograms, 3,008 bytes each, index = HistogramIndex (drawn in histogram.ts)
+ *   13056      two unused lines: blocks keep 128 bytes apart, for prefetchers that take cache
  *              lines in pairs
- * byte 12800   block of thread 1
+ * byte 13312   block of thread 1
  * …
  * ```
  *
@@ -37,7 +37,7 @@ const FENCE_WORD = 16;
 const GAP_DOUBLES = 16;
 const BLOCK_BYTES = (COUNTER_SLOTS + HISTOGRAM_COUNT * HISTOGRAM_DOUBLES + GAP_DOUBLES) * 8;
 
-assert(HEADER_BYTES + BLOCK_BYTES === 12800, "the blocks are where the drawing has them");
+assert(HEADER_BYTES + BLOCK_BYTES === 13312, "the blocks are where the drawing has them");
 assert(BLOCK_BYTES % 64 === 0, "blocks start on a cache line");
 
 /**
