@@ -210,7 +210,7 @@ export function password(text: string): Reading {
 }
 
 /** Reads a path, or `none`. */
-export function path(field: "passwordFile"): ValueReader {
+export function path(field: "passwordFile" | "tlsCert" | "tlsKey"): ValueReader {
   return (text) =>
     text === "none"
       ? settings({ [field]: "" })

@@ -64,6 +64,7 @@ export const CounterIndex = {
   CLOSED_OVERRUN_SUBSCRIBER: 49,
   PUBLICATION_OVERRUNS: 50,
   NOTIFICATIONS_DROPPED: 51,
+  CLOSED_TLS_HANDSHAKE: 52,
 } as const;
 
 /** One of the ids of {@link CounterIndex}. */
@@ -232,6 +233,9 @@ const eventRows: CounterRow[] = [
   }),
   row(CounterIndex.CLOSED_OVERRUN_SUBSCRIBER, "sluice_connections_closed_total", CLOSED_HELP, {
     reason: "missed_message",
+  }),
+  row(CounterIndex.CLOSED_TLS_HANDSHAKE, "sluice_connections_closed_total", CLOSED_HELP, {
+    reason: "tls_handshake",
   }),
   row(
     CounterIndex.PUBLICATION_OVERRUNS,

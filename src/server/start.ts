@@ -20,6 +20,8 @@ import { ServerView } from "./server_view.ts";
 import { createSharedParts, type SharedParts } from "./shared_parts.ts";
 import { describeFault } from "./store_fault.ts";
 import { type StopStep, StopSteps } from "./stop_steps.ts";
+import { readTlsMaterial } from "./tls/material.ts";
+import { reportTls, TlsReloads } from "./tls/reloads.ts";
 
 /** Further wishes of whoever starts a server. */
 export interface StartOptions {
@@ -53,6 +55,7 @@ export async function startServer(
     stack.defer(() => steps.run(name, share, step));
 
   const password = await readPassword(config);
+  const tls = await readTlsMaterial(config);
   const shared = createSharedParts(config);
   const { lifecycle, metrics, threadId } = shared;
   const counters = metrics.counters(threadId);
@@ -60,8 +63,8 @@ export async function startServer(
 
   const io: IoService = stack.use(
     config.ioThreads === 1
-      ? await IoThread.open({ config, shared, password })
-      : await IoCrew.open({ config, shared, password, startWorker: options.startIoWorker }),
+      ? await IoThread.open({ config, shared, password, tls })
+      : await IoCrew.open({ config, shared, password, tls, startWorker: options.startIoWorker }),
   );
   onStop("connections", 0.5, (budget) => io.closeConnections(budget));
 
@@ -94,6 +97,7 @@ export async function startServer(
     if (port === null) continue;
     log.info("listening", { event: "listening", protocol, host: config.host, port });
   }
+  if (tls !== undefined) reportTls(log, "tls is spoken on every port", tls);
   log.info("ready", { event: "ready" });
   const table = makeCommandTable();
   return new RunningServer({
@@ -102,6 +106,7 @@ export async function startServer(
     shared,
     view,
     stopWish: io.stopWish,
+    tls: tls === undefined ? undefined : new TlsReloads(config, (next) => io.replaceTls(next), log),
     fault: Promise.race([
       fault.promise.then((torn) => describeFault(torn, table)),
       io.failure,

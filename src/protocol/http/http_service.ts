@@ -150,6 +150,7 @@ export class HttpService {
     const exchange = this.#idleExchanges.pop() ??
       new HttpExchange(this.#options.maxRequestBytes, this.#date);
     exchange.client = client;
+    exchange.request.isSecure = client.isSecure ?? false;
     return exchange;
   }
 
