@@ -8,6 +8,7 @@
  */
 
 import { formatDuration } from "../base/units.ts";
+import { isLoopback } from "../server/config.ts";
 
 /** What to ask. */
 export interface HealthQuestion {
@@ -17,6 +18,8 @@ export interface HealthQuestion {
   readonly hostHeader: string;
   /** How long the answer may take, connecting included. Unit: ms. */
   readonly timeoutMs: number;
+  /** File with certificates to trust besides the usual ones; empty or left out: none. */
+  readonly caPath?: string;
 }
 
 /** What came of it. */
@@ -28,9 +31,9 @@ export interface HealthAnswer {
 }
 
 /** Where `sluice health` asks when it is not told. Shape: `http://[::1]:8080/health`. */
-export function localUrl(host: string, port: number, path: string): URL {
+export function localUrl(host: string, port: number, path: string, scheme = "http"): URL {
   const address = LOOPBACK_OF[host] ?? host;
-  return new URL(`http://${address.includes(":") ? `[${address}]` : address}:${port}${path}`);
+  return new URL(`${scheme}://${address.includes(":") ? `[${address}]` : address}:${port}${path}`);
 }
 
 /** Addresses that mean every address; a client needs one. */
@@ -38,6 +41,9 @@ const LOOPBACK_OF: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", 
 
 /** Most bytes of a reply that are looked at. */
 const REPLY_BYTES = 1024;
+
+/** How a TLS server's answer to plain text begins. */
+const TLS_ALERT = 0x15;
 
 /** Where the status stands in a reply. */
 const STATUS_AT = "HTTP/1.1 ".length;
@@ -81,10 +87,11 @@ interface Answer {
 
 /** The server's answer, or null when the time is over before it is there. */
 async function ask(
-  { url, hostHeader }: HealthQuestion,
+  question: HealthQuestion,
   expired: Promise<null>,
 ): Promise<Answer | null> {
-  const connecting = connect(url);
+  const { url, hostHeader } = question;
+  const connecting = connect(question);
   const socket = await Promise.race([connecting, expired]);
   if (socket === null) {
     connecting.then((late) => late.close(), () => {});
@@ -100,14 +107,55 @@ async function ask(
   return await Promise.race([asking, expired]);
 }
 
-function connect(url: URL): Promise<Deno.Conn> {
+/** What is asked through. */
+interface HealthSocket extends Disposable {
+  /** Reads what there is; null at the end. */
+  read(target: Uint8Array): Promise<number | null>;
+  /** Writes what fits, and says how much. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Closes at once. */
+  close(): void;
+}
+
+async function connect({ url, caPath = "" }: HealthQuestion): Promise<HealthSocket> {
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
   const secure = url.protocol === "https:";
   const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
-  return secure ? Deno.connectTls({ hostname, port }) : Deno.connect({ hostname, port });
+  if (!secure) return await Deno.connect({ hostname, port });
+  // Its certificate names the host that others know it by; that it is this machine which answers is
+  // certain all the same.
+  if (caPath === "" && isLoopback(hostname)) return await connectUnverified(hostname, port);
+  const caCerts = caPath === "" ? [] : [await Deno.readTextFile(caPath)];
+  return await Deno.connectTls({ hostname, port, caCerts });
 }
 
-async function exchange(socket: Deno.Conn, request: string): Promise<Answer> {
+/** Speaks TLS with whoever answers. */
+async function connectUnverified(host: string, port: number): Promise<HealthSocket> {
+  const { connect: connectTls } = await import("node:tls");
+  const socket = connectTls({ host, port, rejectUnauthorized: false });
+  const ready = Promise.withResolvers<void>();
+  socket.once("secureConnect", () => ready.resolve());
+  socket.on("error", (error: Error) => ready.reject(error));
+  await ready.promise;
+  const chunks = socket[Symbol.asyncIterator]();
+  return {
+    async read(target): Promise<number | null> {
+      const { value, done } = await chunks.next();
+      if (done) return null;
+      const chunk: Uint8Array = value.subarray(0, target.length);
+      target.set(chunk);
+      return chunk.length;
+    },
+    write: (bytes) => {
+      socket.write(bytes);
+      return Promise.resolve(bytes.length);
+    },
+    close: () => void socket.destroy(),
+    [Symbol.dispose]: () => void socket.destroy(),
+  };
+}
+
+async function exchange(socket: HealthSocket, request: string): Promise<Answer> {
   let rest = new TextEncoder().encode(request);
   while (rest.length > 0) rest = rest.subarray(await socket.write(rest));
   const reply = new Uint8Array(REPLY_BYTES);
@@ -129,6 +177,9 @@ async function exchange(socket: Deno.Conn, request: string): Promise<Answer> {
     const isFull = status === "503" && text.includes('"reason":"too_many_connections"');
     return { status: Number(status), isFull };
   }
+  if (text.charCodeAt(0) === TLS_ALERT) {
+    throw new Error("what answers there speaks TLS; give --tls-cert as to the server, or --url");
+  }
   throw new Error("what answers there does not speak HTTP");
 }
 
@@ -137,7 +188,8 @@ function unhealthy(text: string): HealthAnswer {
 }
 
 function reason(error: unknown): string {
-  if (error instanceof Deno.errors.ConnectionRefused) return "nothing listens there";
-  if (error instanceof Deno.errors.ConnectionReset) return "the connection was reset";
+  const { code } = error as { code?: string };
+  if (code === "ECONNREFUSED") return "nothing listens there";
+  if (code === "ECONNRESET") return "the connection was reset";
   return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, " ");
 }

@@ -211,7 +211,7 @@ export function password(text: string): Reading {
 
 /** Reads a path, or `none`. */
 export function path(
-  field: "passwordFile" | "staticDir",
+  field: "passwordFile" | "staticDir" | "tlsCert" | "tlsKey",
   kind: "file" | "directory" = "file",
 ): ValueReader {
   return (text) =>

@@ -76,6 +76,7 @@ export const CounterIndex = {
   STATIC_CACHE_EVICTIONS: 61,
   STATIC_CACHE_BYTES: 62,
   BODIES_CUT_OFF: 63,
+  CLOSED_TLS_HANDSHAKE: 64,
 } as const;
 
 /** One of the ids of {@link CounterIndex}. */
@@ -271,6 +272,9 @@ const eventRows: CounterRow[] = [
     "gauge",
   ),
   row(CounterIndex.SSE_VIEWERS, "sluice_metrics_streams", STREAMS_HELP, { kind: "sse" }, "gauge"),
+  row(CounterIndex.CLOSED_TLS_HANDSHAKE, "sluice_connections_closed_total", CLOSED_HELP, {
+    reason: "tls_handshake",
+  }),
   row(
     CounterIndex.PUBLICATION_OVERRUNS,
     "sluice_publications_missed_total",

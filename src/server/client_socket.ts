@@ -17,6 +17,11 @@ export interface ClientSocket {
   readonly localAddr: Deno.NetAddr;
   /** Whether what it carries is encrypted on its way; left out: it is not. */
   readonly isSecure?: boolean;
+  /**
+   * The handshake that must end before anything is read; left out: there is none. Resolves with the
+   * protocol that was chosen in it, null = none was named.
+   */
+  readonly handshake?: Promise<string | null>;
   /** Reads what there is, at least a byte; null when the client sends no more. */
   read(target: Uint8Array<ArrayBuffer>): Promise<number | null>;
   /** Writes what fits, at least a byte, and says how much. */

@@ -101,6 +101,10 @@ export interface Config {
   readonly password: string;
   /** File whose first line is the password, read at start; empty = none. */
   readonly passwordFile: string;
+  /** File with the certificate that every listener speaks TLS with; empty = no TLS. */
+  readonly tlsCert: string;
+  /** File with the key of that certificate. */
+  readonly tlsKey: string;
   /** Other origins whose pages may send HTTP requests, e.g. `https://app.example`. */
   readonly corsOrigins: readonly string[];
   /** Names that HTTP requests may give as `Host`, besides `localhost` and IP addresses. */
@@ -170,6 +174,8 @@ export function defaultConfig(coreCount: number = navigator.hardwareConcurrency)
     respRateLimit: null,
     password: "",
     passwordFile: "",
+    tlsCert: "",
+    tlsKey: "",
     corsOrigins: [],
     allowedHosts: [],
     staticDir: "",
@@ -279,6 +285,12 @@ function findRelationProblem(config: Config): ConfigProblem | null {
   }
   if (config.password !== "" && config.passwordFile !== "") {
     return { field: "passwordFile", rule: "not be given together with a password" };
+  }
+  if ((config.tlsCert === "") !== (config.tlsKey === "")) {
+    const [field, other] = config.tlsCert === ""
+      ? ["tlsKey", "--tls-cert"] as const
+      : ["tlsCert", "--tls-key"] as const;
+    return { field, rule: `come with ${other}: TLS needs a certificate and its key` };
   }
   const isProtected = config.password !== "" || config.passwordFile !== "";
   if (!isProtected && !config.insecure && !isLoopback(config.host)) {

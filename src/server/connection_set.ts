@@ -16,6 +16,7 @@ import {
 import type { ClientSocket } from "./client_socket.ts";
 import { MemoryPressure } from "./memory_pressure.ts";
 import type { StopBudget } from "./stop_deadline.ts";
+import type { TlsTerminator } from "./tls/terminator.ts";
 import { Connection, type ConnectionHost, ConnectionState } from "./connection.ts";
 import type { CounterSink } from "../command/counters.ts";
 import { BATCH_SLICE_MS } from "../protocol/batch_slice.ts";
@@ -55,6 +56,12 @@ export interface ConnectionSetOptions {
   readonly onSessionFailure: (front: Front, error: unknown) => void;
   /** Told of a connection that is closed because it held the most when memory was short. */
   readonly onMemoryShort: (front: Front, heldBytes: number) => void;
+  /** Ends TLS on every connection; plain bytes are spoken when left out. */
+  readonly tls?: TlsTerminator | undefined;
+  /** How long a TLS handshake may take. Unit: ms. */
+  readonly handshakeTimeoutMs?: number;
+  /** Told of a TLS handshake that came to nothing. */
+  readonly onHandshakeFailure?: (front: Front, socket: ClientSocket, error: unknown) => void;
   /** Clock, ms since the epoch. */
   readonly now?: () => number;
 }
@@ -79,6 +86,8 @@ export class ConnectionSet implements ConnectionHost, Disposable {
 
   readonly #connections = new Set<Connection>();
   readonly #refusals = new Refusals();
+  /** Clients whose TLS handshake is under way, and when it began, ms since the epoch. */
+  readonly #handshakes = new Map<ClientSocket, number>();
   readonly #options: ConnectionSetOptions;
   readonly #turns: FairTurns | undefined;
   readonly #now: () => number;
@@ -125,18 +134,24 @@ export class ConnectionSet implements ConnectionHost, Disposable {
     const ticket = census.tryEnter(address);
     if (ticket === CENSUS_FULL || ticket === CENSUS_FULL_FOR_ADDRESS) {
       this.counters.add(ticket === CENSUS_FULL ? refused : refusedPerIp);
-      void this.#refusals.refuse(socket, front.fullReply);
+      void this.#refusals.refuse(socket, front.fullReply, this.#securer(front));
       return;
     }
-    const connection = new Connection(socket, front, this, nextConnectionId());
     this.counters.add(accepted);
-    void this.#run(connection, ticket);
+    const id = nextConnectionId();
+    const securer = this.#securer(front);
+    if (securer === undefined) {
+      void this.#run(new Connection(socket, front, this, id), ticket);
+    } else {
+      void this.#secure(securer(socket), front, id, ticket);
+    }
   }
 
   /** One pass over all connections: the clock, and whose time is up. */
   sweep(): void {
     this.nowMs = this.#now();
     for (const connection of this.#connections) connection.sweep(this.nowMs);
+    this.#sweepHandshakes();
     this.#publishMemory();
   }
 
@@ -206,6 +221,7 @@ export class ConnectionSet implements ConnectionHost, Disposable {
    * @returns how many had to be cut off while they were being answered
    */
   async closeAll(budget: StopBudget, graceMs: number): Promise<number> {
+    this.#closeHandshakes();
     for (const connection of this.#connections) void connection.closeGently(connection.farewell);
     await this.waitUntilEmpty(budget, graceMs);
     let cutOff = 0;
@@ -222,6 +238,7 @@ export class ConnectionSet implements ConnectionHost, Disposable {
   /** Stops sweeping and closes whatever is open. */
   [Symbol.dispose](): void {
     clearInterval(this.#sweepTimer);
+    this.#closeHandshakes();
     this.#refusals.close();
     for (const connection of this.#connections) connection.close();
     this.#publishMemory();
@@ -231,6 +248,49 @@ export class ConnectionSet implements ConnectionHost, Disposable {
     const { heldBytes } = this.memory;
     this.counters.add(CounterIndex.CLIENT_MEMORY_BYTES, heldBytes - this.#publishedBytes);
     this.#publishedBytes = heldBytes;
+  }
+
+  #securer(front: Front): ((socket: ClientSocket) => ClientSocket) | undefined {
+    const { tls } = this.#options;
+    return tls === undefined ? undefined : (socket) => tls.secure(socket, front.protocol);
+  }
+
+  /** Serves a client whose handshake has to end first. Never rejects. */
+  async #secure(
+    socket: ClientSocket,
+    front: Front,
+    id: number,
+    ticket: number,
+  ): Promise<void> {
+    this.#handshakes.set(socket, this.nowMs);
+    let error: unknown;
+    try {
+      await socket.handshake;
+    } catch (reason) {
+      error = reason;
+    }
+    this.#handshakes.delete(socket);
+    if (error === undefined) {
+      return await this.#run(new Connection(socket, front, this, id), ticket);
+    }
+    this.counters.add(CounterIndex.CLOSED_TLS_HANDSHAKE);
+    this.#options.onHandshakeFailure?.(front, socket, error);
+    await this.#refusals.refuse(socket, NOTHING);
+    this.#options.census.leave(ticket);
+  }
+
+  #sweepHandshakes(): void {
+    const { handshakeTimeoutMs = 0 } = this.#options;
+    if (handshakeTimeoutMs === 0) return;
+    for (const [socket, startedAtMs] of this.#handshakes) {
+      // In the order of their beginnings.
+      if (this.nowMs - startedAtMs < handshakeTimeoutMs) return;
+      socket.close();
+    }
+  }
+
+  #closeHandshakes(): void {
+    for (const socket of this.#handshakes.keys()) socket.close();
   }
 
   async #run(connection: Connection, ticket: number): Promise<void> {
@@ -243,6 +303,8 @@ export class ConnectionSet implements ConnectionHost, Disposable {
     this.counters.add(active, -1);
   }
 }
+
+const NOTHING = new Uint8Array(0);
 
 function sweepIntervalMs(shortestTimeoutMs: number): number {
   if (shortestTimeoutMs === 0) return SWEEP_INTERVAL_MAX_MS;

@@ -24,6 +24,7 @@ import { sharedMemoryOf, type SharedParts } from "./shared_parts.ts";
 import { StartError } from "./start_error.ts";
 import type { StopBudget } from "./stop_deadline.ts";
 import { ANSWER_TIMEOUT_MS, type Answers, within } from "./thread_questions.ts";
+import type { TlsMaterial } from "./tls/material.ts";
 
 /** How often a free port may be taken by others between its choice and its use. */
 const FREE_PORT_ATTEMPTS = 5;
@@ -36,6 +37,8 @@ export interface IoCrewParts {
   readonly shared: SharedParts;
   /** What clients must present, UTF-8; empty = nothing. */
   readonly password: Uint8Array;
+  /** What TLS is spoken with; left out: it is not spoken. */
+  readonly tls?: TlsMaterial | undefined;
   /** Tests only: starts threads that run something else than `io_worker_main.ts`. */
   readonly startWorker?: WorkerStarter | undefined;
 }
@@ -82,7 +85,7 @@ export class IoCrew implements IoService {
    * @throws {Error} when one of them cannot be started
    */
   static async open(parts: IoCrewParts): Promise<IoCrew> {
-    const { config, shared, password } = parts;
+    const { config, shared, password, tls } = parts;
     const { firstIoThreadId } = shared.threads;
     const crew = new IoCrew(parts);
     const memory = sharedMemoryOf(shared);
@@ -94,6 +97,7 @@ export class IoCrew implements IoService {
           config,
           memory,
           password,
+          tls,
         })
       ));
     } catch (error) {
@@ -117,6 +121,11 @@ export class IoCrew implements IoService {
       );
     }
     return ports;
+  }
+
+  /** See {@link IoService.replaceTls}. */
+  async replaceTls(material: TlsMaterial): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.call({ kind: "replaceTls", material })));
   }
 
   /** See {@link IoService.closeListeners}. */

@@ -11,6 +11,7 @@ import type { Config } from "./config.ts";
 import type { ServerPorts } from "./server_view.ts";
 import type { SharedMemory } from "./shared_parts.ts";
 import type { Answers } from "./thread_questions.ts";
+import type { TlsMaterial } from "./tls/material.ts";
 
 /** What an I/O thread is made from. */
 export interface IoOrders {
@@ -24,6 +25,8 @@ export interface IoOrders {
   readonly memory: SharedMemory;
   /** What clients must present, UTF-8; empty = nothing. */
   readonly password: Uint8Array;
+  /** What TLS is spoken with; undefined = it is not spoken. */
+  readonly tls: TlsMaterial | undefined;
 }
 
 /** Something that an I/O thread is asked to do; the reply comes when it is done. */
@@ -32,6 +35,8 @@ export type IoCommand =
   | { readonly kind: "open"; readonly orders: IoOrders }
   /** Listen on these ports, shared with the other threads. */
   | { readonly kind: "listen"; readonly ports: ServerPorts }
+  /** Use this for TLS handshakes from now on. */
+  | { readonly kind: "replaceTls"; readonly material: TlsMaterial }
   /** See the methods of these names of `IoService`. */
   | { readonly kind: "closeListeners" }
   | {

@@ -7,6 +7,7 @@
 
 import type { ServerPorts } from "./server_view.ts";
 import type { StopBudget } from "./stop_deadline.ts";
+import type { TlsMaterial } from "./tls/material.ts";
 
 /** What closing all connections found. */
 export type ClosedConnections = {
@@ -36,6 +37,12 @@ export interface IoService extends AsyncDisposable {
    * @throws {StartError} when one cannot be had; none is bound then
    */
   listen(): Promise<ServerPorts>;
+  /**
+   * Has every TLS handshake from now on use `material`; nothing that is open notices.
+   *
+   * @throws {Error} when a thread cannot use it; it goes on with what it had
+   */
+  replaceTls(material: TlsMaterial): Promise<void>;
   /** Stops accepting. */
   closeListeners(budget: StopBudget): Promise<void>;
   /**

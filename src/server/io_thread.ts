@@ -31,6 +31,8 @@ import { type ServerPorts, ServerView } from "./server_view.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import type { StopBudget } from "./stop_deadline.ts";
 import { ThreadQuestions } from "./thread_questions.ts";
+import type { TlsMaterial } from "./tls/material.ts";
+import type { TlsTerminator } from "./tls/terminator.ts";
 import { tickForNotifications } from "./wake_tick.ts";
 
 /** How long requests that are on their way when the server stops may take to be refused. Unit: ms. */
@@ -50,6 +52,8 @@ export interface IoThreadParts {
   readonly shared: SharedParts;
   /** What clients must present, UTF-8; empty = nothing. */
   readonly password: Uint8Array;
+  /** What TLS is spoken with; left out: it is not spoken. */
+  readonly tls?: TlsMaterial | undefined;
   /** Reaches the other I/O threads; default: there are none. */
   readonly questions?: ThreadQuestions;
   /** Has the whole server stop in order; left out: clients cannot. */
@@ -77,9 +81,10 @@ export class IoThread implements IoService {
   readonly #inbox: IoInbox;
   readonly #tick: Disposable = tickForNotifications();
   readonly #background: Disposable;
+  readonly #tls: TlsTerminator | undefined;
   #listeners: Listeners | undefined;
 
-  private constructor(parts: IoThreadParts, turns: FairTurns) {
+  private constructor(parts: IoThreadParts, turns: FairTurns, tls: TlsTerminator | undefined) {
     const { config, shared, password, questions = new ThreadQuestions() } = parts;
     const { threadId, threads, metrics, inboxes } = shared;
     const counters = metrics.counters(threadId);
@@ -93,7 +98,8 @@ export class IoThread implements IoService {
     );
     this.#config = config;
     this.#turns = turns;
-    this.#connections = createConnectionSet(config, shared, turns, counters);
+    this.#tls = tls;
+    this.#connections = createConnectionSet(config, shared, turns, counters, tls);
     this.#waits = new EventWaits(threadId);
     this.#pubsub = createPubSub(config, shared, counters);
     this.#blocking = createBlocking(shared, counters);
@@ -135,7 +141,11 @@ export class IoThread implements IoService {
 
   /** Makes everything; nobody is served before {@link IoThread.listen}. */
   static async open(parts: IoThreadParts): Promise<IoThread> {
-    return new IoThread(parts, await FairTurns.open());
+    // Loading it takes time that a server without TLS need not spend.
+    const tls = parts.tls === undefined
+      ? undefined
+      : new (await import("./tls/terminator.ts")).TlsTerminator(parts.tls);
+    return new IoThread(parts, await FairTurns.open(), tls);
   }
 
   /** See {@link IoService.listen}. */
@@ -151,6 +161,11 @@ export class IoThread implements IoService {
    */
   listenShared(ports: ServerPorts): ServerPorts {
     return this.#listen(withPorts(this.#config, ports), true);
+  }
+
+  /** See {@link IoService.replaceTls}. */
+  replaceTls(material: TlsMaterial): Promise<void> {
+    return Promise.resolve().then(() => this.#tls?.replace(material));
   }
 
   /** See {@link IoService.closeListeners}. */
@@ -232,6 +247,7 @@ function createConnectionSet(
   { lifecycle, census }: SharedParts,
   turns: FairTurns,
   counters: ThreadCounters,
+  tls: TlsTerminator | undefined,
 ): ConnectionSet {
   const log = getLogger("connection");
   const timeouts = [config.headerTimeoutMs, config.idleTimeoutMs, config.respIdleTimeoutMs];
@@ -244,6 +260,15 @@ function createConnectionSet(
     turns,
     shortestTimeoutMs: Math.min(...timeouts.filter((timeoutMs) => timeoutMs > 0)),
     nextConnectionId: () => lifecycle.nextConnectionId(),
+    tls,
+    handshakeTimeoutMs: config.headerTimeoutMs,
+    onHandshakeFailure: ({ protocol }, { remoteAddr }, error) =>
+      log.debug("TLS handshake failed", {
+        event: "tls_handshake_failed",
+        protocol,
+        peer: remoteAddr.hostname,
+        reason: error instanceof Error ? error.message : String(error),
+      }),
     onSessionFailure: ({ protocol }, error) => {
       counters.add(CounterIndex.INTERNAL_ERRORS);
       log.error("session failed", { event: "session_failed", protocol, error });

@@ -90,6 +90,8 @@ class IoWorkerLife {
         return;
       case "listen":
         return this.#thread!.listenShared(command.ports);
+      case "replaceTls":
+        return await this.#thread!.replaceTls(command.material);
       case "closeListeners":
         return await this.#thread!.closeListeners();
       case "settleRequests":
@@ -117,7 +119,7 @@ class IoWorkerLife {
 }
 
 async function open(orders: IoOrders, questions: ThreadQuestions): Promise<IoThread> {
-  const { config, threadId, password } = orders;
+  const { config, threadId, password, tls } = orders;
   forwardLogs(config.logLevel, tell);
   const shared = attachSharedParts(orders.memory, config, threadId);
   const counters = shared.metrics.counters(threadId);
@@ -129,7 +131,7 @@ async function open(orders: IoOrders, questions: ThreadQuestions): Promise<IoThr
   await holdLifeline(orders.lifeline);
   tell({ kind: "holding" });
   const requestStop = (): void => tell({ kind: "stopWish" });
-  return await IoThread.open({ config, shared, password, questions, requestStop });
+  return await IoThread.open({ config, shared, password, tls, questions, requestStop });
 }
 
 function messageOf(error: unknown): string {

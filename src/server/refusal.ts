@@ -30,12 +30,22 @@ export class Refusals {
    *
    * The client has usually sent a request that we did not read; closing on it would reset the
    * connection and may destroy the reply. So a few refused connections linger for a moment.
+   *
+   * @param secure puts TLS on the connection: only for those that linger, the others get no reply,
+   *   because a handshake costs more than most requests
    */
-  async refuse(socket: ClientSocket, reply: Uint8Array<ArrayBuffer>): Promise<void> {
+  async refuse(
+    plainSocket: ClientSocket,
+    reply: Uint8Array<ArrayBuffer>,
+    secure?: (socket: ClientSocket) => ClientSocket,
+  ): Promise<void> {
     const lingers = reply.length > 0 && this.#lingering.size < REFUSALS_LINGERING_MAX;
+    if (secure !== undefined && !lingers) return closeQuietly(plainSocket);
+    const socket = secure?.(plainSocket) ?? plainSocket;
     if (lingers) this.#lingering.add(socket);
     const timer = lingers ? setTimeout(() => closeQuietly(socket), REFUSAL_LINGER_MS) : undefined;
     try {
+      await socket.handshake;
       // A fresh socket's send buffer is empty and the replies are short: one write takes all.
       if (reply.length > 0) await socket.write(reply);
       if (lingers) {

@@ -64,7 +64,15 @@ export async function runServer(config: Config, options: StartOptions = {}): Pro
       hurried = true;
       server?.hurry();
     },
-    onHangup: () => log.info("SIGHUP ignored: there is nothing to reload", { event: "sighup" }),
+    onHangup: () => {
+      const reloads = server?.reload() ?? false;
+      log.info(
+        reloads
+          ? "SIGHUP: the TLS certificate is read again"
+          : "SIGHUP ignored: there is nothing to reload",
+        { event: "sighup" },
+      );
+    },
   });
   try {
     server = await startServer(config, options);

@@ -11,6 +11,7 @@ import type { EventCounters } from "../metrics/region.ts";
 import type { ServerPorts, ServerView } from "./server_view.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import type { StopSteps } from "./stop_steps.ts";
+import type { TlsReloads } from "./tls/reloads.ts";
 
 /**
  * How a stop ended.
@@ -36,6 +37,8 @@ export interface RunningServerParts {
   readonly stopWish: Promise<void>;
   /** See {@link RunningServer.fault}. */
   readonly fault: Promise<string>;
+  /** Reads the certificate again; undefined = TLS is not spoken. */
+  readonly tls: TlsReloads | undefined;
 }
 
 /**
@@ -97,6 +100,19 @@ export class RunningServer implements AsyncDisposable {
    */
   stop(): Promise<StopReport> {
     return this.#stopped ??= this.#stop();
+  }
+
+  /**
+   * Reads again whatever may change while the server runs: the TLS certificate and its key. Never
+   * rejects; the log says what came of it.
+   *
+   * @returns whether there is anything to read again
+   */
+  reload(): boolean {
+    const { tls } = this.#parts;
+    if (tls === undefined || this.#stopped !== undefined) return false;
+    void tls.reload();
+    return true;
   }
 
   /** Makes a stop that is under way, or one that begins later, give up on everything. */

@@ -21,6 +21,8 @@ import { createSharedParts, type SharedParts } from "./shared_parts.ts";
 import { checkStaticDirectory } from "./static/static_parts.ts";
 import { describeFault } from "./store_fault.ts";
 import { type StopStep, StopSteps } from "./stop_steps.ts";
+import { readTlsMaterial } from "./tls/material.ts";
+import { reportTls, TlsReloads } from "./tls/reloads.ts";
 
 /** Further wishes of whoever starts a server. */
 export interface StartOptions {
@@ -55,6 +57,7 @@ export async function startServer(
 
   const password = await readPassword(config);
   await checkStaticDirectory(config);
+  const tls = await readTlsMaterial(config);
   const shared = createSharedParts(config);
   const { lifecycle, metrics, threadId } = shared;
   const counters = metrics.counters(threadId);
@@ -62,8 +65,8 @@ export async function startServer(
 
   const io: IoService = stack.use(
     config.ioThreads === 1
-      ? await IoThread.open({ config, shared, password })
-      : await IoCrew.open({ config, shared, password, startWorker: options.startIoWorker }),
+      ? await IoThread.open({ config, shared, password, tls })
+      : await IoCrew.open({ config, shared, password, tls, startWorker: options.startIoWorker }),
   );
   onStop("connections", 0.5, (budget) => io.closeConnections(budget));
 
@@ -96,6 +99,7 @@ export async function startServer(
     if (port === null) continue;
     log.info("listening", { event: "listening", protocol, host: config.host, port });
   }
+  if (tls !== undefined) reportTls(log, "tls is spoken on every port", tls);
   log.info("ready", { event: "ready" });
   const table = makeCommandTable();
   return new RunningServer({
@@ -104,6 +108,7 @@ export async function startServer(
     shared,
     view,
     stopWish: io.stopWish,
+    tls: tls === undefined ? undefined : new TlsReloads(config, (next) => io.replaceTls(next), log),
     fault: Promise.race([
       fault.promise.then((torn) => describeFault(torn, table)),
       io.failure,

@@ -17,10 +17,10 @@ export type Ask = NonNullable<MessageInitShape<typeof ClientMessageSchema>["mess
 
 /** One connection with `--proto-framing delimited`. Thread: the test's. */
 export class ProtoTcpClient implements AsyncDisposable {
-  readonly #socket: Deno.TcpConn;
+  readonly #socket: Deno.Conn;
   readonly #replies: AsyncIterator<ServerMessage>;
 
-  private constructor(socket: Deno.TcpConn) {
+  private constructor(socket: Deno.Conn) {
     this.#socket = socket;
     this.#replies = sizeDelimitedDecodeStream(ServerMessageSchema, socket.readable)
       [Symbol.asyncIterator]();
@@ -29,6 +29,11 @@ export class ProtoTcpClient implements AsyncDisposable {
   /** Connects to the loopback address. */
   static async connect(port: number): Promise<ProtoTcpClient> {
     return new ProtoTcpClient(await Deno.connect({ hostname: "127.0.0.1", port }));
+  }
+
+  /** Takes over a connection, such as one with TLS. */
+  static over(socket: Deno.Conn): ProtoTcpClient {
+    return new ProtoTcpClient(socket);
   }
 
   /** Sends messages in one write. */

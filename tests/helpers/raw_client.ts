@@ -12,17 +12,22 @@ const PATIENCE_MS = 20_000;
 
 /** One connection. Thread: the test's. */
 export class RawClient implements Disposable {
-  readonly #socket: Deno.TcpConn;
+  readonly #socket: Deno.Conn;
   #received = "";
   #ended = false;
 
-  private constructor(socket: Deno.TcpConn) {
+  private constructor(socket: Deno.Conn) {
     this.#socket = socket;
   }
 
   /** Connects to the loopback address. */
   static async connect(port: number): Promise<RawClient> {
     return new RawClient(await Deno.connect({ hostname: "127.0.0.1", port }));
+  }
+
+  /** Takes over a connection, such as one with TLS. */
+  static over(socket: Deno.Conn): RawClient {
+    return new RawClient(socket);
   }
 
   /** What was received and not taken yet. */

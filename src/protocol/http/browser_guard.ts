@@ -102,7 +102,8 @@ export class BrowserGuard {
     const start = request.valueStart(field);
     const origin = decoder.decode(bytes.subarray(start, request.valueEnd(field))).toLowerCase();
     const host = decoder.decode(bytes.subarray(request.hostStart, request.hostEnd)).toLowerCase();
-    if (host !== "" && origin === `http://${host}`) return GuardVerdict.PASS;
+    const scheme = request.isSecure ? "https" : "http";
+    if (host !== "" && origin === `${scheme}://${host}`) return GuardVerdict.PASS;
     const lines = this.#corsOrigins.get(origin);
     if (lines === undefined) return GuardVerdict.WRONG_ORIGIN;
     this.#originLines = lines;

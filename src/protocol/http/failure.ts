@@ -28,6 +28,7 @@ export const HttpFailures = {
   BAD_ESCAPE: bad("the request target has a percent sign without two hexadecimal digits"),
   TARGET_TOO_LONG: failure(414, "target_too_long", "the request target is above 8192 bytes"),
   WRONG_SCHEME: failure(421, "wrong_scheme", "https is not spoken here"),
+  PLAIN_SCHEME: failure(421, "wrong_scheme", "only https is spoken here"),
   BAD_VERSION: bad("the request line does not end with HTTP/1.0 or HTTP/1.1"),
   UNSUPPORTED_VERSION: failure(505, "unsupported_version", "only HTTP/1.0 and HTTP/1.1 are spoken"),
   BARE_LINE_FEED: bad("a line ends without CR"),

@@ -163,6 +163,7 @@ export class HttpService {
       new HttpExchange(this.#options.maxRequestBytes, this.#date);
     exchange.client = client;
     exchange.clientKey = key;
+    exchange.request.isSecure = client.isSecure ?? false;
     return exchange;
   }
 

@@ -42,6 +42,8 @@ export class HttpRequest {
   hostStart = 0;
   /** Behind host and port; equal to `hostStart` for HTTP/1.0 without `Host`. */
   hostEnd = 0;
+  /** Whether the connection that it came on is encrypted; the connection's, so no reset changes it. */
+  isSecure = false;
   /** First byte of the body, chunks already joined. */
   bodyStart = 0;
   /** Behind the body. */

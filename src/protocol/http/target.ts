@@ -36,9 +36,13 @@ export function splitTarget(request: HttpRequest, start: number, end: number): H
     if (bytes[start] === ASTERISK && end - start === 1) {
       if (method !== HttpMethod.OPTIONS) return HttpFailures.BAD_TARGET;
     } else {
-      // An https resource must not be served without TLS (RFC 9110 section 7.4).
-      if (startsWith(bytes, start, end, HTTPS)) return HttpFailures.WRONG_SCHEME;
-      pathStart = splitAuthority(request, start, end);
+      // An https resource must not be served without TLS (RFC 9110 section 7.4), and who asks for an
+      // http one over TLS does not talk to whom it thinks.
+      const { isSecure } = request;
+      if (startsWith(bytes, start, end, isSecure ? HTTP : HTTPS)) {
+        return isSecure ? HttpFailures.PLAIN_SCHEME : HttpFailures.WRONG_SCHEME;
+      }
+      pathStart = splitAuthority(request, start, end, isSecure ? HTTPS : HTTP);
       if (pathStart < 0) return HttpFailures.BAD_TARGET;
     }
   }
@@ -46,10 +50,15 @@ export function splitTarget(request: HttpRequest, start: number, end: number): H
 }
 
 /** Takes host and port from an absolute target. Returns where its path starts, or -1. */
-function splitAuthority(request: HttpRequest, start: number, end: number): number {
+function splitAuthority(
+  request: HttpRequest,
+  start: number,
+  end: number,
+  scheme: Uint8Array,
+): number {
   const { bytes } = request;
-  if (!startsWith(bytes, start, end, HTTP)) return -1;
-  const hostStart = start + HTTP.length;
+  if (!startsWith(bytes, start, end, scheme)) return -1;
+  const hostStart = start + scheme.length;
   let at = hostStart;
   while (at < end && bytes[at] !== SLASH && bytes[at] !== QUESTION) at++;
   if (endOfHost(bytes, hostStart, at) < 0) return -1;

@@ -32,6 +32,12 @@ function textOf(line: string, columns = 100): string {
   return request.text;
 }
 
+/** Flags that make sense only together with another one. */
+const COMPANIONS: Readonly<Record<string, [flags: string, settings: Partial<Config>]>> = {
+  "tls-cert": [" --tls-key key.pem", { tlsKey: "key.pem" }],
+  "tls-key": [" --tls-cert cert.pem", { tlsCert: "cert.pem" }],
+};
+
 /** A value that is right and not the default, for each flag. */
 const OTHER_VALUES: Readonly<Record<string, [text: string, settings: Partial<Config>]>> = {
   "host": ["::1", { host: "::1" }],
@@ -42,6 +48,8 @@ const OTHER_VALUES: Readonly<Record<string, [text: string, settings: Partial<Con
   "io-threads": ["2", { ioThreads: 2 }],
   "password": ["open-sesame", { password: "open-sesame" }],
   "password-file": ["/run/secrets/sluice", { passwordFile: "/run/secrets/sluice" }],
+  "tls-cert": ["cert.pem", { tlsCert: "cert.pem" }],
+  "tls-key": ["key.pem", { tlsKey: "key.pem" }],
   "insecure": ["true", { insecure: true }],
   "workers": ["2-8", { workersMin: 2, workersMax: 8 }],
   "channel-capacity": ["10", { channelCapacity: 10 }],
@@ -86,11 +94,12 @@ Deno.test("parseCommandLine: every flag sets its settings, as a flag and from th
   assert.deepEqual(Object.keys(OTHER_VALUES).toSorted(), FLAGS.map(({ name }) => name).toSorted());
   for (const { name, placeholder } of FLAGS) {
     const [text, settings] = OTHER_VALUES[name]!;
-    const expected = { ...DEFAULTS, ...settings };
-    const value = placeholder === "" ? "" : ` ${text}`;
+    const [companion, companionSettings] = COMPANIONS[name] ?? ["", {}];
+    const expected = { ...DEFAULTS, ...settings, ...companionSettings };
+    const value = (placeholder === "" ? "" : ` ${text}`) + companion;
     assert.deepEqual(configOf(`--${name}${value}`), expected, name);
     assert.deepEqual(configOf(`serve --${name}${value}`), expected, name);
-    assert.deepEqual(configOf("", { [environmentName(name)]: text }), expected, name);
+    assert.deepEqual(configOf(companion.trim(), { [environmentName(name)]: text }), expected, name);
   }
 });
 
@@ -262,7 +271,16 @@ Deno.test("--help: lists every command, and `health` its own flags", () => {
   assert.match(text, /Authorization: Bearer/);
   for (const line of ["health --help", "help health"]) {
     const flags = [...textOf(line).matchAll(/^ {2}(?:-h, )?--([a-z-]+)/gm)].map(([, name]) => name);
-    assert.deepEqual(flags, ["host", "http-port", "url", "ready", "timeout", "help"]);
+    assert.deepEqual(flags, [
+      "host",
+      "http-port",
+      "tls-cert",
+      "url",
+      "tls-ca",
+      "ready",
+      "timeout",
+      "help",
+    ]);
   }
 });
 

@@ -29,6 +29,8 @@ Deno.test("health: asks where the flags and the environment say that the server 
     ["health", { SLUICE_HTTP_PORT: "82" }, "http://127.0.0.1:82/health"],
     ["health", { SLUICE_HOST: "0.0.0.0" }, "http://127.0.0.1:8080/health"],
     ["health", { SLUICE_HOST: "::" }, "http://[::1]:8080/health"],
+    ["health", { SLUICE_TLS_CERT: "cert.pem" }, "https://127.0.0.1:8080/health"],
+    ["health --tls-cert cert.pem --host ::1", {}, "https://[::1]:8080/health"],
     ["health --host fd00::7", {}, "http://[fd00::7]:8080/health"],
     ["health --host events.example", {}, "http://events.example:8080/health"],
     // What has nothing to do with it is not looked at.

@@ -40,6 +40,8 @@ Deno.test("findConfigProblem: names the setting and the rule it breaks", () => {
       /^maxClientMemoryBytes must be at least 83mb for 20000 connections, 1 I\/O threads and .* 1mb$/,
     ],
     [{ password: "x".repeat(1025) }, /^password must have at most 1024 bytes$/],
+    [{ tlsCert: "x" }, /^tlsCert must come with --tls-key/],
+    [{ tlsKey: "x" }, /^tlsKey must come with --tls-cert/],
     [{ password: "x", passwordFile: "y" }, /^passwordFile must not be given together/],
     [{ host: "" }, /^host must name an address$/],
     [{ drainDelayMs: 10_000 }, /^drainDelayMs must be shorter than the whole stop, 10s$/],

@@ -117,6 +117,20 @@ Deno.test("BrowserGuard: only this machine's names and the allowed ones pass", (
   assert.equal(guard.check(parse("GET / HTTP/1.0")), GuardVerdict.PASS);
 });
 
+Deno.test("BrowserGuard: over TLS the same origin is https", () => {
+  const guard = new BrowserGuard();
+  for (
+    const [origin, verdict] of [
+      ["https://localhost:8080", GuardVerdict.PASS],
+      ["http://localhost:8080", GuardVerdict.WRONG_ORIGIN],
+    ] as const
+  ) {
+    const request = parse("GET / HTTP/1.1", "Host: localhost:8080", `Origin: ${origin}`);
+    request.isSecure = true;
+    assert.equal(guard.check(request), verdict, origin);
+  }
+});
+
 Deno.test("BrowserGuard: only the same origin and the allowed ones pass", () => {
   const guard = new BrowserGuard({ corsOrigins: ["https://app.example", "null"] });
   const { PASS, ALLOWED_ORIGIN, WRONG_ORIGIN } = GuardVerdict;
