@@ -96,8 +96,8 @@ export class IoThread implements IoService {
     this.#connections = createConnectionSet(config, shared, turns, counters);
     this.#waits = new EventWaits(threadId);
     this.#pubsub = createPubSub(config, shared, counters);
-    this.#blocking = createBlocking(shared, counters);
     const notifier = createNotifier(shared, this.#pubsub, counters);
+    this.#blocking = createBlocking(shared, counters, notifier);
     this.#fronts = createFronts({
       blocking: this.#blocking,
       config,
