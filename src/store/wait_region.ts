@@ -7,7 +7,7 @@
  *
  * ```text
  * byte 0    header, one line: magic, threads, waiters per thread, nodes per thread, clients that
- *           wait (atomic)
+ *           wait for keys (atomic), clients that wait for the outcome of an event (atomic)
  * 64        threads, one line each: word 0 (atomic): 1 = messages to the thread were lost
  * …         waiters, one line each, index = thread * waiters per thread + slot
  *             word 0  state (atomic): FREE, WAITING, SERVED, CANCELLED
@@ -91,6 +91,7 @@ export const WaitNode = {
 
 const MAGIC = 0x53574149;
 const WAITING_COUNT = 4;
+const EVENT_WAIT_COUNT = 5;
 const HEADER_BYTES = 64;
 const THREAD_BYTES = 64;
 const WAITER_BYTES = 64;
@@ -140,7 +141,7 @@ export class WaitRegion {
     return new WaitRegion(memory);
   }
 
-  /** Clients that wait, of all threads. */
+  /** Clients that wait for keys, of all threads. */
   get waitingCount(): number {
     return Atomics.load(this.words, WAITING_COUNT);
   }
@@ -148,6 +149,16 @@ export class WaitRegion {
   /** Counts a client that waits from now on, or does no more. */
   countWaiting(change: 1 | -1): void {
     Atomics.add(this.words, WAITING_COUNT, change);
+  }
+
+  /** Clients that wait for keys or for the outcome of an event, of all threads. */
+  get blockedCount(): number {
+    return this.waitingCount + Atomics.load(this.words, EVENT_WAIT_COUNT);
+  }
+
+  /** Counts a client that waits for the outcome of an event from now on, or does no more. */
+  countEventWait(change: 1 | -1): void {
+    Atomics.add(this.words, EVENT_WAIT_COUNT, change);
   }
 
   /** Notes that a thread could not be told of something; it looks at all of its waiters then. */

@@ -118,9 +118,9 @@ export class BlockedClients {
     });
   }
 
-  /** How many clients wait, on all threads. */
-  get waitingCount(): number {
-    return this.#parts.region.waitingCount;
+  /** How many clients wait for keys or for the outcome of an event, on all threads. */
+  get blockedCount(): number {
+    return this.#parts.region.blockedCount;
   }
 
   /**

@@ -128,7 +128,7 @@ export class Harness {
   /** Elements that could not be put back. */
   lostCount = 0;
   readonly intake: EventIntake;
-  readonly waits = new EventWaits(0);
+  readonly waits: EventWaits;
   readonly authenticator: Authenticator;
   readonly operations: Operations;
   stopWishCount = 0;
@@ -162,6 +162,7 @@ export class Harness {
       waitersPerThread: 1000,
       nodesPerThread: 2000,
     });
+    this.waits = new EventWaits(0, (change) => this.waitRegion.countEventWait(change));
     this.authenticator = new Authenticator({
       password: new TextEncoder().encode(options.password ?? ""),
       counters: this.counters,
