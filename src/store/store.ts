@@ -101,6 +101,8 @@ export class Store {
   readonly #writer: EntryWriter;
   readonly #seed0: number;
   readonly #seed1: number;
+  /** For the full check. */
+  #waits: WaitRegion | undefined;
 
   private constructor(memory: StoreMemory, threadId: number, canDieAlone: boolean) {
     this.memory = memory;
@@ -273,6 +275,7 @@ export class Store {
 
   /** The queues of clients that wait for keys of this store; `region` was made for it. */
   waitQueues(region: WaitRegion): WaitQueues {
+    this.#waits = region;
     return new WaitQueues(this, region, this.#control);
   }
 
@@ -536,6 +539,8 @@ export class Store {
       memory: this.#parts.memory,
       reserve: this.credits,
       wheel: this.#parts.wheel,
+      waits: this.#waits,
+      reader: this.#reader,
       locate: (key) => this.locate(key),
     });
   }

@@ -21,7 +21,7 @@
  *             word 0  next node of the queue + 1   word 1  previous one + 1, 0 = none
  *             word 2  waiter                       word 3  database of the key
  *             word 4  which of the waiter's keys it is
- *             word 5  1 while it is in a queue
+ *             word 5  state: FREE, TAKEN and in no queue, QUEUED
  * ```
  *
  * Who may touch what: state and done are atomics. A waiter's other words are written by its owner
@@ -51,6 +51,16 @@ export const WaiterState = {
 
 /** One of the values of {@link WaiterState}. */
 export type WaiterState = (typeof WaiterState)[keyof typeof WaiterState];
+
+/** Where a node is. */
+export const NodeState = {
+  /** Nobody's. */
+  FREE: 0,
+  /** A waiter's, and in no queue: not yet, or no more. */
+  TAKEN: 1,
+  /** In the queue of its key. */
+  QUEUED: 2,
+} as const;
 
 /** Shared memory of the region; structured-cloneable. */
 export interface WaitMemory {
@@ -86,7 +96,7 @@ export const WaitNode = {
   WAITER: 2,
   DATABASE: 3,
   KEY_INDEX: 4,
-  QUEUED: 5,
+  STATE: 5,
 } as const;
 
 const MAGIC = 0x53574149;
@@ -306,16 +316,45 @@ export class WaitSlots {
     region.words[at + WaitNode.WAITER] = waiter;
     region.words[at + WaitNode.DATABASE] = database;
     region.words[at + WaitNode.KEY_INDEX] = keyIndex;
+    region.words[at + WaitNode.STATE] = NodeState.TAKEN;
     return node;
   }
 
   /** Gives a node back; it must be in no queue. */
   giveNode(node: number): void {
     const region = this.#region;
+    const stateAt = region.nodeAt(node) + WaitNode.STATE;
     assert(
-      region.words[region.nodeAt(node) + WaitNode.QUEUED] === 0,
-      "a node that is given back is in no queue",
+      region.words[stateAt] === NodeState.TAKEN,
+      "a node that is given back is taken, and in no queue",
     );
+    region.words[stateAt] = NodeState.FREE;
     this.#freeNodes.push(node - this.#thread * region.nodesPerThread);
+  }
+
+  /**
+   * Checks that what this thread takes for free is nobody's, once, and all else somebody's.
+   *
+   * @throws {AssertionFault} naming what does not add up
+   */
+  assertInvariants(): void {
+    const region = this.#region;
+    const { waitersPerThread, nodesPerThread } = region;
+    const firstWaiter = this.#thread * waitersPerThread;
+    const firstNode = this.#thread * nodesPerThread;
+    const freeWaiters = new Set(this.#freeWaiters);
+    const freeNodes = new Set(this.#freeNodes);
+    assert(freeWaiters.size === this.#freeWaiters.length, "a free waiter is free once");
+    assert(freeNodes.size === this.#freeNodes.length, "a free node is free once");
+    for (let slot = 0; slot < waitersPerThread; slot++) {
+      const isFree = slot >= this.#freshWaiters || freeWaiters.has(slot);
+      const state = region.stateOf(firstWaiter + slot);
+      assert((state === WaiterState.FREE) === isFree, `waiter ${firstWaiter + slot}: is free`);
+    }
+    for (let slot = 0; slot < nodesPerThread; slot++) {
+      const isFree = slot >= this.#freshNodes || freeNodes.has(slot);
+      const state = region.words[region.nodeAt(firstNode + slot) + WaitNode.STATE];
+      assert((state === NodeState.FREE) === isFree, `node ${firstNode + slot}: is free`);
+    }
   }
 }

@@ -10,6 +10,7 @@
  * @module
  */
 
+import { assert } from "../../base/assert.ts";
 import type { Notifier } from "../../pubsub/notifier.ts";
 import { Key } from "../../store/key.ts";
 import { LockPoisonedError } from "../../store/locks.ts";
@@ -183,6 +184,18 @@ export class BlockedClients {
   giveUp(): void {
     this.#isStopping = true;
     for (const wait of [...this.#waits.values()]) this.#end(wait, "stopping");
+  }
+
+  /**
+   * Checks this thread's part of the region when none of its clients is coming or going.
+   *
+   * @throws {AssertionFault} naming what does not add up
+   */
+  assertInvariants(): void {
+    this.#slots.assertInvariants();
+    assert(this.#slots.waiterCount === this.#waits.size, "every waiter that is taken waits");
+    const nodeCount = [...this.#waits.values()].reduce((sum, { nodes }) => sum + nodes.length, 0);
+    assert(this.#slots.nodeCount === nodeCount, "every node that is taken is one of theirs");
   }
 
   #tell(waiter: number, generation: number, news: WaitNews): void {
