@@ -115,6 +115,8 @@ export interface HarnessOptions {
   thread?: number;
   /** Tells another of them of news about one of its waiters. */
   sendNews?: BlockedParts["send"];
+  /** A twin of what keeps them. */
+  blockedClients?: typeof BlockedClients;
 }
 
 /** One thread's command layer over a real store. */
@@ -228,7 +230,7 @@ export class Harness {
       onDropped: () => this.notificationsDropped++,
     });
     this.store.keyWatcher = new KeyNotes(notifier);
-    this.blocking = new BlockedClients({
+    this.blocking = new (options.blockedClients ?? BlockedClients)({
       store: this.store,
       region: this.waitRegion,
       thread: options.thread ?? 0,
