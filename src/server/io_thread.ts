@@ -81,7 +81,7 @@ export class IoThread implements IoService {
 
   private constructor(parts: IoThreadParts, turns: FairTurns) {
     const { config, shared, password, questions = new ThreadQuestions() } = parts;
-    const { threadId, threads, metrics, inboxes } = shared;
+    const { threadId, threads, metrics, inboxes, waits } = shared;
     const counters = metrics.counters(threadId);
     const table = makeCommandTable();
     const stopWish = Promise.withResolvers<void>();
@@ -94,10 +94,10 @@ export class IoThread implements IoService {
     this.#config = config;
     this.#turns = turns;
     this.#connections = createConnectionSet(config, shared, turns, counters);
-    this.#waits = new EventWaits(threadId);
+    this.#waits = new EventWaits(threadId, (change) => waits.countEventWait(change));
     this.#pubsub = createPubSub(config, shared, counters);
-    this.#blocking = createBlocking(shared, counters);
     const notifier = createNotifier(shared, this.#pubsub, counters);
+    this.#blocking = createBlocking(shared, counters, notifier);
     this.#fronts = createFronts({
       blocking: this.#blocking,
       config,
