@@ -64,7 +64,7 @@ interface Batch {
 const total = { passed: 0, failed: 0, ignored: 0, filtered: 0 };
 const failures: string[] = [];
 /** Output of batches that are not done yet, for when they never are. */
-const running = new Map<Batch, Uint8Array[]>();
+const running = new Map<Batch, { readonly chunks: Uint8Array[]; end(): void }>();
 const startedAtMs = performance.now();
 
 const encoder = new TextEncoder();
@@ -111,13 +111,13 @@ function textOf(chunks: readonly Uint8Array[]): string {
 async function run(batch: Batch): Promise<boolean> {
   const beganAtMs = performance.now();
   const chunks: Uint8Array[] = [];
-  running.set(batch, chunks);
   const child = new Deno.Command(Deno.execPath(), {
     args: [...batch.args],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+  running.set(batch, { chunks, end: () => child.kill("SIGTERM") });
   await Promise.all([collect(child.stdout, chunks), collect(child.stderr, chunks)]);
   const { code } = await child.status;
   running.delete(batch);
@@ -140,8 +140,9 @@ function count(batch: Batch, text: string, code: number): void {
   total.ignored += read("ignored");
   total.filtered += read("filtered out");
   // A type error, a crash, a leak found at the end: nothing that the summary counts.
-  total.failed += failed === 0 && code !== 0 ? 1 : failed;
-  if (code === 0) return;
+  const isLost = code !== 0 || (batch.args[0] === "test" && summary === "");
+  total.failed += failed === 0 && isLost ? 1 : failed;
+  if (failed === 0 && !isLost) return;
   const names = /^ FAILURES \n\n([^]*?)\n\n(?:ok|FAILED) \|/m.exec(plain)?.[1];
   failures.push(names ?? `${batch.name}: exit code ${code}`);
 }
@@ -160,7 +161,8 @@ function finish(): never {
 
 /** Told to end: says what was going on, as something probably hangs. */
 function interrupted(signal: string): void {
-  for (const [batch, chunks] of running) {
+  for (const [batch, { chunks, end }] of running) {
+    end();
     print(`${textOf(chunks).trimEnd()}\n== ${batch.name}: not done at ${signal}\n`);
     failures.push(`${batch.name}: not done at ${signal}`);
     total.failed++;
@@ -191,7 +193,8 @@ async function runOne(args: readonly string[]): Promise<never> {
   Deno.exit((await child.status).code);
 }
 
-function isPath(argument: string): boolean {
+function isPath(argument: string, index: number, all: readonly string[]): boolean {
+  if (argument.startsWith("-") || all[index - 1] === "--filter") return false;
   try {
     Deno.statSync(argument);
     return true;
