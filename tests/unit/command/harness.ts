@@ -34,6 +34,9 @@ import { ThreadQuestions } from "../../../src/server/thread_questions.ts";
 import { SessionStep } from "../../../src/protocol/session.ts";
 import { WaitRegion } from "../../../src/store/wait_region.ts";
 import { Store } from "../../../src/store/store.ts";
+import { latin1, toLatin1 } from "../../helpers/latin1.ts";
+
+export { latin1, toLatin1 };
 
 /** Counter ids of the harness. */
 export const Count = {
@@ -401,20 +404,6 @@ export function pause(durationMs = 20): Promise<void> {
 export async function backgroundDone({ store }: Harness): Promise<void> {
   // A turn even when nothing is left: a write may have freed the rest before the task came to it.
   do await pause(2); while (store.keyspace.tables.hasDetached);
-}
-
-/** Bytes of a text whose characters are all below 256. */
-export function latin1(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
-
-/** The reverse of {@link latin1}. */
-export function toLatin1(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
 }
 
 /** A request as clients send it: an array of bulk strings. */
