@@ -175,11 +175,6 @@ export class EventIntake {
     }
   }
 
-  /** How many clients of this thread wait for an outcome. */
-  get waitingClients(): number {
-    return this.#waits.size;
-  }
-
   /** Counts a malformed event; the caller tells the client. */
   countInvalid(): void {
     this.#counters.add(this.#counterIds.invalid);

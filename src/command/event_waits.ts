@@ -58,15 +58,18 @@ export class EventWaits {
   readonly #slots: Slot[] = [];
   readonly #free: number[] = [];
   readonly #firstGeneration: number;
+  readonly #count: (change: 1 | -1) => void;
   #over = false;
 
   /**
    * Makes a set without waits.
    *
    * @param thread number of this I/O thread
+   * @param count told of every client that begins to wait, or ends
    * @param firstGeneration of every slot; tests start just below the wrap
    */
-  constructor(thread: number, firstGeneration = 0) {
+  constructor(thread: number, count: (change: 1 | -1) => void = () => {}, firstGeneration = 0) {
+    this.#count = count;
     this.#thread = thread;
     this.#firstGeneration = firstGeneration;
   }
@@ -85,6 +88,7 @@ export class EventWaits {
     const index = this.#free.pop() ?? this.#slots.push(newSlot(this.#firstGeneration)) - 1;
     const slot = this.#slots[index]!;
     const { generation } = slot;
+    this.#count(1);
     const { promise, resolve } = Promise.withResolvers<Settlement>();
     slot.resolve = resolve;
     slot.timer = setTimeout(
@@ -110,6 +114,7 @@ export class EventWaits {
     slot.timer = undefined;
     slot.generation = (generation + 1) >>> 0;
     this.#free.push(index);
+    this.#count(-1);
     resolve(settlement);
     return true;
   }

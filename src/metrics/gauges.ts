@@ -78,6 +78,8 @@ export interface ServerGauges {
   readonly channel: ChannelGauges;
   /** The store. */
   readonly store: StoreGauges;
+  /** Clients that wait for keys or for the outcome of an event. */
+  readonly blockedClients: number;
   /** Threads that serve connections. */
   readonly ioThreads: number;
   /** The pool. */

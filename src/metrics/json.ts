@@ -87,6 +87,8 @@ export interface MetricsJson {
   protocols: Record<ProtocolLabel, ProtocolJson>;
   /** The waiting line. */
   channel: { depth: number; capacity: number; high_water_mark: number };
+  /** Clients that wait for keys or for the outcome of an event. */
+  blocked_clients: number;
   /** Threads that serve connections. */
   io_threads: number;
   /** The pool. */
@@ -155,6 +157,7 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
       capacity: channel.capacity,
       high_water_mark: channel.highWaterMark,
     },
+    blocked_clients: gauges.blockedClients,
     io_threads: gauges.ioThreads,
     workers: { ...workers, deaths: total(CounterIndex.WORKER_DEATHS) },
     store: {

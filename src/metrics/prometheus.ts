@@ -94,6 +94,11 @@ export class PrometheusExposition {
       "Most jobs that ever waited in the channel.",
       channel.highWaterMark,
     );
+    this.#set(
+      "sluice_blocked_clients",
+      "Clients that wait for keys or for the outcome of an event.",
+      gauges.blockedClients,
+    );
     this.#set("sluice_io_threads", "Threads that serve connections.", gauges.ioThreads);
     this.#set("sluice_workers", "Event workers running.", workers.running);
     this.#set("sluice_workers_min", "Fewest event workers.", workers.min);

@@ -9,10 +9,15 @@ import { getLogger } from "../base/log.ts";
 import { BlockedClients } from "../command/blocking/blocked_clients.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
+import type { Notifier } from "../pubsub/notifier.ts";
 import type { SharedParts } from "./shared_parts.ts";
 
 /** Makes the waits of an I/O thread. Thread: that one. */
-export function createBlocking(shared: SharedParts, counters: ThreadCounters): BlockedClients {
+export function createBlocking(
+  shared: SharedParts,
+  counters: ThreadCounters,
+  notifier: Notifier,
+): BlockedClients {
   const { threadId, threads, store, inboxes, waits } = shared;
   const senders = inboxes.map((inbox) => inbox.sender(threadId));
   const message = new WaiterMessage();
@@ -20,6 +25,7 @@ export function createBlocking(shared: SharedParts, counters: ThreadCounters): B
   return new BlockedClients({
     store,
     region: waits,
+    notifier,
     thread: threadId - threads.firstIoThreadId,
     send: (thread, waiter, generation, news) => {
       message.waiter = waiter;

@@ -86,7 +86,7 @@ export class IoThread implements IoService {
 
   private constructor(parts: IoThreadParts, turns: FairTurns, tls: TlsTerminator | undefined) {
     const { config, shared, password, questions = new ThreadQuestions() } = parts;
-    const { threadId, threads, metrics, inboxes } = shared;
+    const { threadId, threads, metrics, inboxes, waits } = shared;
     const counters = metrics.counters(threadId);
     const table = makeCommandTable();
     const stopWish = Promise.withResolvers<void>();
@@ -100,10 +100,10 @@ export class IoThread implements IoService {
     this.#turns = turns;
     this.#tls = tls;
     this.#connections = createConnectionSet(config, shared, turns, counters, tls);
-    this.#waits = new EventWaits(threadId);
+    this.#waits = new EventWaits(threadId, (change) => waits.countEventWait(change));
     this.#pubsub = createPubSub(config, shared, counters);
-    this.#blocking = createBlocking(shared, counters);
     const notifier = createNotifier(shared, this.#pubsub, counters);
+    this.#blocking = createBlocking(shared, counters, notifier);
     this.#fronts = createFronts({
       blocking: this.#blocking,
       config,

@@ -50,7 +50,7 @@ export class ServerView {
 
   /** What `/metrics` shows beyond counters. */
   gauges(): ServerGauges {
-    const { channel, store, lifecycle } = this.#shared;
+    const { channel, store, lifecycle, waits } = this.#shared;
     const { ioThreads, workersMin, workersMax } = this.#config;
     return {
       uptimeSeconds: (Date.now() - lifecycle.startedAtMs) / 1000,
@@ -61,6 +61,7 @@ export class ServerView {
         highWaterMark: channel.highWaterMark,
       },
       store: store.stats(),
+      blockedClients: waits.blockedCount,
       ioThreads,
       workers: { running: lifecycle.workerCount, min: workersMin, max: workersMax },
       locks: Array.from({ length: store.shardCount }, (_, shard) => store.locks.counters(shard)),

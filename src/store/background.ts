@@ -18,6 +18,25 @@ export interface BackgroundStep {
   run(budgetMs: number): boolean;
 }
 
+/** Where in its work a thread is; for tests that end it there. The shard's lock is held. */
+export const BackgroundPoint = {
+  /** Expiry: the lock was just taken. */
+  SWEEP_LOCKED: 0,
+  /** The index or the store is being changed. */
+  SWEEP_CHANGING: 1,
+  /** A key is gone, and everything is in order. */
+  SWEEP_CHANGED: 2,
+  /** Garbage: the lock was just taken. */
+  GARBAGE_LOCKED: 3,
+  /** Nodes are being freed. */
+  GARBAGE_CHANGING: 4,
+  /** They are free, and everything is in order. */
+  GARBAGE_CHANGED: 5,
+} as const;
+
+/** One of the values of {@link BackgroundPoint}. */
+export type BackgroundPoint = (typeof BackgroundPoint)[keyof typeof BackgroundPoint];
+
 /** Longest slice of a worker. Unit: ms. */
 export const WORKER_SLICE_MS = 1;
 /** Shortest time between two rounds that had nothing left to do. Unit: ms. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BackgroundStep } from "./background.ts";
+import { BackgroundPoint, type BackgroundStep } from "./background.ts";
 import { Shard } from "./control.ts";
 import type { EntryWriter } from "./entry_writer.ts";
 import type { ExpiryWheel } from "./expiry_wheel.ts";
@@ -35,6 +35,9 @@ export interface SweeperParts {
  * Thread: one instance per thread; several threads may sweep at the same time.
  */
 export class ExpirySweeper implements BackgroundStep {
+  /** Called at the points of the work; undefined except in tests. */
+  onPoint: ((point: BackgroundPoint) => void) | undefined = undefined;
+
   readonly #parts: SweeperParts;
   readonly #clock: () => number;
   readonly #steps = new Int32Array(1);
@@ -59,6 +62,7 @@ export class ExpirySweeper implements BackgroundStep {
       const shard = this.#nextShard;
       this.#nextShard = (shard + 1) % shardCount;
       if (!wheel.isDue(shard, nowMs) || !locks.tryLock(shard, true)) continue;
+      this.onPoint?.(BackgroundPoint.SWEEP_LOCKED);
       const isDone = this.#sweep(shard, nowMs);
       locks.unlock(shard, true);
       if (!isDone) quietShards = -1;
@@ -76,10 +80,12 @@ export class ExpirySweeper implements BackgroundStep {
       for (let i = 0; i < MAX_DELETES_PER_HOLD; i++) {
         // The index is changed on the way, so the trail says so before it is looked at.
         writer.markPhase(shard, MutationPhase.WRITING);
+        this.onPoint?.(BackgroundPoint.SWEEP_CHANGING);
         const entry = wheel.nextExpired(shard, nowMs, this.#steps);
         writer.markPhase(shard, MutationPhase.DONE);
         if (entry === 0) return this.#steps[0] > 0;
         writer.removeEntry(shard, entry, Shard.EXPIRED_DOUBLE);
+        this.onPoint?.(BackgroundPoint.SWEEP_CHANGED);
       }
       return false;
     } catch (error) {

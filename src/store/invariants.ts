@@ -28,6 +28,7 @@ import {
   TABLE_COUNT,
 } from "./control.ts";
 import { Encoding, Entry, EntryFlag, keyOffset } from "./entry.ts";
+import type { EntryReader } from "./entry_reader.ts";
 import type { ExpiryWheel } from "./expiry_wheel.ts";
 import { type Extents, ExtentsRoot, LEASE_COUNT_MASK, ORPHAN, ROOT_MARK } from "./extents.ts";
 import { Key } from "./key.ts";
@@ -41,6 +42,8 @@ import {
 } from "./size_classes.ts";
 import { BUCKET_SLOTS, PAGE_LEAF_BUCKETS, Root, SMALL_LEAF_BUCKETS, type Table } from "./table.ts";
 import type { TableMap } from "./table_map.ts";
+import { checkWaits } from "./wait_check.ts";
+import type { WaitRegion } from "./wait_region.ts";
 
 /** The parts of a store that the check walks. */
 export interface StoreParts {
@@ -62,6 +65,10 @@ export interface StoreParts {
   reserve: BalanceReserve;
   /** The expiry index. */
   wheel: ExpiryWheel;
+  /** Clients that wait for keys, where this thread knows of them. */
+  waits: WaitRegion | undefined;
+  /** Reads strings. */
+  reader: EntryReader;
   /** Fills a key's hash, shard and tag. */
   locate(key: Key): void;
 }
@@ -94,6 +101,14 @@ export function assertStoreInvariants(
   const listed = collectLists(parts);
   checkPages(parts, reached, listed);
   checkReserve(parts, reached, outstandingCredits);
+  const { control, table, waits: region, reader } = parts;
+  checkWaits({
+    control,
+    table,
+    region,
+    stringLength: (entry) => reader.stringLength(entry),
+    copyString: (entry, target, offset) => reader.copyString(entry, target, offset),
+  });
   assert(reached.size === 0, `${reached.size} reachable blocks lie in no page that is in use`);
 }
 

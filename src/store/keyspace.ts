@@ -24,7 +24,7 @@ import { FREED_PER_LOCK, type TableMap } from "./table_map.ts";
 const RECLAIM_MS = 2;
 
 /** Operation number of freeing what a flush left behind, for the text of a fault. */
-export const FREE_DETACHED_OPERATION = 3;
+export const FREE_DETACHED_OPERATION = 7;
 
 /** Slots of a bucket and its likely overflow, from which a sample is drawn. */
 const SAMPLED_SLOTS = 2 * BUCKET_SLOTS;

@@ -58,7 +58,7 @@ const OWNER_MASK = 0xffff;
 const WAITING_EXCLUSIVE = 1;
 const WAITING_SHARED = 2;
 /** Operation number of serving clients that wait for keys, for the text of a fault. */
-const SERVE_OPERATION = 4;
+export const SERVE_OPERATION = 9;
 
 const GATE_EXCLUSIVE = 3;
 const GATE_SHARED = 4;

@@ -13,7 +13,7 @@ import { MutationPhase, type ShardLocks } from "./locks.ts";
 import type { PageAllocator } from "./page_allocator.ts";
 
 /** Operation code of reclaiming in the text of a fault. */
-export const RECLAIM_OPERATION = 3;
+export const RECLAIM_OPERATION = 6;
 /** Longest stretch of evicting. Unit: ms. Reason: the thread may have clients to serve (C14). */
 const SLICE_MS = 1;
 /** Keys evicted under one lock hold. */

@@ -11,7 +11,7 @@
 import { assert } from "../base/assert.ts";
 import type { Int64 } from "../base/int64.ts";
 import type { Arena } from "./arena.ts";
-import { type BackgroundStep, BackgroundWork } from "./background.ts";
+import { type BackgroundPoint, type BackgroundStep, BackgroundWork } from "./background.ts";
 import type { BalanceReserve } from "./balance_reserve.ts";
 import type { CollectionCopier } from "./collection/collection_copier.ts";
 import type { CollectionLeases } from "./collection/collection_lease.ts";
@@ -101,6 +101,8 @@ export class Store {
   readonly #writer: EntryWriter;
   readonly #seed0: number;
   readonly #seed1: number;
+  /** For the full check. */
+  #waits: WaitRegion | undefined;
 
   private constructor(memory: StoreMemory, threadId: number, canDieAlone: boolean) {
     this.memory = memory;
@@ -273,6 +275,7 @@ export class Store {
 
   /** The queues of clients that wait for keys of this store; `region` was made for it. */
   waitQueues(region: WaitRegion): WaitQueues {
+    this.#waits = region;
     return new WaitQueues(this, region, this.#control);
   }
 
@@ -478,17 +481,20 @@ export class Store {
    * Work that this thread may share in when it has time; see {@link BackgroundWork}.
    *
    * @param clock time of day, ms since 1970
+   * @param onPoint for tests: called at the points of the work
    */
-  backgroundWork(clock: () => number): BackgroundWork {
-    const steps: BackgroundStep[] = [
-      new ExpirySweeper({
-        locks: this.locks,
-        shardCount: this.shardCount,
-        wheel: this.#parts.wheel,
-        writer: this.#writer,
-      }, clock),
-      this.garbage,
-    ];
+  backgroundWork(
+    clock: () => number,
+    onPoint?: (point: BackgroundPoint) => void,
+  ): BackgroundWork {
+    const sweeper = new ExpirySweeper({
+      locks: this.locks,
+      shardCount: this.shardCount,
+      wheel: this.#parts.wheel,
+      writer: this.#writer,
+    }, clock);
+    const steps: BackgroundStep[] = [sweeper, this.garbage];
+    sweeper.onPoint = this.garbage.onPoint = onPoint;
     return new BackgroundWork(steps, this.#control);
   }
 
@@ -536,6 +542,8 @@ export class Store {
       memory: this.#parts.memory,
       reserve: this.credits,
       wheel: this.#parts.wheel,
+      waits: this.#waits,
+      reader: this.#reader,
       locate: (key) => this.locate(key),
     });
   }

@@ -19,7 +19,7 @@ import { type Extents, LEASE_COUNT_MASK, ORPHAN } from "./extents.ts";
 import { LockPoisonedError, type ShardLocks } from "./locks.ts";
 
 /** Operation number of freeing an orphan, for the text of a fault. */
-export const FREE_ORPHAN_OPERATION = 2;
+export const FREE_ORPHAN_OPERATION = 8;
 
 /** Leases that a {@link ValueLease} ends through. */
 interface Lessor {

@@ -13,7 +13,7 @@
 import { assert } from "../base/assert.ts";
 import { type ControlRegion, Shard, SpecialTable } from "./control.ts";
 import type { Key } from "./key.ts";
-import { WaitNode, type WaitRegion } from "./wait_region.ts";
+import { NodeState, WaitNode, type WaitRegion } from "./wait_region.ts";
 import { WriteStatus } from "./entry_writer.ts";
 
 /** What the queues need of a store: byte strings by table and key. */
@@ -76,8 +76,8 @@ export class WaitQueues {
     const status = this.#write(key, first, node + 1);
     if (status !== WriteStatus.OK) return status;
     const at = this.#region.nodeAt(node);
-    assert(words[at + WaitNode.QUEUED] === 0, "a node is in one queue");
-    words[at + WaitNode.QUEUED] = 1;
+    assert(words[at + WaitNode.STATE] === NodeState.TAKEN, "a node is in one queue");
+    words[at + WaitNode.STATE] = NodeState.QUEUED;
     words[at + WaitNode.NEXT] = 0;
     words[at + WaitNode.PREVIOUS] = last;
     if (last !== 0) words[this.#region.nodeAt(last - 1) + WaitNode.NEXT] = node + 1;
@@ -89,10 +89,10 @@ export class WaitQueues {
   remove(key: Key, node: number): void {
     const { words } = this.#region;
     const at = this.#region.nodeAt(node);
-    if (words[at + WaitNode.QUEUED] === 0) return;
+    if (words[at + WaitNode.STATE] !== NodeState.QUEUED) return;
     const next = words[at + WaitNode.NEXT]!;
     const previous = words[at + WaitNode.PREVIOUS]!;
-    words[at + WaitNode.QUEUED] = 0;
+    words[at + WaitNode.STATE] = NodeState.TAKEN;
     if (next !== 0) words[this.#region.nodeAt(next - 1) + WaitNode.PREVIOUS] = previous;
     if (previous !== 0) words[this.#region.nodeAt(previous - 1) + WaitNode.NEXT] = next;
     this.#count(key.shard, -1);
@@ -125,7 +125,7 @@ export class WaitQueues {
 
   /** Whether a node is in a queue. */
   isQueued(node: number): boolean {
-    return this.#region.words[this.#region.nodeAt(node) + WaitNode.QUEUED] === 1;
+    return this.#region.words[this.#region.nodeAt(node) + WaitNode.STATE] === NodeState.QUEUED;
   }
 
   /** The database that a node's client waits in. */

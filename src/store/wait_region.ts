@@ -7,7 +7,7 @@
  *
  * ```text
  * byte 0    header, one line: magic, threads, waiters per thread, nodes per thread, clients that
- *           wait (atomic)
+ *           wait for keys (atomic), clients that wait for the outcome of an event (atomic)
  * 64        threads, one line each: word 0 (atomic): 1 = messages to the thread were lost
  * …         waiters, one line each, index = thread * waiters per thread + slot
  *             word 0  state (atomic): FREE, WAITING, SERVED, CANCELLED
@@ -21,7 +21,7 @@
  *             word 0  next node of the queue + 1   word 1  previous one + 1, 0 = none
  *             word 2  waiter                       word 3  database of the key
  *             word 4  which of the waiter's keys it is
- *             word 5  1 while it is in a queue
+ *             word 5  state: FREE, TAKEN and in no queue, QUEUED
  * ```
  *
  * Who may touch what: state and done are atomics. A waiter's other words are written by its owner
@@ -51,6 +51,16 @@ export const WaiterState = {
 
 /** One of the values of {@link WaiterState}. */
 export type WaiterState = (typeof WaiterState)[keyof typeof WaiterState];
+
+/** Where a node is. */
+export const NodeState = {
+  /** Nobody's. */
+  FREE: 0,
+  /** A waiter's, and in no queue: not yet, or no more. */
+  TAKEN: 1,
+  /** In the queue of its key. */
+  QUEUED: 2,
+} as const;
 
 /** Shared memory of the region; structured-cloneable. */
 export interface WaitMemory {
@@ -86,11 +96,12 @@ export const WaitNode = {
   WAITER: 2,
   DATABASE: 3,
   KEY_INDEX: 4,
-  QUEUED: 5,
+  STATE: 5,
 } as const;
 
 const MAGIC = 0x53574149;
 const WAITING_COUNT = 4;
+const EVENT_WAIT_COUNT = 5;
 const HEADER_BYTES = 64;
 const THREAD_BYTES = 64;
 const WAITER_BYTES = 64;
@@ -140,7 +151,7 @@ export class WaitRegion {
     return new WaitRegion(memory);
   }
 
-  /** Clients that wait, of all threads. */
+  /** Clients that wait for keys, of all threads. */
   get waitingCount(): number {
     return Atomics.load(this.words, WAITING_COUNT);
   }
@@ -148,6 +159,16 @@ export class WaitRegion {
   /** Counts a client that waits from now on, or does no more. */
   countWaiting(change: 1 | -1): void {
     Atomics.add(this.words, WAITING_COUNT, change);
+  }
+
+  /** Clients that wait for keys or for the outcome of an event, of all threads. */
+  get blockedCount(): number {
+    return this.waitingCount + Atomics.load(this.words, EVENT_WAIT_COUNT);
+  }
+
+  /** Counts a client that waits for the outcome of an event from now on, or does no more. */
+  countEventWait(change: 1 | -1): void {
+    Atomics.add(this.words, EVENT_WAIT_COUNT, change);
   }
 
   /** Notes that a thread could not be told of something; it looks at all of its waiters then. */
@@ -295,16 +316,45 @@ export class WaitSlots {
     region.words[at + WaitNode.WAITER] = waiter;
     region.words[at + WaitNode.DATABASE] = database;
     region.words[at + WaitNode.KEY_INDEX] = keyIndex;
+    region.words[at + WaitNode.STATE] = NodeState.TAKEN;
     return node;
   }
 
   /** Gives a node back; it must be in no queue. */
   giveNode(node: number): void {
     const region = this.#region;
+    const stateAt = region.nodeAt(node) + WaitNode.STATE;
     assert(
-      region.words[region.nodeAt(node) + WaitNode.QUEUED] === 0,
-      "a node that is given back is in no queue",
+      region.words[stateAt] === NodeState.TAKEN,
+      "a node that is given back is taken, and in no queue",
     );
+    region.words[stateAt] = NodeState.FREE;
     this.#freeNodes.push(node - this.#thread * region.nodesPerThread);
+  }
+
+  /**
+   * Checks that what this thread takes for free is nobody's, once, and all else somebody's.
+   *
+   * @throws {AssertionFault} naming what does not add up
+   */
+  assertInvariants(): void {
+    const region = this.#region;
+    const { waitersPerThread, nodesPerThread } = region;
+    const firstWaiter = this.#thread * waitersPerThread;
+    const firstNode = this.#thread * nodesPerThread;
+    const freeWaiters = new Set(this.#freeWaiters);
+    const freeNodes = new Set(this.#freeNodes);
+    assert(freeWaiters.size === this.#freeWaiters.length, "a free waiter is free once");
+    assert(freeNodes.size === this.#freeNodes.length, "a free node is free once");
+    for (let slot = 0; slot < waitersPerThread; slot++) {
+      const isFree = slot >= this.#freshWaiters || freeWaiters.has(slot);
+      const state = region.stateOf(firstWaiter + slot);
+      assert((state === WaiterState.FREE) === isFree, `waiter ${firstWaiter + slot}: is free`);
+    }
+    for (let slot = 0; slot < nodesPerThread; slot++) {
+      const isFree = slot >= this.#freshNodes || freeNodes.has(slot);
+      const state = region.words[region.nodeAt(firstNode + slot) + WaitNode.STATE];
+      assert((state === NodeState.FREE) === isFree, `node ${firstNode + slot}: is free`);
+    }
   }
 }

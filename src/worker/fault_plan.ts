@@ -10,6 +10,7 @@
 import { assert } from "../base/assert.ts";
 import { RecvStep } from "../channel/bounded_channel.ts";
 import type { ConsumerSlot } from "../channel/consumer_slot.ts";
+import { BackgroundPoint } from "../store/background.ts";
 
 /** The steps of a job where a worker can be ended, in their order. */
 export const FAULT_STEPS = [
@@ -45,8 +46,26 @@ export const RECV_FAULT_STEPS = [
 
 assert(RECV_FAULT_STEPS[RecvStep.SLEEPY] === "recvSleepy", "every step of a receive has a name");
 
-/** One of {@link FAULT_STEPS} or {@link RECV_FAULT_STEPS}. */
-export type FaultStep = (typeof FAULT_STEPS)[number] | (typeof RECV_FAULT_STEPS)[number];
+/** The points of background work where a worker can be ended, by their {@link BackgroundPoint}. */
+export const BACKGROUND_FAULT_STEPS = [
+  "sweepLocked",
+  "sweepChanging",
+  "sweepChanged",
+  "garbageLocked",
+  "garbageChanging",
+  "garbageChanged",
+] as const;
+
+assert(
+  BACKGROUND_FAULT_STEPS[BackgroundPoint.GARBAGE_CHANGED] === "garbageChanged",
+  "every point of background work has a name",
+);
+
+/** One of {@link FAULT_STEPS}, {@link RECV_FAULT_STEPS} or {@link BACKGROUND_FAULT_STEPS}. */
+export type FaultStep =
+  | (typeof FAULT_STEPS)[number]
+  | (typeof RECV_FAULT_STEPS)[number]
+  | (typeof BACKGROUND_FAULT_STEPS)[number];
 
 /**
  * How the worker ends: `throw` an uncaught exception, `exit` the isolate at once, `stall` in a
@@ -77,12 +96,15 @@ export class InjectedDeath extends Error {
  */
 export function parseFaultPlan(text: string): FaultPlan {
   const [step, pass = "1", mode = "throw"] = text.split(":");
-  const known = [...FAULT_STEPS, ...RECV_FAULT_STEPS].find((name) => name === step);
+  const steps = [...FAULT_STEPS, ...RECV_FAULT_STEPS, ...BACKGROUND_FAULT_STEPS];
+  const known = steps.find((name) => name === step);
   if (
     known === undefined || !/^[1-9][0-9]*$/.test(pass) ||
     (mode !== "throw" && mode !== "exit" && mode !== "stall") ||
     // A receive does not ask its hook whether it was fenced meanwhile.
-    (mode === "stall" && known.startsWith("recv"))
+    (mode === "stall" && known.startsWith("recv")) ||
+    // Its exceptions are faults of ours, and poison the shard.
+    (mode !== "exit" && BACKGROUND_FAULT_STEPS.some((name) => name === known))
   ) {
     throw new TypeError(`Cannot read the fault plan ${JSON.stringify(text)}`);
   }

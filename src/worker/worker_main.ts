@@ -22,7 +22,13 @@ import type { BackgroundWork } from "../store/background.ts";
 import { Store } from "../store/store.ts";
 import { BalanceProcessor } from "./balance_processor.ts";
 import { createEventNotes } from "./event_notes.ts";
-import { FaultInjector, InjectedDeath, parseFaultPlan, RECV_FAULT_STEPS } from "./fault_plan.ts";
+import {
+  BACKGROUND_FAULT_STEPS,
+  FaultInjector,
+  InjectedDeath,
+  parseFaultPlan,
+  RECV_FAULT_STEPS,
+} from "./fault_plan.ts";
 import { JobRunner } from "./job_runner.ts";
 import { holdLifeline } from "./lifeline.ts";
 import type { WorkerMessage, WorkerOrders } from "./messages.ts";
@@ -146,7 +152,11 @@ async function live(orders: WorkerOrders): Promise<void> {
   });
   tell({ kind: "ready" });
   const notes = createEventNotes(orders, store, counters);
-  if (work(channel, slot, runner, store.backgroundWork(Date.now), notes)) {
+  const background = store.backgroundWork(
+    Date.now,
+    faults && ((point) => void faults.reach(BACKGROUND_FAULT_STEPS[point]!)),
+  );
+  if (work(channel, slot, runner, background, notes)) {
     slot.leave();
     tell({ kind: "stopped" });
   }

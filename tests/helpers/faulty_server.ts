@@ -17,6 +17,12 @@ const options: StartOptions = fault === "torn_shard"
   ? {
     faultPlan: (slotIndex, startCount) => slotIndex + startCount === 1 ? "inCommit:1" : undefined,
   }
+  // So does it in the way that a plan says, e.g. `plan sweepLocked:1:exit`.
+  : fault?.startsWith("plan ")
+  ? {
+    faultPlan: (slotIndex, startCount) =>
+      slotIndex + startCount === 1 ? fault.slice("plan ".length) : undefined,
+  }
   : fault === "io_thread_ends"
   ? {
     startIoWorker: (options) =>

@@ -6,5 +6,12 @@
 
 import { liveAsIoThread } from "../../src/server/io_worker_life.ts";
 
+/** How long it lives when it is not told anything any more: the server has started. Unit: ms. */
+const LIFE_MS = 1000;
+
 liveAsIoThread();
-setTimeout(() => Deno.exit(1), 1000);
+let timer = setTimeout(() => Deno.exit(1), LIFE_MS);
+addEventListener("message", () => {
+  clearTimeout(timer);
+  timer = setTimeout(() => Deno.exit(1), LIFE_MS);
+});

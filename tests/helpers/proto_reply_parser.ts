@@ -10,6 +10,7 @@ import {
   type ServerMessage,
   ServerMessageSchema,
 } from "../../src/protocol/protobuf/gen/sluice/v1/messages_pb.ts";
+import { toLatin1 } from "./latin1.ts";
 
 /** What the parser knows of the connection. */
 export interface ProtoReplyContext {
@@ -60,7 +61,25 @@ function unframed(bytes: Uint8Array, at: number): { start: number; end: number }
   return length && { start: at, end: length.end + length.value };
 }
 
+/** Messages no longer than this are remembered; a fuzzer gets the same ones again and again. */
+const KNOWN_MAX_BYTES = 256;
+/** So many of them. */
+const KNOWN_MAX_COUNT = 1000;
+
+/** Messages that were taken apart and found well, by their bytes. */
+const knownMessages = new Map<string, ServerMessage>();
+
 function message(bytes: Uint8Array, at: number): ServerMessage {
+  if (bytes.length > KNOWN_MAX_BYTES) return decode(bytes, at);
+  const text = toLatin1(bytes);
+  const known = knownMessages.get(text);
+  if (known !== undefined) return known;
+  const reply = decode(bytes, at);
+  if (knownMessages.size < KNOWN_MAX_COUNT) knownMessages.set(text, reply);
+  return reply;
+}
+
+function decode(bytes: Uint8Array, at: number): ServerMessage {
   const reply = fromBinary(ServerMessageSchema, bytes);
   if (reply.message.case === undefined) throw new Error(`an empty reply at byte ${at}`);
   if (reply.$unknown !== undefined) throw new Error(`an unknown field at byte ${at}`);

@@ -55,7 +55,8 @@ export function parseRespReplies(
   while (parser.at < text.length) {
     const start = parser.at;
     try {
-      replies.push(parser.value(0));
+      replies.push(parser.known() ?? parser.value(0));
+      parser.remember(start, replies.at(-1)!);
     } catch (error) {
       if (!(error instanceof Unfinished)) throw error;
       if (context.cutOff) break;
@@ -65,6 +66,14 @@ export function parseRespReplies(
   return replies;
 }
 
+/** Replies from this length on are remembered. Unit: characters. */
+const KNOWN_MIN_LENGTH = 4096;
+/** So many of them. */
+const KNOWN_MAX_COUNT = 8;
+
+/** Long replies that were taken apart already, the latest last. */
+const knownReplies: { version: RespVersion; text: string; reply: ParsedRespReply }[] = [];
+
 class RespReplyParser {
   at = 0;
   readonly #text: string;
@@ -73,6 +82,28 @@ class RespReplyParser {
   constructor(text: string, version: RespVersion) {
     this.#text = text;
     this.#version = version;
+  }
+
+  /**
+   * The next reply, if the same characters were taken apart before: whatever follows them, they
+   * are the same reply again. `COMMAND`, asked for hundreds of times, is most of what a fuzzer gets.
+   */
+  known(): ParsedRespReply | undefined {
+    if (this.#text.length - this.at < KNOWN_MIN_LENGTH) return undefined;
+    const found = knownReplies.find(({ version, text }) =>
+      version === this.#version && this.#text.startsWith(text, this.at)
+    );
+    if (found !== undefined) this.at += found.text.length;
+    return found?.reply;
+  }
+
+  /** Keeps a reply that began at `start` and ends here, if that is worth it. */
+  remember(start: number, reply: ParsedRespReply): void {
+    if (this.at - start < KNOWN_MIN_LENGTH) return;
+    if (knownReplies.some((known) => known.reply === reply)) return;
+    if (knownReplies.length === KNOWN_MAX_COUNT) knownReplies.shift();
+    const text = this.#text.slice(start, this.at);
+    knownReplies.push({ version: this.#version, text, reply });
   }
 
   value(depth: number): ParsedRespReply {

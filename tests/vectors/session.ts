@@ -5,6 +5,7 @@
  */
 
 import { encodeRequest, frameEnd, parseStep } from "./format.ts";
+import { toLatin1 } from "../helpers/latin1.ts";
 
 /** How long a reply may take. Unit: ms. */
 const PATIENCE_MS = 10_000;
@@ -115,7 +116,6 @@ export class VectorConnection implements Disposable {
 
   async #read(): Promise<void> {
     const bytes = new Uint8Array(1 << 16);
-    const decoder = new TextDecoder("latin1");
     for (;;) {
       let count: number | null = null;
       try {
@@ -124,20 +124,12 @@ export class VectorConnection implements Disposable {
         // Closed or reset.
       }
       if (count === null) this.#isOver = true;
-      else this.#text += decodeBytes(decoder, bytes.subarray(0, count));
+      else this.#text += toLatin1(bytes.subarray(0, count));
       this.#news.resolve();
       this.#news = Promise.withResolvers();
       if (count === null) return;
     }
   }
-}
-
-/** One character per byte: what is called latin1 on the web is another code from 0x80 to 0x9f. */
-function decodeBytes(decoder: TextDecoder, bytes: Uint8Array): string {
-  if (bytes.every((byte) => byte < 0x80)) return decoder.decode(bytes);
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
 }
 
 /** The connections of one case. */

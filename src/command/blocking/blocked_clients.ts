@@ -10,6 +10,8 @@
  * @module
  */
 
+import { assert } from "../../base/assert.ts";
+import type { Notifier } from "../../pubsub/notifier.ts";
 import { Key } from "../../store/key.ts";
 import { LockPoisonedError } from "../../store/locks.ts";
 import { type Store, WriteStatus } from "../../store/store.ts";
@@ -67,6 +69,8 @@ export interface BlockedParts {
   readonly region: WaitRegion;
   /** Tells another I/O thread; false when it cannot be told now. */
   send(thread: number, waiter: number, generation: number, news: WaitNews): boolean;
+  /** Publishes what is taken for those who wait; undefined = nobody wants to know. */
+  readonly notifier?: Notifier | undefined;
   /** Told of elements that could be given to nobody and not be put back, for lack of memory. */
   onLost(): void;
 }
@@ -110,13 +114,14 @@ export class BlockedClients {
       store,
       region,
       queues: this.#queues,
+      notifier: parts.notifier,
       tell: (waiter, generation, news) => this.#tell(waiter, generation, news),
     });
   }
 
-  /** How many clients wait, on all threads. */
-  get waitingCount(): number {
-    return this.#parts.region.waitingCount;
+  /** How many clients wait for keys or for the outcome of an event, on all threads. */
+  get blockedCount(): number {
+    return this.#parts.region.blockedCount;
   }
 
   /**
@@ -179,6 +184,18 @@ export class BlockedClients {
   giveUp(): void {
     this.#isStopping = true;
     for (const wait of [...this.#waits.values()]) this.#end(wait, "stopping");
+  }
+
+  /**
+   * Checks this thread's part of the region when none of its clients is coming or going.
+   *
+   * @throws {AssertionFault} naming what does not add up
+   */
+  assertInvariants(): void {
+    this.#slots.assertInvariants();
+    assert(this.#slots.waiterCount === this.#waits.size, "every waiter that is taken waits");
+    const nodeCount = [...this.#waits.values()].reduce((sum, { nodes }) => sum + nodes.length, 0);
+    assert(this.#slots.nodeCount === nodeCount, "every node that is taken is one of theirs");
   }
 
   #tell(waiter: number, generation: number, news: WaitNews): void {
@@ -289,6 +306,7 @@ export class BlockedClients {
         throw error;
       }
       locks.unlock(shard, true);
+      this.#publish();
     } while (status === WriteStatus.OUT_OF_MEMORY && call.store.reclaim());
     // Another type may be there by now; then there is no place to go back to.
     if (status !== WriteStatus.OK) this.#parts.onLost();
@@ -328,12 +346,19 @@ export class BlockedClients {
         }
       }
       lockSet.unlock(true);
+      this.#publish();
       if (status === HandlerStatus.DONE) wait.resolve("attempted");
       if (status !== HandlerStatus.RETRY) break;
       if (store.reclaim()) continue;
       if (this.#end(wait, "memory")) break;
     }
     wait.isLooking = false;
+  }
+
+  /** Publishes what happened to keys without a command behind it; no lock is held. */
+  #publish(): void {
+    const { notifier } = this.#parts;
+    if (notifier !== undefined && notifier.noteCount > 0) notifier.flush();
   }
 
   /** Takes back what {@link BlockedClients.begin} did, under the same locks. */
@@ -373,6 +398,7 @@ export class BlockedClients {
           throw error;
         }
         locks.unlock(shard, true);
+        this.#publish();
         slots.giveNode(node);
       }
     } catch (error) {

@@ -13,6 +13,8 @@
  * @module
  */
 
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
+import type { Notifier } from "../../pubsub/notifier.ts";
 import type { Collection } from "../../store/collection/collection.ts";
 import { Key } from "../../store/key.ts";
 import { EntryType, type Store, WriteStatus } from "../../store/store.ts";
@@ -34,6 +36,9 @@ export const Take = {
 
 /** One of the values of {@link Take}. */
 export type Take = (typeof Take)[keyof typeof Take];
+
+/** What is published of it, by {@link Take}. */
+const EVENTS = ["lpop", "rpop", "zpopmin", "zpopmax"] as const;
 
 /** Added to a {@link Take}: only the waiter's own thread can do it. */
 export const TAKE_ITSELF = 4;
@@ -71,6 +76,11 @@ export interface WaitServerParts {
   readonly queues: WaitQueues;
   /** Tells their threads. */
   readonly tell: TellWaiter;
+  /**
+   * Notes what was taken; whoever gives the lock back publishes it. Behind the note of the command
+   * that made the key poppable, as in Redis.
+   */
+  readonly notifier: Notifier | undefined;
 }
 
 /** Thread: one per I/O thread; calls need the exclusive lock of the key's shard. */
@@ -172,6 +182,7 @@ export class WaitServer {
       if (hasScores) collections.sortedSets.removeRanks(c, rank, count);
       else collections.lists.removeRanks(c, rank, count);
       const keyIndex = queues.keyIndexOf(node);
+      this.#note(c, key, node, operation as Take);
       queues.remove(key, node);
       region.finish(waiter, result, keyIndex);
       this.#tell(waiter, WaitNews.SERVED);
@@ -181,6 +192,16 @@ export class WaitServer {
       store.openShared(result).release();
     }
     return true;
+  }
+
+  /** Notes that a waiter took something, and that it was the last, if it was. */
+  #note(c: Collection, key: Key, node: number, take: Take): void {
+    const { notifier, queues } = this.#parts;
+    if (notifier === undefined) return;
+    const database = queues.databaseOf(node);
+    const kind = take <= Take.LIST_BACK ? NotifyClass.LIST : NotifyClass.SORTED_SET;
+    notifier.note(kind, EVENTS[take], database, key);
+    if (c.count === 0) notifier.note(NotifyClass.GENERIC, "del", database, key);
   }
 
   #tell(waiter: number, news: WaitNews): void {

@@ -92,7 +92,7 @@ function clientLines(services: CommandServices, snapshot: ServerSnapshot): strin
     "cluster_connections:0",
     "tracking_clients:0",
     `maxclients:${snapshot.maxConnections}`,
-    `blocked_clients:${services.intake.waitingClients + (services.blocking?.waitingCount ?? 0)}`,
+    `blocked_clients:${services.blocking?.blockedCount ?? 0}`,
   ];
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { BlockingPlan } from "../blocking/blocked_clients.ts";
 import type { HandedElements } from "../blocking/hand_over.ts";
@@ -40,7 +41,9 @@ function putBack(
     starts: taken.starts.toReversed(),
     ends: taken.ends.toReversed(),
   };
-  return collections.lists.push(c, atFront, source, 0, taken.count);
+  const status = collections.lists.push(c, atFront, source, 0, taken.count);
+  if (status === WriteStatus.OK) call.notify(NotifyClass.LIST, atFront ? "lpush" : "rpush");
+  return status;
 }
 
 function replyKey(call: CommandCall, index: number): void {

@@ -123,6 +123,7 @@ function putBack(call: CommandCall, index: number, taken: HandedElements): Write
     sortedSets.put(c, bytes, starts[i]!, ends[i]!, scores[i]!);
   }
   sortedSets.finish(c);
+  call.notify(NotifyClass.SORTED_SET, "zadd");
   return WriteStatus.OK;
 }
 

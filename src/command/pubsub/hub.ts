@@ -23,7 +23,7 @@ import { type ChannelSubscribers, Deliveries, PatternSubscribers } from "./deliv
 import { type CutOffReason, Subscriber } from "./subscriber.ts";
 
 /** Operation number of counting a subscriber out, for the text of a fault. */
-export const LEAVE_CHANNEL_OPERATION = 3;
+export const LEAVE_CHANNEL_OPERATION = 5;
 
 /** Channels that are left, or listed, before others have their turn. */
 const CHANNELS_PER_TURN = 256;

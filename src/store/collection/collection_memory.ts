@@ -248,7 +248,11 @@ export class CollectionMemory {
       if (!this.isLeased(root)) this.settleWaiting(shard);
       return;
     }
-    if ((this.leasesOf(root) & WAITING) !== 0) this.#stopWaiting(root);
+    if ((this.leasesOf(root) & WAITING) !== 0) {
+      // The last reader is gone, but has not had the lock yet: what was kept for it goes, too.
+      this.#releaseRetired(root);
+      this.#stopWaiting(root);
+    }
     this.#addGarbage(shard, root, CollectionRoot.NEXT_WAITING);
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BackgroundStep } from "../background.ts";
+import { BackgroundPoint, type BackgroundStep } from "../background.ts";
 import { type ControlRegion, Shard } from "../control.ts";
 import type { EntryWriter } from "../entry_writer.ts";
 import { MutationPhase, type ShardLocks } from "../locks.ts";
@@ -22,11 +22,17 @@ export interface GarbageParts {
   writer: EntryWriter;
 }
 
+/** Operation code of freeing garbage in the text of a fault. */
+export const GARBAGE_OPERATION = 3;
+
 /** Nodes freed per lock hold: some 50 µs. */
 const STEPS_PER_HOLD = 64;
 
 /** Thread: one instance per thread, which holds no shard lock when it calls. */
 export class GarbageSweep implements BackgroundStep {
+  /** Called at the points of the work; undefined except in tests. */
+  onPoint: ((point: BackgroundPoint) => void) | undefined = undefined;
+
   readonly #parts: GarbageParts;
   #nextShard = 0;
 
@@ -61,9 +67,13 @@ export class GarbageSweep implements BackgroundStep {
       // A glance without the lock: who has seen too little comes again.
       if (Atomics.load(words, control.shardAt(shard) + Shard.GARBAGE_HEAD) === 0) continue;
       if (!locks.tryLock(shard, true)) continue;
+      this.onPoint?.(BackgroundPoint.GARBAGE_LOCKED);
+      locks.setOperation(shard, GARBAGE_OPERATION);
       writer.markPhase(shard, MutationPhase.WRITING);
+      this.onPoint?.(BackgroundPoint.GARBAGE_CHANGING);
       const taken = memory.collect(shard, steps);
       writer.markPhase(shard, MutationPhase.DONE);
+      this.onPoint?.(BackgroundPoint.GARBAGE_CHANGED);
       locks.unlock(shard, true);
       this.#nextShard = shard;
       if (taken > 0) return taken;

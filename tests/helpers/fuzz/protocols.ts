@@ -10,6 +10,7 @@ import * as httpRequests from "../../cases/http_requests.ts";
 import * as protoCases from "../../cases/proto_cases.ts";
 import * as respCases from "../../cases/resp_cases.ts";
 import { parseHttpReplies } from "../http_reply_parser.ts";
+import { latin1, toLatin1 } from "../latin1.ts";
 import { askUnframed, ProtoTcpClient } from "../proto_client.ts";
 import { parseProtoReplies } from "../proto_reply_parser.ts";
 import { RawClient, respCommand } from "../raw_client.ts";
@@ -75,8 +76,8 @@ export const FUZZ_PROTOCOLS: readonly FuzzProtocol[] = [
     name: "http",
     port: "http",
     samples: {
-      well: bytesOf("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
-      broken: bytesOf("HTTP/1.1 200 OK\nContent-Length: 0\n\n"),
+      well: latin1("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+      broken: latin1("HTTP/1.1 200 OK\nContent-Length: 0\n\n"),
     },
     corpus: httpCorpus(),
     tokens: [
@@ -108,10 +109,10 @@ export const FUZZ_PROTOCOLS: readonly FuzzProtocol[] = [
         "/keys/",
         "?wait=1",
       ],
-    ].map(bytesOf),
+    ].map(latin1),
     countReplies: (received, sent, cutOff) =>
-      parseHttpReplies(textOf(received), {
-        headPossible: textOf(sent).includes("HEAD"),
+      parseHttpReplies(toLatin1(received), {
+        headPossible: toLatin1(sent).includes("HEAD"),
         cutOff,
       }).length,
     probe: async (port) => {
@@ -124,7 +125,7 @@ export const FUZZ_PROTOCOLS: readonly FuzzProtocol[] = [
   {
     name: "resp",
     port: "resp",
-    samples: { well: bytesOf("+OK\r\n"), broken: bytesOf("+OK\n") },
+    samples: { well: latin1("+OK\r\n"), broken: latin1("+OK\n") },
     corpus: respCorpus(),
     tokens: [
       ...[
@@ -159,10 +160,10 @@ export const FUZZ_PROTOCOLS: readonly FuzzProtocol[] = [
         "SELECT 1\r\n",
         "EX",
       ],
-    ].map(bytesOf),
+    ].map(latin1),
     countReplies: (received, sent, cutOff) =>
-      parseRespReplies(textOf(received), {
-        version: /hello/i.test(textOf(sent)) ? "either" : 2,
+      parseRespReplies(toLatin1(received), {
+        version: /hello/i.test(toLatin1(sent)) ? "either" : 2,
         cutOff,
       }).length,
     probe: async (port) => {
@@ -235,12 +236,12 @@ function httpCorpus(): Uint8Array[] {
     `POST /events HTTP/1.1\r\n${head}Content-Type: application/x-ndjson\r\nContent-Length: 90\r\n\r\n` +
       `{"user":"alice","action":"buy","amount":1}\n{"user":"alice","action":"buy","amount":1}\nnope`,
   );
-  const corpus = texts.map(bytesOf);
+  const corpus = texts.map(latin1);
   for (const body of requests) {
     const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
     corpus.push(
       Uint8Array.from([
-        ...bytesOf(`POST /events HTTP/1.1\r\n${head}Content-Length: ${bytes.length}\r\n\r\n`),
+        ...latin1(`POST /events HTTP/1.1\r\n${head}Content-Length: ${bytes.length}\r\n\r\n`),
         ...bytes,
       ]),
     );
@@ -315,7 +316,7 @@ function respCorpus(): Uint8Array[] {
   for (const command of commands) {
     texts.push(respCommand(...command.split(" ")), `${command}\r\n`);
   }
-  return texts.map(bytesOf);
+  return texts.map(latin1);
 }
 
 /** What the arrays that a case file exports have in them; the largest are left out. */
@@ -324,17 +325,4 @@ function casesOf<T extends object>(module: object): T[] {
   const cases = lists.flat().filter((one) => JSON.stringify(one).length < 80_000);
   assert.ok(cases.length > 20, "the case file has cases");
   return cases;
-}
-
-function bytesOf(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
-}
-
-/** One character per byte. */
-function textOf(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 8192) {
-    text += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  }
-  return text;
 }

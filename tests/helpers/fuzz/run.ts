@@ -55,7 +55,7 @@ export async function fuzzServer(
   const tally = await fuzzOverTcp({
     protocol,
     port,
-    connectionCount: 32,
+    connectionCount: 64,
     patienceMs: 60_000,
     ...options,
   });

@@ -55,6 +55,40 @@ export class FuzzFind extends Error {
 /** How a connection ends from our side. */
 const Ending = { HALF_CLOSE: 0, ABRUPT: 1, WAIT: 2 } as const;
 
+/** What one read may bring. Unit: bytes. */
+const ROOM_BYTES = 65_536;
+
+/** How often it is looked whether this process runs. Unit: ms. */
+const BEAT_MS = 50;
+/** Longer than this without running, and the server may have given up a client. Unit: ms. */
+const LATE_MS = 300;
+
+/**
+ * Notices that this process did not run for a while, as on a busy machine: a client that does not
+ * read for the server's idle timeout is cut off in the middle of a reply, and rightly so.
+ */
+class Pulse implements Disposable {
+  #lastBeatMs = performance.now();
+  #lateAtMs = -Infinity;
+  readonly #timer = setInterval(() => this.#beat(), BEAT_MS);
+
+  /** Whether it was so at any time since `startedAtMs`. */
+  wasLateSince(startedAtMs: number): boolean {
+    this.#beat();
+    return this.#lateAtMs >= startedAtMs;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  #beat(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#lastBeatMs > LATE_MS) this.#lateAtMs = nowMs;
+    this.#lastBeatMs = nowMs;
+  }
+}
+
 /**
  * Runs until enough sequences were sent.
  *
@@ -64,9 +98,11 @@ export async function fuzzOverTcp(plan: FuzzPlan): Promise<FuzzTally> {
   const tally = { cases: 0, sequences: 0, replies: 0, bytesSent: 0, bytesReceived: 0, resets: 0 };
   let nextCase = plan.firstCase;
   let nextProgress = 10_000;
+  using pulse = new Pulse();
   const work = async (): Promise<void> => {
+    const room = new Uint8Array(ROOM_BYTES);
     while (tally.sequences < plan.sequenceCount) {
-      await runCase(plan, nextCase++, tally);
+      await runCase(plan, nextCase++, { tally, pulse, room });
       if (tally.sequences < nextProgress) continue;
       nextProgress += 10_000;
       plan.onProgress?.(tally.sequences);
@@ -76,7 +112,15 @@ export async function fuzzOverTcp(plan: FuzzPlan): Promise<FuzzTally> {
   return tally;
 }
 
-async function runCase(plan: FuzzPlan, caseIndex: number, tally: FuzzTally): Promise<void> {
+/** What one case after the other uses. */
+interface Bench {
+  readonly tally: FuzzTally;
+  readonly pulse: Pulse;
+  readonly room: Uint8Array<ArrayBuffer>;
+}
+
+async function runCase(plan: FuzzPlan, caseIndex: number, bench: Bench): Promise<void> {
+  const { tally, pulse } = bench;
   const { protocol, port, seed, patienceMs } = plan;
   const random = new Random(
     Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(caseIndex, 0xc2b2ae35),
@@ -92,6 +136,7 @@ async function runCase(plan: FuzzPlan, caseIndex: number, tally: FuzzTally): Pro
     : random.oneIn(100) && protocol.isPatient !== true
     ? Ending.WAIT
     : Ending.HALF_CLOSE;
+  const startedAtMs = performance.now();
   const socket = await Deno.connect({ hostname: "127.0.0.1", port });
   let isLate = false;
   const timer = setTimeout(() => {
@@ -101,14 +146,14 @@ async function runCase(plan: FuzzPlan, caseIndex: number, tally: FuzzTally): Pro
   try {
     if (protocol.prefix !== undefined) await writeAll(socket, protocol.prefix);
     const sending = send(socket, sent, random, ending);
-    const { bytes, isReset } = await readAll(socket);
+    const { bytes, isReset } = await readAll(socket, bench.room);
     await sending;
     if (isLate) {
       throw `not ended after ${patienceMs} ms, ending ${ending}, got ${bytes.length} bytes`;
     }
     tally.bytesReceived += bytes.length;
     if (isReset) tally.resets++;
-    const cutOff = isReset || ending === Ending.ABRUPT;
+    const cutOff = isReset || ending === Ending.ABRUPT || pulse.wasLateSince(startedAtMs);
     tally.replies += protocol.countReplies(bytes, sent, cutOff);
   } catch (error) {
     throw new FuzzFind(plan, caseIndex, sent, error);
@@ -154,10 +199,13 @@ async function writeAll(socket: Deno.TcpConn, bytes: Uint8Array): Promise<void> 
   while (written < bytes.length) written += await socket.write(bytes.subarray(written));
 }
 
-async function readAll(socket: Deno.TcpConn): Promise<{ bytes: Uint8Array; isReset: boolean }> {
+/** @param room where the socket is read into; what it is given back is another's */
+async function readAll(
+  socket: Deno.TcpConn,
+  room: Uint8Array<ArrayBuffer>,
+): Promise<{ bytes: Uint8Array; isReset: boolean }> {
   const parts: Uint8Array[] = [];
   for (;;) {
-    const room = new Uint8Array(8192);
     let byteCount: number | null;
     try {
       byteCount = await socket.read(room);
@@ -165,7 +213,7 @@ async function readAll(socket: Deno.TcpConn): Promise<{ bytes: Uint8Array; isRes
       return { bytes: concatenate(parts), isReset: true };
     }
     if (byteCount === null) return { bytes: concatenate(parts), isReset: false };
-    parts.push(room.subarray(0, byteCount));
+    parts.push(room.slice(0, byteCount));
   }
 }
 

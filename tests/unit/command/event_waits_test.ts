@@ -31,7 +31,7 @@ Deno.test("EventWaits: an answer reaches the wait it is addressed to, once", asy
 
 Deno.test("EventWaits: generations wrap, through job and message", async () => {
   const last = 2 ** 32 - 1;
-  const waits = new EventWaits(0, last);
+  const waits = new EventWaits(0, () => {}, last);
   for (const generation of [last, 0]) {
     const { address, settlement } = waits.begin(60_000);
     assert.deepEqual(address, { thread: 0, slot: 0, generation });

@@ -16,7 +16,10 @@ import { ArgumentsPool } from "../../../src/command/arguments.ts";
 import { Authenticator } from "../../../src/command/authenticator.ts";
 import { LocalClients } from "../../../src/command/client_directory.ts";
 import { EventWaits } from "../../../src/command/event_waits.ts";
-import { BlockedClients } from "../../../src/command/blocking/blocked_clients.ts";
+import {
+  BlockedClients,
+  type BlockedParts,
+} from "../../../src/command/blocking/blocked_clients.ts";
 import { Dispatcher } from "../../../src/command/dispatch.ts";
 import { type EventChannel, EventIntake } from "../../../src/command/event_intake.ts";
 import type { CommandTable } from "../../../src/command/lookup.ts";
@@ -31,6 +34,9 @@ import { ThreadQuestions } from "../../../src/server/thread_questions.ts";
 import { SessionStep } from "../../../src/protocol/session.ts";
 import { WaitRegion } from "../../../src/store/wait_region.ts";
 import { Store } from "../../../src/store/store.ts";
+import { latin1, toLatin1 } from "../../helpers/latin1.ts";
+
+export { latin1, toLatin1 };
 
 /** Counter ids of the harness. */
 export const Count = {
@@ -106,6 +112,14 @@ export interface HarnessOptions {
   hasCredits?: () => boolean;
   /** What may be pending for one subscriber. */
   pushLimitBytes?: number;
+  /** Where clients that wait are seen by several harnesses, each of which is a thread of it. */
+  waitRegion?: WaitRegion;
+  /** Number of this thread among them. */
+  thread?: number;
+  /** Tells another of them of news about one of its waiters. */
+  sendNews?: BlockedParts["send"];
+  /** A twin of what keeps them. */
+  blockedClients?: typeof BlockedClients;
 }
 
 /** One thread's command layer over a real store. */
@@ -114,16 +128,12 @@ export class Harness {
   readonly counters = new FakeCounters();
   readonly channel: FakeChannel;
   readonly phase = { stopping: false };
-  readonly waitRegion = WaitRegion.create({
-    threadCount: 1,
-    waitersPerThread: 1000,
-    nodesPerThread: 2000,
-  });
+  readonly waitRegion: WaitRegion;
   readonly blocking: BlockedClients;
   /** Elements that could not be put back. */
   lostCount = 0;
   readonly intake: EventIntake;
-  readonly waits = new EventWaits(0);
+  readonly waits: EventWaits;
   readonly authenticator: Authenticator;
   readonly operations: Operations;
   stopWishCount = 0;
@@ -152,6 +162,12 @@ export class Harness {
       maxValueBytes: options.maxValueBytes ?? 2 ** 20,
       threadCount: 4,
     });
+    this.waitRegion = options.waitRegion ?? WaitRegion.create({
+      threadCount: 1,
+      waitersPerThread: 1000,
+      nodesPerThread: 2000,
+    });
+    this.waits = new EventWaits(0, (change) => this.waitRegion.countEventWait(change));
     this.authenticator = new Authenticator({
       password: new TextEncoder().encode(options.password ?? ""),
       counters: this.counters,
@@ -160,13 +176,6 @@ export class Harness {
     });
     this.maxRequestBytes = options.maxRequestBytes ?? 2 ** 20;
     this.channel = options.channel ?? new FakeChannel();
-    this.blocking = new BlockedClients({
-      store: this.store,
-      region: this.waitRegion,
-      thread: 0,
-      send: () => false,
-      onLost: () => void this.lostCount++,
-    });
     this.intake = new EventIntake({
       channel: this.channel,
       credits: {
@@ -224,6 +233,14 @@ export class Harness {
       onDropped: () => this.notificationsDropped++,
     });
     this.store.keyWatcher = new KeyNotes(notifier);
+    this.blocking = new (options.blockedClients ?? BlockedClients)({
+      store: this.store,
+      region: this.waitRegion,
+      thread: options.thread ?? 0,
+      notifier,
+      send: options.sendNews ?? (() => false),
+      onLost: () => void this.lostCount++,
+    });
     this.services = {
       pubsub: this.pubsub,
       channels: { names: (space, pattern) => this.pubsub.channelNames(space, pattern) },
@@ -387,20 +404,6 @@ export function pause(durationMs = 20): Promise<void> {
 export async function backgroundDone({ store }: Harness): Promise<void> {
   // A turn even when nothing is left: a write may have freed the rest before the task came to it.
   do await pause(2); while (store.keyspace.tables.hasDetached);
-}
-
-/** Bytes of a text whose characters are all below 256. */
-export function latin1(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
-
-/** The reverse of {@link latin1}. */
-export function toLatin1(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
 }
 
 /** A request as clients send it: an array of bulk strings. */

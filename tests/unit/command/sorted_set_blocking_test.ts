@@ -26,6 +26,7 @@ async function assertQuiet(harness: Harness): Promise<void> {
   await settled(pause(5));
   assert.equal(harness.waitRegion.waitingCount, 0);
   assert.equal(harness.lostCount, 0);
+  harness.blocking.assertInvariants();
   harness.store.assertInvariants();
 }
 

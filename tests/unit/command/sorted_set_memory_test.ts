@@ -51,7 +51,7 @@ for (const isRead of [false, true]) {
     Deno.test(`sorted sets: ${what} without memory${reading} does all or nothing`, async () => {
       let failures = 0;
       for (let k = 0;; k++) {
-        const harness = new Harness({ shardCount: 2, maxMemoryBytes: 16 * 2 ** 20 });
+        const harness = new Harness({ shardCount: 2, maxMemoryBytes: 12 * 2 ** 20 });
         const client = harness.connect(2 ** 17);
         const model = new SortedSetModel();
         await client.send("HELLO 3\r\n");

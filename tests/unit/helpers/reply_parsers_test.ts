@@ -114,3 +114,14 @@ for (const [name, text, version] of MALFORMED_RESP) {
     assert.throws(() => parseRespReplies(text, context), MalformedReply);
   });
 }
+
+Deno.test("parseRespReplies: a long reply that was seen before is taken for itself only", () => {
+  const long = `*600\r\n${"$5\r\nhello\r\n".repeat(600)}`;
+  const replies = parseRespReplies(`${long}${long}+OK\r\n${long}`);
+  assert.deepEqual(replies.map(({ parts }) => parts.length), [600, 600, 0, 600]);
+  assert.throws(() => parseRespReplies(`${long}${long.slice(0, -1)}x`), /a bulk's end/);
+  assert.throws(() => parseRespReplies(`${long}${long.slice(0, -1)}`), /cut off/);
+  const map = `%600\r\n${"$5\r\nhello\r\n".repeat(1200)}`;
+  assert.equal(parseRespReplies(map, { version: 3, cutOff: false })[0]!.parts.length, 1200);
+  assert.throws(() => parseRespReplies(map), /a type "%"/, "another version is another matter");
+});

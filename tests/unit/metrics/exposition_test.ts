@@ -25,6 +25,7 @@ function gauges(shardCount = 2): ServerGauges {
       detachedKeys: 6,
       keyCount: 5,
     },
+    blockedClients: 4,
     ioThreads: 2,
     workers: { running: 2, min: 1, max: 4 },
     locks: Array.from({ length: shardCount }, (_, i) => ({

@@ -1,8 +1,10 @@
 /** Shared pieces of the tests of collections: sources of values, models, what is read back. */
 
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import type { Collection, ElementSource } from "../../../src/store/collection/collection.ts";
 import type { RecordCursor } from "../../../src/store/collection/cursor.ts";
+import type { ElementView } from "../../../src/store/collection/element.ts";
 import { EntryType, type Store, WriteStatus } from "../../../src/store/store.ts";
 import { keyOf } from "./helpers.ts";
 
@@ -11,15 +13,14 @@ const decoder = new TextDecoder();
 
 /** Values as the arguments of a command are. */
 export function sourceOf(...values: string[]): ElementSource {
-  const parts = values.map((value) => encoder.encode(value));
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  const bytes = new Uint8Array(values.reduce((sum, value) => sum + Buffer.byteLength(value), 0));
+  const writer = Buffer.from(bytes.buffer);
   const starts = new Int32Array(values.length);
   const ends = new Int32Array(values.length);
   let at = 0;
-  for (const [i, part] of parts.entries()) {
-    bytes.set(part, at);
+  for (const [i, value] of values.entries()) {
     starts[i] = at;
-    at += part.length;
+    at += writer.write(value, at);
     ends[i] = at;
   }
   return { bytes, starts, ends };
@@ -33,9 +34,18 @@ export function open(store: Store, name: string, type: EntryType, handle = 0): C
   return c;
 }
 
+/** Room for one element: the models read millions. */
+const scratch = Buffer.alloc(2 ** 17);
+
+function textOf(element: ElementView): string {
+  if (element.byteCount > scratch.length) return decoder.decode(element.toBytes());
+  element.copyTo(scratch, 0);
+  return scratch.toString("utf8", 0, element.byteCount);
+}
+
 /** Text of the current element. */
 export function textAt(cursor: RecordCursor): string {
-  return decoder.decode(cursor.element().toBytes());
+  return textOf(cursor.element());
 }
 
 /** Everything from front to back (or back to front), one text per element. */
@@ -44,7 +54,7 @@ export function readAll(cursor: RecordCursor, type: EntryType, backwards = false
   let more = backwards ? cursor.seekLast() : cursor.seekFirst();
   while (more) {
     let text = textAt(cursor);
-    if (type === EntryType.HASH) text += `=${decoder.decode(cursor.value().toBytes())}`;
+    if (type === EntryType.HASH) text += `=${textOf(cursor.value())}`;
     if (type === EntryType.SORTED_SET) text += `:${cursor.score()}`;
     found.push(text);
     more = backwards ? cursor.previous() : cursor.next();

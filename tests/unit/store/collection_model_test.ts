@@ -180,8 +180,8 @@ property("a change that finds no memory changes nothing", (model, seed) => {
       store.locks.unlock(shard, false);
     }
     const rollback = dice.roll(2 ** 31);
+    const before = model.content();
     for (let k = 0;; k++) {
-      const before = model.content();
       store.failAllocationAfter(k);
       store.locks.lock(shard, true);
       const status = model.step(store, open(store, "key", model.type), new Dice(rollback));

@@ -33,8 +33,10 @@ function locked<T>(store: Store, key: Key, run: () => T): T {
   return value;
 }
 
-function wait({ store, slots, queues }: World, thread: number, name: string, table = 0): number {
+function wait(all: World, thread: number, name: string, table = 0): number {
+  const { store, slots, queues, region } = all;
   const waiter = slots[thread]!.takeWaiter(1, 1);
+  region.countWaiting(1);
   const node = slots[thread]!.takeNode(waiter, table, 0);
   const key = keyOf(store, name);
   assert.equal(locked(store, key, () => queues.enqueue(key, node)), WriteStatus.OK);
@@ -55,6 +57,15 @@ function order({ store, queues }: World, name: string, table = 0): number[] {
 function leave({ store, queues }: World, name: string, node: number): void {
   const key = keyOf(store, name);
   locked(store, key, () => queues.remove(key, node));
+}
+
+/** Gives back a node that is in no queue any more, and its waiter. */
+function forget({ queues, region, slots }: World, node: number): void {
+  const waiter = queues.waiterOf(node);
+  const own = slots[region.threadOf(waiter)]!;
+  own.giveNode(node);
+  own.giveWaiter(waiter);
+  region.countWaiting(-1);
 }
 
 Deno.test("WaitQueues: who came first is first, whichever thread it is on", () => {
@@ -94,6 +105,7 @@ Deno.test("WaitQueues: who leaves is gone, from the front, the middle and the en
   leave(all, "jobs", e);
   assert.deepEqual(order(all, "jobs"), []);
   assert.equal(all.store.stats().keyCount, 0, "the hidden entry went with the last");
+  for (const node of [a, b, c, d, e]) forget(all, node);
   all.store.assertInvariants();
 });
 
@@ -117,14 +129,12 @@ Deno.test("WaitQueues: random coming and going matches a list per key", () => {
     } else if (queue.length > 0) {
       const [node] = queue.splice(random(queue.length), 1);
       leave(all, name, node!);
-      const waiter = all.queues.waiterOf(node!);
-      const slots = all.slots[all.region.threadOf(waiter)]!;
-      slots.giveNode(node!);
-      slots.giveWaiter(waiter);
+      forget(all, node!);
     }
     assert.deepEqual(order(all, name), queue, `seed ${seed}, step ${step}`);
   }
   all.store.assertInvariants();
+  for (const slots of all.slots) slots.assertInvariants();
 });
 
 Deno.test("WaitQueues: a shard knows how many wait for its keys", () => {
@@ -141,22 +151,25 @@ Deno.test("WaitQueues: a shard knows how many wait for its keys", () => {
 Deno.test("WaitQueues: without memory a client does not begin to wait, and nothing changed", () => {
   const all = world();
   const key = keyOf(all.store, "jobs");
-  const waiter = all.slots[0]!.takeWaiter(1, 1);
-  const node = all.slots[0]!.takeNode(waiter, 0, 0);
+  const [slots] = all.slots as [WaitSlots];
   for (let k = 0;; k++) {
+    const waiter = slots.takeWaiter(1, 1);
+    const node = slots.takeNode(waiter, 0, 0);
     all.store.failAllocationAfter(k);
     const status = locked(all.store, key, () => all.queues.enqueue(key, node));
     all.store.failAllocationAfter(-1);
     if (status === WriteStatus.OK) {
       assert.ok(k > 0, "there was an allocation to fail");
+      assert.deepEqual(order(all, "jobs"), [node]);
       break;
     }
     assert.equal(status, WriteStatus.OUT_OF_MEMORY);
+    slots.giveNode(node);
+    slots.giveWaiter(waiter);
     assert.deepEqual(order(all, "jobs"), []);
     assert.equal(all.queues.countOf(key.shard), 0);
     all.store.assertInvariants();
   }
-  assert.deepEqual(order(all, "jobs"), [node]);
 });
 
 Deno.test("WaitRegion: of all who want to move a waiter, one does", () => {

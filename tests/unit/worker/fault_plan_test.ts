@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { FAULT_STEPS, parseFaultPlan, RECV_FAULT_STEPS } from "../../../src/worker/fault_plan.ts";
+import {
+  BACKGROUND_FAULT_STEPS,
+  FAULT_STEPS,
+  parseFaultPlan,
+  RECV_FAULT_STEPS,
+} from "../../../src/worker/fault_plan.ts";
 
 Deno.test("parseFaultPlan: reads step, pass and mode", () => {
   assert.deepEqual(parseFaultPlan("afterSwap:3:exit"), {
@@ -9,6 +14,9 @@ Deno.test("parseFaultPlan: reads step, pass and mode", () => {
   });
   for (const step of [...FAULT_STEPS, ...RECV_FAULT_STEPS]) {
     assert.deepEqual(parseFaultPlan(step), { step, pass: 1, mode: "throw" });
+  }
+  for (const step of BACKGROUND_FAULT_STEPS) {
+    assert.deepEqual(parseFaultPlan(`${step}:2:exit`), { step, pass: 2, mode: "exit" });
   }
 });
 
@@ -21,6 +29,8 @@ Deno.test("parseFaultPlan: refuses what is no plan", () => {
       "afterSwap:x",
       "afterSwap:1:die",
       "recvLocked:1:stall",
+      "sweepLocked:1:throw",
+      "garbageChanged:1:stall",
     ]
   ) {
     assert.throws(() => parseFaultPlan(text), TypeError);

@@ -15,18 +15,9 @@ import {
 } from "../../../../src/protocol/http/http_service.ts";
 import { createRouter, type Router } from "../../../../src/protocol/http/router.ts";
 import { type Session, SessionStep } from "../../../../src/protocol/session.ts";
+import { latin1, toLatin1 } from "../../../helpers/latin1.ts";
 
-/** Bytes of a text with one character per byte. */
-export function latin1(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
-}
-
-/** The opposite of {@link latin1}. */
-export function toLatin1(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
-}
+export { latin1, toLatin1 };
 
 /** A reply, taken apart. */
 export interface Reply {
