@@ -85,9 +85,6 @@ export const ELEMENTS: RecordWriter = {
   write: (sink, cursor, _part, mode) => writeElement(sink, cursor.element(), mode),
 };
 
-/** With more than this in front, a transaction's replies are streamed, however short. Unit: bytes. */
-export const FULL_OUTPUT_BYTES = 262144;
-
 /** Writes fields and their values. */
 export const FIELDS_AND_VALUES: RecordWriter = {
   partCount: 2,
@@ -100,7 +97,8 @@ export const FIELDS_AND_VALUES: RecordWriter = {
  * go on to change or remove it. Needs the shard's lock.
  */
 export function replyElement(store: Store, sink: ReplySink, element: ElementView): void {
-  const isLeasable = element.longRoot !== 0 && element.byteCount > AT_ONCE_BYTES;
+  const isLeasable = element.longRoot !== 0 &&
+    (element.byteCount > AT_ONCE_BYTES || sink.isFull === true);
   if (isLeasable && sink.bulkSource !== undefined) sink.bulkSource(store.leaseElement(element));
   else writeElement(sink, element, PartMode.WHOLE);
 }
@@ -124,8 +122,7 @@ export function replyRecords(
   const { cursor } = c;
   const mode = sink.replySource === undefined ? PartMode.WHOLE : PartMode.SHORT;
   let room = mode === PartMode.WHOLE ? Infinity : AT_ONCE_BYTES;
-  // Behind so much, in a transaction, even a short one has to wait for its turn.
-  if (mode === PartMode.SHORT && c.root !== 0 && sink.mark() > FULL_OUTPUT_BYTES) room = 0;
+  if (mode === PartMode.SHORT && c.root !== 0 && sink.isFull) room = 0;
   cursor.seekRank(first);
   for (let done = 0; done < count; done++) {
     for (let part = 0; part < writer.partCount; part++) {

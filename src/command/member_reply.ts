@@ -4,7 +4,6 @@
  * @module
  */
 
-import { FULL_OUTPUT_BYTES } from "./collection_reply.ts";
 import { LEASED_VALUE_BYTES } from "../base/limits.ts";
 import type { Collection } from "../store/collection/collection.ts";
 import type { CollectionLease } from "../store/collection/collection_lease.ts";
@@ -89,7 +88,7 @@ export function replyMembers(
   if (sink.replySource === undefined || isSmall) {
     while (!walk.writeNext(sink, Infinity));
   } else if (
-    count > AT_ONCE_MEMBERS || sink.mark() > FULL_OUTPUT_BYTES ||
+    count > AT_ONCE_MEMBERS || sink.isFull ||
     !walk.writeNext(sink, AT_ONCE_BYTES)
   ) {
     streamReplies(sink, walk.leased(store.collectionLeases.take(c), from, to));

@@ -74,7 +74,8 @@ function replySome(call: CommandCall, c: Collection, count: number, shape: Membe
   const picks = Math.abs(count);
   const ranks = count < 0 ? anyRanks(c.count) : differentRanks(c.count, count);
   startMembers(sink, shape, picks);
-  if (picks <= AT_ONCE_MEMBERS || sink.replySource === undefined) {
+  const isShort = picks <= AT_ONCE_MEMBERS && !(sink.isFull && c.root !== 0);
+  if (isShort || sink.replySource === undefined) {
     const picked = new RandomMembers(store, c.cursor, picks, ranks, shape);
     while (!picked.writeNext(sink, Infinity));
     return;

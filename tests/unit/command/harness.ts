@@ -11,6 +11,7 @@ import { KeyNotes } from "../../../src/pubsub/key_notes.ts";
 import { Notifier } from "../../../src/pubsub/notifier.ts";
 import { PubSubRegion } from "../../../src/pubsub/region.ts";
 import { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
+import type { ClientMemory } from "../../../src/base/client_memory.ts";
 import type { Rate } from "../../../src/base/units.ts";
 import { ArgumentsPool } from "../../../src/command/arguments.ts";
 import { Authenticator } from "../../../src/command/authenticator.ts";
@@ -106,6 +107,8 @@ export interface HarnessOptions {
   hasCredits?: () => boolean;
   /** What may be pending for one subscriber. */
   pushLimitBytes?: number;
+  /** Lends what is kept for clients. */
+  clientMemory?: ClientMemory;
 }
 
 /** One thread's command layer over a real store. */
@@ -279,6 +282,7 @@ export class Harness {
       address: `127.0.0.1:${49_999 + this.#nextId++}`,
       localAddress: "127.0.0.1:6379",
       connectedAtMs: this.nowMs,
+      memory: this.#options.clientMemory,
       end: () => void (client.endCount++),
       pushTarget,
       waiting: (leave) => void (client.leave = leave),
