@@ -69,6 +69,7 @@ export class IoThread implements IoService {
 
   readonly #config: Config;
   readonly #turns: FairTurns;
+  readonly #view: ServerView;
   readonly #connections: ConnectionSet;
   readonly #waits: EventWaits;
   readonly #pubsub: PubSubHub;
@@ -83,6 +84,7 @@ export class IoThread implements IoService {
     const { config, shared, password, questions = new ThreadQuestions() } = parts;
     const { threadId, threads, metrics, inboxes } = shared;
     const counters = metrics.counters(threadId);
+    shared.store.access.lookups = counters.view(CounterIndex.KEYSPACE_HITS, 2);
     const table = makeCommandTable();
     const stopWish = Promise.withResolvers<void>();
     this.stopWish = stopWish.promise;
@@ -93,6 +95,7 @@ export class IoThread implements IoService {
     );
     this.#config = config;
     this.#turns = turns;
+    this.#view = new ServerView(config, shared).watchTraffic();
     this.#connections = createConnectionSet(config, shared, turns, counters);
     this.#waits = new EventWaits(threadId);
     this.#pubsub = createPubSub(config, shared, counters);
@@ -102,7 +105,7 @@ export class IoThread implements IoService {
       blocking: this.#blocking,
       config,
       shared,
-      view: new ServerView(config, shared),
+      view: this.#view,
       table,
       counters,
       waits: this.#waits,
@@ -183,6 +186,7 @@ export class IoThread implements IoService {
     this.#blocking.giveUp();
     this.#tick[Symbol.dispose]();
     this.#background[Symbol.dispose]();
+    this.#view[Symbol.dispose]();
     this.#connections[Symbol.dispose]();
     this.#turns[Symbol.dispose]();
   }

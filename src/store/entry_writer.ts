@@ -11,6 +11,7 @@
 
 import { assert } from "../base/assert.ts";
 import { addInt64, Int64 } from "../base/int64.ts";
+import type { Access } from "./access.ts";
 import type { Arena } from "./arena.ts";
 import type { BalanceReserve } from "./balance_reserve.ts";
 import type { BlockAllocator } from "./block_allocator.ts";
@@ -102,7 +103,7 @@ export class EntryWriter extends EntryChanges {
    *
    * @param clock shared with the store, which lets its user set it
    */
-  constructor(parts: WriterParts, clock: { nowMs: number }) {
+  constructor(parts: WriterParts, clock: Access) {
     super(parts, clock);
     this.#arena = parts.arena;
     this.#blocks = parts.blocks;

@@ -414,6 +414,7 @@ export function request(...words: string[]): string {
 
 const SNAPSHOT: ServerSnapshot = {
   version: "0.1.0",
+  operatingSystem: "Linux x86_64",
   processId: 1,
   startedAtMs: 1_700_000_000_000,
   respPort: 6379,
@@ -426,6 +427,15 @@ const SNAPSHOT: ServerSnapshot = {
   processedCommands: 0,
   readBytes: 0,
   writtenBytes: 0,
+  keyspaceHits: 0,
+  keyspaceMisses: 0,
+  authFailures: 0,
+  evictedClients: 0,
+  slowSubscribers: 0,
+  clientMemoryBytes: 0,
+  commandsPerSecond: 0,
+  readBytesPerSecond: 0,
+  writtenBytesPerSecond: 0,
   residentBytes: 0,
   cpuUserMicros: 1_500_000,
   cpuSystemMicros: 250_000,
