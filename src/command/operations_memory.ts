@@ -23,6 +23,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { SharedPassword } from "./shared_password.ts";
 
 /** Word offsets from the beginning. */
 export const OperationsWord = {
@@ -74,6 +75,8 @@ assert(TOTALS_BASELINE_BYTE + TOTALS_COUNT * 8 === BLOCK_BASELINE_BYTE, "the blo
 export interface OperationsMemory {
   /** The region. */
   readonly buffer: SharedArrayBuffer;
+  /** See {@link OperationsRegion.password}. */
+  readonly password: SharedArrayBuffer;
 }
 
 /** Views of the region. Thread: any; make one per thread. */
@@ -90,11 +93,14 @@ export class OperationsRegion {
   readonly totalsBaseline: Float64Array<SharedArrayBuffer>;
   /** What the blocks together were at the last reset. */
   readonly blockBaseline: Float64Array<SharedArrayBuffer>;
+  /** What clients must present; it lies in memory of its own. */
+  readonly password: SharedPassword;
   /** The block of each thread. */
   readonly blocks: readonly Float64Array<SharedArrayBuffer>[];
 
-  private constructor(buffer: SharedArrayBuffer) {
-    this.memory = { buffer };
+  private constructor(buffer: SharedArrayBuffer, password: SharedPassword) {
+    this.memory = { buffer, password: password.memory };
+    this.password = password;
     this.words = new Int32Array(buffer, 0, SETTINGS_BYTE / 4);
     this.settings = new Float64Array(buffer, SETTINGS_BYTE, SETTINGS_COUNT);
     this.doubles = new Float64Array(buffer, DOUBLES_BYTE, DOUBLES_COUNT);
@@ -113,7 +119,10 @@ export class OperationsRegion {
   /** Makes a region of zeros, but for the run's id, with a block for each thread. */
   static create(threadCount: number): OperationsRegion {
     const byteCount = FIRST_BLOCK_BYTE + threadCount * THREAD_BLOCK_DOUBLES * 8;
-    const region = new OperationsRegion(new SharedArrayBuffer(byteCount));
+    const region = new OperationsRegion(
+      new SharedArrayBuffer(byteCount),
+      new SharedPassword(),
+    );
     region.words.set(crypto.getRandomValues(new Int32Array(RUN_ID_WORDS)), RUN_ID_WORD);
     return region;
   }
@@ -126,6 +135,6 @@ export class OperationsRegion {
 
   /** Opens a region that another thread made. */
   static attach(memory: OperationsMemory): OperationsRegion {
-    return new OperationsRegion(memory.buffer);
+    return new OperationsRegion(memory.buffer, new SharedPassword(memory.password));
   }
 }

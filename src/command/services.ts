@@ -129,6 +129,10 @@ export interface CommandServices {
   readonly settings: SettingTexts;
   /** For `INFO` and `HELLO`. */
   snapshot(): ServerSnapshot;
+  /** Told when settings have changed, for those parts that keep them elsewhere. */
+  readonly settingsChanged?: () => void;
+  /** Whether other machines reach the server, which therefore has to want a password. */
+  readonly mustHavePassword?: boolean;
   /** Time of day, ms since the epoch. */
   clock(): number;
   /** This thread's counters. */

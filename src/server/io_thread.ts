@@ -48,8 +48,6 @@ export interface IoThreadParts {
   readonly config: Config;
   /** The shared memory, as this thread sees it. */
   readonly shared: SharedParts;
-  /** What clients must present, UTF-8; empty = nothing. */
-  readonly password: Uint8Array;
   /** Reaches the other I/O threads; default: there are none. */
   readonly questions?: ThreadQuestions;
   /** Has the whole server stop in order; left out: clients cannot. */
@@ -81,7 +79,7 @@ export class IoThread implements IoService {
   #listeners: Listeners | undefined;
 
   private constructor(parts: IoThreadParts, turns: FairTurns) {
-    const { config, shared, password, questions = new ThreadQuestions() } = parts;
+    const { config, shared, questions = new ThreadQuestions() } = parts;
     const { threadId, threads, metrics, inboxes } = shared;
     const counters = metrics.counters(threadId);
     shared.store.access.lookups = counters.view(CounterIndex.KEYSPACE_HITS, 2);
@@ -111,7 +109,6 @@ export class IoThread implements IoService {
       waits: this.#waits,
       pubsub: this.#pubsub,
       notifier,
-      password,
       questions,
       operations,
     });

@@ -117,7 +117,7 @@ export class ServerView implements Disposable {
       httpPort: ports.http ?? 0,
       protoPort: ports.proto ?? 0,
       activeConnections: overProtocols(sums, "active"),
-      maxConnections: this.#config.maxConnections,
+      maxConnections: this.#shared.census.maxConnections,
       acceptedConnections: overProtocols(sums, "accepted"),
       refusedConnections: overProtocols(sums, "refused"),
       processedCommands: overProtocols(sums, "commands"),
