@@ -322,6 +322,7 @@ export class EntryWriter extends EntryChanges {
       this.#arena.write(entry, word + 1, this.#planInteger.hi);
       const head = this.#arena.read(entry, Entry.TYPE);
       this.#arena.write(entry, Entry.TYPE, (head & 0xff00ffff) | (this.#planFlags << 16));
+      if (this.clock.stamps) this.#arena.write(entry, Entry.CLOCK, (this.clock.nowMs / 1000) >>> 0);
       this.stampSeq(key.shard, entry);
     } else {
       assert(this.#planKind === PlanKind.WRITE, "a plan is under way");
@@ -430,6 +431,8 @@ export class EntryWriter extends EntryChanges {
       this.tell(KeyEvent.EXPIRED, this.#planDatabase, key);
     }
     if (existing === 0 || hadExpired) this.tell(KeyEvent.NEW, this.#planDatabase, key);
+    // A balance stays one, whoever corrects it: what events add up must not be evicted (C1).
+    else this.#planFlags |= this.#reader.flags(existing) & EntryFlag.PINNED;
     const staysLinked = entry === existing && this.#planExpireAtMs > 0 &&
       this.#wheel.mayPostpone(entry, this.#planExpireAtMs);
     if (entry === existing && !staysLinked) this.#wheel.unlink(key.shard, entry);
