@@ -95,10 +95,17 @@ export const FIELDS_AND_VALUES: RecordWriter = {
 /**
  * Replies with one element, nothing else: a long one is leased and not copied, so the command may
  * go on to change or remove it. Needs the shard's lock.
+ *
+ * @param mostCopiedBytes a long one of more is leased; less where many are replied at once
  */
-export function replyElement(store: Store, sink: ReplySink, element: ElementView): void {
+export function replyElement(
+  store: Store,
+  sink: ReplySink,
+  element: ElementView,
+  mostCopiedBytes: number = AT_ONCE_BYTES,
+): void {
   const isLeasable = element.longRoot !== 0 &&
-    (element.byteCount > AT_ONCE_BYTES || sink.isFull === true);
+    (element.byteCount > mostCopiedBytes || sink.isFull === true);
   if (isLeasable && sink.bulkSource !== undefined) sink.bulkSource(store.leaseElement(element));
   else writeElement(sink, element, PartMode.WHOLE);
 }

@@ -8,7 +8,7 @@ import { Int64 } from "../base/int64.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { ReplyCode } from "./reply_code.ts";
 import type { ReplySink } from "./reply_sink.ts";
-import { type ReplySource, streamReplies } from "./reply_source.ts";
+import { type ReplySource, streamBytes, streamReplies } from "./reply_source.ts";
 
 /** With so much recorded, what can be fetched later is not copied. Unit: bytes. */
 const FULL_BYTES = 262144;
@@ -94,12 +94,7 @@ export class RecordedReply implements ReplySink {
   /** See {@link ReplySink.bulkSource}. */
   bulkSource(source: ByteSource): void {
     this.#sources.push({ source, at: this.#calls.length });
-    this.#record(0, (sink) => {
-      if (sink.bulkSource !== undefined) return sink.bulkSource(source);
-      const offset = sink.bulkStart(source.byteCount);
-      source.copyNext(sink.target, offset, source.byteCount);
-      source.release();
-    });
+    this.#record(0, (sink) => streamBytes(sink, source));
   }
 
   /** See {@link ReplySink.replySource}. */
