@@ -64,6 +64,8 @@ export const CounterIndex = {
   CLOSED_OVERRUN_SUBSCRIBER: 49,
   PUBLICATION_OVERRUNS: 50,
   NOTIFICATIONS_DROPPED: 51,
+  KEYSPACE_HITS: 56,
+  KEYSPACE_MISSES: 57,
 } as const;
 
 /** One of the ids of {@link CounterIndex}. */
@@ -168,6 +170,7 @@ export interface CounterRow {
 const DROPPED_HELP = "Well-formed events that were refused, by reason.";
 const REFUSED_HELP = "Connections turned away, by reason.";
 const CLOSED_HELP = "Connections that the server ended, by reason.";
+const LOOKUPS_HELP = "Keys that reading commands looked for, by whether they were there.";
 const FAILED_HELP = "Accepted events that were settled without effect, by reason.";
 
 const eventRows: CounterRow[] = [
@@ -253,6 +256,12 @@ const eventRows: CounterRow[] = [
     "sluice_commands_throttled_total",
     "Commands refused by --resp-rate-limit.",
   ),
+  row(CounterIndex.KEYSPACE_HITS, "sluice_keyspace_lookups_total", LOOKUPS_HELP, {
+    result: "hit",
+  }),
+  row(CounterIndex.KEYSPACE_MISSES, "sluice_keyspace_lookups_total", LOOKUPS_HELP, {
+    result: "miss",
+  }),
   row(
     CounterIndex.INBOX_OVERRUNS,
     "sluice_inbox_overruns_total",
@@ -272,6 +281,8 @@ export const COUNTER_ROWS: readonly CounterRow[] = [
   ...eventRows,
   ...PROTOCOLS.flatMap((protocol) => protocolRows(protocol)),
 ];
+
+assert(CounterIndex.KEYSPACE_MISSES === CounterIndex.KEYSPACE_HITS + 1, "they are one view");
 
 for (const { index } of COUNTER_ROWS) {
   assert(index < COUNTER_SLOTS, `counter ${index} fits the block`);

@@ -34,8 +34,6 @@ export interface IoCrewParts {
   readonly config: Config;
   /** The shared memory, as the main isolate sees it. */
   readonly shared: SharedParts;
-  /** What clients must present, UTF-8; empty = nothing. */
-  readonly password: Uint8Array;
   /** Tests only: starts threads that run something else than `io_worker_main.ts`. */
   readonly startWorker?: WorkerStarter | undefined;
 }
@@ -82,7 +80,7 @@ export class IoCrew implements IoService {
    * @throws {Error} when one of them cannot be started
    */
   static async open(parts: IoCrewParts): Promise<IoCrew> {
-    const { config, shared, password } = parts;
+    const { config, shared } = parts;
     const { firstIoThreadId } = shared.threads;
     const crew = new IoCrew(parts);
     const memory = sharedMemoryOf(shared);
@@ -93,7 +91,6 @@ export class IoCrew implements IoService {
           lifeline: crew.#lifelines.issue(index, 0),
           config,
           memory,
-          password,
         })
       ));
     } catch (error) {

@@ -22,8 +22,6 @@ export interface IoOrders {
   readonly config: Config;
   /** The shared memory. */
   readonly memory: SharedMemory;
-  /** What clients must present, UTF-8; empty = nothing. */
-  readonly password: Uint8Array;
 }
 
 /** Something that an I/O thread is asked to do; the reply comes when it is done. */

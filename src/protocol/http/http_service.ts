@@ -125,7 +125,7 @@ export class HttpService {
   constructor(options: HttpServiceOptions) {
     this.#options = options;
     this.#guard = options.guard;
-    this.#authenticator = options.authenticator?.required ? options.authenticator : undefined;
+    this.#authenticator = options.authenticator;
     this.#clock = options.clock ?? Date.now;
     this.phase = options.phase;
   }
@@ -174,7 +174,7 @@ export class HttpService {
       }
     }
     const authenticator = this.#authenticator;
-    return authenticator === undefined ? null : this.#authenticate(exchange, authenticator);
+    return authenticator?.required ? this.#authenticate(exchange, authenticator) : null;
   }
 
   /**
