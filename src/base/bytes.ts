@@ -31,6 +31,9 @@ const SHRINK_RATIO = 8;
  * released, and beyond the bound when a reply cannot wait, which whoever runs the connection has to
  * make good.
  *
+ * With {@link ByteWriter.mostBytes} it does not grow beyond that: who appends cannot be stopped, but
+ * what is appended is lost, and {@link ByteWriter.isOver} says so.
+ *
  * Thread: belongs to one connection.
  */
 export class ByteWriter {
@@ -38,6 +41,12 @@ export class ByteWriter {
   bytes: Uint8Array<ArrayBuffer>;
   /** Content length in bytes. */
   length = 0;
+  /** It does not grow beyond this, unless a single append is longer. Unit: bytes. */
+  mostBytes: number = Infinity;
+  /** The content up to here outlives what is lost; less than half of `mostBytes`. Unit: bytes. */
+  keptBytes = 0;
+  /** More was appended than it may have: the content behind `keptBytes` is garbage. */
+  isOver = false;
 
   readonly #initialBytes: number;
   readonly #memory: ClientMemory | undefined;
@@ -128,6 +137,7 @@ export class ByteWriter {
    */
   clear(keepBytes = 65536): void {
     this.length = 0;
+    this.isOver = false;
     if (this.bytes.length > keepBytes) this.release();
   }
 
@@ -138,6 +148,7 @@ export class ByteWriter {
    */
   release(): void {
     this.length = 0;
+    this.isOver = false;
     const memory = this.#memory;
     if (memory === undefined) {
       this.bytes = new Uint8Array(this.#initialBytes);
@@ -148,9 +159,33 @@ export class ByteWriter {
     }
   }
 
+  /**
+   * Begins anew after more was appended than there may be: keeps the first `length` bytes, at most
+   * `keptBytes`, and gives the rest back.
+   */
+  recover(length: number): void {
+    this.isOver = false;
+    this.length = length;
+    const memory = this.#memory;
+    if (memory === undefined) return;
+    const larger = this.bytes;
+    const smaller = memory.tryTake(Math.max(length, this.#initialBytes));
+    if (smaller === undefined) return;
+    smaller.set(larger.subarray(0, length));
+    this.bytes = smaller;
+    memory.give(larger);
+  }
+
   #grow(needed: number): void {
+    if (needed > this.mostBytes && this.length > this.keptBytes) {
+      this.isOver = true;
+      const byteCount = needed - this.length;
+      this.length = this.keptBytes;
+      needed = this.length + byteCount;
+      if (needed <= this.bytes.length) return;
+    }
     assert(needed <= 2 ** 31, `a buffer of ${needed} bytes is beyond every limit`);
-    const wanted = Math.max(needed, this.bytes.length * 2);
+    const wanted = Math.max(needed, Math.min(this.bytes.length * 2, this.mostBytes));
     const memory = this.#memory;
     if (memory === undefined) {
       const larger = new Uint8Array(wanted);

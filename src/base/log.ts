@@ -57,8 +57,10 @@ export interface Logger {
  */
 export function getLogger(area: string): Logger {
   const logger = getLogTapeLogger([ROOT_CATEGORY, area]);
+  const isEnabled = (level: LogLevel): boolean =>
+    SEVERITIES[level] >= leastSeverity() && logger.isEnabledFor(toLogTapeLevel(level));
   const log = (level: LogLevel, message: string, fields: LogFields = {}): void => {
-    if (!logger.isEnabledFor(toLogTapeLevel(level))) return;
+    if (!isEnabled(level)) return;
     emit({ timeMs: Date.now(), level, area, message, fields });
   };
   return {
@@ -67,8 +69,35 @@ export function getLogger(area: string): Logger {
     info: (message, fields) => log("info", message, fields),
     warn: (message, fields) => log("warn", message, fields),
     error: (message, fields) => log("error", message, fields),
-    isEnabled: (level) => logger.isEnabledFor(toLogTapeLevel(level)),
+    isEnabled,
   };
+}
+
+const SEVERITIES: Readonly<Record<LogLevel, number>> = {
+  trace: 0,
+  debug: 1,
+  info: 2,
+  warn: 3,
+  error: 4,
+};
+
+// One per isolate, as LogTape's own configuration is.
+let configuredLevel: LogLevel = "trace";
+let followedLevel: (() => LogLevel | undefined) | undefined;
+
+function leastSeverity(): number {
+  return SEVERITIES[followedLevel?.() ?? configuredLevel];
+}
+
+/**
+ * Has this isolate log what `levelOf` says at the time, instead of what it was configured with.
+ *
+ * Thread: any; concerns the calling isolate, until its logging is configured anew.
+ *
+ * @param levelOf asked for each record, so it must be quick; undefined = as configured
+ */
+export function followLogLevel(levelOf: () => LogLevel | undefined): void {
+  followedLevel = levelOf;
 }
 
 /** How the main isolate logs. */
@@ -203,7 +232,7 @@ export function receiveLog(message: unknown): boolean {
   if (typeof message !== "object" || message === null) return false;
   const { kind, record } = message as Partial<LogMessage>;
   if (kind !== "sluice_log" || record === undefined) return false;
-  emit(record);
+  if (SEVERITIES[record.level] >= leastSeverity()) emit(record);
   return true;
 }
 
@@ -212,6 +241,8 @@ function toMessage(record: LogRecord): LogMessage {
 }
 
 function configure(level: LogLevel, write: (record: LogRecord) => void): void {
+  configuredLevel = level;
+  followedLevel = undefined;
   const sink: Sink = ({ timestamp, level, category, message, properties }) =>
     write({
       timeMs: timestamp,
@@ -223,7 +254,7 @@ function configure(level: LogLevel, write: (record: LogRecord) => void): void {
   configureSync({
     sinks: { sink },
     loggers: [
-      { category: ROOT_CATEGORY, sinks: ["sink"], lowestLevel: toLogTapeLevel(level) },
+      { category: ROOT_CATEGORY, sinks: ["sink"], lowestLevel: "trace" },
       // LogTape's own complaints, e.g. about a sink that threw.
       { category: META_CATEGORY, sinks: ["sink"], lowestLevel: "error" },
     ],

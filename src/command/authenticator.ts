@@ -5,6 +5,7 @@
  */
 
 import type { CounterSink } from "./counters.ts";
+import { SharedPassword } from "./shared_password.ts";
 
 /**
  * How long the answer to a wrong password is held back, by a random time between half of it and all.
@@ -24,8 +25,8 @@ export const MAX_WRONG_PASSWORDS = 10;
 
 /** What an {@link Authenticator} is made from. */
 export interface AuthenticatorOptions {
-  /** What clients must present, UTF-8; empty = nothing. */
-  readonly password: Uint8Array;
+  /** What clients must present, UTF-8; empty = nothing. One that is shared may change. */
+  readonly password: Uint8Array | SharedPassword;
   /** This thread's counters. */
   readonly counters: CounterSink;
   /** Where wrong passwords are counted. */
@@ -40,15 +41,30 @@ export interface AuthenticatorOptions {
  * Thread: one per I/O thread.
  */
 export class Authenticator {
-  /** Whether clients have to present a password. */
-  readonly required: boolean;
-
   readonly #options: AuthenticatorOptions;
+  readonly #password: SharedPassword;
 
   /** Makes a check against one password. */
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
-    this.required = options.password.length > 0;
+    const { password } = options;
+    this.#password = password instanceof SharedPassword ? password : new SharedPassword();
+    if (password instanceof Uint8Array) this.#password.set(password);
+  }
+
+  /** Whether clients have to present a password. */
+  get required(): boolean {
+    return this.#password.bytes.length > 0;
+  }
+
+  /**
+   * Has clients present another password, on all threads that share it. Who has presented the one
+   * before goes on.
+   *
+   * @param password UTF-8; empty = nothing
+   */
+  change(password: Uint8Array): void {
+    this.#password.set(password);
   }
 
   /**
@@ -56,8 +72,8 @@ export class Authenticator {
    * only. Always false when none is required.
    */
   matches(bytes: Uint8Array, start: number, end: number): boolean {
-    const { password } = this.#options;
-    if (!this.required) return false;
+    const password = this.#password.bytes;
+    if (password.length === 0) return false;
     let difference = (end - start) ^ password.length;
     for (let i = start, j = 0; i < end; i++) {
       difference |= bytes[i]! ^ password[j]!;

@@ -93,9 +93,14 @@ export class CommandCall {
     this.stampAccess();
   }
 
-  /** Lets the store know whether what this client reads counts as used; see `CLIENT NO-TOUCH`. */
+  /**
+   * Lets the store know how the command's looks at keys count: whether as use (`CLIENT NO-TOUCH`),
+   * and whether among the hits and misses.
+   */
   stampAccess(): void {
-    this.store.stampsAccess = !this.client.noTouch;
+    const { access } = this.store;
+    access.stamps = !this.client.noTouch;
+    access.counts = this.row.countsLookups;
   }
 
   /** A call of its own for a command that has to wait. */

@@ -85,9 +85,6 @@ export const ELEMENTS: RecordWriter = {
   write: (sink, cursor, _part, mode) => writeElement(sink, cursor.element(), mode),
 };
 
-/** With more than this in front, a transaction's replies are streamed, however short. Unit: bytes. */
-export const FULL_OUTPUT_BYTES = 262144;
-
 /** Writes fields and their values. */
 export const FIELDS_AND_VALUES: RecordWriter = {
   partCount: 2,
@@ -98,9 +95,17 @@ export const FIELDS_AND_VALUES: RecordWriter = {
 /**
  * Replies with one element, nothing else: a long one is leased and not copied, so the command may
  * go on to change or remove it. Needs the shard's lock.
+ *
+ * @param mostCopiedBytes a long one of more is leased; less where many are replied at once
  */
-export function replyElement(store: Store, sink: ReplySink, element: ElementView): void {
-  const isLeasable = element.longRoot !== 0 && element.byteCount > AT_ONCE_BYTES;
+export function replyElement(
+  store: Store,
+  sink: ReplySink,
+  element: ElementView,
+  mostCopiedBytes: number = AT_ONCE_BYTES,
+): void {
+  const isLeasable = element.longRoot !== 0 &&
+    (element.byteCount > mostCopiedBytes || sink.isFull === true);
   if (isLeasable && sink.bulkSource !== undefined) sink.bulkSource(store.leaseElement(element));
   else writeElement(sink, element, PartMode.WHOLE);
 }
@@ -124,8 +129,7 @@ export function replyRecords(
   const { cursor } = c;
   const mode = sink.replySource === undefined ? PartMode.WHOLE : PartMode.SHORT;
   let room = mode === PartMode.WHOLE ? Infinity : AT_ONCE_BYTES;
-  // Behind so much, in a transaction, even a short one has to wait for its turn.
-  if (mode === PartMode.SHORT && c.root !== 0 && sink.mark() > FULL_OUTPUT_BYTES) room = 0;
+  if (mode === PartMode.SHORT && c.root !== 0 && sink.isFull) room = 0;
   cursor.seekRank(first);
   for (let done = 0; done < count; done++) {
     for (let part = 0; part < writer.partCount; part++) {

@@ -156,9 +156,13 @@ export class Dispatcher {
       return ExecuteStatus.CONTINUE;
     }
     if (!client.authenticated && !row.allowedUnauthenticated) {
-      sink.error(ReplyCode.NOT_AUTHENTICATED);
-      this.#operations.reject(row, client);
-      return ExecuteStatus.CONTINUE;
+      if (this.#services.authenticator.required) {
+        sink.error(ReplyCode.NOT_AUTHENTICATED);
+        this.#operations.reject(row, client);
+        return ExecuteStatus.CONTINUE;
+      }
+      // None is wanted any more.
+      client.authenticated = true;
     }
     if (client.subscriptionCount > 0 && client.protocol === 2 && !row.allowedToSubscribers) {
       client.transaction?.spoil();

@@ -9,7 +9,7 @@ import type { Store } from "../store/store.ts";
 import type { CommandArguments } from "./arguments.ts";
 import type { CommandCall } from "./call.ts";
 import { LockSet } from "./lock_set.ts";
-import { RecordedReply, SwitchedReply } from "./recorded_reply.ts";
+import { type RecordedBytes, RecordedReply, SwitchedReply } from "./recorded_reply.ts";
 import { ReplyCode } from "./reply_code.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import { type CommandRow, HandlerStatus } from "./row.ts";
@@ -44,6 +44,11 @@ interface LateReply {
  * A reply that comes later than its command, as `CLIENT LIST` has when it asks other threads, is
  * awaited when the locks have been given back, and so are those behind it.
  *
+ * Replies are bounded (C13): when the output is full, values are leased instead of copied, and go
+ * out as the client takes them, as they were at this moment. Those that cannot be leased, because
+ * they are short, are copied; when they come to more than a client may have, the whole reply is lost
+ * and an error says so.
+ *
  * Thread: the connection's I/O thread.
  */
 export class TransactionRun {
@@ -52,6 +57,7 @@ export class TransactionRun {
   readonly #locks: LockSet;
   readonly #key = new Key();
   readonly #late: LateReply[] = [];
+  readonly #recorded: RecordedBytes = { count: 0 };
   #exclusive = false;
   #status: HandlerStatus = HandlerStatus.DONE;
 
@@ -150,7 +156,7 @@ export class TransactionRun {
     const call = this.#call;
     const row = this.#rowOf(args);
     const isBehindLate = this.#late.length > 0;
-    const reply = new SwitchedReply(isBehindLate ? new RecordedReply() : sink);
+    const reply = new SwitchedReply(isBehindLate ? this.#newRecord() : sink);
     call.begin(row, args, reply, call.client);
     if (row.firstKey > 0) call.keyAt(row.firstKey);
     const { operations } = call.services;
@@ -173,8 +179,12 @@ export class TransactionRun {
     if (status === HandlerStatus.CLOSE) this.#status = HandlerStatus.CLOSE;
     const { later } = call;
     call.later = undefined;
-    if (!isBehindLate && later !== undefined) reply.to = new RecordedReply();
+    if (!isBehindLate && later !== undefined) reply.to = this.#newRecord();
     if (reply.to instanceof RecordedReply) this.#late.push({ reply: reply.to, later });
+  }
+
+  #newRecord(): RecordedReply {
+    return new RecordedReply(this.#recorded);
   }
 
   /** Frees a page in one of the shards that are held. */
@@ -189,11 +199,16 @@ export class TransactionRun {
 
   /** Writes the replies that came later, in order. */
   async #settle(sink: ReplySink): Promise<HandlerStatus> {
-    for (const { reply, later } of this.#late) {
-      if (later !== undefined && await later === HandlerStatus.CLOSE) {
-        this.#status = HandlerStatus.CLOSE;
+    try {
+      for (const { reply, later } of this.#late) {
+        if (later !== undefined && await later === HandlerStatus.CLOSE) {
+          this.#status = HandlerStatus.CLOSE;
+        }
+        reply.replay(sink);
       }
-      reply.replay(sink);
+    } catch (error) {
+      for (const { reply } of this.#late) reply.release();
+      throw error;
     }
     return this.#status;
   }

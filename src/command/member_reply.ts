@@ -4,7 +4,6 @@
  * @module
  */
 
-import { FULL_OUTPUT_BYTES } from "./collection_reply.ts";
 import { LEASED_VALUE_BYTES } from "../base/limits.ts";
 import type { Collection } from "../store/collection/collection.ts";
 import type { CollectionLease } from "../store/collection/collection_lease.ts";
@@ -12,7 +11,7 @@ import type { RecordCursor } from "../store/collection/cursor.ts";
 import type { ElementView } from "../store/collection/element.ts";
 import type { Store } from "../store/store.ts";
 import type { CommandCall } from "./call.ts";
-import { STEP_BYTES } from "./collection_reply.ts";
+import { replyElement, STEP_BYTES } from "./collection_reply.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import { type ReplySource, streamReplies } from "./reply_source.ts";
 
@@ -50,17 +49,9 @@ export function startMembers(sink: ReplySink, shape: MemberShape, count: number)
   sink.arrayStart(shape === MemberShape.FLAT ? 2 * count : count);
 }
 
-/** Writes an element, as a source of its own if it is long and the sink can. */
-export function replyElement(sink: ReplySink, store: Store, element: ElementView): void {
-  const { byteCount } = element;
-  if (element.longRoot === 0) {
-    sink.bulk(element.bytes, element.start, element.end);
-  } else if (byteCount > PIECE_BYTES && sink.bulkSource !== undefined) {
-    sink.bulkSource(store.leaseElement(element));
-  } else {
-    const offset = sink.bulkStart(byteCount);
-    element.copyTo(sink.target, offset);
-  }
+/** Writes one of many members; a long one, if the sink can, as a source of its own. */
+export function replyMember(sink: ReplySink, store: Store, element: ElementView): void {
+  replyElement(store, sink, element, PIECE_BYTES);
 }
 
 /**
@@ -89,7 +80,7 @@ export function replyMembers(
   if (sink.replySource === undefined || isSmall) {
     while (!walk.writeNext(sink, Infinity));
   } else if (
-    count > AT_ONCE_MEMBERS || sink.mark() > FULL_OUTPUT_BYTES ||
+    count > AT_ONCE_MEMBERS || sink.isFull ||
     !walk.writeNext(sink, AT_ONCE_BYTES)
   ) {
     streamReplies(sink, walk.leased(store.collectionLeases.take(c), from, to));
@@ -166,7 +157,7 @@ class MemberWalk implements ReplySource {
       const isSource = this.#lease !== undefined && byteCount > PIECE_BYTES &&
         sink.bulkSource !== undefined;
       if (isSource) sink.bulkSource!(this.#store.leaseElement(element));
-      else replyElement(sink, this.#store, element);
+      else replyMember(sink, this.#store, element);
       const score = cursor.score();
       this.#left--;
       if (this.#left > 0) {

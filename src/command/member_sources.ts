@@ -152,7 +152,7 @@ export class MemberSources {
     const { collections } = store;
     this.release();
     for (let i = firstKey; i < firstKey + keyCount; i++) {
-      const entry = store.lookup(database, call.keyAt(i));
+      const entry = store.peek(database, call.keyAt(i));
       const type = entry === 0 ? EntryType.SET : store.entryType(entry);
       if (type !== EntryType.SET && type !== EntryType.SORTED_SET) {
         this.release();
@@ -171,7 +171,7 @@ export class MemberSources {
   areUnchanged(call: CommandCall, first: number): boolean {
     const { store, database } = call;
     return this.#seqs.every((seq, i) => {
-      const entry = store.lookup(database, call.keyAt(first + i));
+      const entry = store.peek(database, call.keyAt(first + i));
       return seq === (entry === 0 ? -1 : store.entrySeq(entry));
     });
   }

@@ -4,7 +4,8 @@
  *
  * ```text
  * byte 0       words, 16 of 4 bytes, index = OperationsWord: the pause's mode, monitors, numbers of
- *              slow commands given so far, lines that monitors missed
+ *              slow commands given so far, lines that monitors missed; words 8 to 12: 160 random
+ *              bits that tell this run of the server from any other
  * 64           32 settings, 8 bytes each (float64), index = SettingIndex (runtime_settings.ts)
  * 320          doubles, index = OperationsDouble: the pause's end, ms since the epoch
  * 384          baseline: 64 totals as they were at the last CONFIG RESETSTAT (float64)
@@ -22,6 +23,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { SharedPassword } from "./shared_password.ts";
 
 /** Word offsets from the beginning. */
 export const OperationsWord = {
@@ -34,6 +36,10 @@ export const OperationsWord = {
   /** Times that a line for monitors did not fit an inbox. */
   MONITOR_LINES_LOST: 3,
 } as const;
+
+/** First of the words of the run's id, of which there are so many. */
+const RUN_ID_WORD = 8;
+const RUN_ID_WORDS = 5;
 
 /** Offsets in doubles from byte 320. */
 export const OperationsDouble = {
@@ -69,6 +75,8 @@ assert(TOTALS_BASELINE_BYTE + TOTALS_COUNT * 8 === BLOCK_BASELINE_BYTE, "the blo
 export interface OperationsMemory {
   /** The region. */
   readonly buffer: SharedArrayBuffer;
+  /** See {@link OperationsRegion.password}. */
+  readonly password: SharedArrayBuffer;
 }
 
 /** Views of the region. Thread: any; make one per thread. */
@@ -85,11 +93,14 @@ export class OperationsRegion {
   readonly totalsBaseline: Float64Array<SharedArrayBuffer>;
   /** What the blocks together were at the last reset. */
   readonly blockBaseline: Float64Array<SharedArrayBuffer>;
+  /** What clients must present; it lies in memory of its own. */
+  readonly password: SharedPassword;
   /** The block of each thread. */
   readonly blocks: readonly Float64Array<SharedArrayBuffer>[];
 
-  private constructor(buffer: SharedArrayBuffer) {
-    this.memory = { buffer };
+  private constructor(buffer: SharedArrayBuffer, password: SharedPassword) {
+    this.memory = { buffer, password: password.memory };
+    this.password = password;
     this.words = new Int32Array(buffer, 0, SETTINGS_BYTE / 4);
     this.settings = new Float64Array(buffer, SETTINGS_BYTE, SETTINGS_COUNT);
     this.doubles = new Float64Array(buffer, DOUBLES_BYTE, DOUBLES_COUNT);
@@ -105,14 +116,25 @@ export class OperationsRegion {
     );
   }
 
-  /** Makes a region of zeros with a block for each thread. */
+  /** Makes a region of zeros, but for the run's id, with a block for each thread. */
   static create(threadCount: number): OperationsRegion {
     const byteCount = FIRST_BLOCK_BYTE + threadCount * THREAD_BLOCK_DOUBLES * 8;
-    return new OperationsRegion(new SharedArrayBuffer(byteCount));
+    const region = new OperationsRegion(
+      new SharedArrayBuffer(byteCount),
+      new SharedPassword(),
+    );
+    region.words.set(crypto.getRandomValues(new Int32Array(RUN_ID_WORDS)), RUN_ID_WORD);
+    return region;
+  }
+
+  /** Tells this run of the server from any other: 40 hexadecimal digits. */
+  get runId(): string {
+    const words = this.words.subarray(RUN_ID_WORD, RUN_ID_WORD + RUN_ID_WORDS);
+    return Array.from(words, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
   }
 
   /** Opens a region that another thread made. */
   static attach(memory: OperationsMemory): OperationsRegion {
-    return new OperationsRegion(memory.buffer);
+    return new OperationsRegion(memory.buffer, new SharedPassword(memory.password));
   }
 }

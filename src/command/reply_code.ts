@@ -65,6 +65,8 @@ export const ReplyCode = {
   UNBLOCKED: 25,
   /** The value begins as one of its kind does and goes on as none. */
   DAMAGED_OBJECT: 26,
+  /** The command was executed, but its reply is more than a client may have waiting. */
+  REPLY_TOO_LARGE: 27,
 } as const;
 
 /** One of the values of {@link ReplyCode}. */

@@ -73,6 +73,13 @@ export interface ReplySink {
   mapStart(pairCount: number): void;
   /** `elementCount` replies follow that answer no command; RESP2: an array. */
   pushStart(elementCount: number): void;
+  /**
+   * Whether so much is in front of this reply, as in a long transaction, that whatever can be fetched
+   * later should be, however short it is; left out: never.
+   */
+  readonly isFull?: boolean;
+  /** Whether the reply is lost in any case: nobody needs to go on with it; left out: never. */
+  readonly isLost?: boolean;
   /** Whether other replies wait to be written together with this one; left out: never. */
   readonly isBehindOthers?: boolean;
   /** A place to {@link ReplySink.rewind} to. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ByteSource } from "./byte_source.ts";
 import type { ReplySink } from "./reply_sink.ts";
 
 /**
@@ -25,6 +26,15 @@ export interface ReplySource {
   writeNext(sink: ReplySink, mostBytes: number): boolean;
   /** Gives up what is behind it; may be called any number of times, and throws nothing. */
   release(): void;
+}
+
+/** Replies with the bytes of `source`: piece by piece if the sink can, else at once. */
+export function streamBytes(sink: ReplySink, source: ByteSource): void {
+  if (sink.bulkSource !== undefined) return sink.bulkSource(source);
+  const { byteCount } = source;
+  const offset = sink.bulkStart(byteCount);
+  source.copyNext(sink.target, offset, byteCount);
+  source.release();
 }
 
 /** Replies with all that `source` has: piece by piece if the sink can, else at once. */

@@ -158,6 +158,8 @@ export interface CommandDefinition {
   touchesAllKeys?: boolean;
   /** It is never queued: what ends or begins a transaction, and what ends the conversation. */
   runsAtOnce?: boolean;
+  /** Its looks at keys count as hits and misses; left out: exactly if it only reads keys. */
+  countsLookups?: boolean;
   /** How the work grows. */
   cost?: CommandCost;
   /** The same in words, e.g. `O(1)`. */
@@ -200,6 +202,8 @@ export class CommandRow {
   readonly findKeys: KeyFinder | undefined;
   /** Whether the locks are exclusive. */
   readonly exclusive: boolean;
+  /** Whether its looks at keys count as hits and misses. */
+  readonly countsLookups: boolean;
   /** Whether there is exactly one key however many arguments there are. */
   readonly oneKey: boolean;
   /** Put in front of the argument to make the key; empty for most. */
@@ -262,6 +266,7 @@ export class CommandRow {
     this.access = definition.access ?? "none";
     this.exclusive = this.access === "write" ||
       (this.access === "all" && definition.flags.includes("write"));
+    this.countsLookups = definition.countsLookups ?? this.access === "read";
     this.oneKey = this.findKeys === undefined && this.firstKey > 0 &&
       this.firstKey === this.lastKey;
     this.keyPrefix = encoder.encode(definition.keyPrefix ?? "");

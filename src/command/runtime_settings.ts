@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { LogLevel } from "../base/log_record.ts";
 import { formatNotifyClasses, parseNotifyClasses } from "../pubsub/keyspace_events.ts";
 
 /** Places of the settings; see operations_memory.ts. */
@@ -25,6 +26,12 @@ export const SettingIndex = {
   MEMORY_POLICY: 5,
   /** Whether what commands cost is shown as histograms and percentiles: 1 or 0. */
   LATENCY_TRACKING: 6,
+  /** Most connections, over all protocols. */
+  MAX_CLIENTS: 7,
+  /** Connections that memory was set aside for at start; not a setting. */
+  MAX_CLIENTS_EVER: 8,
+  /** Least severe records that are logged; index into {@link LOG_LEVEL_WORDS}. */
+  LOG_LEVEL: 9,
 } as const;
 
 /** One of the values of {@link SettingIndex}. */
@@ -32,6 +39,29 @@ export type SettingIndex = (typeof SettingIndex)[keyof typeof SettingIndex];
 
 /** Policies that work here, by the number that stands for them. */
 export const MEMORY_POLICIES = ["noeviction", "allkeys-lru", "volatile-ttl"] as const;
+
+/** Redis's words for what is logged, and two that it lacks, from all to least. */
+export const LOG_LEVEL_WORDS = [
+  "trace",
+  "debug",
+  "verbose",
+  "notice",
+  "warning",
+  "error",
+] as const;
+
+/** The levels that the words stand for. */
+const LOG_LEVELS: readonly LogLevel[] = ["trace", "debug", "debug", "info", "warn", "error"];
+
+/** The number that stands for a level. */
+export function logLevelIndex(level: LogLevel): number {
+  return LOG_LEVELS.indexOf(level);
+}
+
+/** The level that a number stands for. */
+export function logLevelAt(index: number): LogLevel {
+  return LOG_LEVELS[index]!;
+}
 
 /** How a setting is read and shown. */
 interface SettingKind {
@@ -42,7 +72,7 @@ interface SettingKind {
   /** What it is unless the server is told otherwise at start. */
   readonly standard: number;
   /** The value of a text, or why there is none. */
-  parse(text: string): number | string;
+  parse(text: string, values: Float64Array): number | string;
   /** The text of a value. */
   format(value: number): string;
 }
@@ -95,6 +125,22 @@ const KINDS: readonly SettingKind[] = [
   integer("latency-monitor-threshold", SettingIndex.LATENCY_THRESHOLD, 0, [0n, INT64_MAX]),
   integer("timeout", SettingIndex.TIMEOUT, 0, [0n, 2147483647n]),
   {
+    ...integer("maxclients", SettingIndex.MAX_CLIENTS, 1000, [1n, 1_000_000n]),
+    parse: (text, values) => {
+      const most = BigInt(values[SettingIndex.MAX_CLIENTS_EVER]!);
+      return integer("maxclients", SettingIndex.MAX_CLIENTS, 0, [1n, most]).parse(text, values);
+    },
+  },
+  {
+    ...choice(
+      "loglevel",
+      SettingIndex.LOG_LEVEL,
+      LOG_LEVEL_WORDS,
+      `argument(s) must be one of the following: ${LOG_LEVEL_WORDS.join(", ")}`,
+    ),
+    standard: logLevelIndex("info"),
+  },
+  {
     name: "notify-keyspace-events",
     index: SettingIndex.NOTIFY_CLASSES,
     standard: 0,
@@ -146,6 +192,7 @@ export class RuntimeSettings {
   /** Sets everything to its standard value. Thread: whoever makes the region. */
   begin(): this {
     for (const { index, standard } of KINDS) this.values[index] = standard;
+    this.values[SettingIndex.MAX_CLIENTS_EVER] = this.values[SettingIndex.MAX_CLIENTS]!;
     return this;
   }
 
@@ -162,7 +209,7 @@ export class RuntimeSettings {
   /** Reads a value without setting it. @returns why it cannot be set, if it cannot */
   plan(name: string, text: string): SettingChange | string {
     const { index, parse } = BY_NAME.get(name)!;
-    const value = parse(text);
+    const value = parse(text, this.values);
     return typeof value === "string" ? value : { index, value };
   }
 

@@ -17,6 +17,9 @@ export const REDACTED = "(redacted)";
  */
 export function firstSecretWord(row: CommandRow, args: CommandArguments): number {
   if (row.name === "auth") return 1;
+  if (row.name === "config|set") {
+    for (let i = 2; i < args.count; i += 2) if (args.is(i, "REQUIREPASS")) return i + 1;
+  }
   if (row.name !== "hello") return Infinity;
   for (let i = 2; i < args.count; i++) if (args.is(i, "AUTH")) return i + 1;
   return Infinity;

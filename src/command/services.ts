@@ -40,6 +40,8 @@ export interface EventTotals {
 export interface ServerSnapshot {
   /** Version of this server, e.g. `0.1.0`. */
   version: string;
+  /** The system that it runs on, e.g. `Linux x86_64`. */
+  operatingSystem: string;
   /** Process id. */
   processId: number;
   /** When the server became ready, ms since the epoch. */
@@ -64,6 +66,24 @@ export interface ServerSnapshot {
   readBytes: number;
   /** Bytes written to clients. */
   writtenBytes: number;
+  /** Keys that reading commands looked for and found. */
+  keyspaceHits: number;
+  /** Keys that reading commands looked for in vain. */
+  keyspaceMisses: number;
+  /** Wrong passwords. */
+  authFailures: number;
+  /** Connections ended because client memory was short. */
+  evictedClients: number;
+  /** Subscribers ended because they took their messages too slowly. */
+  slowSubscribers: number;
+  /** What all connections' buffers hold; as of the last second. */
+  clientMemoryBytes: number;
+  /** Commands per second, lately. */
+  commandsPerSecond: number;
+  /** Bytes read per second, lately. */
+  readBytesPerSecond: number;
+  /** Bytes written per second, lately. */
+  writtenBytesPerSecond: number;
   /** Resident set size of the process; 0 when unknown. */
   residentBytes: number;
   /** Processor time of the process outside the system, all threads. Unit: µs. */
@@ -109,6 +129,10 @@ export interface CommandServices {
   readonly settings: SettingTexts;
   /** For `INFO` and `HELLO`. */
   snapshot(): ServerSnapshot;
+  /** Told when settings have changed, for those parts that keep them elsewhere. */
+  readonly settingsChanged?: () => void;
+  /** Whether other machines reach the server, which therefore has to want a password. */
+  readonly mustHavePassword?: boolean;
   /** Time of day, ms since the epoch. */
   clock(): number;
   /** This thread's counters. */

@@ -77,6 +77,8 @@ export const CounterIndex = {
   STATIC_CACHE_BYTES: 62,
   BODIES_CUT_OFF: 63,
   CLOSED_TLS_HANDSHAKE: 64,
+  KEYSPACE_HITS: 65,
+  KEYSPACE_MISSES: 66,
 } as const;
 
 /** One of the ids of {@link CounterIndex}. */
@@ -183,6 +185,7 @@ const REFUSED_HELP = "Connections turned away, by reason.";
 const WEBSOCKET_HELP = "Messages over WebSocket, without control frames.";
 const STREAMS_HELP = "Clients that are being sent the live counters.";
 const CLOSED_HELP = "Connections that the server ended, by reason.";
+const LOOKUPS_HELP = "Keys that reading commands looked for, by whether they were there.";
 const FAILED_HELP = "Accepted events that were settled without effect, by reason.";
 
 const eventRows: CounterRow[] = [
@@ -295,6 +298,12 @@ const eventRows: CounterRow[] = [
     "sluice_commands_throttled_total",
     "Commands refused by --resp-rate-limit.",
   ),
+  row(CounterIndex.KEYSPACE_HITS, "sluice_keyspace_lookups_total", LOOKUPS_HELP, {
+    result: "hit",
+  }),
+  row(CounterIndex.KEYSPACE_MISSES, "sluice_keyspace_lookups_total", LOOKUPS_HELP, {
+    result: "miss",
+  }),
   row(
     CounterIndex.HTTP_REQUESTS_LIMITED,
     "sluice_http_requests_limited_total",
@@ -346,6 +355,8 @@ export const COUNTER_ROWS: readonly CounterRow[] = [
   ...eventRows,
   ...PROTOCOLS.flatMap((protocol) => protocolRows(protocol)),
 ];
+
+assert(CounterIndex.KEYSPACE_MISSES === CounterIndex.KEYSPACE_HITS + 1, "they are one view");
 
 for (const { index } of COUNTER_ROWS) {
   assert(index < COUNTER_SLOTS, `counter ${index} fits the block`);

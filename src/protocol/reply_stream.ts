@@ -6,6 +6,7 @@
 
 import { assert } from "../base/assert.ts";
 import type { ByteWriter } from "../base/bytes.ts";
+import type { ClientMemory } from "../base/client_memory.ts";
 import type { ByteSource } from "../command/byte_source.ts";
 import type { ReplySink } from "../command/reply_sink.ts";
 import type { ReplySource } from "../command/reply_source.ts";
@@ -24,6 +25,9 @@ interface Replies extends ReplySource {
 }
 
 const NO_BYTES = new Uint8Array(0);
+
+/** A longer tail is client memory. Unit: bytes. Reason: most are a line end. */
+const SMALL_TAIL_BYTES = 1024;
 
 /**
  * Byte strings that go out between the bytes of the output, a piece at a time.
@@ -58,10 +62,15 @@ export class ReplyStream {
   /** Whether a reply is waiting to be put together. */
   isPending = false;
 
+  readonly #memory: ClientMemory | undefined;
   #insertions: Insertion[] = [];
-  /** The output behind the first insertion, taken out of it by the first `fill`. */
+  /** Insertions that are over. */
+  #doneCount = 0;
+  /** The output behind the first insertion, taken out of it by the first `fill`; may be longer. */
   #tail: Uint8Array<ArrayBuffer> = NO_BYTES;
   #tailAt = 0;
+  #tailEnd = 0;
+  #isTailLent = false;
   #isFilling = false;
   /** A byte string that a source of replies has in it, and the bytes behind it. */
   #nested: ByteSource | undefined;
@@ -69,6 +78,20 @@ export class ReplyStream {
   #nestedTail: Uint8Array = NO_BYTES;
   #isWriting = false;
   #areRepliesDone = false;
+
+  /**
+   * Makes a stream with nothing in it.
+   *
+   * @param memory lends what has to be kept of long replies; when left out, it is on the heap
+   */
+  constructor(memory?: ClientMemory) {
+    this.#memory = memory;
+  }
+
+  /** What it takes of client memory. Unit: bytes. */
+  get heldBytes(): number {
+    return this.#isTailLent ? this.#tail.length : 0;
+  }
 
   /** Notes that the bytes of `source` come next; it is the stream's from now on. */
   insert(source: ByteSource, output: ByteWriter): void {
@@ -123,17 +146,17 @@ export class ReplyStream {
     if (!this.isPending) return true;
     if (!this.#isFilling) this.#takeTail(output);
     const insertions = this.#insertions;
-    while (insertions.length > 0) {
-      const { source, at } = insertions[0]!;
+    while (this.#doneCount < insertions.length) {
+      const { source, at } = insertions[this.#doneCount]!;
       if (!this.#copyTail(output, at, mostBytes)) return false;
       const isOver = "sink" in source
         ? this.#writeReplies(source, output, mostBytes)
         : copyBytes(source, output, mostBytes);
       if (!isOver) return false;
       source.release();
-      insertions.shift();
+      this.#doneCount++;
     }
-    if (!this.#copyTail(output, this.#tail.length, mostBytes)) return false;
+    if (!this.#copyTail(output, this.#tailEnd, mostBytes)) return false;
     this.clear();
     return true;
   }
@@ -145,8 +168,12 @@ export class ReplyStream {
     this.#areRepliesDone = false;
     for (const { source } of this.#insertions) source.release();
     if (this.isPending) this.#insertions = [];
+    this.#doneCount = 0;
+    if (this.#isTailLent) this.#memory!.give(this.#tail);
+    this.#isTailLent = false;
     this.#tail = NO_BYTES;
     this.#tailAt = 0;
+    this.#tailEnd = 0;
     this.#isFilling = false;
     this.isPending = false;
   }
@@ -154,7 +181,15 @@ export class ReplyStream {
   /** Moves the output behind the first insertion out of the way. */
   #takeTail(output: ByteWriter): void {
     const start = this.#insertions[0]!.at;
-    this.#tail = output.bytes.slice(start, output.length);
+    const byteCount = this.#tailEnd = output.length - start;
+    const memory = byteCount > SMALL_TAIL_BYTES ? this.#memory : undefined;
+    if (memory === undefined) {
+      this.#tail = output.bytes.slice(start, output.length);
+    } else {
+      this.#tail = memory.tryTake(byteCount) ?? memory.overdraw(byteCount);
+      this.#isTailLent = true;
+      this.#tail.set(output.bytes.subarray(start, output.length));
+    }
     this.#tailAt = 0;
     output.length = start;
     for (const insertion of this.#insertions) insertion.at -= start;

@@ -51,7 +51,7 @@ export class ChannelRegistry {
    * @returns whether anybody subscribes to it
    */
   read(space: ChannelSpace, channel: Key): boolean {
-    const entry = this.#store.lookup(space, channel);
+    const entry = this.#store.peek(space, channel);
     if (entry === 0) return false;
     this.#store.copyString(entry, this.#bytes, 0);
     return true;

@@ -186,9 +186,12 @@ export class Connection implements MemoryHolder {
       (this.#session.heldBytes ?? 0) + (this.#aside?.heldBytes ?? 0);
   }
 
-  /** See {@link MemoryHolder.isExecuting}. */
+  /**
+   * See {@link MemoryHolder.isExecuting}. A command with more output than a batch ever waits for has
+   * its reply: it is about to end.
+   */
   get isExecuting(): boolean {
-    return this.#executing;
+    return this.#executing && this.#output.bytes.length <= KEPT_OUTPUT_BYTES;
   }
 
   /** See {@link MemoryHolder.lastActivityMs}. */

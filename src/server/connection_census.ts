@@ -6,6 +6,7 @@
  *   0   magic 0x534c4343     4   most connections       8   most per address, 0 = any number
  *   12  buckets (2^k)        16  secret of the hash     20  lock: 0 free, 1 taken
  *   24  first free entry     28  entries ever used      32  connections open
+ *   36  most connections that there is room for: as many as there might be at start
  * byte 64      buckets, 4 bytes each: first entry of a chain
  * then         entries, 32 bytes each, at most one per connection
  *   0   address (4 words; of an IPv6 one only the network, 64 bits)
@@ -42,13 +43,14 @@ const LOCK_WORD = 5;
 const FREE_WORD = 6;
 const USED_WORD = 7;
 const OPEN_WORD = 8;
+const CAPACITY_WORD = 9;
 
 const ENTRY_WORDS = 8;
 const COUNT = 4;
 const NEXT = 5;
 const BUCKET = 6;
 
-assert(HEADER_BYTES / 4 > OPEN_WORD, "the header has room for its words");
+assert(HEADER_BYTES / 4 > CAPACITY_WORD, "the header has room for its words");
 assert(ADDRESS_WORDS === COUNT, "an entry starts with its address");
 
 /** {@link ConnectionCensus.tryEnter}: there are as many connections as there may be. */
@@ -96,7 +98,8 @@ export class ConnectionCensus {
   readonly memory: CensusMemory;
 
   readonly #words: Int32Array<SharedArrayBuffer>;
-  readonly #maxConnections: number;
+  /** Connections that there is room for. */
+  readonly #capacity: number;
   readonly #maxPerAddress: number;
   readonly #bucketMask: number;
   readonly #secret: number;
@@ -109,7 +112,7 @@ export class ConnectionCensus {
     this.memory = { buffer };
     const words = this.#words = new Int32Array(buffer);
     assert(words[MAGIC_WORD] === MAGIC, "this is a census");
-    this.#maxConnections = words[MAX_WORD]!;
+    this.#capacity = words[CAPACITY_WORD]!;
     this.#maxPerAddress = words[MAX_PER_ADDRESS_WORD]!;
     const bucketCount = words[BUCKET_COUNT_WORD]!;
     this.#bucketMask = bucketCount - 1;
@@ -127,7 +130,7 @@ export class ConnectionCensus {
     );
     const words = new Int32Array(buffer);
     words[MAGIC_WORD] = MAGIC;
-    words[MAX_WORD] = maxConnections;
+    words[MAX_WORD] = words[CAPACITY_WORD] = maxConnections;
     words[MAX_PER_ADDRESS_WORD] = maxPerAddress;
     words[BUCKET_COUNT_WORD] = bucketCount;
     words[SECRET_WORD] = crypto.getRandomValues(new Int32Array(1))[0]!;
@@ -149,6 +152,15 @@ export class ConnectionCensus {
     return Atomics.load(this.#words, OPEN_WORD);
   }
 
+  /** Most connections; those that are open stay, however many they are. */
+  get maxConnections(): number {
+    return Atomics.load(this.#words, MAX_WORD);
+  }
+
+  set maxConnections(count: number) {
+    Atomics.store(this.#words, MAX_WORD, Math.min(count, this.#capacity));
+  }
+
   /**
    * Counts a connection, if there may be one more.
    *
@@ -160,7 +172,7 @@ export class ConnectionCensus {
     const words = this.#words;
     for (;;) {
       const open = Atomics.load(words, OPEN_WORD);
-      if (open >= this.#maxConnections) return CENSUS_FULL;
+      if (open >= Atomics.load(words, MAX_WORD)) return CENSUS_FULL;
       if (Atomics.compareExchange(words, OPEN_WORD, open, open + 1) === open) break;
     }
     if (this.#maxPerAddress === 0 || address === null) return NO_ENTRY;
@@ -278,7 +290,7 @@ export class ConnectionCensus {
     let entry = words[FREE_WORD]! - 1;
     if (entry >= 0) words[FREE_WORD] = words[this.#wordOf(entry) + NEXT]!;
     else entry = words[USED_WORD]!++;
-    assert(entry < this.#maxConnections, "there is an entry for every connection");
+    assert(entry < this.#capacity, "there is an entry for every connection");
     const at = this.#wordOf(entry);
     words.set(this.#wanted, at);
     words[at + COUNT] = 0;

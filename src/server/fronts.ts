@@ -31,7 +31,7 @@ import { type CommandObserver, RespSession } from "../protocol/resp/resp_session
 import { LockPoisonedError } from "../store/locks.ts";
 import { createAccessLog } from "./access_log.ts";
 import { Compressor } from "./compressor.ts";
-import type { Config } from "./config.ts";
+import { type Config, isLoopback } from "./config.ts";
 import {
   httpFullReply,
   httpTimeoutReply,
@@ -70,8 +70,6 @@ export interface FrontParts {
   readonly blocking: BlockedClients;
   /** Publishes what happens to keys. */
   readonly notifier: Notifier;
-  /** What clients must present, UTF-8; empty = nothing. */
-  readonly password: Uint8Array;
   /** Asks and answers the other I/O threads. */
   readonly questions: ThreadQuestions;
   /** Settings, numbers and whatever else administration sees and steers. */
@@ -96,7 +94,7 @@ export interface Fronts {
 export function createFronts(parts: FrontParts): Fronts {
   const intake = createIntake(parts);
   const authenticator = new Authenticator({
-    password: parts.password,
+    password: parts.shared.operations.password,
     counters: parts.counters,
     failures: CounterIndex.AUTH_FAILURES,
   });
@@ -115,6 +113,11 @@ export function createFronts(parts: FrontParts): Fronts {
     operations: parts.operations,
     blocking: parts.blocking,
     snapshot: () => parts.view.snapshot(),
+    settingsChanged: () => {
+      const { census } = parts.shared;
+      census.maxConnections = parts.operations.settings.values[SettingIndex.MAX_CLIENTS]!;
+    },
+    mustHavePassword: !parts.config.insecure && !isLoopback(parts.config.host),
     clock: Date.now,
     counters: parts.counters,
     counterIds: { parkedCommands: CounterIndex.PARKED_COMMANDS },
@@ -240,6 +243,7 @@ function createRespFront(
   const { config, counters } = parts;
   const settings = parts.operations.settings.values;
   const log = getLogger("resp");
+  const logCommand = commandLog(log);
   const options = {
     dispatcher,
     argumentsPool: new ArgumentsPool(),
@@ -252,7 +256,9 @@ function createRespFront(
     counters,
     commandsProcessed: PROTOCOL_COUNTERS.resp.commands,
     throttledCommands: CounterIndex.THROTTLED_COMMANDS,
-    onCommand: commandLog(log),
+    get onCommand() {
+      return log.isEnabled("trace") ? logCommand : undefined;
+    },
     onCrossProtocol: ({ address }: { address: string }): void =>
       log.debug("HTTP on the RESP port, closed", { event: "cross_protocol", peer: address }),
   };
@@ -307,9 +313,8 @@ function createProtoFront(
   };
 }
 
-/** Logs every command, if that level is logged when the front is made; costs nothing otherwise. */
-function commandLog(log: Logger): CommandObserver | undefined {
-  if (!log.isEnabled("trace")) return undefined;
+/** Logs every command; for as long as that level is logged. */
+function commandLog(log: Logger): CommandObserver {
   return (client, row, args) => log.trace("command", commandLogFields(client, row, args));
 }
 

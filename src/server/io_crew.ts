@@ -35,8 +35,6 @@ export interface IoCrewParts {
   readonly config: Config;
   /** The shared memory, as the main isolate sees it. */
   readonly shared: SharedParts;
-  /** What clients must present, UTF-8; empty = nothing. */
-  readonly password: Uint8Array;
   /** What TLS is spoken with; left out: it is not spoken. */
   readonly tls?: TlsMaterial | undefined;
   /** Tests only: starts threads that run something else than `io_worker_main.ts`. */
@@ -85,7 +83,7 @@ export class IoCrew implements IoService {
    * @throws {Error} when one of them cannot be started
    */
   static async open(parts: IoCrewParts): Promise<IoCrew> {
-    const { config, shared, password, tls } = parts;
+    const { config, shared, tls } = parts;
     const { firstIoThreadId } = shared.threads;
     const crew = new IoCrew(parts);
     const memory = sharedMemoryOf(shared);
@@ -96,7 +94,6 @@ export class IoCrew implements IoService {
           lifeline: crew.#lifelines.issue(index, 0),
           config,
           memory,
-          password,
           tls,
         })
       ));

@@ -23,8 +23,6 @@ export interface IoOrders {
   readonly config: Config;
   /** The shared memory. */
   readonly memory: SharedMemory;
-  /** What clients must present, UTF-8; empty = nothing. */
-  readonly password: Uint8Array;
   /** What TLS is spoken with; undefined = it is not spoken. */
   readonly tls: TlsMaterial | undefined;
 }

@@ -50,8 +50,6 @@ export interface IoThreadParts {
   readonly config: Config;
   /** The shared memory, as this thread sees it. */
   readonly shared: SharedParts;
-  /** What clients must present, UTF-8; empty = nothing. */
-  readonly password: Uint8Array;
   /** What TLS is spoken with; left out: it is not spoken. */
   readonly tls?: TlsMaterial | undefined;
   /** Reaches the other I/O threads; default: there are none. */
@@ -73,6 +71,7 @@ export class IoThread implements IoService {
 
   readonly #config: Config;
   readonly #turns: FairTurns;
+  readonly #view: ServerView;
   readonly #connections: ConnectionSet;
   readonly #waits: EventWaits;
   readonly #pubsub: PubSubHub;
@@ -85,9 +84,10 @@ export class IoThread implements IoService {
   #listeners: Listeners | undefined;
 
   private constructor(parts: IoThreadParts, turns: FairTurns, tls: TlsTerminator | undefined) {
-    const { config, shared, password, questions = new ThreadQuestions() } = parts;
+    const { config, shared, questions = new ThreadQuestions() } = parts;
     const { threadId, threads, metrics, inboxes, waits } = shared;
     const counters = metrics.counters(threadId);
+    shared.store.access.lookups = counters.view(CounterIndex.KEYSPACE_HITS, 2);
     const table = makeCommandTable();
     const stopWish = Promise.withResolvers<void>();
     this.stopWish = stopWish.promise;
@@ -99,6 +99,7 @@ export class IoThread implements IoService {
     this.#config = config;
     this.#turns = turns;
     this.#tls = tls;
+    this.#view = new ServerView(config, shared).watchTraffic();
     this.#connections = createConnectionSet(config, shared, turns, counters, tls);
     this.#waits = new EventWaits(threadId, (change) => waits.countEventWait(change));
     this.#pubsub = createPubSub(config, shared, counters);
@@ -108,13 +109,12 @@ export class IoThread implements IoService {
       blocking: this.#blocking,
       config,
       shared,
-      view: new ServerView(config, shared),
+      view: this.#view,
       table,
       counters,
       waits: this.#waits,
       pubsub: this.#pubsub,
       notifier,
-      password,
       questions,
       operations,
     });
@@ -198,6 +198,7 @@ export class IoThread implements IoService {
     this.#blocking.giveUp();
     this.#tick[Symbol.dispose]();
     this.#background[Symbol.dispose]();
+    this.#view[Symbol.dispose]();
     this.#connections[Symbol.dispose]();
     this.#turns[Symbol.dispose]();
   }

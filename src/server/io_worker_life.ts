@@ -12,6 +12,7 @@ import { holdLifeline } from "../worker/lifeline.ts";
 import { guardAgainstCrashes } from "./crash_guard.ts";
 import type { FromIoThread, IoCommand, IoOrders, ToIoThread } from "./io_messages.ts";
 import { IoThread } from "./io_thread.ts";
+import { followSettings } from "./log_level.ts";
 import { attachSharedParts } from "./shared_parts.ts";
 import { StartError } from "./start_error.ts";
 import { StopDeadline } from "./stop_deadline.ts";
@@ -119,9 +120,10 @@ class IoWorkerLife {
 }
 
 async function open(orders: IoOrders, questions: ThreadQuestions): Promise<IoThread> {
-  const { config, threadId, password, tls } = orders;
+  const { config, threadId, tls } = orders;
   forwardLogs(config.logLevel, tell);
   const shared = attachSharedParts(orders.memory, config, threadId);
+  followSettings(shared.operations);
   const counters = shared.metrics.counters(threadId);
   guardAgainstCrashes((error) => {
     counters.add(CounterIndex.INTERNAL_ERRORS);
@@ -131,7 +133,7 @@ async function open(orders: IoOrders, questions: ThreadQuestions): Promise<IoThr
   await holdLifeline(orders.lifeline);
   tell({ kind: "holding" });
   const requestStop = (): void => tell({ kind: "stopWish" });
-  return await IoThread.open({ config, shared, password, tls, questions, requestStop });
+  return await IoThread.open({ config, shared, tls, questions, requestStop });
 }
 
 function messageOf(error: unknown): string {

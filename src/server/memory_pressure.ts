@@ -15,7 +15,7 @@ import type { ClientMemory } from "../base/client_memory.ts";
 export interface MemoryHolder {
   /** What its buffers hold. Unit: bytes. */
   readonly heldBytes: number;
-  /** Whether a command of its is under way: it could not give its memory back at once. */
+  /** Whether a command of its is under way that may take long: only then its memory comes back. */
   readonly isExecuting: boolean;
   /** When its client last sent or took something. Unit: ms since the epoch. */
   readonly lastActivityMs: number;

@@ -7,11 +7,17 @@
 import type { ServerSnapshot } from "../command/services.ts";
 import type { ServerGauges } from "../metrics/gauges.ts";
 import { type MetricsJson, metricsJson } from "../metrics/json.ts";
-import { CounterIndex, PROTOCOL_COUNTERS, PROTOCOLS } from "../metrics/names.ts";
+import {
+  CounterIndex,
+  PROTOCOL_COUNTERS,
+  type ProtocolCounterIds,
+  PROTOCOLS,
+} from "../metrics/names.ts";
 import { eventCounters } from "../metrics/region.ts";
 import type { Config } from "./config.ts";
 import { processorTime } from "./processor_time.ts";
 import type { SharedParts } from "./shared_parts.ts";
+import { TrafficRate } from "./traffic_rate.ts";
 import { VERSION } from "./version.ts";
 
 /**
@@ -28,19 +34,41 @@ export interface ServerPorts {
   readonly proto: number | null;
 }
 
+/** What traffic is, in the order of its rates. */
+const TRAFFIC = ["commands", "bytesRead", "bytesWritten"] as const;
+
+function overProtocols(sums: Float64Array, name: keyof ProtocolCounterIds): number {
+  return PROTOCOLS.reduce((sum, protocol) => sum + sums[PROTOCOL_COUNTERS[protocol][name]]!, 0);
+}
+
 /**
  * Reads everything that can be counted or measured.
  *
  * Thread: any; one object per thread, and all show the same.
  */
-export class ServerView {
+export class ServerView implements Disposable {
   readonly #config: Config;
   readonly #shared: SharedParts;
+  #rate: TrafficRate | undefined;
 
   /** Looks at these parts. */
   constructor(config: Config, shared: SharedParts) {
     this.#config = config;
     this.#shared = shared;
+  }
+
+  /** Looks at the traffic from now on, so that its rate can be told. */
+  watchTraffic(): this {
+    this.#rate ??= new TrafficRate(() => {
+      const sums = this.#shared.metrics.readCounters();
+      return TRAFFIC.map((name) => overProtocols(sums, name));
+    });
+    return this;
+  }
+
+  /** Looks no more. */
+  [Symbol.dispose](): void {
+    this.#rate?.[Symbol.dispose]();
   }
 
   /** Where the server listens; all null before it does. */
@@ -79,22 +107,32 @@ export class ServerView {
     const { ports } = lifecycle;
     const sums = metrics.readCounters();
     const cpu = processorTime();
-    const overProtocols = (name: keyof typeof PROTOCOL_COUNTERS.http): number =>
-      PROTOCOLS.reduce((sum, protocol) => sum + sums[PROTOCOL_COUNTERS[protocol][name]]!, 0);
+    const { os, arch } = Deno.build;
+    const [commandRate = 0, inputRate = 0, outputRate = 0] = this.#rate?.perSecond() ?? [];
     return {
       version: VERSION,
+      operatingSystem: `${os[0]!.toUpperCase()}${os.slice(1)} ${arch}`,
       processId: Deno.pid,
       startedAtMs: lifecycle.startedAtMs,
       respPort: ports.resp ?? 0,
       httpPort: ports.http ?? 0,
       protoPort: ports.proto ?? 0,
-      activeConnections: overProtocols("active"),
-      maxConnections: this.#config.maxConnections,
-      acceptedConnections: overProtocols("accepted"),
-      refusedConnections: overProtocols("refused"),
-      processedCommands: overProtocols("commands"),
-      readBytes: overProtocols("bytesRead"),
-      writtenBytes: overProtocols("bytesWritten"),
+      activeConnections: overProtocols(sums, "active"),
+      maxConnections: this.#shared.census.maxConnections,
+      acceptedConnections: overProtocols(sums, "accepted"),
+      refusedConnections: overProtocols(sums, "refused"),
+      processedCommands: overProtocols(sums, "commands"),
+      readBytes: overProtocols(sums, "bytesRead"),
+      writtenBytes: overProtocols(sums, "bytesWritten"),
+      keyspaceHits: sums[CounterIndex.KEYSPACE_HITS]!,
+      keyspaceMisses: sums[CounterIndex.KEYSPACE_MISSES]!,
+      authFailures: sums[CounterIndex.AUTH_FAILURES]!,
+      evictedClients: sums[CounterIndex.CLOSED_CLIENT_MEMORY]!,
+      slowSubscribers: sums[CounterIndex.CLOSED_SLOW_SUBSCRIBER]!,
+      clientMemoryBytes: sums[CounterIndex.CLIENT_MEMORY_BYTES]!,
+      commandsPerSecond: commandRate,
+      readBytesPerSecond: inputRate,
+      writtenBytesPerSecond: outputRate,
       residentBytes: Deno.memoryUsage().rss,
       cpuUserMicros: cpu.user,
       cpuSystemMicros: cpu.system,

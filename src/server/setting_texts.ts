@@ -15,7 +15,6 @@ export function settingTexts(config: Config, ports: ServerPorts): SettingTexts {
     ["appendonly", "no"],
     ["bind", config.host],
     ["databases", String(DATABASE_COUNT)],
-    ["maxclients", String(config.maxConnections)],
     ["maxmemory", String(config.maxMemoryBytes)],
     ["port", String(ports.resp ?? 0)],
     ["proto-max-bulk-len", String(config.maxValueBytes)],

@@ -7,7 +7,12 @@
 import { BoundedChannel, type ChannelMemory } from "../channel/bounded_channel.ts";
 import { Inbox, type InboxMemory } from "../channel/inbox.ts";
 import { type OperationsMemory, OperationsRegion } from "../command/operations_memory.ts";
-import { MEMORY_POLICIES, RuntimeSettings, SettingIndex } from "../command/runtime_settings.ts";
+import {
+  logLevelIndex,
+  MEMORY_POLICIES,
+  RuntimeSettings,
+  SettingIndex,
+} from "../command/runtime_settings.ts";
 import { INBOX_MAX_BYTES, INBOX_RING_BYTES, INBOX_RING_MAX_BYTES } from "../base/limits.ts";
 import { type MetricsMemory, MetricsRegion } from "../metrics/region.ts";
 import { type PubSubMemory, PubSubRegion } from "../pubsub/region.ts";
@@ -187,5 +192,7 @@ function createOperationsRegion(config: Config, ioThreadCount: number): Operatio
   const { values } = new RuntimeSettings(region.settings).begin();
   values[SettingIndex.MEMORY_POLICY] = MEMORY_POLICIES.indexOf(config.eviction);
   values[SettingIndex.TIMEOUT] = config.respIdleTimeoutMs / 1000;
+  values[SettingIndex.MAX_CLIENTS] = values[SettingIndex.MAX_CLIENTS_EVER] = config.maxConnections;
+  values[SettingIndex.LOG_LEVEL] = logLevelIndex(config.logLevel);
   return region;
 }

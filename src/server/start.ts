@@ -13,6 +13,7 @@ import type { Config } from "./config.ts";
 import { IoCrew, type IoCrewParts } from "./io_crew.ts";
 import type { IoService } from "./io_service.ts";
 import { IoThread } from "./io_thread.ts";
+import { followSettings } from "./log_level.ts";
 import { readPassword } from "./password.ts";
 import { pause } from "./pause.ts";
 import { RunningServer } from "./running_server.ts";
@@ -59,14 +60,16 @@ export async function startServer(
   await checkStaticDirectory(config);
   const tls = await readTlsMaterial(config);
   const shared = createSharedParts(config);
+  shared.operations.password.set(password);
+  followSettings(shared.operations);
   const { lifecycle, metrics, threadId } = shared;
   const counters = metrics.counters(threadId);
   stack.use(watchLogDrops((total) => counters.set(CounterIndex.LOG_LINES_DROPPED, total)));
 
   const io: IoService = stack.use(
     config.ioThreads === 1
-      ? await IoThread.open({ config, shared, password, tls })
-      : await IoCrew.open({ config, shared, password, tls, startWorker: options.startIoWorker }),
+      ? await IoThread.open({ config, shared, tls })
+      : await IoCrew.open({ config, shared, tls, startWorker: options.startIoWorker }),
   );
   onStop("connections", 0.5, (budget) => io.closeConnections(budget));
 

@@ -5,6 +5,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import type { Access } from "./access.ts";
 import type { Arena } from "./arena.ts";
 import type { BalanceReserve } from "./balance_reserve.ts";
 import type { BlockAllocator } from "./block_allocator.ts";
@@ -55,7 +56,7 @@ export interface WriterParts {
  */
 export class EntryChanges {
   /** Time of the current batch, milliseconds since 1970. */
-  readonly clock: { nowMs: number };
+  readonly clock: Access;
   /** Told of every mutation; see {@link MutationHook}. */
   hook: MutationHook | undefined;
   /** Told of keys that come and go; see {@link KeyWatcher}. */
@@ -76,7 +77,7 @@ export class EntryChanges {
    *
    * @param clock shared with the store, which lets its user set it
    */
-  constructor(parts: WriterParts, clock: { nowMs: number }) {
+  constructor(parts: WriterParts, clock: Access) {
     this.clock = clock;
     this.#arena = parts.arena;
     this.#blocks = parts.blocks;

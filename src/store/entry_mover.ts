@@ -26,6 +26,7 @@ import {
   ENTRY_HEADER_BYTES,
   entryBytes,
   EntryFlag,
+  EntryType,
   INTEGER_BYTES,
   keyOffset,
   MAX_KEY_BYTES,
@@ -179,6 +180,13 @@ export class EntryMover {
     return WriteStatus.OK;
   }
 
+  /** The flag PINNED if the key has it, else 0. */
+  #pinAt(rootAt: number, key: Key): number {
+    const { reader, table, writer } = this.#parts;
+    const entry = table.find(rootAt, key);
+    return entry === 0 || writer.isExpired(entry) ? 0 : reader.flags(entry) & EntryFlag.PINNED;
+  }
+
   /**
    * Makes the value of one key that of another, whatever that had; the time to live goes with it.
    * The source is there, and the two are not the same.
@@ -193,11 +201,13 @@ export class EntryMover {
     const { shard } = to.key;
     const fromRootAt = control.databaseRootAt(from.database, from.key.shard);
     const toRootAt = control.databaseRootAt(to.database, shard);
+    const pin = this.#pinAt(toRootAt, to.key);
     const source = table.find(fromRootAt, from.key);
     assert(source !== 0, "what is transferred is there");
-    // Only what an event wrote is pinned, and a copy is not.
+    // Only what an event wrote is pinned, and a copy is not; but what is written over it is.
     const kept = EntryFlag.HAS_TTL | (goes ? EntryFlag.PINNED : 0);
-    const flags = reader.flags(source) & kept;
+    const isString = reader.type(source) === EntryType.STRING;
+    const flags = (reader.flags(source) & kept) | (isString ? pin : 0);
     const encoding = this.#encodingFor(source, flags, keyBytes);
     const handsOver = goes && shard === from.key.shard && encoding === reader.encoding(source) &&
       (encoding === Encoding.EXTENTS || encoding === Encoding.TREE);

@@ -11,6 +11,7 @@
 
 import { assert } from "../base/assert.ts";
 import { addInt64, Int64 } from "../base/int64.ts";
+import type { Access } from "./access.ts";
 import type { Arena } from "./arena.ts";
 import type { BalanceReserve } from "./balance_reserve.ts";
 import type { BlockAllocator } from "./block_allocator.ts";
@@ -102,7 +103,7 @@ export class EntryWriter extends EntryChanges {
    *
    * @param clock shared with the store, which lets its user set it
    */
-  constructor(parts: WriterParts, clock: { nowMs: number }) {
+  constructor(parts: WriterParts, clock: Access) {
     super(parts, clock);
     this.#arena = parts.arena;
     this.#blocks = parts.blocks;
@@ -321,6 +322,7 @@ export class EntryWriter extends EntryChanges {
       this.#arena.write(entry, word + 1, this.#planInteger.hi);
       const head = this.#arena.read(entry, Entry.TYPE);
       this.#arena.write(entry, Entry.TYPE, (head & 0xff00ffff) | (this.#planFlags << 16));
+      if (this.clock.stamps) this.#arena.write(entry, Entry.CLOCK, (this.clock.nowMs / 1000) >>> 0);
       this.stampSeq(key.shard, entry);
     } else {
       assert(this.#planKind === PlanKind.WRITE, "a plan is under way");
@@ -429,6 +431,8 @@ export class EntryWriter extends EntryChanges {
       this.tell(KeyEvent.EXPIRED, this.#planDatabase, key);
     }
     if (existing === 0 || hadExpired) this.tell(KeyEvent.NEW, this.#planDatabase, key);
+    // A balance stays one, whoever corrects it: what events add up must not be evicted (C1).
+    else this.#planFlags |= this.#reader.flags(existing) & EntryFlag.PINNED;
     const staysLinked = entry === existing && this.#planExpireAtMs > 0 &&
       this.#wheel.mayPostpone(entry, this.#planExpireAtMs);
     if (entry === existing && !staysLinked) this.#wheel.unlink(key.shard, entry);

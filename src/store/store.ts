@@ -10,6 +10,7 @@
 
 import { assert } from "../base/assert.ts";
 import type { Int64 } from "../base/int64.ts";
+import { Access } from "./access.ts";
 import type { Arena } from "./arena.ts";
 import { type BackgroundPoint, type BackgroundStep, BackgroundWork } from "./background.ts";
 import type { BalanceReserve } from "./balance_reserve.ts";
@@ -84,8 +85,6 @@ export class Store {
   readonly collectionCopier: CollectionCopier;
   /** Gives leases of collections. */
   readonly collectionLeases: CollectionLeases;
-  /** Whether {@link Store.lookup} stamps the access clock; the caller sets it before operations. */
-  stampsAccess = true;
   /** Largest value in bytes. */
   readonly maxValueBytes: number;
   /** Tells whether keys have changed. */
@@ -96,7 +95,7 @@ export class Store {
   readonly #arena: Arena;
   readonly #control: ControlRegion;
   readonly #table: Table;
-  readonly #clock = { nowMs: 0 };
+  readonly #clock = new Access();
   readonly #reader: EntryReader;
   readonly #writer: EntryWriter;
   readonly #seed0: number;
@@ -172,6 +171,11 @@ export class Store {
     this.#clock.nowMs = value;
   }
 
+  /** How accesses to keys count; the caller sets it before operations. */
+  get access(): Access {
+    return this.#clock;
+  }
+
   /** Told of every mutation; see {@link MutationHook}. */
   get hook(): MutationHook | undefined {
     return this.#writer.hook;
@@ -202,9 +206,11 @@ export class Store {
    */
   lookup(database: number, key: Key): number {
     const entry = this.peek(database, key);
-    if (entry !== 0 && this.stampsAccess) {
-      this.#arena.write(entry, Entry.CLOCK, (this.#clock.nowMs / 1000) >>> 0);
+    const access = this.#clock;
+    if (entry !== 0 && access.stamps) {
+      this.#arena.write(entry, Entry.CLOCK, (access.nowMs / 1000) >>> 0);
     }
+    access.note(entry !== 0);
     return entry;
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Access } from "./access.ts";
 import { Arena } from "./arena.ts";
 import { BalanceReserve } from "./balance_reserve.ts";
 import { BlockAllocator } from "./block_allocator.ts";
@@ -38,8 +39,8 @@ export interface AssemblyOptions {
   readonly threadId: number;
   /** Whether the thread's death must not take the store with it. */
   readonly canDieAlone: boolean;
-  /** Time of the current batch, ms since 1970; the store's user sets it. */
-  readonly clock: { nowMs: number };
+  /** Time of the current batch and how accesses count; the store's user sets it. */
+  readonly clock: Access;
   /** Frees memory; see `Store.reclaim`. */
   readonly reclaim: () => boolean;
 }

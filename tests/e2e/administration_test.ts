@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readMetrics } from "../helpers/metrics.ts";
 import { RawClient, respCommand } from "../helpers/raw_client.ts";
 import { isInstalled, ServerProcess } from "../helpers/server_process.ts";
 
@@ -159,4 +160,51 @@ Deno.test({
       assert.equal(new TextDecoder().decode(stderr), "");
     }
   },
+});
+
+/** The fields of `INFO` by name. */
+async function infoFields(client: RawClient): Promise<Map<string, string>> {
+  const text = await askText(client, "INFO", "everything");
+  return new Map([...text.matchAll(/^(\w+):(.*)\r$/gm)].map(([, name, value]) => [name!, value!]));
+}
+
+Deno.test("INFO: what monitoring reads is that of all threads, and the same on each", async () => {
+  await using server = await ServerProcess.start(THREADS);
+  using stack = new DisposableStack();
+  const clients = await connectMany(server, stack);
+  assert.equal(await askLine(clients[0]!, "SET", "k", "v"), "+OK\r\n");
+  const before = await infoFields(clients[0]!);
+  for (const client of clients) {
+    await client.send(respCommand("MGET", "k", "no", "k"));
+    await client.readUntil("$-1\r\n$1\r\nv\r\n");
+  }
+  const runIds = new Set<string>();
+  for (const client of clients) {
+    const fields = await infoFields(client);
+    assert.equal(fields.get("keyspace_hits"), String(2 * CLIENT_COUNT));
+    assert.equal(fields.get("keyspace_misses"), String(CLIENT_COUNT));
+    assert.match(fields.get("run_id")!, /^[0-9a-f]{40}$/);
+    runIds.add(fields.get("run_id")!);
+  }
+  assert.equal(runIds.size, 1);
+  assert.equal(before.get("keyspace_hits"), "0");
+  assert.match(before.get("os")!, /^\w+ \w+$/);
+  const metrics = await readMetrics(server.port("http"));
+  assert.equal(metrics.get('sluice_keyspace_lookups_total{result="hit"}'), 2 * CLIENT_COUNT);
+  assert.equal(metrics.get('sluice_keyspace_lookups_total{result="miss"}'), CLIENT_COUNT);
+  await askLine(clients[0]!, "CONFIG", "RESETSTAT");
+  const after = await infoFields(clients[1]!);
+  assert.equal(after.get("keyspace_hits"), "0");
+  // Some traffic of both threads until the rate is noticed on both.
+  for (const client of clients.slice(0, 8)) {
+    let rate = 0;
+    while (rate === 0) {
+      await Promise.all(clients.map((other) => askLine(other, "PING")));
+      rate = Number((await infoFields(client)).get("instantaneous_ops_per_sec"));
+    }
+    assert.ok(Number.isInteger(rate), String(rate));
+  }
+  await using other = await ServerProcess.start();
+  using client = await RawClient.connect(other.port("resp"));
+  assert.ok(!runIds.has((await infoFields(client)).get("run_id")!), "each run has its own");
 });

@@ -37,7 +37,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   shutdown: ["ABORT"],
   "command|getkeys": ["GET", "guarded"],
   "config|get": ["*"],
-  "config|set": ["requirepass", "none"],
+  "config|set": ["slowlog-max-len", "128"],
   "client|kill": ["ID", "1000000"],
   "client|list": [],
   "client|no-evict": ["OFF"],

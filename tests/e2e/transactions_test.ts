@@ -1,6 +1,9 @@
 /** Transactions of clients of a whole server. */
 
 import assert from "node:assert/strict";
+import { MemoryWatch } from "../helpers/load/run_attack.ts";
+import { assertControlsServed, GROWTH_MAX_MIB, runControls } from "../helpers/hostile.ts";
+import { canRunLoad } from "../helpers/load/run_load.ts";
 import { closedFor, readMetrics, waitForMetrics } from "../helpers/metrics.ts";
 import { RawClient, respCommand } from "../helpers/raw_client.ts";
 import { IO_THREAD_COUNTS, ServerProcess } from "../helpers/server_process.ts";
@@ -105,3 +108,72 @@ Deno.test("transactions: what clients queue and watch is client memory, and come
     (now) => now.get("sluice_client_memory_bytes")! <= before + 2 ** 16,
   );
 });
+
+for (const ioThreads of IO_THREAD_COUNTS) {
+  Deno.test(
+    `transactions (${ioThreads} I/O threads): 120 MB of replies are streamed, and the others are served (C13)`,
+    {
+      ignore: !canRunLoad,
+    },
+    async () => {
+      await using server = await ServerProcess.start(["--io-threads", String(ioThreads)]);
+      using stack = new DisposableStack();
+      const [client, slow] = await connect(server, 2);
+      stack.use(client!);
+      stack.use(slow!);
+      const value = "v".repeat(60_000);
+      assert.equal(await talk(client!, ["SET", "wide", value]), "+OK\r\n");
+      const queue = respCommand("MULTI") + respCommand("GET", "wide").repeat(2000);
+      await using memory = await MemoryWatch.start(server.pid);
+      const controls = runControls(server, 1500);
+      // It asks for as much and reads nothing.
+      await slow!.send(queue + respCommand("EXEC"));
+      for (let round = 0; round < 3; round++) {
+        await client!.send(queue);
+        await client!.readUntil("+QUEUED\r\n".repeat(2000));
+        await client!.send(respCommand("EXEC") + respCommand("PING"));
+        assert.equal(await client!.readUntil("\r\n"), "*2000\r\n");
+        for (let i = 0; i < 2000; i++) {
+          assert.equal(await client!.read(8), "$60000\r\n");
+          assert.equal(await client!.read(60_002) === `${value}\r\n`, true);
+        }
+        assert.equal(await client!.readUntil("\r\n"), "+PONG\r\n");
+      }
+      assertControlsServed(await controls);
+      assert.ok(memory.growthMib < GROWTH_MAX_MIB, `it grew by ${memory.growthMib.toFixed(0)} MiB`);
+      assert.equal(closedFor(await readMetrics(server.port("http")), "client_memory"), 0);
+    },
+  );
+}
+
+Deno.test(
+  "transactions: replies that cannot be streamed are bounded, and cost only who asked (C13)",
+  {
+    ignore: !canRunLoad,
+  },
+  async () => {
+    await using server = await ServerProcess.start([
+      ...["--io-threads", "1", "--max-request-bytes", "2mb"],
+    ]);
+    using stack = new DisposableStack();
+    const clients = await connect(server, 6);
+    for (const client of clients) stack.use(client);
+    assert.equal(await talk(clients[0]!, ["SET", "wide", "v".repeat(8000)]), "+OK\r\n");
+    await using memory = await MemoryWatch.start(server.pid);
+    const controls = runControls(server, 1500);
+    const greedy = clients.map(async (client) => {
+      for (let round = 0; round < 3; round++) {
+        const many = new Array<string>(50_000).fill("wide");
+        // Both would be more than there is client memory.
+        const queue = Array.from({ length: 9000 }, () => ["GET", "wide"]);
+        const inMulti = await talk(client, ["MULTI"], ...queue, ["EXEC"]);
+        assert.match(inMulti.slice(-200), /QUEUED\r\n-ERR the command was executed, but its reply/);
+        const atOnce = await talk(client, ["MGET", ...many]);
+        assert.match(atOnce, /^-ERR the command was executed, but its reply is larger/);
+      }
+    });
+    await Promise.all(greedy);
+    assertControlsServed(await controls);
+    assert.ok(memory.growthMib < GROWTH_MAX_MIB, `it grew by ${memory.growthMib.toFixed(0)} MiB`);
+  },
+);

@@ -134,7 +134,7 @@ function handleSetUser(call: CommandCall): HandlerStatus {
   return refuse(
     call,
     ReplyCode.UNSUPPORTED,
-    "ACL SETUSER is not supported by this server: there is one user, whose password is given at start",
+    "ACL SETUSER is not supported by this server: there is one user, whose password is requirepass",
   );
 }
 

@@ -1,5 +1,5 @@
 /**
- * `HSCAN` and `SSCAN`: a large collection, a few elements at a time; `ZSCAN` with them.
+ * `HSCAN`, `SSCAN` and `ZSCAN`: a large collection, a few elements at a time.
  *
  * A packed collection is returned as a whole. In a tree a cursor is a place in the order of hashes,
  * so what is present throughout a scan is returned, whatever grows, shrinks, splits or is packed
@@ -12,7 +12,9 @@
  */
 
 import { ByteWriter } from "../../base/bytes.ts";
+import { formatDouble } from "../../base/double.ts";
 import { Int64 } from "../../base/int64.ts";
+import type { Collection } from "../../store/collection/collection.ts";
 import type { RecordCursor } from "../../store/collection/cursor.ts";
 import type { ElementView } from "../../store/collection/element.ts";
 import { EntryType, type Store } from "../../store/store.ts";
@@ -22,6 +24,7 @@ import { isMatchAll, matchesGlobBytes } from "../../base/glob.ts";
 import { LongGlobMatch } from "../glob_match.ts";
 import { ReplyCode } from "../reply_code.ts";
 import type { ReplySink } from "../reply_sink.ts";
+import { streamBytes } from "../reply_source.ts";
 import { HandlerStatus } from "../row.ts";
 import type { Slices } from "../slices.ts";
 import { openCollection } from "./open_collection.ts";
@@ -44,8 +47,6 @@ const MATCH_STEP_BYTES = 4096;
 /** A cursor from here on is behind every hash. */
 const BEHIND_ALL = 2 ** 32;
 
-const EMPTY = new Uint8Array(0);
-
 /** What the arguments ask for. */
 interface ScanWishes {
   readonly position: number;
@@ -55,7 +56,8 @@ interface ScanWishes {
 }
 
 /**
- * Runs `HSCAN key cursor [MATCH pattern] [COUNT count]`, or `SSCAN`, which has no values.
+ * Runs `HSCAN key cursor [MATCH pattern] [COUNT count]`, or `SSCAN`, which has no values, or `ZSCAN`,
+ * which has scores instead.
  *
  * Thread: the connection's I/O thread, with the key's lock, shared is enough.
  */
@@ -76,12 +78,12 @@ export function handleCollectionScan(call: CommandCall, type: EntryType): Handle
   const wishes = readWishes(call, position);
   if (wishes === undefined) return HandlerStatus.DONE;
   const slices = call.slices();
-  const scan = new CollectionScan(store, c.cursor, type === EntryType.HASH, wishes);
+  const scan = new CollectionScan(store, c, wishes);
   if (scan.advance(slices)) {
     scan.reply(sink);
     return HandlerStatus.DONE;
   }
-  const lease = store.collectionLeases.take(c);
+  const lease = store.collectionLeases.takeMembers(c);
   scan.goOnWith(lease.cursor);
   call.later = goOnLater(scan, slices, sink, () => lease.release());
   return HandlerStatus.LATER;
@@ -111,7 +113,7 @@ async function goOnLater(
 /** One call's way through a collection. */
 class CollectionScan {
   readonly #store: Store;
-  readonly #hasValues: boolean;
+  readonly #type: EntryType;
   readonly #wishes: ScanWishes;
   #cursor: RecordCursor;
   #visited = 0;
@@ -124,13 +126,13 @@ class CollectionScan {
   /** Products of the lengths of what was compared. */
   #work = 0;
 
-  constructor(store: Store, cursor: RecordCursor, hasValues: boolean, wishes: ScanWishes) {
+  constructor(store: Store, c: Collection, wishes: ScanWishes) {
+    const { hashes, sortedSets } = store.collections;
     this.#store = store;
-    this.#hasValues = hasValues;
+    this.#type = c.type;
     this.#wishes = wishes;
-    this.#cursor = cursor;
-    if (cursor.top === 0) cursor.seekFirst();
-    else cursor.seekAtLeast(wishes.position, EMPTY, 0, 0);
+    const family = c.type === EntryType.SORTED_SET ? sortedSets : hashes;
+    this.#cursor = family.scanFrom(c, wishes.position);
   }
 
   /**
@@ -185,7 +187,7 @@ class CollectionScan {
     let start = 0;
     for (const part of this.#parts) {
       if (typeof part !== "number") {
-        replySource(sink, part);
+        streamBytes(sink, part);
       } else {
         sink.bulk(this.#copies.bytes, start, part);
         start = part;
@@ -198,7 +200,9 @@ class CollectionScan {
     const cursor = this.#cursor;
     if (isWanted) {
       this.#take(cursor.element());
-      if (this.#hasValues) this.#take(cursor.value());
+      if (this.#type === EntryType.HASH) this.#take(cursor.value());
+      // Text in version 3, too.
+      else if (this.#type === EntryType.SORTED_SET) this.#takeText(formatDouble(cursor.score()));
     }
     this.#visited++;
     this.#lastOrder = cursor.order;
@@ -213,6 +217,11 @@ class CollectionScan {
     const at = this.#copies.reserve(part.byteCount);
     part.copyTo(this.#copies.bytes, at);
     this.#copies.length = at + part.byteCount;
+    this.#parts.push(this.#copies.length);
+  }
+
+  #takeText(text: string): void {
+    this.#copies.ascii(text);
     this.#parts.push(this.#copies.length);
   }
 
@@ -234,14 +243,6 @@ function replyHead(sink: ReplySink, position: number, partCount: number): void {
   sink.arrayStart(2);
   sink.bulkText(String(position));
   sink.arrayStart(partCount);
-}
-
-function replySource(sink: ReplySink, source: ByteSource): void {
-  if (sink.bulkSource !== undefined) return sink.bulkSource(source);
-  const { byteCount } = source;
-  const offset = sink.bulkStart(byteCount);
-  source.copyNext(sink.target, offset, byteCount);
-  source.release();
 }
 
 /**

@@ -4,18 +4,23 @@
  * @module
  */
 
+import { PASSWORD_MAX_BYTES } from "../../base/limits.ts";
 import { getLogger } from "../../base/log.ts";
 import type { CommandCall } from "../call.ts";
 import { matchesGlob } from "../../base/glob.ts";
 import { refuseArity } from "../refusals.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
+import { REDACTED } from "../secrets.ts";
 import { MEMORY_POLICIES, type SettingChange, SettingIndex } from "../runtime_settings.ts";
 import { containerRow } from "./container.ts";
 import { resetTotals } from "./info_totals.ts";
 import { done, refuse } from "./refuse.ts";
 
 const log = getLogger("server");
+
+/** The one setting that is no number. */
+const PASSWORD = "requirepass";
 
 /** Most patterns of one `CONFIG GET`. Reason: each setting is compared with all of them. */
 const MAX_PATTERNS = 128;
@@ -31,7 +36,8 @@ function handleGet(call: CommandCall): HandlerStatus {
     patterns.push(text.toLowerCase());
     if (!asked.has(text.toLowerCase())) asked.set(text.toLowerCase(), text);
   }
-  const found = [...settings, ...operations.settings.texts()]
+  const password = [PASSWORD, passwordText(call)] as const;
+  const found = [...settings, ...operations.settings.texts(), password]
     .filter(([name]) => patterns.some((pattern) => matchesGlob(pattern, name)))
     .toSorted(([a], [b]) => a < b ? -1 : 1);
   sink.mapStart(found.length);
@@ -56,7 +62,13 @@ function handleSet(call: CommandCall): HandlerStatus {
   const problem = problemOfNames(call, names);
   if (problem !== undefined) return refuse(call, ReplyCode.BAD_ARGUMENT, problem);
   const changes: SettingChange[] = [];
+  const passwordIndex = names.indexOf(PASSWORD);
+  const refused = passwordIndex < 0 ? undefined : problemOfPassword(call, 3 + passwordIndex * 2);
+  if (refused !== undefined) {
+    return refuse(call, ReplyCode.BAD_ARGUMENT, failure(PASSWORD, refused));
+  }
   for (const [index, name] of names.entries()) {
+    if (name === PASSWORD) continue;
     const change = operations.settings.plan(name, args.text(3 + index * 2));
     if (typeof change === "string") {
       return refuse(call, ReplyCode.BAD_ARGUMENT, failure(name, change));
@@ -64,13 +76,14 @@ function handleSet(call: CommandCall): HandlerStatus {
     changes.push(change);
   }
   for (const change of changes) operations.settings.apply(change);
+  if (passwordIndex >= 0) changePassword(call, 3 + passwordIndex * 2);
   carryOut(call);
   operations.beginBatch();
   log.info("settings changed", {
     event: "settings_changed",
     client: call.client.id,
-    settings: operations.settings.texts().filter(([name]) => names.includes(name))
-      .map((pair) => pair.join("=")).join(" "),
+    settings: [...operations.settings.texts(), [PASSWORD, passwordText(call)]]
+      .filter(([name]) => names.includes(name!)).map((pair) => pair.join("=")).join(" "),
   });
   return done(call);
 }
@@ -79,14 +92,38 @@ function handleSet(call: CommandCall): HandlerStatus {
 function carryOut({ store, services }: CommandCall): void {
   const { values } = services.operations.settings;
   store.evictionPolicy = MEMORY_POLICIES[values[SettingIndex.MEMORY_POLICY]!]!;
+  services.settingsChanged?.();
   const region = services.pubsub?.region;
   if (region !== undefined) region.notifyClasses = values[SettingIndex.NOTIFY_CLASSES]!;
+}
+
+/** What is shown of the password: whether there is one. */
+function passwordText({ services }: CommandCall): string {
+  return services.authenticator.required ? REDACTED : "";
+}
+
+/** Why argument `index` cannot be the password. */
+function problemOfPassword({ args, services }: CommandCall, index: number): string | undefined {
+  const byteCount = args.length(index);
+  if (byteCount > PASSWORD_MAX_BYTES) {
+    return `argument must be at most ${PASSWORD_MAX_BYTES} bytes long`;
+  }
+  return byteCount === 0 && services.mustHavePassword
+    ? "the server must have a password, because other machines reach it"
+    : undefined;
+}
+
+/** Who has presented the password before goes on. */
+function changePassword({ args, services }: CommandCall, index: number): void {
+  services.authenticator.change(args.bytes.slice(args.starts[index]!, args.ends[index]!));
 }
 
 /** Why these settings cannot be set, whatever their values are. */
 function problemOfNames(call: CommandCall, names: readonly string[]): string | undefined {
   const { settings, operations } = call.services;
-  const unknown = names.find((name) => !operations.settings.has(name) && !settings.has(name));
+  const unknown = names.find((name) =>
+    name !== PASSWORD && !operations.settings.has(name) && !settings.has(name)
+  );
   if (unknown !== undefined) {
     return `Unknown option or number of arguments for CONFIG SET - '${printable(unknown)}'`;
   }

@@ -61,7 +61,8 @@ function handleDump(call: CommandCall): HandlerStatus {
 
 /** Replies with a dump: as the client takes it when it is long. */
 function send(sink: ReplySink, source: DumpSource): void {
-  if (source.byteCount > LEASED_VALUE_BYTES && sink.bulkSource !== undefined) {
+  const isLong = source.byteCount > LEASED_VALUE_BYTES || sink.isFull;
+  if (isLong && sink.bulkSource !== undefined) {
     sink.bulkSource(source);
     return;
   }

@@ -105,6 +105,7 @@ function allows(options: number, beforeMs: number, afterMs: number): boolean {
 function handleTimeLeft(call: CommandCall, { unitMs, isAbsolute }: TimeUnit): HandlerStatus {
   const { store, sink } = call;
   const entry = store.peek(call.database, call.key);
+  store.access.note(entry !== 0);
   const expireAtMs = entry === 0 ? 0 : store.expireAtMs(entry);
   if (expireAtMs === 0) {
     sink.integer(entry === 0 ? -2 : -1);

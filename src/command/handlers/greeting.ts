@@ -98,7 +98,7 @@ function handleHello(call: CommandCall): HandlerStatus {
   if (greeting === undefined) return HandlerStatus.DONE;
   const { nameIndex, userIndex } = greeting;
   if (userIndex > 0 && !isPassword(call, userIndex, userIndex + 1)) return refusePassword(call);
-  if (userIndex === 0 && !client.authenticated) {
+  if (userIndex === 0 && !client.authenticated && call.services.authenticator.required) {
     return refuse(call, ReplyCode.NOT_AUTHENTICATED, HELLO_NEEDS_PASSWORD);
   }
   client.authenticated = true;

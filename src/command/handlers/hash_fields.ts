@@ -28,6 +28,7 @@ export function replyFields(call: CommandCall, c: Collection, first: number): vo
   const { hashes } = store.collections;
   const mode = sink.replySource === undefined ? PartMode.WHOLE : PartMode.SHORT;
   let room = mode === PartMode.WHOLE ? Infinity : AT_ONCE_BYTES;
+  if (mode === PartMode.SHORT && c.root !== 0 && sink.isFull) room = 0;
   sink.arrayStart(args.count - first);
   for (let i = first; i < args.count; i++) {
     let byteCount = 0;

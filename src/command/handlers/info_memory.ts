@@ -52,6 +52,7 @@ export function memoryLines(services: CommandServices, snapshot: ServerSnapshot)
     `used_memory_overhead:${fragmentedBytes}`,
     `used_memory_dataset:${blockBytes}`,
     `used_memory_dataset_perc:${percent(blockBytes, usedBytes)}`,
+    `mem_clients_normal:${snapshot.clientMemoryBytes}`,
     `allocator_allocated:${blockBytes}`,
     `allocator_active:${usedBytes}`,
     `allocator_resident:${residentBytes}`,

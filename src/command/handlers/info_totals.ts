@@ -12,7 +12,12 @@ export type TotalName =
   | "refusedConnections"
   | "processedCommands"
   | "readBytes"
-  | "writtenBytes";
+  | "writtenBytes"
+  | "keyspaceHits"
+  | "keyspaceMisses"
+  | "authFailures"
+  | "evictedClients"
+  | "slowSubscribers";
 
 /** All of them; their order is that of the baseline in shared memory. */
 const TOTALS: readonly TotalName[] = [
@@ -21,6 +26,11 @@ const TOTALS: readonly TotalName[] = [
   "processedCommands",
   "readBytes",
   "writtenBytes",
+  "keyspaceHits",
+  "keyspaceMisses",
+  "authFailures",
+  "evictedClients",
+  "slowSubscribers",
 ];
 
 /** A total without what it was at the last reset. Thread: any I/O thread. */

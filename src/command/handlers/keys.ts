@@ -24,7 +24,9 @@ function handleExists(call: CommandCall): HandlerStatus {
   let foundCount = 0;
   // A key that is named twice counts twice. Asking for it is no access.
   for (let i = 1; i < call.args.count; i++) {
-    if (call.store.peek(call.database, call.keyAt(i)) !== 0) foundCount++;
+    const isFound = call.store.peek(call.database, call.keyAt(i)) !== 0;
+    call.store.access.note(isFound);
+    if (isFound) foundCount++;
   }
   call.sink.integer(foundCount);
   return HandlerStatus.DONE;
@@ -33,7 +35,7 @@ function handleExists(call: CommandCall): HandlerStatus {
 function handleTouch(call: CommandCall): HandlerStatus {
   const { store } = call;
   // The one command that counts as an access whatever CLIENT NO-TOUCH says.
-  store.stampsAccess = true;
+  store.access.stamps = true;
   let foundCount = 0;
   for (let i = 1; i < call.args.count; i++) {
     if (store.lookup(call.database, call.keyAt(i)) !== 0) foundCount++;
@@ -45,6 +47,7 @@ function handleTouch(call: CommandCall): HandlerStatus {
 function handleType(call: CommandCall): HandlerStatus {
   const { store } = call;
   const entry = store.peek(call.database, call.key);
+  store.access.note(entry !== 0);
   call.sink.simple(typeName(entry === 0 ? 0 : store.entryType(entry)));
   return HandlerStatus.DONE;
 }

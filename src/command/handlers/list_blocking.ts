@@ -12,9 +12,9 @@ import { readTimeout, waitOr } from "../blocking/timeout.ts";
 import { Take, TAKE_ITSELF } from "../blocking/wait_server.ts";
 import type { CommandCall } from "../call.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
+import { blockingPop, blockingPopMany } from "./blocking_rows.ts";
 import { openList, popOne } from "./list_entry.ts";
 import {
-  countedKeys,
   MovedElement,
   moveElement,
   type MoveEnds,
@@ -151,19 +151,17 @@ function handleMove(
 /** The rows of BLPOP BRPOP BLMPOP BLMOVE BRPOPLPUSH. Thread: any; a thread makes its own. */
 export function listBlockingRows(): CommandRow[] {
   const moved = new MovedElement();
-  const pop = {
-    arity: -3,
-    syntax: "key [key ...] timeout",
+  const pop = blockingPop({
     group: "list",
     since: "2.0.0",
     flags: ["write", "noscript", "blocking"],
-    access: "write",
-    firstKey: 1,
-    lastKey: -2,
-    cost: "per-key",
     complexity: "O(N) with N keys",
-    reply: ["array", "nil"],
-  } as const;
+  });
+  const popMany = blockingPopMany({
+    group: "list",
+    since: "7.0.0",
+    complexity: "O(N+M) with N keys and M elements returned",
+  }, "LEFT | RIGHT");
   const move = {
     group: "list",
     flags: ["write", "denyoom", "noscript", "blocking"],
@@ -187,18 +185,9 @@ export function listBlockingRows(): CommandRow[] {
       handler: (call) => handlePop(call, false),
     }),
     new CommandRow({
+      ...popMany,
       name: "blmpop",
-      arity: -5,
-      syntax: "timeout numkeys key [key ...] LEFT | RIGHT [COUNT count]",
       summary: "Removes and returns elements of the first list that has any; waits for some.",
-      group: "list",
-      since: "7.0.0",
-      flags: ["write", "blocking", "movablekeys"],
-      access: "write",
-      findKeys: countedKeys(2, 1),
-      cost: "per-key",
-      complexity: "O(N+M) with N keys and M elements returned",
-      reply: ["array", "nil"],
       handler: handleMPop,
     }),
     new CommandRow({

@@ -10,7 +10,8 @@ import type { CommandArguments } from "../arguments.ts";
 import type { CommandCall } from "../call.ts";
 import { replyElement } from "../collection_reply.ts";
 import { ReplyCode } from "../reply_code.ts";
-import { CommandRow, HandlerStatus, type KeyFinder } from "../row.ts";
+import { CommandRow, HandlerStatus } from "../row.ts";
+import { countedKeys } from "./counted_keys.ts";
 import { endAt, openList, popMany } from "./list_entry.ts";
 import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { notifyRemoval } from "./open_collection.ts";
@@ -146,32 +147,6 @@ function move(call: CommandCall, ends: MoveEnds | undefined, moved: MovedElement
   if (status !== undefined) return status;
   call.sink.nil();
   return HandlerStatus.DONE;
-}
-
-/**
- * Finds the keys of a command with their number at argument `at`, followed by at least `rest`
- * arguments.
- */
-export function countedKeys(at: number, rest: number): KeyFinder {
-  return (args, visit) => {
-    const count = countAt(args, at);
-    if (count < 1 || at + count + rest >= args.count) return false;
-    for (let i = at + 1; i <= at + count; i++) visit(i);
-    return true;
-  };
-}
-
-/** The positive number at argument `index`, at most nine digits long; else 0. */
-function countAt(args: CommandArguments, index: number): number {
-  const length = args.length(index);
-  if (length === 0 || length > 9) return 0;
-  let count = 0;
-  for (let i = args.starts[index]!; i < args.ends[index]!; i++) {
-    const digit = args.bytes[i]! - 0x30;
-    if (digit < 0 || digit > 9 || (count === 0 && digit === 0)) return 0;
-    count = count * 10 + digit;
-  }
-  return count;
 }
 
 /** What LMPOP and BLMPOP ask for. */

@@ -16,7 +16,7 @@ import { refuseWrite } from "./write_failure.ts";
 function handleMGet(call: CommandCall): HandlerStatus {
   const { args, sink, store } = call;
   sink.arrayStart(args.count - 1);
-  for (let i = 1; i < args.count; i++) {
+  for (let i = 1; i < args.count && !sink.isLost; i++) {
     const entry = store.lookup(call.database, call.keyAt(i));
     // Another type counts as no string.
     replyString(call, entry !== 0 && store.entryType(entry) !== EntryType.STRING ? 0 : entry);

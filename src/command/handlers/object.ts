@@ -17,6 +17,7 @@ const NO_FREQUENCY = "An LFU maxmemory policy is not selected, access frequency 
 /** Finds the key's entry; replies nil when there is none. */
 function entryOrNil(call: CommandCall): number {
   const entry = call.store.peek(call.database, call.key);
+  call.store.access.note(entry !== 0);
   if (entry === 0) call.sink.nil();
   return entry;
 }

@@ -195,6 +195,7 @@ export function renameRows(): CommandRow[] {
       ...both,
       ...byValue,
       name: "copy",
+      countsLookups: true,
       arity: -3,
       syntax: "source destination [DB destination-db] [REPLACE]",
       summary: "Copies the value of a key, with its time to live, to another key.",

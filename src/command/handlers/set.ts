@@ -53,6 +53,7 @@ function setWithOptions(call: CommandCall): HandlerStatus {
     expireAtMs = expiryOf(options, time, store.nowMs);
     if (expireAtMs < 0) return refuseExpiry(call);
   }
+  store.access.counts = (options & Option.GET) !== 0;
   const entry = store.lookup(call.database, key);
   if ((options & Expiry.KEEP) !== 0 && entry !== 0) expireAtMs = store.expireAtMs(entry);
   const before = sink.mark();

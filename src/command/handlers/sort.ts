@@ -66,7 +66,7 @@ class Sorting {
     if (order === undefined) return HandlerStatus.DONE;
     const { database, sink, store } = call;
     const { collections } = store;
-    const entry = store.lookup(database, call.keyAt(1));
+    const entry = store.peek(database, call.keyAt(1));
     const type = entry === 0 ? EntryType.LIST : store.entryType(entry);
     if (type !== EntryType.LIST && type !== EntryType.SET && type !== EntryType.SORTED_SET) {
       sink.error(ReplyCode.WRONG_TYPE);

@@ -11,10 +11,11 @@ import type { HandedElements } from "../blocking/hand_over.ts";
 import { readTimeout, waitOr } from "../blocking/timeout.ts";
 import { Take } from "../blocking/wait_server.ts";
 import type { CommandCall } from "../call.ts";
-import { replyElement } from "../member_reply.ts";
+import { replyElement } from "../collection_reply.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
+import { blockingPop, blockingPopMany } from "./blocking_rows.ts";
 import { openSortedSet } from "./sorted_set_entry.ts";
-import { popFirst, readPopMany, visitCountedKeys } from "./sorted_set_removals.ts";
+import { popFirst, readPopMany } from "./sorted_set_removals.ts";
 import { refuseWrite } from "./write_failure.ts";
 
 /** Most members that a waiter's record can say. */
@@ -96,7 +97,7 @@ function popOne(
     sink.arrayStart(3);
     replyKey(call, index);
     c.cursor.seekRank(rank);
-    replyElement(sink, store, c.cursor.element());
+    replyElement(store, sink, c.cursor.element());
     sink.double(c.cursor.score());
     const status = store.collections.sortedSets.removeRanks(c, rank, 1);
     if (status === WriteStatus.OK) {
@@ -137,19 +138,17 @@ function replyNothing({ sink }: CommandCall): void {
 
 /** The rows of BZPOPMIN BZPOPMAX BZMPOP. Thread: any; a thread makes its own at start. */
 export function sortedSetBlockingRows(): CommandRow[] {
-  const pop = {
-    arity: -3,
-    syntax: "key [key ...] timeout",
+  const pop = blockingPop({
     group: "sorted-set",
     since: "5.0.0",
     flags: ["write", "noscript", "fast", "blocking"],
-    access: "write",
-    firstKey: 1,
-    lastKey: -2,
-    cost: "per-key",
     complexity: "O(K) with K keys + O(log N)",
-    reply: ["array", "nil"],
-  } as const;
+  });
+  const popMany = blockingPopMany({
+    group: "sorted-set",
+    since: "7.0.0",
+    complexity: "O(K) + O(M log N) with K keys and M members popped",
+  }, "MIN | MAX");
   return [
     new CommandRow({
       ...pop,
@@ -164,18 +163,9 @@ export function sortedSetBlockingRows(): CommandRow[] {
       handler: (call) => handlePop(call, true),
     }),
     new CommandRow({
+      ...popMany,
       name: "bzmpop",
-      arity: -5,
-      syntax: "timeout numkeys key [key ...] MIN | MAX [COUNT count]",
       summary: "Removes and returns members of the first sorted set that has some; waits for some.",
-      group: "sorted-set",
-      since: "7.0.0",
-      flags: ["write", "blocking", "movablekeys"],
-      access: "write",
-      findKeys: (args, visit) => visitCountedKeys(args, 2, visit),
-      cost: "per-key",
-      complexity: "O(K) + O(M log N) with K keys and M members popped",
-      reply: ["array", "nil"],
       handler: handlePopMany,
     }),
   ];

@@ -13,7 +13,7 @@ import { STEP_BYTES } from "../collection_reply.ts";
 import {
   MemberShape,
   memberShape,
-  replyElement,
+  replyMember,
   replyMembers,
   startMembers,
 } from "../member_reply.ts";
@@ -42,7 +42,7 @@ function handleRandom(call: CommandCall): HandlerStatus {
       sink.nil();
     } else {
       c.cursor.seekRank(randomBelow(c.count));
-      replyElement(sink, call.store, c.cursor.element());
+      replyMember(sink, call.store, c.cursor.element());
     }
     return HandlerStatus.DONE;
   }
@@ -74,7 +74,8 @@ function replySome(call: CommandCall, c: Collection, count: number, shape: Membe
   const picks = Math.abs(count);
   const ranks = count < 0 ? anyRanks(c.count) : differentRanks(c.count, count);
   startMembers(sink, shape, picks);
-  if (picks <= AT_ONCE_MEMBERS || sink.replySource === undefined) {
+  const isShort = picks <= AT_ONCE_MEMBERS && !(sink.isFull && c.root !== 0);
+  if (isShort || sink.replySource === undefined) {
     const picked = new RandomMembers(store, c.cursor, picks, ranks, shape);
     while (!picked.writeNext(sink, Infinity));
     return;
@@ -127,7 +128,7 @@ class RandomMembers implements ReplySource {
         this.#owedScore = this.#cursor.score();
         return false;
       }
-      replyElement(sink, this.#store, element);
+      replyMember(sink, this.#store, element);
       if (this.#shape !== MemberShape.BARE) sink.double(this.#cursor.score());
     }
     return true;

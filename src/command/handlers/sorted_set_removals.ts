@@ -4,13 +4,13 @@
  * @module
  */
 
-import type { CommandArguments } from "../arguments.ts";
 import type { CommandCall } from "../call.ts";
 import { MemberShape, memberShape, replyLeasedMembers, replyMembers } from "../member_reply.ts";
 import { type RangeRemoval, removeRange } from "../range_removal.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, type Handler, HandlerStatus } from "../row.ts";
 import { type RankInterval, ranksBetween } from "../sorted_set_ranges.ts";
+import { countedKeys } from "./counted_keys.ts";
 import { integerAt, openSortedSet, refused } from "./sorted_set_entry.ts";
 import { readValues } from "./sorted_set_ranges.ts";
 
@@ -171,19 +171,6 @@ export function popFirst(
   return undefined;
 }
 
-/** Finds the keys of `numkeys key [key …]` from argument `at` on. */
-export function visitCountedKeys(
-  args: CommandArguments,
-  at: number,
-  visit: (index: number) => void,
-): boolean {
-  const text = args.length(at) > 10 ? "" : args.text(at);
-  const count = /^[1-9]\d*$/.test(text) ? Number(text) : 0;
-  if (count === 0 || at + count >= args.count) return false;
-  for (let i = at + 1; i <= at + count; i++) visit(i);
-  return true;
-}
-
 function refusal(call: CommandCall, code: ReplyCode, detail?: string): undefined {
   call.sink.error(code, detail);
   return undefined;
@@ -206,7 +193,7 @@ export function sortedSetRemovalRows(): CommandRow[] {
       since: "7.0.0",
       flags: ["write", "movablekeys"],
       access: "write",
-      findKeys: (args, visit) => visitCountedKeys(args, 1, visit),
+      findKeys: countedKeys(1),
       cost: "per-key",
       complexity: "O(K) + O(M log N) with K keys and M members popped",
       reply: ["array", "nil"],

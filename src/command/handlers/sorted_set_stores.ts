@@ -16,9 +16,9 @@ import { CommandRow, HandlerStatus } from "../row.ts";
 import type { Slices } from "../slices.ts";
 import type { RankInterval } from "../sorted_set_ranges.ts";
 import { storeResult } from "../stored_result.ts";
+import { countedKeys } from "./counted_keys.ts";
 import { integerAt, openSortedSet, refused } from "./sorted_set_entry.ts";
 import { type RangeRequest, readRange } from "./sorted_set_ranges.ts";
-import { visitCountedKeys } from "./sorted_set_removals.ts";
 
 /** Results of less work are made at once. Unit: members. Reason: C14, some 0.5 ms. */
 const AT_ONCE_MEMBERS = 256;
@@ -341,7 +341,7 @@ export function sortedSetStoreRows(): CommandRow[] {
       since: "7.0.0",
       flags: ["readonly", "movablekeys"],
       access: "read",
-      findKeys: (args, visit) => visitCountedKeys(args, 1, visit),
+      findKeys: countedKeys(1),
       reply: "integer",
       handler: (call) => handleAlgebra(call, { kind: "inter", use: "count" }),
     }),
@@ -389,11 +389,13 @@ function algebraRow(name: string, kind: AlgebraKind, syntax: string): CommandRow
     since: "6.2.0",
     flags: ["readonly", "movablekeys"],
     access: "read",
-    findKeys: (args, visit) => visitCountedKeys(args, 1, visit),
+    findKeys: countedKeys(1),
     reply: "array",
     handler: (call) => handleAlgebra(call, { kind, use: "reply" }),
   });
 }
+
+const findSources = countedKeys(2);
 
 function storeRow(name: string, kind: AlgebraKind, since: string, syntax: string): CommandRow {
   return new CommandRow({
@@ -408,7 +410,7 @@ function storeRow(name: string, kind: AlgebraKind, since: string, syntax: string
     firstKey: 1,
     findKeys: (args, visit) => {
       visit(1);
-      return visitCountedKeys(args, 2, visit);
+      return findSources(args, visit);
     },
     reply: "integer",
     handler: (call) => handleAlgebra(call, { kind, use: "store" }),

@@ -65,6 +65,8 @@ export class SourceSets {
     }
     const areSmall = byteCount <= AT_ONCE_BYTES && end - first <= AT_ONCE_SETS;
     const sets = new SourceSets(areSmall, end - first);
+    // They are looked for a second time now, which is no second hit.
+    call.store.access.counts = false;
     if (sets.#take(call, first, end)) return sets;
     sets.release();
     call.sink.error(ReplyCode.BAD_ARGUMENT, `at most ${MOST_SETS} sets can be combined at once`);
@@ -75,7 +77,7 @@ export class SourceSets {
   areUnchanged(call: CommandCall, first: number): boolean {
     const { store } = call;
     return this.#seqs.every((seq, i) => {
-      const entry = store.lookup(call.database, call.keyAt(first + i));
+      const entry = store.peek(call.database, call.keyAt(first + i));
       return seq === (entry === 0 ? -1 : store.entrySeq(entry));
     });
   }

@@ -87,7 +87,8 @@ function handleGetRange(call: CommandCall): HandlerStatus {
   if (start >= end || isBackwards) {
     sink.bulk(args.bytes, 0, 0);
   } else if (
-    end - start > LEASED_VALUE_BYTES && sink.bulkSource !== undefined && store.isLeasable(entry)
+    (end - start > LEASED_VALUE_BYTES || sink.isFull) && sink.bulkSource !== undefined &&
+    store.isLeasable(entry)
   ) {
     sink.bulkSource(store.lease(entry, start, end));
   } else {

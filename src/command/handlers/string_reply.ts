@@ -9,6 +9,9 @@ import { EntryType } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { ReplyCode } from "../reply_code.ts";
 
+/** A shorter one is copied without further ado. Unit: bytes. */
+const SHORT_BYTES = 1024;
+
 /**
  * Replies with the string at `entry`, nil if that is 0, or the wrong-type error.
  *
@@ -29,9 +32,13 @@ export function replyString(call: CommandCall, entry: number): boolean {
     return false;
   }
   const byteCount = store.stringLength(entry);
-  if (byteCount > LEASED_VALUE_BYTES && sink.bulkSource !== undefined) {
-    sink.bulkSource(store.lease(entry));
-    return true;
+  if (byteCount > SHORT_BYTES) {
+    if (sink.isLost) return true;
+    const isLeased = byteCount > LEASED_VALUE_BYTES || (sink.isFull && store.isLeasable(entry));
+    if (isLeased && sink.bulkSource !== undefined) {
+      sink.bulkSource(store.lease(entry));
+      return true;
+    }
   }
   const offset = sink.bulkStart(byteCount);
   store.copyString(entry, sink.target, offset);

@@ -177,6 +177,7 @@ export function stringVariantRows(): CommandRow[] {
       since: "1.0.0",
       flags: ["write", "denyoom", "fast"],
       reply: ["bulk", "nil"],
+      countsLookups: true,
       handler: handleGetSet,
     }),
     new CommandRow({
@@ -188,6 +189,7 @@ export function stringVariantRows(): CommandRow[] {
       since: "6.2.0",
       flags: ["write", "fast"],
       reply: ["bulk", "nil"],
+      countsLookups: true,
       handler: handleGetDel,
     }),
     new CommandRow({
@@ -199,6 +201,7 @@ export function stringVariantRows(): CommandRow[] {
       since: "6.2.0",
       flags: ["write", "fast"],
       reply: ["bulk", "nil"],
+      countsLookups: true,
       handler: handleGetEx,
     }),
   ];

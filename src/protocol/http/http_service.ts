@@ -141,7 +141,7 @@ export class HttpService {
   constructor(options: HttpServiceOptions) {
     this.#options = options;
     this.#guard = options.guard;
-    this.#authenticator = options.authenticator?.required ? options.authenticator : undefined;
+    this.#authenticator = options.authenticator;
     this.#clock = options.clock ?? Date.now;
     this.phase = options.phase;
   }
@@ -212,7 +212,7 @@ export class HttpService {
     }
     if (isTooMany) return this.#turnAway(exchange, this.#tooMany);
     const authenticator = this.#authenticator;
-    return authenticator === undefined ? null : this.#authenticate(exchange, authenticator);
+    return authenticator?.required ? this.#authenticate(exchange, authenticator) : null;
   }
 
   /**

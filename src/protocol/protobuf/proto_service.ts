@@ -153,7 +153,10 @@ export class ProtoService {
     output: ByteWriter,
   ): void | Promise<void> {
     if (message.case === "authRequest") return this.#authenticate(message.value, client, output);
-    if (!client.authenticated) return output.copy(this.#unauthenticated);
+    if (!client.authenticated) {
+      if (this.options.authenticator.required) return output.copy(this.#unauthenticated);
+      client.authenticated = true;
+    }
     switch (message.case) {
       case "echoMessage":
         return this.#send(output, { case: "echoMessage", value: message.value });

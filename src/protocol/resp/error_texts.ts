@@ -55,6 +55,9 @@ export const ERROR_TEXTS: readonly ErrorText[] = makeTexts({
   },
   UNBLOCKED: { prefix: "UNBLOCKED", text: "client unblocked via CLIENT UNBLOCK" },
   DAMAGED_OBJECT: { prefix: "INVALIDOBJ", text: "Corrupted HLL object detected" },
+  REPLY_TOO_LARGE: err(
+    "the command was executed, but its reply is larger than a client may have (max-client-memory)",
+  ),
   THROTTLED: { prefix: "THROTTLED", text: "too many commands" },
 });
 

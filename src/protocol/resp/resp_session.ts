@@ -5,6 +5,7 @@
  */
 
 import type { ByteWriter, InputBuffer } from "../../base/bytes.ts";
+import type { ClientMemory } from "../../base/client_memory.ts";
 import type { Authenticator } from "../../command/authenticator.ts";
 import type { ArgumentsPool, CommandArguments } from "../../command/arguments.ts";
 import { type ClientOrigin, ClientState, ReplyMode } from "../../command/client_state.ts";
@@ -56,6 +57,17 @@ export interface RespSessionOptions {
 }
 
 /**
+ * Most bytes of one reply that is not fetched piece by piece. Reason: it grows by doubling, and both
+ * halves and what others hold have to fit.
+ */
+function mostReplyBytes(memory: ClientMemory | undefined): number {
+  return memory === undefined ? Infinity : Math.max(LEAST_REPLY_BYTES, memory.maxBytes / 4);
+}
+
+/** Every client may have this much of a reply, however little memory there is. */
+const LEAST_REPLY_BYTES = 2 ** 20;
+
+/**
  * Looks at a command; `row` is undefined when there is none of that name. Must not keep `args`.
  */
 export type CommandObserver = (
@@ -77,6 +89,7 @@ export class RespSession implements Session {
   readonly #parser: RequestParser;
   readonly #sink: RespSink;
   readonly #slice = new BatchSlice();
+  readonly #mostReplyBytes: number;
   readonly #limit: CommandLimit | undefined;
   /** Held only while processing. */
   #args: CommandArguments | undefined;
@@ -94,7 +107,8 @@ export class RespSession implements Session {
     this.#options = options;
     this.client = new ClientState(origin, !options.authenticator.required);
     this.#parser = new RequestParser(options.maxRequestBytes, this.client);
-    this.#sink = new RespSink(this.client);
+    this.#sink = new RespSink(this.client, origin.memory);
+    this.#mostReplyBytes = mostReplyBytes(origin.memory);
     this.#limit = options.rateLimit === null ? undefined : new CommandLimit(options.rateLimit);
     options.clients.add(this.client);
   }
@@ -106,7 +120,7 @@ export class RespSession implements Session {
 
   /** What is kept for the client between its commands. Unit: bytes. */
   get heldBytes(): number {
-    return this.client.heldBytes;
+    return this.client.heldBytes + this.#sink.stream.heldBytes;
   }
 
   /** Always false: a command has no head that would have to arrive in time. */
@@ -140,10 +154,17 @@ export class RespSession implements Session {
     const stream = sink.stream;
     const { pause } = dispatcher.operations;
     sink.output = output;
+    output.mostBytes = this.#mostReplyBytes;
+    output.keptBytes = OUTPUT_PAUSE_BYTES;
     dispatcher.beginBatch();
     client.lastSeenMs = dispatcher.nowMs;
     this.#slice.begin(untilMs);
-    if (this.#isHeld) return this.#resume(this.#executeBehindPause(args), 0, input, output);
+    if (this.#isHeld) {
+      // What was pushed meanwhile goes first, when it is long.
+      if (output.length >= OUTPUT_PAUSE_BYTES) return SessionStep.FLUSH;
+      const before = output.length;
+      return this.#resume(this.#executeBehindPause(args), before, input, output);
+    }
     let executedCount = 0;
     let step: SessionStep = SessionStep.NEED_INPUT;
     for (;;) {
@@ -195,12 +216,15 @@ export class RespSession implements Session {
         return SessionStep.FLUSH;
       }
       const byteCount = input.start - requestStart + output.length - before;
+      if (output.length >= OUTPUT_PAUSE_BYTES && output.isOver) this.#loseReply(output, before);
       if (client.replyMode !== ReplyMode.ON) this.#withhold(output, before);
       if (status === ExecuteStatus.CLOSE) {
         step = SessionStep.CLOSE;
         break;
       }
       if (this.#slice.spend(byteCount) && input.start < input.end) {
+        // What is in the output goes out: what is to come in between has to be kept out of it.
+        stream.fill(output, 0);
         step = SessionStep.FLUSH;
         break;
       }
@@ -267,6 +291,7 @@ export class RespSession implements Session {
   ): Promise<SessionStep> {
     this.#isHeld = false;
     const status = await pending;
+    if (output.isOver) this.#loseReply(output, before);
     if (this.client.replyMode !== ReplyMode.ON) this.#withhold(output, before);
     const { stream } = this.#sink;
     const hasMore = input.start < input.end || stream.isPending;
@@ -290,6 +315,14 @@ export class RespSession implements Session {
     const retryMs = limit.retryAfterMs(dispatcher.nowMs);
     this.#sink.error(ReplyCode.THROTTLED, `too many commands, retry in ${retryMs} ms`);
     dispatcher.operations.countError(this.client);
+  }
+
+  /** Says that a reply is too large, in place of it. */
+  #loseReply(output: ByteWriter, before: number): void {
+    output.recover(before);
+    this.#sink.stream.clear();
+    this.#sink.error(ReplyCode.REPLY_TOO_LARGE);
+    this.#options.dispatcher.operations.countError(this.client);
   }
 
   /** Takes back a reply that the client does not want. */

@@ -5,6 +5,7 @@
  */
 
 import { ByteWriter } from "../../base/bytes.ts";
+import type { ClientMemory } from "../../base/client_memory.ts";
 import { formatDouble } from "../../base/double.ts";
 import { formatInt64, type Int64, INT64_MAX_DECIMAL_BYTES, writeDigits } from "../../base/int64.ts";
 import type { ByteSource } from "../../command/byte_source.ts";
@@ -13,6 +14,7 @@ import type { ReplyCode } from "../../command/reply_code.ts";
 import type { ReplySink } from "../../command/reply_sink.ts";
 import type { ReplySource } from "../../command/reply_source.ts";
 import { ReplyStream } from "../reply_stream.ts";
+import { OUTPUT_PAUSE_BYTES } from "../session.ts";
 import { ERROR_TEXTS } from "./error_texts.ts";
 
 const COMMA = 0x2c;
@@ -45,7 +47,7 @@ export class RespSink implements ReplySink {
   /** Where replies are appended; set before each batch. */
   output: ByteWriter = NO_OUTPUT;
   /** What of the replies is not in the output but comes in between. */
-  readonly stream: ReplyStream = new ReplyStream();
+  readonly stream: ReplyStream;
 
   readonly #client: ClientState;
 
@@ -53,14 +55,26 @@ export class RespSink implements ReplySink {
    * Makes a sink; {@link RespSink.output} must be set before the first reply.
    *
    * @param client decides the version
+   * @param memory lends what has to be kept of a reply that goes out piece by piece
    */
-  constructor(client: ClientState) {
+  constructor(client: ClientState, memory?: ClientMemory) {
     this.#client = client;
+    this.stream = new ReplyStream(memory);
   }
 
   /** The output's backing array. */
   get target(): Uint8Array {
     return this.output.bytes;
+  }
+
+  /** See {@link ReplySink.isFull}. */
+  get isFull(): boolean {
+    return this.output.length >= OUTPUT_PAUSE_BYTES;
+  }
+
+  /** See {@link ReplySink.isLost}. */
+  get isLost(): boolean {
+    return this.output.isOver;
   }
 
   /** See {@link ReplySink.isBehindOthers}; good as long as the command has not replied. */
@@ -243,6 +257,7 @@ export class RespSink implements ReplySink {
   /** Cuts the output. */
   rewind(mark: number): void {
     this.output.length = mark;
+    if (mark <= this.output.keptBytes) this.output.isOver = false;
     if (this.stream.isPending) this.stream.rewind(mark);
   }
 

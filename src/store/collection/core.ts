@@ -181,15 +181,17 @@ export class CollectionCore {
         0;
     c.isDetached = false;
     const entry = this.#table.find(this.#control.databaseRootAt(database, key.shard), key);
+    const access = this.writer.clock;
     if (entry !== 0) {
       if (this.writer.isExpired(entry)) {
         if (willWrite) this.writer.remove(database, key);
       } else {
         if ((this.arena.read(entry, Entry.TYPE) & 0xff) !== type) return WriteStatus.WRONG_TYPE;
-        this.arena.write(entry, Entry.CLOCK, (this.writer.clock.nowMs / 1000) >>> 0);
+        if (access.stamps) this.arena.write(entry, Entry.CLOCK, (access.nowMs / 1000) >>> 0);
         this.#load(c, entry);
       }
     }
+    access.note(c.exists);
     this.rewind(c);
     if (willWrite && key.end - key.start > MAX_KEY_BYTES) return WriteStatus.KEY_TOO_LONG;
     return WriteStatus.OK;

@@ -39,67 +39,87 @@ async function scanAll(client: TestClient, ...words: string[]): Promise<string[]
   return found;
 }
 
+/** A kind of collection that is scanned. */
+interface Scanned {
+  readonly scan: string;
+  readonly add: string;
+  readonly remove: string;
+  readonly type: EntryType;
+  /** What stands behind an element in a reply. */
+  readonly partner?: (name: string) => string;
+  /** The words that add an element. */
+  readonly words: (name: string) => string[];
+}
+
+const SCANNED: readonly Scanned[] = [
+  {
+    ...{ scan: "HSCAN", add: "HSET", remove: "HDEL", type: EntryType.HASH },
+    partner: (name) => `of ${name}`,
+    words: (name) => [name, `of ${name}`],
+  },
+  {
+    ...{ scan: "SSCAN", add: "SADD", remove: "SREM", type: EntryType.SET },
+    words: (name) => [name],
+  },
+  {
+    ...{ scan: "ZSCAN", add: "ZADD", remove: "ZREM", type: EntryType.SORTED_SET },
+    partner: (name) => `${name.length}.25`,
+    words: (name) => [`${name.length}.25`, name],
+  },
+];
+
 const ALL = Array.from({ length: 900 }, (_, i) => `come${i}`);
 
 /** Adds members to a collection, or takes them away. */
 async function change(
   client: TestClient,
-  isHash: boolean,
+  { add, remove, words }: Scanned,
   adds: boolean,
   names: readonly string[],
 ): Promise<void> {
-  if (!adds) await client.send(request(isHash ? "HDEL" : "SREM", "k", ...names));
-  else if (isHash) {
-    await client.send(request("HSET", "k", ...names.flatMap((each) => [each, each])));
-  } else await client.send(request("SADD", "k", ...names));
+  if (adds) await client.send(request(add, "k", ...names.flatMap(words)));
+  else await client.send(request(remove, "k", ...names));
 }
 
 /** Changes a collection at random, but not its members called `stay…`; now and then almost all. */
-async function disturb(client: TestClient, isHash: boolean, dice: Dice): Promise<void> {
-  const kind = dice.roll(8);
-  const names = kind < 2
+async function disturb(client: TestClient, kind: Scanned, dice: Dice): Promise<void> {
+  const choice = dice.roll(8);
+  const names = choice < 2
     ? ALL
     : Array.from({ length: 1 + dice.roll(40) }, () => `come${dice.roll(900)}`);
-  const adds = kind === 0 || (kind > 1 && dice.roll(2) === 0);
-  await change(client, isHash, adds, names);
+  const adds = choice === 0 || (choice > 1 && dice.roll(2) === 0);
+  await change(client, kind, adds, names);
 }
 
-for (const isHash of [true, false]) {
-  const name = isHash ? "HSCAN" : "SSCAN";
+for (const kind of SCANNED) {
+  const { scan: name, partner } = kind;
   for (const stays of [3, 40, 700]) {
     Deno.test(`${name}: returns what is there throughout, ${stays} of it, whatever comes and goes`, async () => {
       const harness = new Harness({ maxMemoryBytes: 16 * 2 ** 20 });
       const client = harness.connect();
       const dice = new Dice(SEED);
       const staying = Array.from({ length: stays }, (_, i) => `stay${i}`);
-      await client.send(
-        isHash
-          ? request("HSET", "k", ...staying.flatMap((each) => [each, `of ${each}`]))
-          : request("SADD", "k", ...staying),
-      );
+      await client.send(request(kind.add, "k", ...staying.flatMap(kind.words)));
       const encodings = new Set<boolean>();
       for (let round = 0; round < 40; round++) {
         // Chance alone leaves it large in one run of a hundred.
         if (round % 10 === 0) {
-          await change(client, isHash, round % 20 === 0, ALL);
-          const type = isHash ? EntryType.HASH : EntryType.SET;
-          encodings.add(open(harness.store, "k", type, 7).isPacked);
+          await change(client, kind, round % 20 === 0, ALL);
+          encodings.add(open(harness.store, "k", kind.type, 7).isPacked);
         }
         const seen = new Set<string>();
         let cursor = "0";
         do {
           const count = String(1 + dice.roll(30));
           const page = await scan(client, name, "k", cursor, "COUNT", count);
-          for (let i = 0; i < page.words.length; i += isHash ? 2 : 1) {
+          for (let i = 0; i < page.words.length; i += partner === undefined ? 1 : 2) {
             const word = page.words[i]!;
-            if (isHash && word.startsWith("stay")) assert.equal(page.words[i + 1], `of ${word}`);
+            if (partner !== undefined) assert.equal(page.words[i + 1], partner(word));
             seen.add(word);
           }
           cursor = page.cursor;
-          await disturb(client, isHash, dice);
-          encodings.add(
-            open(harness.store, "k", isHash ? EntryType.HASH : EntryType.SET, 7).isPacked,
-          );
+          await disturb(client, kind, dice);
+          encodings.add(open(harness.store, "k", kind.type, 7).isPacked);
         } while (cursor !== "0");
         for (const word of staying) assert.ok(seen.has(word), `SLUICE_SEED=${SEED}: ${word}`);
         harness.store.assertInvariants();
@@ -151,6 +171,32 @@ Deno.test("SSCAN: a pattern that takes long against a long member leaves others 
   assert.equal(await scanning, "*2\r\n$1\r\n0\r\n*0\r\n");
   assert.ok(turns > 5, "others wrote to the set meanwhile");
   harness.store.assertInvariants();
+});
+
+Deno.test("ZSCAN: long members are compared without the lock, and keep their scores", async () => {
+  const harness = new Harness({ maxMemoryBytes: 32 * 2 ** 20, maxRequestBytes: 2 ** 22 });
+  const client = harness.connect(2 ** 20);
+  const long = "ab".repeat(200_000);
+  const members = [
+    long,
+    `${long}c`,
+    "ab",
+    "xyz",
+    ...Array.from({ length: 300 }, (_, i) => `m${i}`),
+  ];
+  for (const [i, member] of members.entries()) {
+    assert.equal(await client.send(request("ZADD", "k", `${i}.5`, member)), ":1\r\n");
+  }
+  const matching = async (pattern: string) => {
+    const words = await scanAll(client, "ZSCAN", "k", "MATCH", pattern);
+    return new Map(words.flatMap((word, i) => i % 2 === 0 ? [[word, words[i + 1]!]] : []));
+  };
+  assert.deepEqual(await matching("*c"), new Map([[`${long}c`, "1.5"]]));
+  const found = await matching("ab*");
+  assert.deepEqual([...found].toSorted(), [["ab", "2.5"], [long, "0.5"], [`${long}c`, "1.5"]]);
+  assert.equal((await matching("*")).size, members.length);
+  harness.store.assertInvariants();
+  assert.equal(harness.store.stats().leases, 0);
 });
 
 Deno.test("SSCAN: inside a transaction long members are compared at once", async () => {

@@ -77,7 +77,7 @@ const conversations: [string, [string, string | RegExp][]][] = [
     ["CONFIG SET nope 1", "-ERR Unknown option or number of arguments for CONFIG SET - 'nope'\r\n"],
     ["CONFIG REWRITE", "-ERR The server is running without a config file\r\n"],
     ["CONFIG RESETSTAT", "+OK\r\n"],
-    ["CONFIG GET requirepass", "*0\r\n"],
+    ["CONFIG GET requirepass", "*2\r\n$11\r\nrequirepass\r\n$0\r\n\r\n"],
     [
       `CONFIG GET${" *".repeat(129)}`,
       "-ERR wrong number of arguments for 'config|get' command\r\n",

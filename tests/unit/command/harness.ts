@@ -11,6 +11,7 @@ import { KeyNotes } from "../../../src/pubsub/key_notes.ts";
 import { Notifier } from "../../../src/pubsub/notifier.ts";
 import { PubSubRegion } from "../../../src/pubsub/region.ts";
 import { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
+import type { ClientMemory } from "../../../src/base/client_memory.ts";
 import type { Rate } from "../../../src/base/units.ts";
 import { ArgumentsPool } from "../../../src/command/arguments.ts";
 import { Authenticator } from "../../../src/command/authenticator.ts";
@@ -120,6 +121,8 @@ export interface HarnessOptions {
   sendNews?: BlockedParts["send"];
   /** A twin of what keeps them. */
   blockedClients?: typeof BlockedClients;
+  /** Lends what is kept for clients. */
+  clientMemory?: ClientMemory;
 }
 
 /** One thread's command layer over a real store. */
@@ -296,6 +299,7 @@ export class Harness {
       address: `127.0.0.1:${49_999 + this.#nextId++}`,
       localAddress: "127.0.0.1:6379",
       connectedAtMs: this.nowMs,
+      memory: this.#options.clientMemory,
       end: () => void (client.endCount++),
       pushTarget,
       waiting: (leave) => void (client.leave = leave),
@@ -413,6 +417,7 @@ export function request(...words: string[]): string {
 
 const SNAPSHOT: ServerSnapshot = {
   version: "0.1.0",
+  operatingSystem: "Linux x86_64",
   processId: 1,
   startedAtMs: 1_700_000_000_000,
   respPort: 6379,
@@ -425,6 +430,15 @@ const SNAPSHOT: ServerSnapshot = {
   processedCommands: 0,
   readBytes: 0,
   writtenBytes: 0,
+  keyspaceHits: 0,
+  keyspaceMisses: 0,
+  authFailures: 0,
+  evictedClients: 0,
+  slowSubscribers: 0,
+  clientMemoryBytes: 0,
+  commandsPerSecond: 0,
+  readBytesPerSecond: 0,
+  writtenBytesPerSecond: 0,
   residentBytes: 0,
   cpuUserMicros: 1_500_000,
   cpuSystemMicros: 250_000,

@@ -105,3 +105,23 @@ Deno.test("PFCOUNT and PFMERGE: of many keys are done later, and right", async (
   harness.store.assertInvariants();
   assert.equal(harness.store.stats().leases, 0);
 });
+
+Deno.test("HyperLogLogs: one that begins as one and goes on as none is refused as damaged", async () => {
+  const harness = new Harness();
+  const client = harness.connect();
+  // A sparse one whose runs are too short, too long, or not there; as Redis 7.0.15 answers.
+  const head = "HYLL\x01\0\0\0\0\0\0\0\0\0\0\x80";
+  const damaged = "-INVALIDOBJ Corrupted HLL object detected\r\n";
+  for (const runs of ["\x00", "\x7f\xff\x7f\xff", ""]) {
+    const set = request("SET", "k", head + runs);
+    for (const words of [["PFCOUNT", "k"], ["PFMERGE", "d", "k"], ["PFCOUNT", "k", "none"]]) {
+      assert.equal(await client.send(set + request(...words)), `+OK\r\n${damaged}`);
+    }
+    assert.equal(await client.send("EXISTS d\r\n"), ":0\r\n");
+  }
+  assert.equal(
+    await client.send(request("SET", "k", head) + request("PFADD", "k", "x")),
+    `+OK\r\n${damaged}`,
+  );
+  assert.match(await client.send("INFO errorstats\r\n"), /errorstat_INVALIDOBJ:count=10\r\n/);
+});

@@ -118,3 +118,36 @@ Deno.test("Connection: replies that nobody takes overdraw memory one at a time",
   assert.equal(memory.heldBytes, 0);
   memory.assertInvariants();
 });
+
+Deno.test("Connection: who overdraws goes first, also while its command is under way", async () => {
+  await using server = new EchoServer({ maxMemoryBytes: 16 * MIB });
+  const { control } = server;
+  const { memory } = server.connections;
+  const gate = Promise.withResolvers<void>();
+  control.parked = gate.promise;
+  control.bigBytes = 24 * MIB;
+  using clients = new DisposableStack();
+  const modest: RawClient[] = [];
+  for (let i = 0; i < 10; i++) {
+    const client = clients.use(await RawClient.connect(server.port));
+    await client.send("hello\n");
+    assert.equal(await client.read(6), "hello\n");
+    modest.push(client);
+  }
+  const greedy = clients.use(await RawClient.connect(server.port));
+  await greedy.send("stay\n");
+  await eventually(() => memory.isOverdrawn, "an overdraft");
+  const replies = modest.map(async (client) => {
+    await client.send("hello\n");
+    return await client.read(6);
+  });
+  await eventually(() => control.closedForMemory.length > 0, "the end of the greedy one");
+  assert.equal(control.closedForMemory.length, 1);
+  assert.ok(control.closedForMemory[0]! >= 24 * MIB, `closed one with ${control.closedForMemory}`);
+  gate.resolve();
+  assert.deepEqual(await Promise.all(replies), modest.map(() => "hello\n"));
+  clients.dispose();
+  await eventually(() => server.counts.get(active) === 0, "everybody's end");
+  assert.equal(memory.heldBytes, 0);
+  memory.assertInvariants();
+});

@@ -23,9 +23,9 @@ const encoder = new TextEncoder();
 
 /** Hooks of a test into its sessions. */
 export interface EchoControl {
-  /** A line `park` waits for this. */
+  /** Lines `park` and `stay` wait for this. */
   parked?: Promise<void>;
-  /** Bytes that a line `big` is answered with. */
+  /** Bytes that lines `big` and `stay` are answered with. */
   bigBytes?: number;
   /** Times that a line `flush` asks for a flush. */
   flushes?: number;
@@ -41,7 +41,7 @@ export interface EchoControl {
 
 /**
  * Echoes lines. `quit` closes behind the echo, `throw` throws, `park` waits for the control's
- * promise, `big` answers with many bytes, `flush` in pieces.
+ * promise, `big` answers with many bytes, `stay` does and then waits, `flush` answers in pieces.
  */
 export class EchoSession implements Session {
   midRequest = false;
@@ -75,6 +75,10 @@ export class EchoSession implements Session {
           output.ascii("park\n");
           return this.process(input, output);
         });
+      }
+      if (line === "stay") {
+        output.copy(new Uint8Array(this.#control.bigBytes ?? 0).fill(0x2e));
+        return this.#control.parked!.then(() => SessionStep.NEED_INPUT);
       }
       if (line === "big") output.copy(new Uint8Array(this.#control.bigBytes ?? 0).fill(0x2e));
       output.ascii(`${line}\n`);

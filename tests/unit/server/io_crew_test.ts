@@ -28,7 +28,6 @@ async function openCrew(settings: Config = config): Promise<{ crew: IoCrew; shar
   const crew = await IoCrew.open({
     config: settings,
     shared,
-    password: new Uint8Array(0),
     startWorker: (options) =>
       new Worker(new URL("./asking_io_worker.ts", import.meta.url), options),
   });
