@@ -136,9 +136,19 @@ export class StaticFiles {
     exchange.send(new PreparedReply(301, lines));
   }
 
+  /**
+   * Whether the file was looked at lately. Half-way to when it was not, a look begins in the
+   * background, so that those who ask for a file all the time never wait for one.
+   */
   #isFresh(asset: Asset): boolean {
+    const { cacheTtlMs } = this.#options;
     const ageMs = this.#clock() - asset.checkedAtMs;
-    return ageMs >= 0 && ageMs < this.#options.cacheTtlMs;
+    if (ageMs < 0 || ageMs >= cacheTtlMs) return false;
+    if (ageMs * 2 >= cacheTtlMs && !this.#looks.has(asset.path)) {
+      // Whatever is wrong, who asks when the time is over is told.
+      this.#look(asset.path).catch(() => {});
+    }
+    return true;
   }
 
   #find(exchange: HttpExchange): void | Promise<void> {
