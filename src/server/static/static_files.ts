@@ -7,7 +7,7 @@
 import type { CounterSink } from "../../command/counters.ts";
 import { CounterIndex } from "../../metrics/names.ts";
 import { parseRange } from "../../protocol/http/byte_range.ts";
-import { encodeText } from "../../protocol/http/characters.ts";
+import { encodeText, SLASH } from "../../protocol/http/characters.ts";
 import { Coding, CodingChooser } from "../../protocol/http/content_coding.ts";
 import type { HttpExchange } from "../../protocol/http/exchange.ts";
 import { fieldText } from "../../protocol/http/field_text.ts";
@@ -170,7 +170,10 @@ export class StaticFiles {
   async #lookAt(exchange: HttpExchange, path: string, attempt: number): Promise<void> {
     const found = await this.#look(path);
     if (found === undefined) return exchange.send(this.#notFound);
-    if (found === "directory") return this.redirect(exchange);
+    if (found === "directory") {
+      // A path that has its slash already stands for an index, and that is one.
+      return isDirectoryPath(exchange) ? exchange.send(this.#notFound) : this.redirect(exchange);
+    }
     this.#noteSpelling(exchange, found);
     await this.#answer(exchange, found, attempt);
   }
@@ -400,6 +403,12 @@ interface Part {
   readonly attempt: number;
   /** Whether nothing was read for the request so far. */
   readonly isHit: boolean;
+}
+
+/** Whether the path ends with a slash, or is empty. */
+function isDirectoryPath({ request, params }: HttpExchange): boolean {
+  const end = params.end(0);
+  return params.start(0) === end || request.bytes[end - 1] === SLASH;
 }
 
 /** Whether the request is for a part; of the methods, only GET knows parts. */
