@@ -7,7 +7,7 @@
 import type { CounterSink } from "../../command/counters.ts";
 import { CounterIndex } from "../../metrics/names.ts";
 import { parseRange } from "../../protocol/http/byte_range.ts";
-import { encodeText } from "../../protocol/http/characters.ts";
+import { encodeText, SLASH } from "../../protocol/http/characters.ts";
 import { Coding, CodingChooser } from "../../protocol/http/content_coding.ts";
 import type { HttpExchange } from "../../protocol/http/exchange.ts";
 import { fieldText } from "../../protocol/http/field_text.ts";
@@ -136,9 +136,19 @@ export class StaticFiles {
     exchange.send(new PreparedReply(301, lines));
   }
 
+  /**
+   * Whether the file was looked at lately. Half-way to when it was not, a look begins in the
+   * background, so that those who ask for a file all the time never wait for one.
+   */
   #isFresh(asset: Asset): boolean {
+    const { cacheTtlMs } = this.#options;
     const ageMs = this.#clock() - asset.checkedAtMs;
-    return ageMs >= 0 && ageMs < this.#options.cacheTtlMs;
+    if (ageMs < 0 || ageMs >= cacheTtlMs) return false;
+    if (ageMs * 2 >= cacheTtlMs && !this.#looks.has(asset.path)) {
+      // Whatever is wrong, who asks when the time is over is told.
+      this.#look(asset.path).catch(() => {});
+    }
+    return true;
   }
 
   #find(exchange: HttpExchange): void | Promise<void> {
@@ -160,7 +170,10 @@ export class StaticFiles {
   async #lookAt(exchange: HttpExchange, path: string, attempt: number): Promise<void> {
     const found = await this.#look(path);
     if (found === undefined) return exchange.send(this.#notFound);
-    if (found === "directory") return this.redirect(exchange);
+    if (found === "directory") {
+      // A path that has its slash already stands for an index, and that is one.
+      return isDirectoryPath(exchange) ? exchange.send(this.#notFound) : this.redirect(exchange);
+    }
     this.#noteSpelling(exchange, found);
     await this.#answer(exchange, found, attempt);
   }
@@ -390,6 +403,12 @@ interface Part {
   readonly attempt: number;
   /** Whether nothing was read for the request so far. */
   readonly isHit: boolean;
+}
+
+/** Whether the path ends with a slash, or is empty. */
+function isDirectoryPath({ request, params }: HttpExchange): boolean {
+  const end = params.end(0);
+  return params.start(0) === end || request.bytes[end - 1] === SLASH;
 }
 
 /** Whether the request is for a part; of the methods, only GET knows parts. */

@@ -80,6 +80,30 @@ Deno.test("StaticFiles: as long as it does not change, it is read once", async (
   assert.deepEqual(world.counts, [9, 1, 0]);
 });
 
+Deno.test("StaticFiles: half-way to the TTL a look begins that nobody waits for", async () => {
+  await using world = await StaticWorld.make({ "a.txt": "old", "b.txt": "new" }, {
+    cacheTtlMs: 600_000,
+  });
+  assert.equal((await world.ask("/static/a.txt")).body, "old");
+  await Deno.rename(`${world.root}/b.txt`, `${world.root}/a.txt`);
+  world.aheadMs += 200_000;
+  assert.equal((await world.ask("/static/a.txt")).body, "old");
+  world.aheadMs += 200_000;
+  assert.equal((await world.ask("/static/a.txt")).body, "old");
+  for (let attempt = 0; (await world.ask("/static/a.txt")).body !== "new"; attempt++) {
+    assert.ok(attempt < 500, "the look ends, and the time was not over");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  // Without a change, one look after the other keeps it for ever.
+  const { openings } = world.directory;
+  for (let i = 0; i < 5; i++) {
+    world.aheadMs += 400_000;
+    await world.ask("/static/a.txt");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.equal(world.directory.openings, openings);
+});
+
 Deno.test("StaticFiles: many who want the same new file at the same time have it read once", async () => {
   await using world = await StaticWorld.make({ "a.txt": "hello ".repeat(1000) });
   const fields = { "Accept-Encoding": "gzip" };

@@ -53,6 +53,8 @@ Deno.test("StaticFiles: HEAD says what GET says and sends nothing", async () => 
 
 Deno.test("StaticFiles: directories lead to their index, and are never listed", async () => {
   await using world = await StaticWorld.make({ "sub/index.html": "sub", "none/a.txt": "a" });
+  await Deno.mkdir(`${world.root}/odd/index.html`, { recursive: true });
+  assert.equal((await world.ask("/static/odd/")).status, 404);
   const moved = await world.ask("/static/sub?x=1&y=%20");
   assert.equal(moved.status, 301);
   assert.equal(moved.headers.get("location"), "/static/sub/?x=1&y=%20");
