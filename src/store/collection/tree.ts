@@ -485,7 +485,8 @@ export class TreeWriter {
     const arena = this.#arena;
     arena.write(leaf, Node.HEAD, arena.read(leaf, Node.HEAD) | NodeFlag.HAS_LONG);
     forEachLong(arena, leaf, (bytes, at) => {
-      arena.write(longAddress(bytes, at), ExtentsRoot.OWNER, leaf);
+      const long = longAddress(bytes, at);
+      if (this.#memory.isOwn(long, true)) arena.write(long, ExtentsRoot.OWNER, leaf);
     });
   }
 }
