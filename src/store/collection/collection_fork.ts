@@ -82,6 +82,9 @@ export abstract class CollectionFork {
   /** What is changed, by any operation that can go with others. Needs {@link CollectionFork.step}. */
   abstract readonly c: Collection;
 
+  /** Whether nothing is left of it but what it put in place: {@link CollectionFork.giveUp} is done. */
+  abstract readonly isOver: boolean;
+
   /**
    * Runs operations on {@link CollectionFork.c}.
    *
@@ -140,7 +143,7 @@ class TreeFork extends CollectionFork {
   readonly #now: Collection;
   /** What is to be freed, in this order; made when the fork is given up. */
   #doomed: number[] | undefined;
-  #isOver = false;
+  isOver = false;
 
   constructor(parts: ForkParts, original: Collection, root: number, lease: CollectionLease) {
     super();
@@ -222,16 +225,10 @@ class TreeFork extends CollectionFork {
   }
 
   giveUp(): boolean {
-    const { arena, blocks, extents } = this.#parts;
-    if (this.#isOver) return true;
-    const { longs, nodes } = this.#book;
-    // Each before what it hangs from.
-    this.#doomed ??= [
-      ...longs,
-      ...[...nodes].sort((a, b) =>
-        (arena.read(a, Node.HEAD) & 0xff) - (arena.read(b, Node.HEAD) & 0xff)
-      ),
-    ].reverse();
+    const { blocks, extents } = this.#parts;
+    if (this.isOver) return true;
+    const { longs } = this.#book;
+    this.#doomed ??= this.#inOrderOfDoom();
     const doomed = this.#doomed;
     for (let i = 0; i < GIVEN_UP_AT_A_TIME && doomed.length > 0; i++) {
       const address = doomed.pop()!;
@@ -241,6 +238,15 @@ class TreeFork extends CollectionFork {
     if (doomed.length > 0) return false;
     this.#end();
     return true;
+  }
+
+  /** What the fork made, from the last to the first to be freed: each before what it hangs from. */
+  #inOrderOfDoom(): number[] {
+    const { arena } = this.#parts;
+    const { longs, nodes } = this.#book;
+    const levels: number[][] = [];
+    for (const node of nodes) (levels[arena.read(node, Node.HEAD) & 0xff] ??= []).push(node);
+    return [...levels.reverse().flatMap((level) => level ?? []), ...longs];
   }
 
   /** Makes the original's root and the nodes of the fork what is above what they have. */
@@ -282,7 +288,7 @@ class TreeFork extends CollectionFork {
     blocks.free(c.root);
     c.isDetached = false;
     c.root = c.count = 0;
-    this.#isOver = true;
+    this.isOver = true;
     this.#lease.release();
   }
 }
@@ -315,6 +321,10 @@ class SmallFork extends CollectionFork {
       return undefined;
     }
     return new SmallFork(parts, original, c);
+  }
+
+  get isOver(): boolean {
+    return !this.c.isDetached;
   }
 
   step(change: (c: Collection) => WriteStatus): WriteStatus {

@@ -298,7 +298,11 @@ export class CollectionMemory {
       if (!this.isLeased(root)) this.settleWaiting(shard);
       return;
     }
-    if ((this.leasesOf(root) & WAITING) !== 0) this.#stopWaiting(root);
+    if ((this.leasesOf(root) & WAITING) !== 0) {
+      // The last reader has gone, and its thread has not come to look yet.
+      this.#releaseRetired(root);
+      this.#stopWaiting(root);
+    }
     this.#addGarbage(shard, root, CollectionRoot.NEXT_WAITING);
   }
 

@@ -76,7 +76,7 @@ Deno.test("CollectionFork: the key has its old elements until the commit, then t
         assert.deepEqual(contentOf(lease.cursor, model.type), middle);
         assert.deepEqual(contentAt(store, model.type), model.content());
         lease.release();
-        await settle(store);
+        // At once: what the reader left must not be forgotten with the key.
         store.remove(0, keyOf(store, "k"));
         await settle(store);
       }
