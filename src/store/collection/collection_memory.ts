@@ -166,16 +166,16 @@ export class CollectionMemory {
     words[at + Node.HEAD] = head;
     words[at + Node.RUN] = 0;
     this.addBytes(root, this.#blocks.blockBytes(node));
-    this.fork?.nodes.add(node);
+    this.fork?.made(node, head & 0xff);
     return node;
   }
 
   /** A block for a copy of a node, of `byteCount` bytes, which is a size class. */
-  makeCopy(root: number, byteCount: number): number {
+  makeCopy(root: number, level: number, byteCount: number): number {
     const node = this.#blocks.allocate(this.shardOf(root), PageKind.COLLECTION, byteCount);
     assert(node !== 0, "the copy of a node was promised");
     this.addBytes(root, byteCount);
-    this.fork?.nodes.add(node);
+    this.fork?.made(node, level);
     return node;
   }
 
@@ -187,7 +187,7 @@ export class CollectionMemory {
   /** Frees a node that no reader can see, without what is below it. */
   freeNode(root: number, node: number): void {
     this.addBytes(root, -this.#blocks.blockBytes(node));
-    this.fork?.nodes.delete(node);
+    this.fork?.freed(node);
     this.#blocks.free(node);
   }
 
@@ -207,6 +207,7 @@ export class CollectionMemory {
     const { fork } = this;
     if (fork !== undefined && !fork.longs.delete(long)) {
       fork.leftLongs.push(long);
+      fork.leftBytes += byteCount;
       return;
     }
     if (!this.isShared || fork !== undefined) {
@@ -222,6 +223,7 @@ export class CollectionMemory {
   retireNode(root: number, node: number): void {
     if (this.fork !== undefined) {
       this.fork.leftNodes.push(node);
+      this.fork.leftBytes += this.#blocks.blockBytes(node);
       return;
     }
     const words = this.#arena.wordsOf(node);
@@ -247,17 +249,33 @@ export class CollectionMemory {
     }
   }
 
-  /** Whether a node or long element may be told where it is: not what a fork shares. */
-  isOwn(nodeOrLong: number, isLong = false): boolean {
+  /** Whether a node may be told what is above it: not one that a fork shares. */
+  isOwn(node: number): boolean {
+    return this.fork === undefined || this.fork.nodes.has(node);
+  }
+
+  /** Tells the long elements of a leaf where they are; but those that a fork shares. */
+  adoptLongs(leaf: number): void {
     const { fork } = this;
-    if (fork === undefined) return true;
-    return isLong ? fork.longs.has(nodeOrLong) : fork.nodes.has(nodeOrLong);
+    fork?.longLeaves.add(leaf);
+    forEachLong(this.#arena, leaf, (bytes, at) => {
+      const long = longAddress(bytes, at);
+      if (fork === undefined || fork.longs.has(long)) {
+        this.#arena.write(long, ExtentsRoot.OWNER, leaf);
+      }
+    });
+  }
+
+  /** Puts a subtree that nobody can see, and no collection counts, on the garbage list. */
+  discardSubtree(shard: number, node: number): void {
+    this.#addGarbage(shard, node, Node.NEXT);
   }
 
   /** A fork lets go of a subtree: frees what it made itself, notes what it shares. */
   #leaveSubtree(root: number, node: number, fork: ForkBook): void {
     if (!fork.nodes.has(node)) {
       fork.leftTrees.push(node);
+      fork.leftBytes += this.bytesBelow(node);
       return;
     }
     const arena = this.#arena;

@@ -5,7 +5,6 @@
  */
 
 import type { Arena } from "../arena.ts";
-import { ExtentsRoot } from "../extents.ts";
 import type { CollectionMemory } from "./collection_memory.ts";
 import type { RecordCursor } from "./cursor.ts";
 import {
@@ -15,7 +14,6 @@ import {
   childOrder,
   CollectionRoot,
   elementsBelow,
-  forEachLong,
   INTERIOR_HEADER_BYTES,
   MAX_CHILDREN,
   Node,
@@ -23,7 +21,6 @@ import {
   nodeHead,
   setChild,
 } from "./node.ts";
-import { longAddress } from "./records.ts";
 
 /** Interior nodes with fewer children look for a neighbour to join. */
 const JOIN_BELOW_CHILDREN = 30;
@@ -349,17 +346,14 @@ export class Interiors {
     if (arena.read(node, Node.VERSION) === this.#memory.version) return node;
     const byteCount = this.#memory.blockBytes(node);
     const head = arena.read(node, Node.HEAD);
-    const copy = this.#memory.makeCopy(root, byteCount);
+    const copy = this.#memory.makeCopy(root, head & 0xff, byteCount);
     arena.copyBlock(node, copy, byteCount);
     arena.write(copy, Node.PARENT, parent);
     arena.write(copy, Node.VERSION, this.#memory.version);
     if ((head & 0xff) > 0) {
       for (let i = 0; i < head >>> 16; i++) this.#setParent(childAt(arena, copy, i), copy);
     } else if ((head & NodeFlag.HAS_LONG) !== 0) {
-      forEachLong(arena, copy, (bytes, at) => {
-        const long = longAddress(bytes, at);
-        if (this.#memory.isOwn(long, true)) arena.write(long, ExtentsRoot.OWNER, copy);
-      });
+      this.#memory.adoptLongs(copy);
     }
     this.#memory.retireNode(root, node);
     return copy;

@@ -206,3 +206,46 @@ Deno.test("CollectionFork: a commit is a change for WATCH and for the hook", () 
     store.hook = undefined;
   }
 });
+
+Deno.test("CollectionFork: what it took the place of goes in steps, whatever happens in between", async () => {
+  for (const hasReader of [false, true]) {
+    for (const deed of ["nothing", "change", "remove"]) {
+      const store = smallStore({ maxMemoryBytes: 64 * 2 ** 20 });
+      const { sets } = store.collections;
+      const members = Array.from({ length: 60_000 }, (_, i) => `member-${i}`);
+      const source = sourceOf(...members);
+      for (let at = 0; at < 40_000; at += 1000) {
+        sets.addMembers(open(store, "k", EntryType.SET), source, at, 1000);
+      }
+      const fork = begin(store, EntryType.SET);
+      for (let at = 40_000; at < 60_000; at += 100) {
+        fork.step((c) => sets.addMembers(c, source, at, 100));
+      }
+      fork.step((c) => sets.remove(c, source, 0, 5000));
+      const early = store.collectionLeases.take(open(store, "k", EntryType.SET));
+      if (!hasReader) early.release();
+      assert.equal(fork.commit(), WriteStatus.OK);
+      let steps = 0;
+      for (; !fork.giveUp(); steps++) {
+        store.compact();
+        const c = open(store, "k", EntryType.SET);
+        if (deed === "change") {
+          sets.removeOne(c, source.bytes, source.starts[9000 + steps]!, source.ends[9000 + steps]!);
+        }
+        if (deed === "remove" && steps === 0) store.remove(0, keyOf(store, "k"));
+      }
+      assert.ok(steps > 1, `${steps} steps`);
+      if (deed !== "remove") {
+        const gone = deed === "change" ? new Set(members.slice(9000, 9000 + steps)) : new Set();
+        const expected = members.slice(5000).filter((member) => !gone.has(member)).toSorted();
+        assert.deepEqual(contentAt(store, EntryType.SET), expected);
+      }
+      if (hasReader) {
+        assert.equal(contentOf(early.cursor, EntryType.SET).length, 40_000);
+        store.assertInvariants();
+        early.release();
+      }
+      await settle(store);
+    }
+  }
+});
