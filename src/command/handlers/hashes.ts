@@ -10,10 +10,11 @@ import { EntryType, WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { replyElement } from "../collection_reply.ts";
 import { AT_ONCE_MEMBERS, isLongChange } from "../long_change.ts";
+import { isLongLookup, lookUpInSlices } from "../long_lookup.ts";
 import { HASH_REMOVAL, putFieldsInSlices, removeInSlices } from "../member_changes.ts";
 import { refuseArity } from "../refusals.ts";
 import { CommandRow, type Handler, HandlerStatus } from "../row.ts";
-import { replyFields } from "./hash_fields.ts";
+import { FIELDS, replyFields } from "./hash_fields.ts";
 import { notifyRemoval, openCollection } from "./open_collection.ts";
 import { refuseWrite } from "./write_failure.ts";
 
@@ -71,6 +72,7 @@ function handleHGet(call: CommandCall): HandlerStatus {
 function handleHMGet(call: CommandCall): HandlerStatus {
   const c = openHash(call);
   if (c === undefined) return HandlerStatus.DONE;
+  if (isLongLookup(call)) return lookUpInSlices(call, c, FIELDS);
   replyFields(call, c, 2);
   return HandlerStatus.DONE;
 }

@@ -11,6 +11,7 @@ import { EntryType, WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { ELEMENTS, replyRecords } from "../collection_reply.ts";
 import { AT_ONCE_MEMBERS, isLongChange } from "../long_change.ts";
+import { isLongLookup, lookUpInSlices, type Lookups, replyKept } from "../long_lookup.ts";
 import { addMembersInSlices, removeInSlices, SET_REMOVAL } from "../member_changes.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { handleCollectionScan } from "./collection_scan.ts";
@@ -57,10 +58,21 @@ function handleSIsMember(call: CommandCall): HandlerStatus {
   return HandlerStatus.DONE;
 }
 
+/** SMISMEMBER of very many. */
+const MEMBERSHIP: Lookups = {
+  found: () => 1,
+  missing: 0,
+  reply(sink, kept, lease) {
+    lease.release();
+    replyKept(sink, kept, (target, number) => target.integer(number));
+  },
+};
+
 function handleSMIsMember(call: CommandCall): HandlerStatus {
   const { args, sink } = call;
   const c = openSet(call);
   if (c === undefined) return HandlerStatus.DONE;
+  if (isLongLookup(call)) return lookUpInSlices(call, c, MEMBERSHIP);
   sink.arrayStart(args.count - 2);
   for (let i = 2; i < args.count; i++) sink.integer(hasMember(call, c, i) ? 1 : 0);
   return HandlerStatus.DONE;

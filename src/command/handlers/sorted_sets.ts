@@ -18,6 +18,7 @@ import {
   type LongChange,
 } from "../long_change.ts";
 import type { Slices } from "../slices.ts";
+import { isLongLookup, lookUpInSlices, type Lookups, replyKept } from "../long_lookup.ts";
 import { removeInSlices, SORTED_SET_REMOVAL } from "../member_changes.ts";
 import { refuseArity } from "../refusals.ts";
 import { ReplyCode } from "../reply_code.ts";
@@ -265,11 +266,25 @@ function handleScore(call: CommandCall): HandlerStatus {
   return HandlerStatus.DONE;
 }
 
+/** ZMSCORE of very many; no score is NaN. */
+const SCORES: Lookups = {
+  found: (cursor) => cursor.score(),
+  missing: NaN,
+  reply(sink, kept, lease) {
+    lease.release();
+    replyKept(sink, kept, (target, score) => {
+      if (Number.isNaN(score)) target.nil();
+      else target.double(score);
+    });
+  },
+};
+
 /** Runs `ZMSCORE key member …`. */
 function handleScores(call: CommandCall): HandlerStatus {
   const { args, sink } = call;
   const c = openSortedSet(call, KEY, false);
   if (c === undefined) return HandlerStatus.DONE;
+  if (isLongLookup(call)) return lookUpInSlices(call, c, SCORES);
   sink.arrayStart(args.count - 2);
   for (let i = 2; i < args.count; i++) replyScore(call, c, i);
   return HandlerStatus.DONE;

@@ -234,7 +234,7 @@ Deno.test("CollectionFork: what it took the place of goes in steps, whatever hap
         }
         if (deed === "remove" && steps === 0) store.remove(0, keyOf(store, "k"));
       }
-      assert.ok(steps > 1, `${steps} steps`);
+      assert.ok(steps > 0, "there was something in between");
       if (deed !== "remove") {
         const gone = deed === "change" ? new Set(members.slice(9000, 9000 + steps)) : new Set();
         const expected = members.slice(5000).filter((member) => !gone.has(member)).toSorted();
