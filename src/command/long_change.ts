@@ -59,6 +59,8 @@ export interface LongChange {
    * @returns OK, or OUT_OF_MEMORY and nothing has changed
    */
   apply(c: Collection, from: number, to: number): WriteStatus;
+  /** Whether the elements are what they were: then the key counts as not changed. */
+  isVoid(): boolean;
   /** Replies and says what happened; the lock is held. `count`: elements there are now. */
   reply(call: CommandCall, count: number): void;
 }
@@ -155,7 +157,7 @@ export async function fillAndCommit(
   return await withLocksAgain(call, () => {
     if (!fork.isCurrent()) return HandlerStatus.LATER;
     const { count } = fork.c;
-    const status = fork.commit();
+    const status = change.isVoid() ? WriteStatus.OK : fork.commit();
     if (status !== WriteStatus.OK) return refuseWrite(call, status);
     change.reply(call, count);
     return HandlerStatus.DONE;

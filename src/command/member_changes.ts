@@ -46,6 +46,7 @@ export function addMembersInSlices(call: CommandCall): HandlerStatus {
         added += c.changed;
         return status;
       },
+      isVoid: () => added === 0,
       reply(own) {
         if (added > 0) own.notify(NotifyClass.SET, "sadd", own.keyAt(1));
         own.sink.integer(added);
@@ -68,6 +69,7 @@ export function putFieldsInSlices(call: CommandCall, repliesCount: boolean): Han
         added += c.changed;
         return status;
       },
+      isVoid: () => false,
       reply(own) {
         own.notify(NotifyClass.HASH, "hset", own.keyAt(1));
         if (repliesCount) own.sink.integer(added);
@@ -90,6 +92,7 @@ export function pushInSlices(
     check: (own, c) => mustExist && c.count === 0 ? replyNone(own) : undefined,
     begin() {},
     apply: (c, from, to) => lists.push(c, atFront, args, FIRST + from, to - from),
+    isVoid: () => false,
     reply(own, count) {
       own.notify(NotifyClass.LIST, atFront ? "lpush" : "rpush", own.keyAt(1));
       own.sink.integer(count);
@@ -156,6 +159,7 @@ export function removeInSlices(call: CommandCall, removal: Removal): HandlerStat
         removed += c.changed;
         return status;
       },
+      isVoid: () => removed === 0,
       reply(replying, count) {
         const key = replying.keyAt(1);
         if (removed > 0) replying.notify(removal.kind, removal.event, key);

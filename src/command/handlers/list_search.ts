@@ -213,6 +213,7 @@ function removalAside(store: Store, ranks: readonly number[]): LongChange | unde
       store.collections.settle();
       return WriteStatus.OK;
     },
+    isVoid: () => false,
     reply(call, left) {
       const key = call.keyAt(1);
       call.notify(NotifyClass.LIST, "lrem", key);

@@ -232,6 +232,7 @@ async function longAddition(
       sortedSets.finish(c);
       return WriteStatus.OK;
     },
+    isVoid: () => added + changed === 0,
     reply(own) {
       if (added + changed > 0) own.notify(NotifyClass.SORTED_SET, "zadd", own.keyAt(KEY));
       own.sink.integer((options & Option.CH) !== 0 ? added + changed : added);
