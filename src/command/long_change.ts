@@ -121,7 +121,7 @@ async function changeLater(
     try {
       status = await fillAndCommit(call, fork, change, slices);
     } finally {
-      await giveUp(store, fork, slices);
+      await giveUp(fork, slices);
     }
     if (status !== HandlerStatus.LATER) return status;
   }
@@ -193,7 +193,7 @@ async function fill(
 }
 
 /** Frees, in slices, what is left of a fork. Thread: as {@link changeInSlices}. */
-export async function giveUp(store: Store, fork: CollectionFork, slices: Slices): Promise<void> {
+export async function giveUp(fork: CollectionFork, slices: Slices): Promise<void> {
   const { shard } = fork.c.key;
   while (!fork.isOver) {
     if (!slices.tryLock(shard, true)) {

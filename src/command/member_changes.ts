@@ -100,10 +100,13 @@ export function pushInSlices(
   }));
 }
 
-/** A removal of the arguments from a collection; replies how many there were. */
-interface Removal {
+/** How a command removes its arguments from a collection. */
+export interface Removal {
+  /** Type of the collection. */
   readonly type: EntryType;
+  /** Class of the event. */
   readonly kind: NotifyClass;
+  /** What the event is called. */
   readonly event: string;
   /** Removes arguments; `c.changed` is how many existed. */
   remove(call: CommandCall, c: Collection, first: number, count: number): WriteStatus;

@@ -180,6 +180,7 @@ export class StoreAssembly {
     });
     this.strings = new StringEditor({
       arena: this.arena,
+      blocks: this.blocks,
       extents: this.extents,
       reader: this.reader,
       writer,

@@ -127,7 +127,7 @@ async function changeAside(
   try {
     return await fillAndCommit(call, fork, aside, slices);
   } finally {
-    await giveUp(call.store, fork, slices);
+    await giveUp(fork, slices);
   }
 }
 

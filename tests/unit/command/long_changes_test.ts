@@ -313,3 +313,43 @@ Deno.test("long changes: what does not fit is refused whole", async () => {
   assert.ok(refused > 0, "memory came to an end");
   assert.equal(latin1(before)[0], ":".charCodeAt(0));
 });
+
+Deno.test("MSET: very many keys are set all or none, whatever memory there is", async () => {
+  const harness = new Harness({
+    maxMemoryBytes: 4 * 2 ** 20,
+    maxRequestBytes: INPUT_BYTES,
+    shardCount: 1,
+  });
+  const client = connect(harness);
+  let refused = 0;
+  let accepted = 0;
+  for (let round = 0; refused < 1; round++) {
+    const keys = words(0, 3000, `r${round}-`);
+    // Of many sizes; some twice, some over what is there.
+    const value = (i: number): string => `${round}`.padEnd((i * 37) % 200, "v");
+    const list = [...pairs(keys, value), "same", "1", "same", `${round}`, keys[0]!, "last"];
+    const reply = await settled(client.send(request("MSET", ...list)));
+    const there = await settled(client.send(request("EXISTS", ...keys)));
+    if (reply === "+OK\r\n") {
+      accepted++;
+      assert.equal(there, ":3000\r\n");
+      const text = await client.send(`MGET same ${keys[0]} ${keys[7]} ${keys[2999]}\r\n`);
+      const expected = [`${round}`, "last", value(7), value(2999)];
+      assert.equal(text, `*4\r\n${expected.map((v) => `$${v.length}\r\n${v}\r\n`).join("")}`);
+      const again = await settled(client.send(request("MSET", ...pairs(keys, () => "short"))));
+      assert.match(again, /^(\+OK|-OOM )/);
+    } else {
+      assert.match(reply, /^-OOM /);
+      assert.equal(there, ":0\r\n");
+      refused++;
+    }
+    harness.store.assertInvariants();
+  }
+  assert.ok(accepted > 0);
+  const tooLong = await settled(
+    client.send(request("MSET", ...pairs(words(0, 200), String), "x".repeat(5000), "v")),
+  );
+  assert.match(tooLong, /^-/);
+  assert.equal(await client.send("EXISTS m0 m199\r\n"), ":0\r\n");
+  harness.store.assertInvariants();
+});
