@@ -50,6 +50,8 @@ const WEIGHT_PER_READING = 32;
  */
 export class SliceTurns {
   readonly #waiting: (() => void)[] = [];
+  /** The last of those that come one after the other, by what they have in common. */
+  readonly #last = new Map<string, Promise<unknown>>();
   #timerIsSet = false;
 
   /** Commands that wait for their turn. */
@@ -63,6 +65,22 @@ export class SliceTurns {
       this.#waiting.push(resolve);
       this.#setTimer();
     });
+  }
+
+  /**
+   * Runs `work` when what was given before with the same name is done: what would be in each other's
+   * way, and begin anew, had better wait.
+   */
+  async inOrder<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+    const before = this.#last.get(name);
+    // Who began it hears what became of it.
+    const own = before === undefined ? work() : before.then(work, work);
+    this.#last.set(name, own);
+    try {
+      return await own;
+    } finally {
+      if (this.#last.get(name) === own) this.#last.delete(name);
+    }
   }
 
   #setTimer(): void {
@@ -145,6 +163,11 @@ export class Slices {
     refreshClock();
     this.#weight = 0;
     this.#endsAtMs = performance.now() + SLICE_MS;
+  }
+
+  /** See {@link SliceTurns.inOrder}. */
+  inOrder<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+    return this.#parts.turns.inOrder(name, work);
   }
 
   /** Notes a lock that was busy, for {@link Slices.next} to wait for. */

@@ -15,6 +15,7 @@ import type { Arena } from "./arena.ts";
 import { type BackgroundPoint, type BackgroundStep, BackgroundWork } from "./background.ts";
 import type { BalanceReserve } from "./balance_reserve.ts";
 import type { CollectionCopier } from "./collection/collection_copier.ts";
+import type { CollectionForks } from "./collection/collection_fork.ts";
 import type { CollectionLeases } from "./collection/collection_lease.ts";
 import type { Collections } from "./collection/collections.ts";
 import type { ElementView } from "./collection/element.ts";
@@ -83,6 +84,8 @@ export class Store {
   readonly garbage: GarbageSweep;
   /** Copies large collections. */
   readonly collectionCopier: CollectionCopier;
+  /** Large changes of collections, made aside. Thread: as `collectionCopier`. */
+  readonly collectionForks: CollectionForks;
   /** Gives leases of collections. */
   readonly collectionLeases: CollectionLeases;
   /** Largest value in bytes. */
@@ -129,6 +132,7 @@ export class Store {
     this.collections = parts.collections;
     this.collectionLeases = parts.collectionLeases;
     this.collectionCopier = parts.collectionCopier;
+    this.collectionForks = parts.collectionForks;
     this.garbage = parts.garbage;
     this.keyspace = parts.keyspace;
   }

@@ -9,6 +9,7 @@ import { Arena } from "./arena.ts";
 import { BalanceReserve } from "./balance_reserve.ts";
 import { BlockAllocator } from "./block_allocator.ts";
 import { CollectionCopier } from "./collection/collection_copier.ts";
+import { CollectionForks } from "./collection/collection_fork.ts";
 import { CollectionLeases } from "./collection/collection_lease.ts";
 import { CollectionMemory } from "./collection/collection_memory.ts";
 import { Collections } from "./collection/collections.ts";
@@ -59,6 +60,8 @@ export class StoreAssembly {
   readonly collections: Collections;
   /** Copies large collections. */
   readonly collectionCopier: CollectionCopier;
+  /** Makes large changes of collections aside. */
+  readonly collectionForks: CollectionForks;
   /** Gives leases of collections. */
   readonly collectionLeases: CollectionLeases;
   /** Locks, lists, roots, counters. */
@@ -178,6 +181,7 @@ export class StoreAssembly {
     });
     this.strings = new StringEditor({
       arena: this.arena,
+      blocks: this.blocks,
       extents: this.extents,
       reader: this.reader,
       writer,
@@ -203,6 +207,12 @@ export class StoreAssembly {
     this.collectionCopier = new CollectionCopier({
       ...collectionParts,
       collections: this.collections,
+      leases: this.collectionLeases,
+    });
+    this.collectionForks = new CollectionForks({
+      ...collectionParts,
+      collections: this.collections,
+      expiry: this.expiry,
       leases: this.collectionLeases,
     });
     this.keyspace.mover.setRootMover(Encoding.TREE, this.collectionCopier);

@@ -10,6 +10,7 @@
  */
 
 import type { Arena } from "./arena.ts";
+import type { BlockAllocator } from "./block_allocator.ts";
 import { Encoding, Entry, MAX_KEY_BYTES } from "./entry.ts";
 import type { EntryReader } from "./entry_reader.ts";
 import type { ContentWriter, EntryWriter } from "./entry_writer.ts";
@@ -24,6 +25,8 @@ import { WriteStatus } from "./write_status.ts";
 export interface StringEditorParts {
   /** Client data. */
   arena: Arena;
+  /** Promises pages. */
+  blocks: BlockAllocator;
   /** Large values. */
   extents: Extents;
   /** Reads entries. */
@@ -41,6 +44,7 @@ export interface StringEditorParts {
  */
 export class StringEditor implements ContentWriter {
   readonly #arena: Arena;
+  readonly #blocks: BlockAllocator;
   readonly #extents: Extents;
   readonly #reader: EntryReader;
   readonly #writer: EntryWriter;
@@ -61,6 +65,7 @@ export class StringEditor implements ContentWriter {
   /** Wires the parts of one thread together. */
   constructor(parts: StringEditorParts) {
     this.#arena = parts.arena;
+    this.#blocks = parts.blocks;
     this.#extents = parts.extents;
     this.#reader = parts.reader;
     this.#writer = parts.writer;
@@ -153,6 +158,20 @@ export class StringEditor implements ContentWriter {
     plans: SetPlan[],
   ): WriteStatus {
     return this.#writer.planSet(database, key, value, start, end, plans);
+  }
+
+  /**
+   * Promises the pages that writes of several keys need (`pagesForSets`): none of them fails then.
+   *
+   * @returns false when there are too few; nothing has changed, and the writes may be planned
+   */
+  promise(pageCount: number): boolean {
+    return this.#blocks.promise(pageCount);
+  }
+
+  /** Ends what {@link StringEditor.promise} began. */
+  endPromise(): void {
+    this.#blocks.endPromise();
   }
 
   /** Carries out all plans, in order. Cannot fail. */

@@ -7,6 +7,7 @@
 import type { Collection } from "../../store/collection/collection.ts";
 import type { CollectionLease } from "../../store/collection/collection_lease.ts";
 import type { CommandCall } from "../call.ts";
+import type { Lookups } from "../long_lookup.ts";
 import { PART_TOO_LONG, PartMode, writeElement } from "../collection_reply.ts";
 import type { ReplySink } from "../reply_sink.ts";
 import { type ReplySource, streamReplies } from "../reply_source.ts";
@@ -16,6 +17,8 @@ const AT_ONCE_BYTES = 65_536;
 /** What a value takes besides its bytes. */
 const VALUE_OVERHEAD_BYTES = 12;
 const MISSING = -1;
+/** Values written in a step at most. */
+const VALUES_PER_STEP = 1024;
 
 /**
  * Replies with the values of the fields that the arguments from `first` on name: at once as long as
@@ -45,10 +48,10 @@ export function replyFields(call: CommandCall, c: Collection, first: number): vo
 }
 
 /** Where the fields are that the arguments from `first` on name. */
-function ranksOf(call: CommandCall, c: Collection, first: number): Int32Array {
+function ranksOf(call: CommandCall, c: Collection, first: number): Float64Array {
   const { args, store } = call;
   const { hashes } = store.collections;
-  const ranks = new Int32Array(args.count - first);
+  const ranks = new Float64Array(args.count - first);
   for (let i = first; i < args.count; i++) {
     const isFound = hashes.find(c, args.bytes, args.starts[i]!, args.ends[i]!);
     ranks[i - first] = isFound ? c.cursor.rank() : MISSING;
@@ -56,13 +59,23 @@ function ranksOf(call: CommandCall, c: Collection, first: number): Int32Array {
   return ranks;
 }
 
+/** HMGET of very many fields. */
+export const FIELDS: Lookups = {
+  found: (cursor) => cursor.rank(),
+  missing: MISSING,
+  reply(sink, kept, lease) {
+    sink.arrayStart(kept.length);
+    streamReplies(sink, new LeasedValues(lease, kept));
+  },
+};
+
 /** Values of a leased hash, by the ranks of their fields. */
 class LeasedValues implements ReplySource {
   readonly #lease: CollectionLease;
-  readonly #ranks: Int32Array;
+  readonly #ranks: Float64Array;
   #index = 0;
 
-  constructor(lease: CollectionLease, ranks: Int32Array) {
+  constructor(lease: CollectionLease, ranks: Float64Array) {
     this.#lease = lease;
     this.#ranks = ranks;
   }
@@ -71,7 +84,9 @@ class LeasedValues implements ReplySource {
     const { cursor } = this.#lease;
     const ranks = this.#ranks;
     const mode = mostBytes === Infinity ? PartMode.WHOLE : PartMode.LEASED;
-    for (let room = mostBytes; room > 0 && this.#index < ranks.length;) {
+    // Each takes some 0.5 µs, however short it is.
+    const end = Math.min(ranks.length, this.#index + VALUES_PER_STEP);
+    for (let room = mostBytes; room > 0 && this.#index < end;) {
       const rank = ranks[this.#index++]!;
       room -= VALUE_OVERHEAD_BYTES;
       if (rank === MISSING) {

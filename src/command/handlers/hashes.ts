@@ -9,9 +9,12 @@ import type { Collection } from "../../store/collection/collection.ts";
 import { EntryType, WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { replyElement } from "../collection_reply.ts";
+import { AT_ONCE_MEMBERS, isLongChange } from "../long_change.ts";
+import { isLongLookup, lookUpInSlices } from "../long_lookup.ts";
+import { HASH_REMOVAL, putFieldsInSlices, removeInSlices } from "../member_changes.ts";
 import { refuseArity } from "../refusals.ts";
 import { CommandRow, type Handler, HandlerStatus } from "../row.ts";
-import { replyFields } from "./hash_fields.ts";
+import { FIELDS, replyFields } from "./hash_fields.ts";
 import { notifyRemoval, openCollection } from "./open_collection.ts";
 import { refuseWrite } from "./write_failure.ts";
 
@@ -32,6 +35,7 @@ function setFields(call: CommandCall, repliesCount: boolean): HandlerStatus {
     refuseArity(call.row, sink);
     return HandlerStatus.DONE;
   }
+  if (isLongChange(call, 2 * AT_ONCE_MEMBERS)) return putFieldsInSlices(call, repliesCount);
   const c = openHash(call);
   if (c === undefined) return HandlerStatus.DONE;
   const status = store.collections.hashes.putFields(c, args, 2, (args.count - 2) / 2);
@@ -68,12 +72,14 @@ function handleHGet(call: CommandCall): HandlerStatus {
 function handleHMGet(call: CommandCall): HandlerStatus {
   const c = openHash(call);
   if (c === undefined) return HandlerStatus.DONE;
+  if (isLongLookup(call)) return lookUpInSlices(call, c, FIELDS);
   replyFields(call, c, 2);
   return HandlerStatus.DONE;
 }
 
 function handleHDel(call: CommandCall): HandlerStatus {
   const { args, sink, store } = call;
+  if (isLongChange(call, AT_ONCE_MEMBERS)) return removeInSlices(call, HASH_REMOVAL);
   const c = openHash(call);
   if (c === undefined) return HandlerStatus.DONE;
   const status = store.collections.hashes.remove(c, args, 2, args.count - 2);

@@ -10,8 +10,10 @@
 
 import type { Collection } from "../../store/collection/collection.ts";
 import type { CollectionLease } from "../../store/collection/collection_lease.ts";
-import { WriteStatus } from "../../store/store.ts";
+import type { CollectionFork } from "../../store/collection/collection_fork.ts";
+import { EntryType, type Store, WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
+import { fillAndCommit, giveUp, type LongChange } from "../long_change.ts";
 import { withLocksAgain } from "../relock.ts";
 import { ReplyCode } from "../reply_code.ts";
 import type { ReplySink } from "../reply_sink.ts";
@@ -28,6 +30,11 @@ const AT_ONCE_ELEMENTS = 2048;
 /** … no more bytes are looked through at once. Reason: the same. */
 const AT_ONCE_BYTES = 262144;
 
+/** So many runs of neighbours are removed at once. Reason: some 2 µs each. */
+const AT_ONCE_RUNS = 512;
+/** Runs per lock hold. */
+const RUNS_PER_HOLD = 16;
+
 /** How often a list that others change is looked through without its lock. */
 const MAX_SCANS = 4;
 
@@ -37,6 +44,8 @@ interface Change {
   readonly wishes: ScanWishes;
   /** Changes the list, which exists, and replies; the exclusive lock is held. */
   apply(call: CommandCall, c: Collection, ranks: readonly number[]): HandlerStatus;
+  /** The same to be made aside; undefined when it is little. */
+  aside?(ranks: readonly number[]): LongChange | undefined;
 }
 
 function isSmall(call: CommandCall, c: Collection): boolean {
@@ -65,6 +74,7 @@ async function changeLater(
   seq: number,
   change: Change,
 ): Promise<HandlerStatus> {
+  const { store } = call;
   for (let scans = 1;; scans++) {
     let ranks: readonly number[] = [];
     try {
@@ -73,20 +83,51 @@ async function changeLater(
       // Now, so that the change finds no reader and copies nothing.
       lease.release();
     }
-    let again: CollectionLease | undefined;
-    const status = await withLocksAgain(call, () => {
+    const aside = change.aside?.(ranks);
+    let again: CollectionLease | undefined = undefined;
+    let fork: CollectionFork | undefined = undefined;
+    const takeAgain = (c: Collection): HandlerStatus => {
+      seq = store.entrySeq(c.entry);
+      again = store.collectionLeases.take(c);
+      return HandlerStatus.LATER;
+    };
+    let status = await withLocksAgain(call, () => {
       const c = openList(call, 1, true);
       if (c === undefined) return HandlerStatus.DONE;
       if (c.count === 0) return change.apply(call, c, []);
-      const isSameList = call.store.entrySeq(c.entry) === seq;
-      if (isSameList) return change.apply(call, c, ranks);
-      if (scans === MAX_SCANS) return change.apply(call, c, scanAtOnce(c, change.wishes));
-      seq = call.store.entrySeq(c.entry);
-      again = call.store.collectionLeases.take(c);
-      return HandlerStatus.DONE;
+      if (store.entrySeq(c.entry) !== seq) {
+        if (scans < MAX_SCANS) return takeAgain(c);
+        return change.apply(call, c, scanAtOnce(c, change.wishes));
+      }
+      if (aside === undefined || scans === MAX_SCANS) return change.apply(call, c, ranks);
+      fork = store.collectionForks.begin(c);
+      return fork === undefined ? HandlerStatus.RETRY : HandlerStatus.LATER;
     });
+    if (fork !== undefined && aside !== undefined) {
+      status = await changeAside(call, fork, aside);
+      if (status !== HandlerStatus.LATER) return status;
+      // The list is another by now.
+      status = await withLocksAgain(call, () => {
+        const c = openList(call, 1, true);
+        if (c === undefined) return HandlerStatus.DONE;
+        return c.count === 0 ? change.apply(call, c, []) : takeAgain(c);
+      });
+    }
     if (again === undefined) return status;
     lease = again;
+  }
+}
+
+async function changeAside(
+  call: CommandCall,
+  fork: CollectionFork,
+  aside: LongChange,
+): Promise<HandlerStatus> {
+  const slices = call.slices();
+  try {
+    return await fillAndCommit(call, fork, aside, slices);
+  } finally {
+    await giveUp(fork, slices);
   }
 }
 
@@ -123,7 +164,11 @@ function handleLRem(call: CommandCall): HandlerStatus {
     most: count === 0 ? Infinity : Math.abs(count),
     mostCompared: Infinity,
   };
-  return searchAndChange(call, c, { wishes, apply: removeRanks });
+  return searchAndChange(call, c, {
+    wishes,
+    apply: removeRanks,
+    aside: (ranks) => removalAside(call.store, ranks),
+  });
 }
 
 /** Removes the elements at `ranks`, which are in ascending or in descending order. */
@@ -143,6 +188,39 @@ function removeRanks(call: CommandCall, c: Collection, ranks: readonly number[])
   }
   call.sink.integer(ranks.length);
   return HandlerStatus.DONE;
+}
+
+/** The removal of many elements that are not neighbours. */
+function removalAside(store: Store, ranks: readonly number[]): LongChange | undefined {
+  if (ranks.length <= AT_ONCE_RUNS) return undefined;
+  const runs = runsOf(ranks);
+  const count = runs.length / 2;
+  if (count <= AT_ONCE_RUNS) return undefined;
+  const { lists } = store.collections;
+  return {
+    type: EntryType.LIST,
+    count,
+    partsPerHold: RUNS_PER_HOLD,
+    begin() {},
+    apply(c, from, to) {
+      // From the end, as in removeRanks.
+      const pages = store.collections.pagesFor(c, 2 * (to - from), 0, 0);
+      if (!store.collections.reserve(pages)) return WriteStatus.OUT_OF_MEMORY;
+      for (let i = from; i < to; i++) {
+        const at = runs.length - 2 * (i + 1);
+        lists.removeRanks(c, runs[at]!, runs[at + 1]!);
+      }
+      store.collections.settle();
+      return WriteStatus.OK;
+    },
+    isVoid: () => false,
+    reply(call, left) {
+      const key = call.keyAt(1);
+      call.notify(NotifyClass.LIST, "lrem", key);
+      if (left === 0) call.notify(NotifyClass.GENERIC, "del", key);
+      call.sink.integer(ranks.length);
+    },
+  };
 }
 
 /** First rank and length of each run of neighbours, in ascending order, one after the other. */

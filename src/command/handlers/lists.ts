@@ -7,6 +7,8 @@
 import { WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { ELEMENTS, replyElement, replyRecords } from "../collection_reply.ts";
+import { AT_ONCE_PUSHES, isLongChange } from "../long_change.ts";
+import { pushInSlices } from "../member_changes.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { NotifyClass } from "../../pubsub/keyspace_events.ts";
@@ -16,6 +18,7 @@ import { refuseWrite } from "./write_failure.ts";
 
 function push(call: CommandCall, atFront: boolean, mustExist: boolean): HandlerStatus {
   const { args, sink, store } = call;
+  if (isLongChange(call, AT_ONCE_PUSHES)) return pushInSlices(call, atFront, mustExist);
   const c = openList(call, 1, true);
   if (c === undefined) return HandlerStatus.DONE;
   if (c.count > 0 || !mustExist) {

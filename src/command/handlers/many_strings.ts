@@ -4,14 +4,19 @@
  * @module
  */
 
+import { assert } from "../../base/assert.ts";
 import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { EntryType, WriteStatus } from "../../store/store.ts";
+import { pagesForSets } from "../../store/many_sets.ts";
 import type { SetPlan } from "../../store/set_plan.ts";
 import type { CommandCall } from "../call.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { refuseArity } from "../refusals.ts";
 import { replyString } from "./string_reply.ts";
 import { refuseWrite } from "./write_failure.ts";
+
+/** With more arguments than this, memory is promised and not planned key by key. */
+const PROMISED_ARGUMENTS = 128;
 
 function handleMGet(call: CommandCall): HandlerStatus {
   const { args, sink, store } = call;
@@ -60,12 +65,30 @@ function notifyAll(call: CommandCall): void {
   }
 }
 
+/** Sets every key, with the memory for all of them promised. */
+function setPromised(call: CommandCall): WriteStatus {
+  const { args, database, store } = call;
+  for (let i = 1; i < args.count; i += 2) {
+    const start = args.starts[i + 1]!;
+    const end = args.ends[i + 1]!;
+    const status = store.setString(database, call.keyAt(i), args.bytes, start, end, 0);
+    assert(status === WriteStatus.OK, "what is promised does not fail");
+  }
+  store.strings.endPromise();
+  return WriteStatus.OK;
+}
+
 /** Sets every key or, if that cannot be, none. */
 function setAll(call: CommandCall): WriteStatus {
   const { args, database, store } = call;
   if (args.count === 3) {
     const key = call.keyAt(1);
     return store.setString(database, key, args.bytes, args.starts[2]!, args.ends[2]!, 0);
+  }
+  if (args.count > PROMISED_ARGUMENTS) {
+    const keyCount = (args.count - 1) / 2;
+    const pages = pagesForSets(args, 1, keyCount, store);
+    if (pages >= 0 && store.strings.promise(pages)) return setPromised(call);
   }
   const plans: SetPlan[] = [];
   for (let i = 1; i < args.count; i += 2) {

@@ -10,6 +10,9 @@ import type { Collection } from "../../store/collection/collection.ts";
 import { EntryType, WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { ELEMENTS, replyRecords } from "../collection_reply.ts";
+import { AT_ONCE_MEMBERS, isLongChange } from "../long_change.ts";
+import { isLongLookup, lookUpInSlices, type Lookups, replyKept } from "../long_lookup.ts";
+import { addMembersInSlices, removeInSlices, SET_REMOVAL } from "../member_changes.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { handleCollectionScan } from "./collection_scan.ts";
 import { notifyRemoval, openCollection } from "./open_collection.ts";
@@ -27,6 +30,7 @@ function hasMember(call: CommandCall, c: Collection, index: number): boolean {
 
 function handleSAdd(call: CommandCall): HandlerStatus {
   const { args, sink, store } = call;
+  if (isLongChange(call, AT_ONCE_MEMBERS)) return addMembersInSlices(call);
   const c = openSet(call);
   if (c === undefined) return HandlerStatus.DONE;
   const status = store.collections.sets.addMembers(c, args, 2, args.count - 2);
@@ -38,6 +42,7 @@ function handleSAdd(call: CommandCall): HandlerStatus {
 
 function handleSRem(call: CommandCall): HandlerStatus {
   const { args, sink, store } = call;
+  if (isLongChange(call, AT_ONCE_MEMBERS)) return removeInSlices(call, SET_REMOVAL);
   const c = openSet(call);
   if (c === undefined) return HandlerStatus.DONE;
   const status = store.collections.sets.remove(c, args, 2, args.count - 2);
@@ -53,10 +58,21 @@ function handleSIsMember(call: CommandCall): HandlerStatus {
   return HandlerStatus.DONE;
 }
 
+/** SMISMEMBER of very many. */
+const MEMBERSHIP: Lookups = {
+  found: () => 1,
+  missing: 0,
+  reply(sink, kept, lease) {
+    lease.release();
+    replyKept(sink, kept, (target, number) => target.integer(number));
+  },
+};
+
 function handleSMIsMember(call: CommandCall): HandlerStatus {
   const { args, sink } = call;
   const c = openSet(call);
   if (c === undefined) return HandlerStatus.DONE;
+  if (isLongLookup(call)) return lookUpInSlices(call, c, MEMBERSHIP);
   sink.arrayStart(args.count - 2);
   for (let i = 2; i < args.count; i++) sink.integer(hasMember(call, c, i) ? 1 : 0);
   return HandlerStatus.DONE;

@@ -7,8 +7,19 @@
 import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { parseDouble } from "../../base/double.ts";
 import type { Collection } from "../../store/collection/collection.ts";
-import { WriteStatus } from "../../store/store.ts";
+import { EntryType, WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
+import type { CommandArguments } from "../arguments.ts";
+import {
+  AT_ONCE_MEMBERS,
+  changeInSlices,
+  hasTooLong,
+  isLongChange,
+  type LongChange,
+} from "../long_change.ts";
+import type { Slices } from "../slices.ts";
+import { isLongLookup, lookUpInSlices, type Lookups, replyKept } from "../long_lookup.ts";
+import { removeInSlices, SORTED_SET_REMOVAL } from "../member_changes.ts";
 import { refuseArity } from "../refusals.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
@@ -22,6 +33,9 @@ const Option = { NX: 1, XX: 2, GT: 4, LT: 8, CH: 16, INCR: 32 } as const;
 
 /** What became of a member, as bits; 0: nothing, because a condition was not met. */
 const Outcome = { ADDED: 1, CHANGED: 2, SAME: 4 } as const;
+
+/** Pairs added per lock hold. Reason: some 6 µs each, of a large sorted set. */
+const PAIRS_PER_HOLD = 8;
 
 /** Room for more scores than this is given back. */
 const KEPT_SCORES = 4096;
@@ -40,6 +54,10 @@ function handleAdd(call: CommandCall, adder: MemberAdder): HandlerStatus {
   if (arguments_ === 0 || arguments_ % 2 !== 0) return refused(call, ReplyCode.SYNTAX);
   const conflict = conflictOf(options, arguments_ / 2);
   if (conflict !== undefined) return refused(call, ReplyCode.BAD_ARGUMENT, conflict);
+  // INCR has one pair.
+  if (isLongChange(call, 2 * AT_ONCE_MEMBERS)) {
+    return changeInSlices(call, (own, slices) => longAddition(own, slices, options, first));
+  }
   return adder.add(call, options, first, arguments_ / 2);
 }
 
@@ -99,7 +117,7 @@ class MemberAdder {
     let changed = 0;
     let outcome = 0;
     for (let i = 0; i < pairs; i++) {
-      outcome = this.#addOne(call, c, options, first + 2 * i + 1, i);
+      outcome = addOne(call, c, options, first + 2 * i + 1, this.#scores, i);
       if (outcome === Outcome.ADDED) added++;
       else if (outcome === Outcome.CHANGED) changed++;
     }
@@ -120,10 +138,8 @@ class MemberAdder {
     }
     for (let i = 0; i < pairs; i++) {
       const at = first + 2 * i;
-      const score = parseDouble(args.bytes, args.starts[at]!, args.ends[at]!);
+      const score = this.#scores[i] = scoreAt(args, at);
       if (Number.isNaN(score)) return false;
-      // No -0: small sorted sets of Redis know none either.
-      this.#scores[i] = score + 0;
     }
     return true;
   }
@@ -134,39 +150,100 @@ class MemberAdder {
     if (!sortedSets.find(c, args.bytes, args.starts[index]!, args.ends[index]!)) return true;
     return !Number.isNaN(sortedSets.score + this.#scores[0]!);
   }
+}
 
-  /** Adds a member or changes its score, if the options let it; cannot fail. */
-  #addOne(
-    { args, store }: CommandCall,
-    c: Collection,
-    options: number,
-    index: number,
-    position: number,
-  ): number {
-    const { sortedSets } = store.collections;
-    const start = args.starts[index]!;
-    const end = args.ends[index]!;
-    let score = this.#scores[position]!;
-    if (!sortedSets.find(c, args.bytes, start, end)) {
-      if ((options & Option.XX) !== 0) return 0;
-      sortedSets.put(c, args.bytes, start, end, score);
-      return Outcome.ADDED;
-    }
-    if ((options & Option.NX) !== 0) return 0;
-    const old = sortedSets.score;
-    if ((options & Option.INCR) !== 0) this.#scores[position] = score += old;
-    if ((options & Option.GT) !== 0 && score <= old) return 0;
-    if ((options & Option.LT) !== 0 && score >= old) return 0;
-    // 0 and -0 are the same score.
-    if (score === old) return Outcome.SAME;
+/** Argument `index` as a score; NaN = it is none. */
+function scoreAt({ bytes, starts, ends }: CommandArguments, index: number): number {
+  // No -0: small sorted sets of Redis know none either.
+  return parseDouble(bytes, starts[index]!, ends[index]!) + 0;
+}
+
+/** Adds a member or changes its score, if the options let it; cannot fail. */
+function addOne(
+  { args, store }: CommandCall,
+  c: Collection,
+  options: number,
+  index: number,
+  scores: Float64Array,
+  position: number,
+): number {
+  const { sortedSets } = store.collections;
+  const start = args.starts[index]!;
+  const end = args.ends[index]!;
+  let score = scores[position]!;
+  if (!sortedSets.find(c, args.bytes, start, end)) {
+    if ((options & Option.XX) !== 0) return 0;
     sortedSets.put(c, args.bytes, start, end, score);
-    return Outcome.CHANGED;
+    return Outcome.ADDED;
   }
+  if ((options & Option.NX) !== 0) return 0;
+  const old = sortedSets.score;
+  if ((options & Option.INCR) !== 0) scores[position] = score += old;
+  if ((options & Option.GT) !== 0 && score <= old) return 0;
+  if ((options & Option.LT) !== 0 && score >= old) return 0;
+  // 0 and -0 are the same score.
+  if (score === old) return Outcome.SAME;
+  sortedSets.put(c, args.bytes, start, end, score);
+  return Outcome.CHANGED;
+}
+
+/** What a sorted set of many pairs is to be given, once the scores were found to be numbers. */
+async function longAddition(
+  call: CommandCall,
+  slices: Slices,
+  options: number,
+  first: number,
+): Promise<LongChange | undefined> {
+  const { args, sink, store: { collections: { sortedSets } } } = call;
+  const scores = new Float64Array((args.count - first) / 2);
+  for (let i = 0; i < scores.length; i++) {
+    if (Number.isNaN(scores[i] = scoreAt(args, first + 2 * i))) {
+      sink.error(ReplyCode.NOT_A_FLOAT);
+      return undefined;
+    }
+    if (slices.isOver(2)) await slices.next();
+  }
+  if (hasTooLong(call, first)) {
+    sink.error(ReplyCode.VALUE_TOO_LARGE);
+    return undefined;
+  }
+  let added = 0;
+  let changed = 0;
+  return {
+    type: EntryType.SORTED_SET,
+    count: scores.length,
+    partsPerHold: PAIRS_PER_HOLD,
+    check(own, c) {
+      if (c.exists || (options & Option.XX) === 0) return undefined;
+      own.sink.integer(0);
+      return HandlerStatus.DONE;
+    },
+    begin: () => void (added = changed = 0),
+    apply(c, from, to) {
+      let byteCount = 0;
+      for (let i = from; i < to; i++) byteCount += args.length(first + 2 * i + 1);
+      const status = sortedSets.begin(c, to - from, byteCount);
+      if (status !== WriteStatus.OK) return status;
+      for (let i = from; i < to; i++) {
+        const outcome = addOne(call, c, options, first + 2 * i + 1, scores, i);
+        if (outcome === Outcome.ADDED) added++;
+        else if (outcome === Outcome.CHANGED) changed++;
+      }
+      sortedSets.finish(c);
+      return WriteStatus.OK;
+    },
+    isVoid: () => added + changed === 0,
+    reply(own) {
+      if (added + changed > 0) own.notify(NotifyClass.SORTED_SET, "zadd", own.keyAt(KEY));
+      own.sink.integer((options & Option.CH) !== 0 ? added + changed : added);
+    },
+  };
 }
 
 /** Runs `ZREM key member …`. */
 function handleRemove(call: CommandCall): HandlerStatus {
   const { args, sink, store: { collections: { sortedSets } } } = call;
+  if (isLongChange(call, AT_ONCE_MEMBERS)) return removeInSlices(call, SORTED_SET_REMOVAL);
   const c = openSortedSet(call, KEY, true);
   if (c === undefined) return HandlerStatus.DONE;
   if (c.exists) {
@@ -190,11 +267,25 @@ function handleScore(call: CommandCall): HandlerStatus {
   return HandlerStatus.DONE;
 }
 
+/** ZMSCORE of very many; no score is NaN. */
+const SCORES: Lookups = {
+  found: (cursor) => cursor.score(),
+  missing: NaN,
+  reply(sink, kept, lease) {
+    lease.release();
+    replyKept(sink, kept, (target, score) => {
+      if (Number.isNaN(score)) target.nil();
+      else target.double(score);
+    });
+  },
+};
+
 /** Runs `ZMSCORE key member …`. */
 function handleScores(call: CommandCall): HandlerStatus {
   const { args, sink } = call;
   const c = openSortedSet(call, KEY, false);
   if (c === undefined) return HandlerStatus.DONE;
+  if (isLongLookup(call)) return lookUpInSlices(call, c, SCORES);
   sink.arrayStart(args.count - 2);
   for (let i = 2; i < args.count; i++) replyScore(call, c, i);
   return HandlerStatus.DONE;

@@ -196,7 +196,7 @@ export class CollectionCopy {
     const hasLong = isLeaf && (head & NodeFlag.HAS_LONG) !== 0;
     if (!blocks.promise(1 + (hasLong ? this.#pagesOfLong(source) : 0))) return 0;
     const byteCount = memory.blockBytes(source);
-    const copy = memory.makeCopy(this.root, byteCount);
+    const copy = memory.makeCopy(this.root, head & 0xff, byteCount);
     arena.copyBlock(source, copy, byteCount);
     arena.write(copy, Node.PARENT, parent);
     arena.write(copy, Node.VERSION, 0);

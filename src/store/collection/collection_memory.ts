@@ -28,6 +28,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Arena } from "../arena.ts";
 import type { BlockAllocator } from "../block_allocator.ts";
+import type { ForkBook } from "./fork_book.ts";
 import { type ControlRegion, Header, Shard } from "../control.ts";
 import { type Extents, ExtentsRoot } from "../extents.ts";
 import { type PageAllocator, PageKind } from "../page_allocator.ts";
@@ -67,6 +68,8 @@ export class CollectionMemory {
   isShared = false;
   /** Its version. */
   version = 0;
+  /** Set while a fork is changed: what it made, and what it has no use for; see fork_book.ts. */
+  fork: ForkBook | undefined = undefined;
 
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
@@ -132,6 +135,11 @@ export class CollectionMemory {
       .doublesOf(root)[(this.#arena.wordAt(root) >> 1) + CollectionRoot.BYTES_DOUBLE]!;
   }
 
+  /** Makes a collection count as one that takes so many bytes; see `footprintBytes`. */
+  setFootprintBytes(root: number, byteCount: number): void {
+    this.addBytes(root, byteCount - this.footprintBytes(root));
+  }
+
   /** Counts what was added to or taken from a collection. */
   addBytes(root: number, byteCount: number): void {
     const at = (this.#arena.wordAt(root) >> 1) + CollectionRoot.BYTES_DOUBLE;
@@ -158,14 +166,16 @@ export class CollectionMemory {
     words[at + Node.HEAD] = head;
     words[at + Node.RUN] = 0;
     this.addBytes(root, this.#blocks.blockBytes(node));
+    this.fork?.made(node, head & 0xff);
     return node;
   }
 
   /** A block for a copy of a node, of `byteCount` bytes, which is a size class. */
-  makeCopy(root: number, byteCount: number): number {
+  makeCopy(root: number, level: number, byteCount: number): number {
     const node = this.#blocks.allocate(this.shardOf(root), PageKind.COLLECTION, byteCount);
     assert(node !== 0, "the copy of a node was promised");
     this.addBytes(root, byteCount);
+    this.fork?.made(node, level);
     return node;
   }
 
@@ -177,6 +187,7 @@ export class CollectionMemory {
   /** Frees a node that no reader can see, without what is below it. */
   freeNode(root: number, node: number): void {
     this.addBytes(root, -this.#blocks.blockBytes(node));
+    this.fork?.freed(node);
     this.#blocks.free(node);
   }
 
@@ -186,13 +197,20 @@ export class CollectionMemory {
     assert(made, "a long element was promised");
     const long = this.#extents.make(0, bytes, start, end - start);
     this.addBytes(root, this.#extents.footprintBytes(long));
+    this.fork?.longs.add(long);
     return long;
   }
 
   /** Lets go of a long element that was removed. */
   dropLong(root: number, long: number): void {
     const byteCount = this.#extents.footprintBytes(long);
-    if (!this.isShared) {
+    const { fork } = this;
+    if (fork !== undefined && !fork.longs.delete(long)) {
+      fork.leftLongs.push(long);
+      fork.leftBytes += byteCount;
+      return;
+    }
+    if (!this.isShared || fork !== undefined) {
       this.addBytes(root, -byteCount);
       this.#extents.releaseRoot(long);
       return;
@@ -203,6 +221,11 @@ export class CollectionMemory {
 
   /** Retires a node that was copied. What is below it belongs to the copy. */
   retireNode(root: number, node: number): void {
+    if (this.fork !== undefined) {
+      this.fork.leftNodes.push(node);
+      this.fork.leftBytes += this.#blocks.blockBytes(node);
+      return;
+    }
     const words = this.#arena.wordsOf(node);
     const at = this.#arena.wordAt(node);
     words[at + Node.HEAD] = words[at + Node.HEAD]! | NodeFlag.ALONE;
@@ -212,6 +235,10 @@ export class CollectionMemory {
 
   /** Lets go of a node with all that is below it: to the garbage, or for readers to see. */
   dropSubtree(root: number, node: number): void {
+    if (this.fork !== undefined) {
+      this.#leaveSubtree(root, node, this.fork);
+      return;
+    }
     const byteCount = this.bytesBelow(node);
     if (this.isShared) {
       this.#arena.write(node, Node.PARENT, root);
@@ -220,6 +247,47 @@ export class CollectionMemory {
       this.addBytes(root, -byteCount);
       this.#addGarbage(this.shardOf(root), node, Node.NEXT);
     }
+  }
+
+  /** Whether a node may be told what is above it: not one that a fork shares. */
+  isOwn(node: number): boolean {
+    return this.fork === undefined || this.fork.nodes.has(node);
+  }
+
+  /** Tells the long elements of a leaf where they are; but those that a fork shares. */
+  adoptLongs(leaf: number): void {
+    const { fork } = this;
+    fork?.longLeaves.add(leaf);
+    forEachLong(this.#arena, leaf, (bytes, at) => {
+      const long = longAddress(bytes, at);
+      if (fork === undefined || fork.longs.has(long)) {
+        this.#arena.write(long, ExtentsRoot.OWNER, leaf);
+      }
+    });
+  }
+
+  /** Puts a subtree that nobody can see, and no collection counts, on the garbage list. */
+  discardSubtree(shard: number, node: number): void {
+    this.#addGarbage(shard, node, Node.NEXT);
+  }
+
+  /** A fork lets go of a subtree: frees what it made itself, notes what it shares. */
+  #leaveSubtree(root: number, node: number, fork: ForkBook): void {
+    if (!fork.nodes.has(node)) {
+      fork.leftTrees.push(node);
+      fork.leftBytes += this.bytesBelow(node);
+      return;
+    }
+    const arena = this.#arena;
+    const head = arena.read(node, Node.HEAD);
+    if ((head & 0xff) > 0) {
+      for (let i = 0; i < head >>> 16; i++) {
+        this.#leaveSubtree(root, childAt(arena, node, i), fork);
+      }
+    } else if ((head & NodeFlag.HAS_LONG) !== 0) {
+      forEachLong(arena, node, (bytes, at) => this.dropLong(root, longAddress(bytes, at)));
+    }
+    this.freeNode(root, node);
   }
 
   /** Bytes that a node and all below it take. */

@@ -22,6 +22,7 @@ import { assert } from "../../base/assert.ts";
 import { type EntryType, MAX_KEY_BYTES } from "../entry.ts";
 import { WriteStatus } from "../entry_writer.ts";
 import type { Key } from "../key.ts";
+import { KeyEvent } from "../key_watcher.ts";
 import { Collection } from "./collection.ts";
 import { CollectionCore, PACKED_RECORD_BYTES, RECORD_KINDS, takeKey } from "./core.ts";
 import type { RecordCursor } from "./cursor.ts";
@@ -91,8 +92,9 @@ export class Collections extends CollectionCore {
     if (!this.isReserved && !this.blocks.promise(PUBLISH_PAGES)) {
       return WriteStatus.OUT_OF_MEMORY;
     }
-    this.writer.remove(c.database, c.key);
+    const existed = this.writer.remove(c.database, c.key);
     this.entries.makeTree(c, c.root);
+    if (!existed) this.writer.tell(KeyEvent.NEW, c.database, c.key);
     this.memory.adoptOrphan(c.root, c.entry);
     c.isDetached = false;
     this.repack(c, PACKED_RECORD_BYTES);

@@ -232,6 +232,12 @@ export class CollectionCore {
     return c.entry === 0 ? 0 : this.arena.read(c.entry, Entry.VALUE_BYTES);
   }
 
+  /** Number of the last change of a collection that exists. */
+  seqOf(c: Collection): number {
+    const high = this.arena.read(c.entry, Entry.KEY_BYTES) >>> 16;
+    return high * 2 ** 32 + this.arena.read(c.entry, Entry.SEQ_LO);
+  }
+
   /**
    * Upper bound of the pages that a change leases.
    *
@@ -399,8 +405,19 @@ export class CollectionCore {
     if (from < to && to - from < c.count) {
       if (c.root === 0) this.entries.removeRanks(c, from, to);
       else this.#trees.removeRanks(c.root, 0, from, to);
+    } else if (from < to && c.isDetached) {
+      // No key goes with the last one, and there may be others.
+      this.#clear(c.root);
     }
     this.#count(c, from - to);
+  }
+
+  #clear(root: number): void {
+    for (const word of [CollectionRoot.TREE_0, CollectionRoot.TREE_1]) {
+      const top = this.arena.read(root, word);
+      if (top !== 0) this.memory.dropSubtree(root, top);
+      this.arena.write(root, word, 0);
+    }
   }
 
   /** Appends a part to {@link CollectionCore.record}, as a long element if need be. */

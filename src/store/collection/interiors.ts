@@ -5,7 +5,6 @@
  */
 
 import type { Arena } from "../arena.ts";
-import { ExtentsRoot } from "../extents.ts";
 import type { CollectionMemory } from "./collection_memory.ts";
 import type { RecordCursor } from "./cursor.ts";
 import {
@@ -15,7 +14,6 @@ import {
   childOrder,
   CollectionRoot,
   elementsBelow,
-  forEachLong,
   INTERIOR_HEADER_BYTES,
   MAX_CHILDREN,
   Node,
@@ -23,7 +21,6 @@ import {
   nodeHead,
   setChild,
 } from "./node.ts";
-import { longAddress } from "./records.ts";
 
 /** Interior nodes with fewer children look for a neighbour to join. */
 const JOIN_BELOW_CHILDREN = 30;
@@ -45,7 +42,11 @@ export class Interiors {
   ownPath(root: number, tree: number, cursor: RecordCursor): void {
     for (let level = cursor.topLevel; level >= 0; level--) {
       const node = level === 0 ? cursor.leaf : cursor.nodes[level]!;
-      const own = this.#own(root, node);
+      const own = this.#own(
+        root,
+        node,
+        level === cursor.topLevel ? root : cursor.nodes[level + 1]!,
+      );
       if (own === node) continue;
       this.setNode(root, tree, cursor, level, own);
       if (level === 0) cursor.leaf = own;
@@ -57,7 +58,7 @@ export class Interiors {
   ownTop(root: number, tree: number): number {
     const top = this.#arena.read(root, CollectionRoot.TREE_0 + tree);
     if (!this.#memory.isShared) return top;
-    const own = this.#own(root, top);
+    const own = this.#own(root, top, root);
     if (own !== top) this.#arena.write(root, CollectionRoot.TREE_0 + tree, own);
     return own;
   }
@@ -66,7 +67,7 @@ export class Interiors {
   ownChild(root: number, node: number, index: number): number {
     const child = childAt(this.#arena, node, index);
     if (!this.#memory.isShared) return child;
-    const own = this.#own(root, child);
+    const own = this.#own(root, child, node);
     if (own !== child) this.#arena.write(node, 4 + index * 4, own);
     return own;
   }
@@ -164,7 +165,7 @@ export class Interiors {
       const head = arena.read(top, Node.HEAD);
       if ((head & 0xff) === 0 || head >>> 16 > 1) return;
       const child = childAt(arena, top, 0);
-      arena.write(child, Node.PARENT, root);
+      this.#setParent(child, root);
       arena.write(root, CollectionRoot.TREE_0 + tree, child);
       const isOwn = !this.#memory.isShared ||
         arena.read(top, Node.VERSION) === this.#memory.version;
@@ -268,7 +269,7 @@ export class Interiors {
       const child = childAt(arena, node, i);
       const count = childCount(arena, node, i);
       setChild(arena, right, i - cut, child, count, childOrder(arena, node, i));
-      arena.write(child, Node.PARENT, right);
+      this.#setParent(child, right);
     }
     this.setChildren(node, cut);
     this.setCount(cursor, level + 1, elementsBelow(arena, node));
@@ -329,28 +330,30 @@ export class Interiors {
     const targetAt = arena.wordAt(to) + 4;
     const wordCount = (head >>> 16) * 4;
     for (let i = 0; i < wordCount; i++) target[targetAt + i] = source[from + i]!;
-    for (let i = 0; i < head >>> 16; i++) arena.write(childAt(arena, to, i), Node.PARENT, to);
+    for (let i = 0; i < head >>> 16; i++) this.#setParent(childAt(arena, to, i), to);
     this.#memory.freeNode(root, node);
     return to;
   }
 
-  /** The node itself, or a copy when readers share it; the caller points its parent there. */
-  #own(root: number, node: number): number {
+  /** Tells a node what is above it. What a fork shares stays the original's until the fork wins. */
+  #setParent(node: number, parent: number): void {
+    if (this.#memory.isOwn(node)) this.#arena.write(node, Node.PARENT, parent);
+  }
+
+  /** The node itself, or a copy below `parent` when readers share it; the caller points that there. */
+  #own(root: number, node: number, parent: number): number {
     const arena = this.#arena;
     if (arena.read(node, Node.VERSION) === this.#memory.version) return node;
     const byteCount = this.#memory.blockBytes(node);
     const head = arena.read(node, Node.HEAD);
-    const parent = arena.read(node, Node.PARENT);
-    const copy = this.#memory.makeCopy(root, byteCount);
+    const copy = this.#memory.makeCopy(root, head & 0xff, byteCount);
     arena.copyBlock(node, copy, byteCount);
     arena.write(copy, Node.PARENT, parent);
     arena.write(copy, Node.VERSION, this.#memory.version);
     if ((head & 0xff) > 0) {
-      for (let i = 0; i < head >>> 16; i++) arena.write(childAt(arena, copy, i), Node.PARENT, copy);
+      for (let i = 0; i < head >>> 16; i++) this.#setParent(childAt(arena, copy, i), copy);
     } else if ((head & NodeFlag.HAS_LONG) !== 0) {
-      forEachLong(arena, copy, (bytes, at) => {
-        arena.write(longAddress(bytes, at), ExtentsRoot.OWNER, copy);
-      });
+      this.#memory.adoptLongs(copy);
     }
     this.#memory.retireNode(root, node);
     return copy;

@@ -10,12 +10,10 @@
 import type { Arena } from "../arena.ts";
 import type { CollectionMemory } from "./collection_memory.ts";
 import type { RecordCursor } from "./cursor.ts";
-import { ExtentsRoot } from "../extents.ts";
 import {
   childAt,
   childCount,
   CollectionRoot,
-  forEachLong,
   LEAF_HEADER_BYTES,
   LEAF_RECORD_BYTES,
   LEAF_RECORDS,
@@ -484,9 +482,7 @@ export class TreeWriter {
     if (!hasLong) return;
     const arena = this.#arena;
     arena.write(leaf, Node.HEAD, arena.read(leaf, Node.HEAD) | NodeFlag.HAS_LONG);
-    forEachLong(arena, leaf, (bytes, at) => {
-      arena.write(longAddress(bytes, at), ExtentsRoot.OWNER, leaf);
-    });
+    this.#memory.adoptLongs(leaf);
   }
 }
 
