@@ -24,6 +24,11 @@ import {
   sizeClassOf,
 } from "./size_classes.ts";
 
+/** Kinds of pages that are cut into blocks. */
+const LISTED_KINDS = 4;
+/** Pages of a list that are looked at to count free blocks. */
+const LOOKED_AT_PAGES = 8;
+
 /** Receives blocks that lie in pages of kind RESERVE. */
 export interface ReserveSink {
   /** Takes back one reserve block. */
@@ -51,6 +56,9 @@ export class BlockAllocator {
   readonly #pages: PageAllocator;
   readonly #control: ControlRegion;
   readonly #reserve: ReserveSink;
+  /** Blocks taken under the promise under way that were not part of it, by (kind, size class). */
+  readonly #optional = new Int32Array(LISTED_KINDS * MAX_SIZE_CLASSES);
+  #hasOptional = false;
 
   /** Wires the parts of one thread together. */
   constructor(arena: Arena, pages: PageAllocator, control: ControlRegion, reserve: ReserveSink) {
@@ -94,6 +102,35 @@ export class BlockAllocator {
     const page = this.#control.words[listAt]!;
     assert(page !== 0, "another page of the list has a free block");
     return this.#takeFrom(page, sizeClass, shardAt, listAt);
+  }
+
+  /**
+   * As {@link BlockAllocator.allocate} of something that can be done without: where a promise is
+   * under way, it takes nothing of that, but promises itself what it may lease.
+   */
+  allocateOptional(shard: number, kind: PageKind, byteCount: number): number {
+    if (this.#pages.isPromising) {
+      const sizeClass = sizeClassOf(byteCount);
+      const index = (kind - PageKind.ENTRY) * MAX_SIZE_CLASSES + sizeClass;
+      const count = this.#optional[index]!;
+      // So many blocks more take a page more at most.
+      if (count % CLASS_BLOCKS[sizeClass]! === 0 && !this.#pages.promise(1)) return 0;
+      this.#optional[index] = count + 1;
+      this.#hasOptional = true;
+    }
+    return this.allocate(shard, kind, byteCount);
+  }
+
+  /** Free blocks in the first pages of a list, at most about `enough`. */
+  listedBlocks(shard: number, kind: PageKind, sizeClass: number, enough: number): number {
+    const descriptors = this.#pages.descriptors;
+    let count = 0;
+    let page = this.#control.words[this.listAt(shard, kind, sizeClass)]!;
+    for (let seen = 0; page !== 0 && seen < LOOKED_AT_PAGES && count < enough; seen++) {
+      count += CLASS_BLOCKS[sizeClass]! - descriptors[page * PAGE_WORDS + Page.USED]!;
+      page = descriptors[page * PAGE_WORDS + Page.NEXT]!;
+    }
+    return count;
   }
 
   /** Gives a block back. `address` may lie in a reserve page. */
@@ -224,13 +261,21 @@ export class BlockAllocator {
    * until {@link BlockAllocator.endPromise}.
    */
   promise(pageCount: number): boolean {
-    if (pageCount > 0 && this.#injectedFailure()) return false;
+    if (this.#injectedFailure()) return false;
     return this.#pages.promise(pageCount);
   }
 
   /** Gives back what is left of the promise. */
   endPromise(): void {
     this.#pages.endPromise();
+    if (!this.#hasOptional) return;
+    this.#optional.fill(0);
+    this.#hasOptional = false;
+  }
+
+  /** Pages that can be promised. */
+  get unpromisedPages(): number {
+    return this.#pages.unpromisedPages;
   }
 
   /** Whether a block of this size can be had without leasing a page. */

@@ -94,6 +94,8 @@ export function assertStoreInvariants(
   const listed = collectLists(parts);
   checkPages(parts, reached, listed);
   checkReserve(parts, reached, outstandingCredits);
+  const { brokenPromises } = parts.pages;
+  assert(brokenPromises === 0, `${brokenPromises} pages were leased beyond what was promised`);
   assert(reached.size === 0, `${reached.size} reachable blocks lie in no page that is in use`);
 }
 

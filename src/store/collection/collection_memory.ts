@@ -44,6 +44,8 @@ import {
   nodeBlockBytes,
   NodeFlag,
   WAITING,
+  WHOLE_INTERIOR_BYTES,
+  WHOLE_LEAF_BYTES,
 } from "./node.ts";
 import { longAddress } from "./records.ts";
 
@@ -67,6 +69,8 @@ export class CollectionMemory {
   isShared = false;
   /** Its version. */
   version = 0;
+  /** Whether new nodes get blocks that need not grow, and no leaves are joined: tree_demand.ts. */
+  makesWhole = false;
 
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
@@ -106,6 +110,11 @@ export class CollectionMemory {
     return (this.leasesOf(root) & COLLECTION_LEASE_MASK) !== 0;
   }
 
+  /** Whether it has more than one reader. */
+  isLeasedTwice(root: number): boolean {
+    return (this.leasesOf(root) & COLLECTION_LEASE_MASK) > 1;
+  }
+
   /** The leases word. */
   leasesOf(root: number): number {
     return Atomics.load(
@@ -140,16 +149,26 @@ export class CollectionMemory {
 
   /** Makes a node of the collection that was entered; a promise has been made. */
   makeNode(root: number, parent: number, head: number, byteCount: number): number {
-    const node = this.tryMakeNode(root, parent, head, byteCount);
+    let bytes = nodeBlockBytes(byteCount);
+    if (this.makesWhole) {
+      const isLeaf = (head & 0xff) === 0;
+      bytes = Math.max(bytes, isLeaf ? WHOLE_LEAF_BYTES : WHOLE_INTERIOR_BYTES);
+    }
+    const node = this.#blocks.allocate(this.shardOf(root), PageKind.COLLECTION, bytes);
     assert(node !== 0, "the node of a collection was promised");
+    this.#initNode(root, node, parent, head);
     return node;
   }
 
-  /** As {@link CollectionMemory.makeNode} without a promise; 0 when there is no memory. */
+  /** As {@link CollectionMemory.makeNode}, not promised; 0 when there is no memory to spare. */
   tryMakeNode(root: number, parent: number, head: number, byteCount: number): number {
     const bytes = nodeBlockBytes(byteCount);
-    const node = this.#blocks.allocate(this.shardOf(root), PageKind.COLLECTION, bytes);
-    if (node === 0) return 0;
+    const node = this.#blocks.allocateOptional(this.shardOf(root), PageKind.COLLECTION, bytes);
+    if (node !== 0) this.#initNode(root, node, parent, head);
+    return node;
+  }
+
+  #initNode(root: number, node: number, parent: number, head: number): void {
     const words = this.#arena.wordsOf(node);
     const at = this.#arena.wordAt(node);
     words[at + Node.PARENT] = parent;
@@ -158,7 +177,6 @@ export class CollectionMemory {
     words[at + Node.HEAD] = head;
     words[at + Node.RUN] = 0;
     this.addBytes(root, this.#blocks.blockBytes(node));
-    return node;
   }
 
   /** A block for a copy of a node, of `byteCount` bytes, which is a size class. */
