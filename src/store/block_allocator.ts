@@ -18,6 +18,8 @@ import { Page, PAGE_WORDS, type PageAllocator, PageKind } from "./page_allocator
 import {
   CLASS_BLOCKS,
   CLASS_BYTES,
+  CLASS_COUNT,
+  MAX_BLOCK_BYTES,
   MAX_SIZE_CLASSES,
   PAGE_BYTES,
   PAGE_UNITS,
@@ -52,6 +54,14 @@ export class BlockAllocator {
   /** Head of the list on which a block would have served that request; 0 = it takes a page. */
   failedListAt: number = 0;
 
+  /**
+   * Whether entries take larger blocks before they lease a page: part of a tight promise, see
+   * `BlockDemand.borrowsEntries`.
+   */
+  borrowsEntries: boolean = false;
+
+  #mayBorrow = false;
+  #couldBorrow = false;
   readonly #arena: Arena;
   readonly #pages: PageAllocator;
   readonly #control: ControlRegion;
@@ -83,12 +93,65 @@ export class BlockAllocator {
     const listAt = shardAt + listOffset(kind, sizeClass);
     let page = words[listAt]!;
     if (page === 0) {
+      if (this.borrowsEntries && kind === PageKind.ENTRY) {
+        const borrowed = this.#borrow(shardAt, kind, sizeClass);
+        if (borrowed !== 0) return borrowed;
+      }
       page = this.#pages.lease(kind, sizeClass, shard);
-      if (page === 0) return this.#fail(shard, listAt);
+      if (page === 0) {
+        if (this.#mayBorrow) {
+          const borrowed = this.#borrow(shardAt, kind, sizeClass);
+          if (borrowed !== 0) return borrowed;
+        }
+        this.#couldBorrow = !this.#mayBorrow && this.#largerWithFree(shardAt, kind, sizeClass) >= 0;
+        this.#mayBorrow = false;
+        return this.#fail(shard, listAt);
+      }
+      this.#mayBorrow = false;
       words[shardAt + Shard.PAGES_LEASED]!++;
       words[listAt] = page;
     }
     return this.#takeFrom(page, sizeClass, shardAt, listAt);
+  }
+
+  /**
+   * Lets what cannot have a page take larger blocks, up to twice as large, where the last request
+   * that failed would have found one. The last resort before a write is refused: every shard keeps
+   * pages of its own for every size, and they are not full.
+   *
+   * @returns whether another try is worth while
+   */
+  startBorrowing(): boolean {
+    if (!this.#couldBorrow) return false;
+    this.#couldBorrow = false;
+    this.#mayBorrow = true;
+    return true;
+  }
+
+  /** Free blocks on the lists of entries that one of `sizeClass` may borrow, its own included. */
+  borrowableEntries(shard: number, sizeClass: number, enough: number): number {
+    const last = Math.min(CLASS_COUNT - 1, sizeClassOf(borrowedBytes(sizeClass)));
+    let count = 0;
+    for (let c = sizeClass; c <= last && count < enough; c++) {
+      count += this.listedBlocks(shard, PageKind.ENTRY, c, enough - count);
+    }
+    return count;
+  }
+
+  /** A block of the next larger size that has a free one; 0 = none. */
+  #borrow(shardAt: number, kind: PageKind, sizeClass: number): number {
+    const larger = this.#largerWithFree(shardAt, kind, sizeClass);
+    if (larger < 0) return 0;
+    const listAt = shardAt + listOffset(kind, larger);
+    return this.#takeFrom(this.#control.words[listAt]!, larger, shardAt, listAt);
+  }
+
+  #largerWithFree(shardAt: number, kind: PageKind, sizeClass: number): number {
+    const last = sizeClassOf(borrowedBytes(sizeClass));
+    for (let larger = sizeClass + 1; larger <= last; larger++) {
+      if (this.#control.words[shardAt + listOffset(kind, larger)] !== 0) return larger;
+    }
+    return -1;
   }
 
   /**
@@ -268,6 +331,7 @@ export class BlockAllocator {
   /** Gives back what is left of the promise. */
   endPromise(): void {
     this.#pages.endPromise();
+    this.borrowsEntries = false;
     if (!this.#hasOptional) return;
     this.#optional.fill(0);
     this.#hasOptional = false;
@@ -287,6 +351,11 @@ export class BlockAllocator {
     if (this.#pages.isPromising) return false;
     return this.failAfterRequests >= 0 && this.failAfterRequests-- === 0;
   }
+}
+
+/** Largest block that may be borrowed for one of a size class. */
+function borrowedBytes(sizeClass: number): number {
+  return Math.min(2 * CLASS_BYTES[sizeClass]!, MAX_BLOCK_BYTES);
 }
 
 function listOffset(kind: PageKind, sizeClass: number): number {

@@ -49,6 +49,8 @@ export class BlockDemand {
   #hasMixed = false;
   /** Nodes that can be there at the same time, whatever their sizes. */
   #mostNodes = 0;
+  /** Whether entries are to take larger blocks that are free before they lease a page. */
+  borrowsEntries = false;
   /** Ranges of size classes of entries: first, last, most blocks. */
   readonly #ranges: number[] = [];
 
@@ -59,6 +61,7 @@ export class BlockDemand {
     this.#wholePages = this.#mixedPages = this.#mostNodes = 0;
     this.#hasMixed = false;
     this.#ranges.length = 0;
+    this.borrowsEntries = false;
   }
 
   /** Whether nothing is needed. */
@@ -136,6 +139,7 @@ export class BlockDemand {
       const sizeClass = index % MAX_SIZE_CLASSES;
       const kind = (Math.floor(index / MAX_SIZE_CLASSES) + PageKind.ENTRY) as PageKind;
       const count = this.#counts[index]!;
+      if (kind === PageKind.ENTRY && this.borrowsEntries && counts >= 0) continue;
       // Steps of entries may take one more of each size.
       const spare = kind === PageKind.ENTRY ? this.#ranges.length / 3 : 0;
       const free = counts < 0
@@ -147,10 +151,28 @@ export class BlockDemand {
     }
     // No more pages than blocks.
     sum += Math.min(nodePages, this.#mostNodes);
+    if (this.borrowsEntries && counts >= 0) return sum + this.#pagesOfBorrowers(blocks, counts);
     for (let i = 0; i < this.#ranges.length; i += 3) {
       sum += this.#pagesOfSteps(blocks, counts, i);
     }
     return sum;
+  }
+
+  /** A page for each entry, but for those for which there are as many larger blocks as entries. */
+  #pagesOfBorrowers(blocks: BlockAllocator, shard: number): number {
+    let entries = 0;
+    for (let c = 0; c < MAX_SIZE_CLASSES; c++) entries += this.#counts[c]!;
+    for (let i = 0; i < this.#ranges.length; i += 3) entries += this.#ranges[i + 2]!;
+    let pages = 0;
+    for (let c = 0; c < MAX_SIZE_CLASSES; c++) {
+      const count = this.#counts[c]!;
+      if (count > 0 && blocks.borrowableEntries(shard, c, entries) < entries) pages += count;
+    }
+    for (let i = 0; i < this.#ranges.length; i += 3) {
+      const has = blocks.borrowableEntries(shard, this.#ranges[i]!, entries) >= entries;
+      if (!has) pages += this.#ranges[i + 2]!;
+    }
+    return pages;
   }
 
   #pagesOfSteps(blocks: BlockAllocator, shard: number, at: number): number {

@@ -183,7 +183,7 @@ export class CollectionMemory {
   makeCopy(root: number, byteCount: number): number {
     const node = this.#blocks.allocate(this.shardOf(root), PageKind.COLLECTION, byteCount);
     assert(node !== 0, "the copy of a node was promised");
-    this.addBytes(root, byteCount);
+    this.addBytes(root, this.#blocks.blockBytes(node));
     return node;
   }
 

@@ -16,7 +16,7 @@ export class Coming {
   /** Bytes of the longest one. */
   longest = 0;
   /** Bytes of the shortest one. */
-  shortest = Infinity;
+  shortest: number = Infinity;
   /** Whether a part is a long element. */
   hasLong = false;
   /** Blocks of the long elements, of one tree. */

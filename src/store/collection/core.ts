@@ -313,6 +313,7 @@ export class CollectionCore {
       memory.makesWhole = false;
       return false;
     }
+    blocks.borrowsEntries = planner.demand.borrowsEntries;
     this.entries.wholeBytes = planner.entryBytes;
     this.#goesToTree = planner.goesToTree;
     return true;

@@ -194,6 +194,8 @@ export class Planner {
   #addPacked(c: Collection, isAtEdge: boolean, whole: boolean): void {
     const { arena, control } = this.#parts;
     const { coming, demand } = this;
+    // With one block of an entry at most, or that and the one of the tree.
+    demand.borrowsEntries = whole;
     const { key } = c;
     const keyBytes = key.end - key.start;
     const flags = c.entry === 0 ? 0 : this.#entries.flags(c.entry);

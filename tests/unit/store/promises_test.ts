@@ -5,7 +5,7 @@ import fc from "fast-check";
 import type { CollectionLease } from "../../../src/store/collection/collection_lease.ts";
 import { EntryType, type Store, WriteStatus } from "../../../src/store/store.ts";
 import { Dice, open, sourceOf } from "./collection_helpers.ts";
-import { keyOf, pattern, remove, set, smallStore } from "./helpers.ts";
+import { getBytes, keyOf, pattern, remove, set, smallStore } from "./helpers.ts";
 
 const SEED = 40_617;
 const PAGE_BYTES = 65_536;
@@ -179,3 +179,31 @@ for (
     checkRoom(type, setUp, elements, spare);
   });
 }
+
+Deno.test("Store: what finds no page takes a larger block that is free rather than be refused", () => {
+  const store = smallStore({ shardCount: 1, maxMemoryBytes: 2 * 2 ** 20 });
+  let count = 0;
+  while (set(store, `key ${count}`, pattern(400, count)) === WriteStatus.OK) count++;
+  for (let i = 0; i < 4; i++) remove(store, `key ${i * 500}`);
+  assert.equal(store.stats().pagesFree, 0, "inconclusive: a page is free");
+  assert.equal(set(store, "smaller", pattern(300, 1)), WriteStatus.OK);
+  assert.deepEqual(getBytes(store, "smaller"), pattern(300, 1));
+  assert.equal(set(store, "much smaller", pattern(20, 1)), WriteStatus.OUT_OF_MEMORY);
+  for (const type of [EntryType.SET, EntryType.LIST]) {
+    store.locks.lock(0, true);
+    const { lists, sets } = store.collections;
+    const c = open(store, `type ${type}`, type);
+    const source = sourceOf("x".repeat(300), "y");
+    const status = type === EntryType.SET
+      ? sets.addMembers(c, source, 0, 2)
+      : lists.push(c, true, source, 0, 2);
+    assert.equal(status, WriteStatus.OK);
+    assert.equal(c.count, 2);
+    store.locks.unlock(0, true);
+    store.assertInvariants();
+  }
+  assert.equal(set(store, "smaller", pattern(380, 2)), WriteStatus.OK, "it has the room");
+  assert.equal(set(store, "last", pattern(310, 3)), WriteStatus.OK);
+  assert.equal(set(store, "one more", pattern(310, 4)), WriteStatus.OUT_OF_MEMORY);
+  store.assertInvariants();
+});
