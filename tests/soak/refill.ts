@@ -13,6 +13,10 @@ const MIB = 2 ** 20;
 /** Bytes that are written between two looks at the memory. */
 const STEP_BYTES = 192 * 1024;
 const DELETES_AT_A_TIME = 1000;
+/** Longest time until what was deleted is free. Unit: ms. */
+const SETTLE_MS = 20_000;
+/** Of what was there, so much is left at most after every key, or every second one, was deleted. */
+const LEFT_SHARE: Readonly<Record<Emptied, number>> = { all: 0.1, "every second": 0.7 };
 /** Bytes of the elements of each round; a round more begins again at the front. */
 const ROUND_SIZES = [32, 500, 8, 3000, 100, 20_000, 64, 1000, 200, 7000];
 /** A large element is so many times longer than the others of its round. */
@@ -119,14 +123,22 @@ async function read(connection: VectorConnection): Promise<Reading> {
   return { usedBytes: field("used_memory"), datasetBytes: field("used_memory_dataset") };
 }
 
-/** Waits until what was deleted is free: large collections are freed in slices. */
-async function settle(connection: VectorConnection): Promise<Reading> {
+/**
+ * Waits until what was deleted is free: large collections are freed in slices, some time after.
+ *
+ * @param mostBytes what is left at most, roughly; until then there is more to free
+ */
+async function settle(connection: VectorConnection, mostBytes: number): Promise<Reading> {
+  const startedAtMs = performance.now();
   let before = await read(connection);
-  for (let same = 0; same < 3;) {
-    await new Promise((resolve) => setTimeout(resolve, 30));
+  for (let same = 0; same < 8 || before.datasetBytes > mostBytes;) {
+    await new Promise((resolve) => setTimeout(resolve, 25));
     const now = await read(connection);
     same = now.datasetBytes === before.datasetBytes ? same + 1 : 0;
     before = now;
+    if (performance.now() - startedAtMs > SETTLE_MS) {
+      throw new Error(`Cannot empty the server: ${now.datasetBytes} bytes are still in use`);
+    }
   }
   return before;
 }
@@ -145,13 +157,15 @@ export async function refill(options: RefillOptions): Promise<RefillRound[]> {
   const targetBytes = fillPercent >= 100 ? Infinity : fillPercent / 100 * maxBytes;
   const rounds: RefillRound[] = [];
   let live: string[] = [];
+  let filledBytes = 0;
   for (let round = 1; round <= options.rounds; round++) {
-    const startedAtMs = performance.now();
     const elementBytes = ROUND_SIZES[(round - 1) % ROUND_SIZES.length]!;
     const kept = live.length;
     let error = "";
     let written = 0;
-    let memory = await settle(connection);
+    const mostBytes = round === 1 ? Infinity : LEFT_SHARE[emptied] * filledBytes;
+    let memory = await settle(connection, mostBytes);
+    const startedAtMs = performance.now();
     while (error === "" && memory.datasetBytes < targetBytes) {
       const commands: string[][] = [];
       for (let bytes = 0; bytes < STEP_BYTES;) {
@@ -180,6 +194,7 @@ export async function refill(options: RefillOptions): Promise<RefillRound[]> {
       seconds: (performance.now() - startedAtMs) / 1000,
     };
     rounds.push(result);
+    filledBytes = memory.datasetBytes;
     options.onRound(result);
     const isGone = (i: number): boolean => emptied === "all" || i % 2 === 0;
     const gone = live.filter((_, i) => isGone(i));
