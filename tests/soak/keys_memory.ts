@@ -34,7 +34,7 @@ const BATCH = 1000;
  * Per cent of `--max-memory` that is filled. Every shard keeps pages of its own for every size in
  * use; with ten sizes at once, half of each deleted, they are not full.
  */
-const FILL_PERCENT: Readonly<Record<Emptied, number>> = { all: 90, "every second": 84 };
+const FILL_PERCENT: Readonly<Record<Emptied, number>> = { all: 90, "every second": 82 };
 /**
  * Per cent by which a later round may be full earlier than the first one, in which keys are of fewer
  * sizes: what is left of others keeps pages of its own.
