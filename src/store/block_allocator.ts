@@ -18,11 +18,18 @@ import { Page, PAGE_WORDS, type PageAllocator, PageKind } from "./page_allocator
 import {
   CLASS_BLOCKS,
   CLASS_BYTES,
+  CLASS_COUNT,
+  MAX_BLOCK_BYTES,
   MAX_SIZE_CLASSES,
   PAGE_BYTES,
   PAGE_UNITS,
   sizeClassOf,
 } from "./size_classes.ts";
+
+/** Kinds of pages that are cut into blocks. */
+const LISTED_KINDS = 4;
+/** Pages of a list that are looked at to count free blocks. */
+const LOOKED_AT_PAGES = 8;
 
 /** Receives blocks that lie in pages of kind RESERVE. */
 export interface ReserveSink {
@@ -47,10 +54,21 @@ export class BlockAllocator {
   /** Head of the list on which a block would have served that request; 0 = it takes a page. */
   failedListAt: number = 0;
 
+  /**
+   * Whether entries take larger blocks before they lease a page: part of a tight promise, see
+   * `BlockDemand.borrowsEntries`.
+   */
+  borrowsEntries: boolean = false;
+
+  #mayBorrow = false;
+  #couldBorrow = false;
   readonly #arena: Arena;
   readonly #pages: PageAllocator;
   readonly #control: ControlRegion;
   readonly #reserve: ReserveSink;
+  /** Blocks taken under the promise under way that were not part of it, by (kind, size class). */
+  readonly #optional = new Int32Array(LISTED_KINDS * MAX_SIZE_CLASSES);
+  #hasOptional = false;
 
   /** Wires the parts of one thread together. */
   constructor(arena: Arena, pages: PageAllocator, control: ControlRegion, reserve: ReserveSink) {
@@ -75,12 +93,65 @@ export class BlockAllocator {
     const listAt = shardAt + listOffset(kind, sizeClass);
     let page = words[listAt]!;
     if (page === 0) {
+      if (this.borrowsEntries && kind === PageKind.ENTRY) {
+        const borrowed = this.#borrow(shardAt, kind, sizeClass);
+        if (borrowed !== 0) return borrowed;
+      }
       page = this.#pages.lease(kind, sizeClass, shard);
-      if (page === 0) return this.#fail(shard, listAt);
+      if (page === 0) {
+        if (this.#mayBorrow) {
+          const borrowed = this.#borrow(shardAt, kind, sizeClass);
+          if (borrowed !== 0) return borrowed;
+        }
+        this.#couldBorrow = !this.#mayBorrow && this.#largerWithFree(shardAt, kind, sizeClass) >= 0;
+        this.#mayBorrow = false;
+        return this.#fail(shard, listAt);
+      }
+      this.#mayBorrow = false;
       words[shardAt + Shard.PAGES_LEASED]!++;
       words[listAt] = page;
     }
     return this.#takeFrom(page, sizeClass, shardAt, listAt);
+  }
+
+  /**
+   * Lets what cannot have a page take larger blocks, up to twice as large, where the last request
+   * that failed would have found one. The last resort before a write is refused: every shard keeps
+   * pages of its own for every size, and they are not full.
+   *
+   * @returns whether another try is worth while
+   */
+  startBorrowing(): boolean {
+    if (!this.#couldBorrow) return false;
+    this.#couldBorrow = false;
+    this.#mayBorrow = true;
+    return true;
+  }
+
+  /** Free blocks on the lists of entries that one of `sizeClass` may borrow, its own included. */
+  borrowableEntries(shard: number, sizeClass: number, enough: number): number {
+    const last = Math.min(CLASS_COUNT - 1, sizeClassOf(borrowedBytes(sizeClass)));
+    let count = 0;
+    for (let c = sizeClass; c <= last && count < enough; c++) {
+      count += this.listedBlocks(shard, PageKind.ENTRY, c, enough - count);
+    }
+    return count;
+  }
+
+  /** A block of the next larger size that has a free one; 0 = none. */
+  #borrow(shardAt: number, kind: PageKind, sizeClass: number): number {
+    const larger = this.#largerWithFree(shardAt, kind, sizeClass);
+    if (larger < 0) return 0;
+    const listAt = shardAt + listOffset(kind, larger);
+    return this.#takeFrom(this.#control.words[listAt]!, larger, shardAt, listAt);
+  }
+
+  #largerWithFree(shardAt: number, kind: PageKind, sizeClass: number): number {
+    const last = sizeClassOf(borrowedBytes(sizeClass));
+    for (let larger = sizeClass + 1; larger <= last; larger++) {
+      if (this.#control.words[shardAt + listOffset(kind, larger)] !== 0) return larger;
+    }
+    return -1;
   }
 
   /**
@@ -94,6 +165,35 @@ export class BlockAllocator {
     const page = this.#control.words[listAt]!;
     assert(page !== 0, "another page of the list has a free block");
     return this.#takeFrom(page, sizeClass, shardAt, listAt);
+  }
+
+  /**
+   * As {@link BlockAllocator.allocate} of something that can be done without: where a promise is
+   * under way, it takes nothing of that, but promises itself what it may lease.
+   */
+  allocateOptional(shard: number, kind: PageKind, byteCount: number): number {
+    if (this.#pages.isPromising) {
+      const sizeClass = sizeClassOf(byteCount);
+      const index = (kind - PageKind.ENTRY) * MAX_SIZE_CLASSES + sizeClass;
+      const count = this.#optional[index]!;
+      // So many blocks more take a page more at most.
+      if (count % CLASS_BLOCKS[sizeClass]! === 0 && !this.#pages.promise(1)) return 0;
+      this.#optional[index] = count + 1;
+      this.#hasOptional = true;
+    }
+    return this.allocate(shard, kind, byteCount);
+  }
+
+  /** Free blocks in the first pages of a list, at most about `enough`. */
+  listedBlocks(shard: number, kind: PageKind, sizeClass: number, enough: number): number {
+    const descriptors = this.#pages.descriptors;
+    let count = 0;
+    let page = this.#control.words[this.listAt(shard, kind, sizeClass)]!;
+    for (let seen = 0; page !== 0 && seen < LOOKED_AT_PAGES && count < enough; seen++) {
+      count += CLASS_BLOCKS[sizeClass]! - descriptors[page * PAGE_WORDS + Page.USED]!;
+      page = descriptors[page * PAGE_WORDS + Page.NEXT]!;
+    }
+    return count;
   }
 
   /** Gives a block back. `address` may lie in a reserve page. */
@@ -224,13 +324,22 @@ export class BlockAllocator {
    * until {@link BlockAllocator.endPromise}.
    */
   promise(pageCount: number): boolean {
-    if (pageCount > 0 && this.#injectedFailure()) return false;
+    if (this.#injectedFailure()) return false;
     return this.#pages.promise(pageCount);
   }
 
   /** Gives back what is left of the promise. */
   endPromise(): void {
     this.#pages.endPromise();
+    this.borrowsEntries = false;
+    if (!this.#hasOptional) return;
+    this.#optional.fill(0);
+    this.#hasOptional = false;
+  }
+
+  /** Pages that can be promised. */
+  get unpromisedPages(): number {
+    return this.#pages.unpromisedPages;
   }
 
   /** Whether a block of this size can be had without leasing a page. */
@@ -242,6 +351,11 @@ export class BlockAllocator {
     if (this.#pages.isPromising) return false;
     return this.failAfterRequests >= 0 && this.failAfterRequests-- === 0;
   }
+}
+
+/** Largest block that may be borrowed for one of a size class. */
+function borrowedBytes(sizeClass: number): number {
+  return Math.min(2 * CLASS_BYTES[sizeClass]!, MAX_BLOCK_BYTES);
 }
 
 function listOffset(kind: PageKind, sizeClass: number): number {

@@ -109,6 +109,8 @@ export function assertStoreInvariants(
     stringLength: (entry) => reader.stringLength(entry),
     copyString: (entry, target, offset) => reader.copyString(entry, target, offset),
   });
+  const { brokenPromises } = parts.pages;
+  assert(brokenPromises === 0, `${brokenPromises} pages were leased beyond what was promised`);
   assert(reached.size === 0, `${reached.size} reachable blocks lie in no page that is in use`);
 }
 

@@ -86,6 +86,8 @@ export class PageAllocator {
 
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #longs: BigInt64Array<SharedArrayBuffer>;
+  /** Leases of this thread that its promise did not cover: always 0 (`Store.assertInvariants`). */
+  brokenPromises = 0;
   #promised = 0;
   #isPromising = false;
 
@@ -115,6 +117,11 @@ export class PageAllocator {
   /** Pages that were free when most were in use. */
   get leastFreePages(): number {
     return Atomics.load(this.#words, Header.PAGES_FREE_LEAST);
+  }
+
+  /** Pages that can be promised, or leased without a promise. */
+  get unpromisedPages(): number {
+    return Atomics.load(this.#words, Header.PAGES_UNPROMISED);
   }
 
   /** Whether a promise is under way on this thread. */
@@ -159,8 +166,13 @@ export class PageAllocator {
    * @returns the page's number, or 0 when all are in use
    */
   lease(kind: PageKind, sizeClass: number, shard: number): number {
-    if (this.#promised > 0) this.#promised--;
-    else if (!this.#takeUnpromised(1)) return 0;
+    if (this.#promised > 0) {
+      this.#promised--;
+    } else {
+      // Not fatal as long as there is a page; that it never happens is checked with the invariants.
+      if (this.#isPromising) this.brokenPromises++;
+      if (!this.#takeUnpromised(1)) return 0;
+    }
     // The page exists; another thread may take the one that was seen, and leave one elsewhere.
     let page = 0;
     for (let tries = 0; page === 0; tries++) {

@@ -56,7 +56,9 @@ export class Reclaimer {
 
   /** See `Store.reclaim`. */
   reclaim(): boolean {
-    return this.compact() || (this.#parts.evictor.isOn && this.#evict());
+    if (this.compact()) return true;
+    // Evicting makes room of the right size; else larger blocks are better than none.
+    return this.#parts.evictor.isOn ? this.#evict() : this.#parts.blocks.startBorrowing();
   }
 
   /** Looks at each shard once, those that are busy excepted; stops at the first page gained. */

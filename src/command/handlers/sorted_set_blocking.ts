@@ -117,7 +117,7 @@ function putBack(call: CommandCall, index: number, taken: HandedElements): Write
   const c = openSortedSet(call, index, true);
   if (c === undefined) return WriteStatus.WRONG_TYPE;
   const { bytes, starts, ends, scores } = taken;
-  const status = sortedSets.begin(c, taken.count, bytes.length);
+  const status = sortedSets.begin(c, taken.count, bytes.length, taken);
   if (status !== WriteStatus.OK) return status;
   for (let i = 0; i < taken.count; i++) {
     if (sortedSets.find(c, bytes, starts[i]!, ends[i]!)) continue;

@@ -111,7 +111,7 @@ class MemberAdder {
       return refused(call, ReplyCode.NOT_FINITE, "resulting score is not a number (NaN)");
     }
     // Everything that can fail is decided before the first member changes.
-    const status = sortedSets.begin(c, pairs, byteCount);
+    const status = sortedSets.begin(c, pairs, byteCount, args, first + 1, 2);
     if (status !== WriteStatus.OK) return refuseWrite(call, status);
     let added = 0;
     let changed = 0;

@@ -64,7 +64,7 @@ export function checkCollection(
   assert(arena.read(root, CollectionRoot.MARK) === COLLECTION_MARK, `${name}: has a root`);
   assert(arena.read(root, CollectionRoot.OWNER) === owner, `${name}: knows its entry`);
   assert(memory.shardOf(root) === shard, `${name}: lies in its shard`);
-  const type = arena.read(root, CollectionRoot.TYPE);
+  const type = arena.read(root, CollectionRoot.TYPE) & 0xff;
   const count = arena.read(root, CollectionRoot.COUNT);
   let byteCount = memory.blockBytes(root);
   for (let tree = 0; tree < (type === EntryType.SORTED_SET ? 2 : 1); tree++) {

@@ -15,6 +15,7 @@ import type { BlockAllocator } from "../block_allocator.ts";
 import { Encoding, Entry } from "../entry.ts";
 import type { RootMover } from "../entry_mover.ts";
 import { type Extents, ExtentsRoot } from "../extents.ts";
+import { BlockDemand } from "./block_demand.ts";
 import { Collection } from "./collection.ts";
 import { rootWord } from "./entries.ts";
 import type { CollectionLease, CollectionLeases } from "./collection_lease.ts";
@@ -208,13 +209,11 @@ export class CollectionCopy {
     return copy;
   }
 
-  /** At most so many pages are leased for the long elements of a leaf; see `pagesFor`. */
+  /** At most so many pages are leased for the long elements of a leaf. */
   #pagesOfLong(leaf: number): number {
-    let pages = 0;
-    forEachLong(this.#parts.arena, leaf, (bytes, at) => {
-      pages += Math.ceil(partLength(bytes, at) / 65536) + 4;
-    });
-    return pages;
+    const demand = new BlockDemand();
+    forEachLong(this.#parts.arena, leaf, (bytes, at) => demand.addExtents(partLength(bytes, at)));
+    return demand.pages(this.#parts.blocks, this.shard);
   }
 
   /** Gives a leaf that was copied long elements of its own. */

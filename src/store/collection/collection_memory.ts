@@ -45,6 +45,8 @@ import {
   nodeBlockBytes,
   NodeFlag,
   WAITING,
+  WHOLE_INTERIOR_BYTES,
+  WHOLE_LEAF_BYTES,
 } from "./node.ts";
 import { longAddress } from "./records.ts";
 
@@ -70,6 +72,8 @@ export class CollectionMemory {
   version = 0;
   /** Set while a fork is changed: what it made, and what it has no use for; see fork_book.ts. */
   fork: ForkBook | undefined = undefined;
+  /** Whether new nodes get blocks that need not grow, and no leaves are joined: tree_demand.ts. */
+  makesWhole = false;
 
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
@@ -107,6 +111,11 @@ export class CollectionMemory {
   /** Whether the collection has readers. */
   isLeased(root: number): boolean {
     return (this.leasesOf(root) & COLLECTION_LEASE_MASK) !== 0;
+  }
+
+  /** Whether it has more than one reader. */
+  isLeasedTwice(root: number): boolean {
+    return (this.leasesOf(root) & COLLECTION_LEASE_MASK) > 1;
   }
 
   /** The leases word. */
@@ -148,16 +157,26 @@ export class CollectionMemory {
 
   /** Makes a node of the collection that was entered; a promise has been made. */
   makeNode(root: number, parent: number, head: number, byteCount: number): number {
-    const node = this.tryMakeNode(root, parent, head, byteCount);
+    let bytes = nodeBlockBytes(byteCount);
+    if (this.makesWhole) {
+      const isLeaf = (head & 0xff) === 0;
+      bytes = Math.max(bytes, isLeaf ? WHOLE_LEAF_BYTES : WHOLE_INTERIOR_BYTES);
+    }
+    const node = this.#blocks.allocate(this.shardOf(root), PageKind.COLLECTION, bytes);
     assert(node !== 0, "the node of a collection was promised");
+    this.#initNode(root, node, parent, head);
     return node;
   }
 
-  /** As {@link CollectionMemory.makeNode} without a promise; 0 when there is no memory. */
+  /** As {@link CollectionMemory.makeNode}, not promised; 0 when there is no memory to spare. */
   tryMakeNode(root: number, parent: number, head: number, byteCount: number): number {
     const bytes = nodeBlockBytes(byteCount);
-    const node = this.#blocks.allocate(this.shardOf(root), PageKind.COLLECTION, bytes);
-    if (node === 0) return 0;
+    const node = this.#blocks.allocateOptional(this.shardOf(root), PageKind.COLLECTION, bytes);
+    if (node !== 0) this.#initNode(root, node, parent, head);
+    return node;
+  }
+
+  #initNode(root: number, node: number, parent: number, head: number): void {
     const words = this.#arena.wordsOf(node);
     const at = this.#arena.wordAt(node);
     words[at + Node.PARENT] = parent;
@@ -167,14 +186,13 @@ export class CollectionMemory {
     words[at + Node.RUN] = 0;
     this.addBytes(root, this.#blocks.blockBytes(node));
     this.fork?.made(node, head & 0xff);
-    return node;
   }
 
   /** A block for a copy of a node, of `byteCount` bytes, which is a size class. */
   makeCopy(root: number, level: number, byteCount: number): number {
     const node = this.#blocks.allocate(this.shardOf(root), PageKind.COLLECTION, byteCount);
     assert(node !== 0, "the copy of a node was promised");
-    this.addBytes(root, byteCount);
+    this.addBytes(root, this.#blocks.blockBytes(node));
     this.fork?.made(node, level);
     return node;
   }

@@ -9,7 +9,7 @@
  * **Several operations as one.** {@link Collections.reserve} takes the promise for all of them, with
  * the sum of {@link Collections.pagesFor}; until {@link Collections.settle} none of them fails:
  *
- *     const pages = collections.pagesFor(source, 1, 0) + collections.pagesFor(target, 1, byteCount);
+ *     const pages = collections.pagesFor(source, 1, 0, 0) + collections.pagesFor(target, 1, byteCount);
  *     if (!collections.reserve(pages)) return WriteStatus.OUT_OF_MEMORY;
  *     lists.push(target, …);
  *     lists.removeRanks(source, 0, 1);
@@ -24,12 +24,13 @@ import { WriteStatus } from "../entry_writer.ts";
 import type { Key } from "../key.ts";
 import { KeyEvent } from "../key_watcher.ts";
 import { Collection } from "./collection.ts";
-import { CollectionCore, PACKED_RECORD_BYTES, RECORD_KINDS, takeKey } from "./core.ts";
+import { CollectionCore, takeKey } from "./core.ts";
 import type { RecordCursor } from "./cursor.ts";
 import type { ElementView } from "./element.ts";
 import { Hashes } from "./hashes.ts";
 import { Lists } from "./lists.ts";
 import { OWNER_ASIDE } from "./node.ts";
+import { PACKED_RECORD_BYTES, RECORD_KINDS } from "./planner.ts";
 import { RecordKind } from "./records.ts";
 import { SortedSets } from "./sorted_sets.ts";
 
@@ -125,8 +126,8 @@ export class Collections extends CollectionCore {
     assert(c.isDetached && from.kind === kind, "a copy is made aside, of its like");
     const element = from.element();
     const value = kind === RecordKind.HASH ? from.value() : undefined;
-    const byteCount = element.byteCount + (value === undefined ? 0 : value.byteCount);
-    const status = this.begin(c, 1, byteCount, value === undefined ? 1 : 2);
+    this.startComing(c).add(element.byteCount, value === undefined ? -1 : value.byteCount);
+    const status = this.begin(c, 0);
     if (status !== WriteStatus.OK) return status;
     const { order } = from;
     this.record.begin(kind, order);

@@ -20,6 +20,7 @@ import { type CollectionChange, ElementEffect } from "../mutation_hook.ts";
 import type { Table } from "../table.ts";
 import { Collection } from "./collection.ts";
 import type { CollectionMemory } from "./collection_memory.ts";
+import type { Coming } from "./coming.ts";
 import { RecordCursor } from "./cursor.ts";
 import { CollectionEntries } from "./entries.ts";
 import {
@@ -40,29 +41,18 @@ import {
   RUN_HEADER_BYTES,
   writeUint32,
 } from "./records.ts";
-import { pagesForChanges, TreeWriter } from "./tree.ts";
+import { PACKED_RECORD_BYTES, PACKED_RECORDS, Planner, RECORD_KINDS } from "./planner.ts";
+import { TreeWriter } from "./tree.ts";
 
-/** Record bytes above which a collection is a tree. */
-export const PACKED_RECORD_BYTES = 1024;
-/** Records above which a collection is a tree. */
-export const PACKED_RECORDS: number = LEAF_RECORDS;
 /** A tree of one leaf with at most as many record bytes, and a quarter of the records, is packed. */
 const REPACK_BYTES = 256;
 const REPACK_RECORDS = 32;
+/** With so many times the pages free there is no need to find out how few would do. */
+const PLENTY_FACTOR = 8;
 /** Garbage that each write that may allocate takes away. */
 const GARBAGE_STEPS = 4;
 
 const EMPTY = new Uint8Array(0);
-/** Kind of the records by {@link EntryType}. */
-export const RECORD_KINDS: readonly RecordKind[] = [
-  0,
-  0,
-  RecordKind.LIST,
-  RecordKind.HASH,
-  RecordKind.SET,
-  RecordKind.SCORES,
-];
-
 /** What {@link CollectionCore} works with. */
 export interface CollectionsParts {
   /** Client data. */
@@ -109,6 +99,10 @@ export class CollectionCore {
   protected readonly writer: EntryWriter;
   /** Entries of collections. */
   protected readonly entries: CollectionEntries;
+  /** Bounds what a change may need. */
+  protected readonly planner: Planner;
+  /** The change under way makes a tree of a run, whether the next record needs it or not. */
+  #goesToTree = false;
   readonly #trees: TreeWriter;
   readonly #handles: Collection[] = [];
   readonly #hashed = new Key();
@@ -143,6 +137,7 @@ export class CollectionCore {
     this.#table = parts.table;
     this.writer = parts.writer;
     this.entries = new CollectionEntries({ ...parts, clock: parts.writer.clock });
+    this.planner = new Planner(parts, this.entries);
     this.#trees = new TreeWriter(parts.arena, parts.memory);
     this.#source = new RecordCursor(parts.arena, parts.extents);
     this.maxElementBytes = parts.control.words[Header.MAX_VALUE_BYTES]!;
@@ -239,45 +234,19 @@ export class CollectionCore {
   }
 
   /**
-   * Upper bound of the pages that a change leases.
+   * Upper bound of the pages that operations lease which are promised together.
    *
-   * @param changes elements that come or go (a replaced one is one)
-   * @param byteCount sum of the bytes of what comes: elements, fields and values
-   * @param partCount how many parts these are; long ones have memory of their own
-   * @param mostLong how many of them at most are longer than a record can have them
+   * @param changes elements that come or go (a replaced one is one), or ends of ranges that go
+   * @param byteCount bytes of the element that comes
+   * @param comingCount 1 = one of the changes is an element that comes; 0 = all go
    */
-  pagesFor(
-    c: Collection,
-    changes: number,
-    byteCount: number,
-    partCount = changes,
-    mostLong = partCount,
-  ): number {
-    const trees = c.type === EntryType.SORTED_SET ? 2 : 1;
-    const recordBytes = byteCount + 3 * partCount + 12 * changes;
-    // A long part is more than MAX_SHORT_PART_BYTES, has a root, a tail in chunks, whole pages.
-    const longParts = Math.min(mostLong, Math.floor(byteCount / MAX_SHORT_PART_BYTES));
-    let pages = longParts === 0 ? 0 : trees * (Math.ceil(byteCount / 65536) + 4 * longParts);
-    // Entry, table and its first leaf, overflow bucket; a bucket more, with directory and leaf.
-    if (c.entry === 0) pages += 6;
-    if (c.root !== 0) {
-      const shared = this.memory.isLeased(c.root);
-      if (byteCount === 0 && partCount === 0 && !shared) return 0;
-      for (let tree = 0; tree < trees; tree++) {
-        const top = this.arena.read(c.root, CollectionRoot.TREE_0 + tree);
-        const levels = top === 0 ? 1 : (this.arena.read(top, Node.HEAD) & 0xff) + 1;
-        pages += pagesForChanges(levels, changes, c.count, recordBytes, shared);
-      }
-      return pages;
-    }
-    if (byteCount === 0 && partCount === 0) return 0;
-    const run = c.entry === 0 ? 0 : this.arena.read(c.entry, Entry.VALUE_BYTES);
-    const stays = run + recordBytes <= PACKED_RECORD_BYTES && longParts === 0 &&
-      c.count + changes <= PACKED_RECORDS;
-    if (stays) return pages + Math.min(changes, 24);
-    const moved = c.count + changes;
-    const movedBytes = recordBytes + run + 9 * c.count;
-    return pages + 26 + trees * pagesForChanges(3, moved, 0, movedBytes, false);
+  pagesFor(c: Collection, changes: number, byteCount: number, comingCount: 0 | 1 = 1): number {
+    const { coming, demand } = this.planner;
+    coming.begin(RECORD_KINDS[c.type]!);
+    if (comingCount === 1) coming.add(byteCount);
+    this.planner.plan(c, changes - comingCount, false, false);
+    // What is free in the shard may be counted on by one of several only, so by none.
+    return demand.pages(this.blocks, -1);
   }
 
   /** Promises pages for several operations; false = OUT_OF_MEMORY, nothing has changed. */
@@ -294,28 +263,68 @@ export class CollectionCore {
     this.blocks.endPromise();
   }
 
+  /** What comes with the next change: to be filled before {@link CollectionCore.begin}. */
+  startComing(c: Collection): Coming {
+    const { coming } = this.planner;
+    coming.begin(RECORD_KINDS[c.type]!);
+    return coming;
+  }
+
   /**
-   * Begins a change of `changes` elements (0: one that {@link CollectionCore.fits}); part of every operation. After OK come changes and then
-   * {@link CollectionCore.finish}.
+   * Begins a change by what {@link CollectionCore.startComing} was told; part of every operation.
+   * After OK come changes and then {@link CollectionCore.finish}.
+   *
+   * @param removals elements, or ends of ranges, that go, apart from those that are replaced
+   * @param isAtEdge whether all comes at one end of a list
    */
-  begin(
-    c: Collection,
-    changes: number,
-    byteCount: number,
-    partCount: number,
-    mostLong: number = partCount,
-  ): WriteStatus {
-    if (changes > 0 && !this.isReserved) {
-      const pages = this.pagesFor(c, changes, byteCount, partCount, mostLong);
-      if (pages > 0) {
-        if (this.memory.hasGarbage(c.key.shard)) this.memory.collect(c.key.shard, GARBAGE_STEPS);
-        if (!this.blocks.promise(pages)) return WriteStatus.OUT_OF_MEMORY;
-      }
-    }
+  begin(c: Collection, removals: number, isAtEdge = false): WriteStatus {
+    if (!this.isReserved && !this.#promise(c, removals, isAtEdge)) return WriteStatus.OUT_OF_MEMORY;
+    this.beginFitting(c);
+    return WriteStatus.OK;
+  }
+
+  /** As {@link CollectionCore.begin}, of one record that {@link CollectionCore.fits}. */
+  beginFitting(c: Collection): void {
     if (c.root !== 0) this.memory.enter(c.root);
     c.isDirty = false;
     c.seq = 0;
-    return WriteStatus.OK;
+  }
+
+  /**
+   * The only thing about a change that can fail. Invariant, checked by `Store.assertInvariants`: no
+   * change leases more pages than it has promised itself.
+   */
+  #promise(c: Collection, removals: number, isAtEdge: boolean): boolean {
+    const { blocks, memory, planner } = this;
+    const { shard } = c.key;
+    const few = planner.fewPages(c, removals);
+    if (few > 0 && few * PLENTY_FACTOR <= blocks.unpromisedPages) {
+      if (memory.hasGarbage(shard)) memory.collect(shard, GARBAGE_STEPS);
+      return blocks.promise(few);
+    }
+    planner.plan(c, removals, isAtEdge, false);
+    if (planner.demand.isEmpty) return true;
+    if (memory.hasGarbage(shard)) memory.collect(shard, GARBAGE_STEPS);
+    let pages = planner.demand.pages(blocks, shard);
+    const free = blocks.unpromisedPages;
+    if (pages > free) {
+      planner.plan(c, removals, isAtEdge, true);
+      const fewer = planner.demand.pages(blocks, shard);
+      if (fewer < pages) {
+        memory.makesWhole = true;
+        pages = fewer;
+      } else {
+        planner.plan(c, removals, isAtEdge, false);
+      }
+    }
+    if (!blocks.promise(pages)) {
+      memory.makesWhole = false;
+      return false;
+    }
+    blocks.borrowsEntries = planner.demand.borrowsEntries;
+    this.entries.wholeBytes = planner.entryBytes;
+    this.#goesToTree = planner.goesToTree;
+    return true;
   }
 
   /**
@@ -353,7 +362,11 @@ export class CollectionCore {
         if (c.root !== 0 && c.count <= REPACK_RECORDS) this.repack(c, REPACK_BYTES);
       }
     }
-    if (!this.isReserved) this.blocks.endPromise();
+    if (!this.isReserved) {
+      this.blocks.endPromise();
+      this.memory.makesWhole = this.#goesToTree = false;
+      this.entries.wholeBytes = 0;
+    }
     this.rewind(c);
   }
 
@@ -367,7 +380,7 @@ export class CollectionCore {
     if (c.root !== 0) return;
     const isLong = longest > MAX_SHORT_PART_BYTES;
     if (c.entry === 0) {
-      if (isLong || recordBytes > PACKED_RECORD_BYTES) {
+      if (isLong || recordBytes > PACKED_RECORD_BYTES || this.#goesToTree) {
         const root = this.memory.makeRoot(c.key.shard, c.type, 0);
         this.entries.makeTree(c, root);
         this.memory.enter(root);
@@ -379,7 +392,8 @@ export class CollectionCore {
       return;
     }
     const run = this.arena.read(c.entry, Entry.VALUE_BYTES) - RUN_HEADER_BYTES;
-    if (!isLong && run + recordBytes <= PACKED_RECORD_BYTES && c.count < PACKED_RECORDS) return;
+    const fits = run + recordBytes <= PACKED_RECORD_BYTES && c.count < PACKED_RECORDS;
+    if (fits && !isLong && !this.#goesToTree) return;
     this.#makeTree(c);
   }
 

@@ -48,6 +48,8 @@ export function rootWord(flags: number): number {
 
 /** Thread: one instance per thread, under the shard's exclusive lock; promises have been made. */
 export class CollectionEntries {
+  /** Bytes that an entry which grows gets at once; 0 = what it needs. */
+  wholeBytes = 0;
   readonly #parts: EntryParts;
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
@@ -70,6 +72,11 @@ export class CollectionEntries {
     const head = this.#arena.read(entry, Entry.TYPE);
     if (((head >>> 8) & 0xff) !== Encoding.TREE) return 0;
     return this.#arena.read(entry, rootWord(head >>> 16));
+  }
+
+  /** Bytes of the run of a packed entry, header included. */
+  runBytes(entry: number): number {
+    return this.#arena.read(entry, Entry.VALUE_BYTES);
   }
 
   /** First byte of the run of a packed entry, in the bytes of its segment. */
@@ -119,7 +126,10 @@ export class CollectionEntries {
       const from = bytes;
       const fromFirst = first;
       const old = c.entry;
-      const entry = this.#blocks.allocate(c.key.shard, PageKind.ENTRY, need);
+      const { shard } = c.key;
+      const entry = need <= blockBytes
+        ? this.#blocks.allocateOptional(shard, PageKind.ENTRY, need)
+        : this.#blocks.allocate(shard, PageKind.ENTRY, Math.max(need, this.wholeBytes));
       if (entry === 0) {
         // Only a smaller block may be missing: it was not promised.
         assert(need <= blockBytes, "a larger entry was promised");
@@ -187,7 +197,10 @@ export class CollectionEntries {
     const flags = this.flags(old);
     const keyBytes = c.key.end - c.key.start;
     const need = entryBytes(flags, encoding, keyBytes, valueBytes);
-    const entry = this.#blocks.allocate(c.key.shard, PageKind.ENTRY, need);
+    const { shard } = c.key;
+    const entry = encoding === Encoding.PACKED
+      ? this.#blocks.allocateOptional(shard, PageKind.ENTRY, need)
+      : this.#blocks.allocate(shard, PageKind.ENTRY, need);
     if (entry === 0) {
       assert(encoding === Encoding.PACKED, "an entry for a tree was promised");
       return false;
@@ -233,7 +246,8 @@ export class CollectionEntries {
   }
 
   #allocate(c: Collection, flags: number, encoding: Encoding, valueBytes: number): number {
-    const need = entryBytes(flags, encoding, c.key.end - c.key.start, valueBytes);
+    const bytes = entryBytes(flags, encoding, c.key.end - c.key.start, valueBytes);
+    const need = encoding === Encoding.PACKED ? Math.max(bytes, this.wholeBytes) : bytes;
     const entry = this.#blocks.allocate(c.key.shard, PageKind.ENTRY, need);
     assert(entry !== 0, "an entry was promised");
     return entry;

@@ -10,7 +10,7 @@ import { ElementEffect } from "../mutation_hook.ts";
 import type { Collection, ElementSource } from "./collection.ts";
 import type { CollectionCore } from "./core.ts";
 import type { RecordCursor } from "./cursor.ts";
-import { encodedPartBytes, MAX_SHORT_PART_BYTES, orderBytes, RecordKind } from "./records.ts";
+import { encodedPartBytes, orderBytes, RecordKind } from "./records.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -57,15 +57,15 @@ export class Hashes {
       const at = first + 1;
       return this.#putOne(c, bytes, starts[first]!, ends[first]!, bytes, starts[at]!, ends[at]!);
     }
-    let byteCount = 0;
-    let longParts = 0;
-    for (let i = first; i < first + 2 * pairs; i++) {
-      const length = source.ends[i]! - source.starts[i]!;
-      if (length > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
-      byteCount += length;
-      if (length > MAX_SHORT_PART_BYTES) longParts++;
+    const coming = this.#collections.startComing(c);
+    for (let i = first; i < first + 2 * pairs; i += 2) {
+      const fieldBytes = ends[i]! - starts[i]!;
+      const valueBytes = ends[i + 1]! - starts[i + 1]!;
+      const longest = Math.max(fieldBytes, valueBytes);
+      if (longest > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
+      coming.add(fieldBytes, valueBytes);
     }
-    const status = this.#collections.begin(c, pairs, byteCount, 2 * pairs, longParts);
+    const status = this.#collections.begin(c, 0);
     if (status !== WriteStatus.OK) return status;
     c.changed = 0;
     for (let i = first; i < first + 2 * pairs; i += 2) {
@@ -93,15 +93,13 @@ export class Hashes {
     if (count === 1) {
       return this.#putOne(c, source.bytes, source.starts[first]!, source.ends[first]!, EMPTY, 0, 0);
     }
-    let byteCount = 0;
-    let longParts = 0;
+    const coming = this.#collections.startComing(c);
     for (let i = first; i < first + count; i++) {
       const length = source.ends[i]! - source.starts[i]!;
       if (length > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
-      byteCount += length;
-      if (length > MAX_SHORT_PART_BYTES) longParts++;
+      coming.add(length);
     }
-    const status = this.#collections.begin(c, count, byteCount, count, longParts);
+    const status = this.#collections.begin(c, 0);
     if (status !== WriteStatus.OK) return status;
     c.changed = 0;
     for (let i = first; i < first + count; i++) {
@@ -125,7 +123,7 @@ export class Hashes {
   remove(c: Collection, source: ElementSource, first: number, count: number): WriteStatus {
     c.changed = 0;
     if (!c.exists) return WriteStatus.OK;
-    const status = this.#collections.begin(c, count, 0, 0);
+    const status = this.#beginRemoval(c, count);
     if (status !== WriteStatus.OK) return status;
     for (let i = first; i < first + count && c.count > 0; i++) {
       this.#remove(c, source.bytes, source.starts[i]!, source.ends[i]!);
@@ -138,7 +136,7 @@ export class Hashes {
   removeOne(c: Collection, bytes: Uint8Array, start: number, end: number): WriteStatus {
     c.changed = 0;
     if (!c.exists) return WriteStatus.OK;
-    const status = this.#collections.begin(c, 1, 0, 0);
+    const status = this.#beginRemoval(c, 1);
     if (status !== WriteStatus.OK) return status;
     this.#remove(c, bytes, start, end);
     this.#collections.finish(c);
@@ -149,7 +147,7 @@ export class Hashes {
    * Removes the field or member at a rank, which exists (`SPOP`: read it through the cursor first).
    */
   removeRank(c: Collection, rank: number): WriteStatus {
-    const status = this.#collections.begin(c, 1, 0, 0);
+    const status = this.#beginRemoval(c, 1);
     if (status !== WriteStatus.OK) return status;
     c.cursor.seekRank(rank);
     this.#tellRemoved(c);
@@ -170,7 +168,7 @@ export class Hashes {
     const collections = this.#collections;
     const { rangeCount } = ranges;
     // However many go, at most two ways from the top to a leaf are changed for each range.
-    const status = collections.begin(c, 2 * rangeCount, 0, 0);
+    const status = this.#beginRemoval(c, 2 * rangeCount);
     if (status !== WriteStatus.OK) return status;
     const before = c.count;
     if (collections.hasHook) this.#tellRanges(c, ranges);
@@ -205,6 +203,11 @@ export class Hashes {
   /** Where to go on with a scan that stops before the cursor's element; 0 = it is complete. */
   scanPosition(cursor: RecordCursor): number {
     return cursor.isValid ? cursor.order : 0;
+  }
+
+  #beginRemoval(c: Collection, removals: number): WriteStatus {
+    this.#collections.startComing(c);
+    return this.#collections.begin(c, removals);
   }
 
   #seek(c: Collection, hash: number, bytes: Uint8Array, start: number, end: number): boolean {
@@ -250,9 +253,13 @@ export class Hashes {
     const recordBytes = 4 + encodedPartBytes(end - start) +
       (isSet ? 0 : encodedPartBytes(valueEnd - valueStart));
     const fits = collections.fits(c, exists ? 1 : 0, recordBytes, longest);
-    const byteCount = end - start + valueEnd - valueStart;
-    const status = collections.begin(c, fits ? 0 : 1, byteCount, isSet ? 1 : 2);
-    if (status !== WriteStatus.OK) return status;
+    if (fits) {
+      collections.beginFitting(c);
+    } else {
+      collections.startComing(c).add(end - start, isSet ? -1 : valueEnd - valueStart);
+      const status = collections.begin(c, 0);
+      if (status !== WriteStatus.OK) return status;
+    }
     this.#commit(c, hash, exists, fits, bytes, start, end, valueBytes, valueStart, valueEnd);
     collections.finish(c);
     return WriteStatus.OK;

@@ -256,8 +256,12 @@ export class Interiors {
     const arena = this.#arena;
     const node = cursor.nodes[level]!;
     const index = cursor.indexes[level]!;
-    // Where all come at an end, the full node stays nearly full.
-    const cut = index === children - 1 ? children - 1 : index === 0 ? 1 : children >>> 1;
+    // Where all come at an end of the tree, the full node stays nearly full.
+    const cut = isAtEnd(arena, cursor, level, 1)
+      ? children - 1
+      : isAtEnd(arena, cursor, level, 0)
+      ? 1
+      : children >>> 1;
     const head = arena.read(node, Node.HEAD);
     const right = this.#memory.makeNode(
       root,
@@ -358,4 +362,13 @@ export class Interiors {
     this.#memory.retireNode(root, node);
     return copy;
   }
+}
+
+/** Whether a cursor's way is the first (side 0) or last (side 1) one from a level up. */
+function isAtEnd(arena: Arena, cursor: RecordCursor, from: number, side: 0 | 1): boolean {
+  for (let level = from; level <= cursor.topLevel; level++) {
+    const last = (arena.read(cursor.nodes[level]!, Node.HEAD) >>> 16) - 1;
+    if (cursor.indexes[level] !== (side === 0 ? 0 : last)) return false;
+  }
+  return true;
 }

@@ -8,7 +8,7 @@ import { WriteStatus } from "../entry_writer.ts";
 import { ElementEffect } from "../mutation_hook.ts";
 import type { Collection, ElementSource } from "./collection.ts";
 import type { CollectionCore } from "./core.ts";
-import { encodedPartBytes, MAX_SHORT_PART_BYTES, RecordKind } from "./records.ts";
+import { encodedPartBytes, RecordKind } from "./records.ts";
 
 /**
  * Operations on lists that were opened. To read: `cursor.seekRank(index)`, `seekFirst`, `seekLast`,
@@ -37,26 +37,25 @@ export class Lists {
     first: number,
     count: number,
   ): WriteStatus {
-    let byteCount = 0;
-    let longParts = 0;
+    const coming = this.#collections.startComing(c);
     for (let i = first; i < first + count; i++) {
       const length = source.ends[i]! - source.starts[i]!;
       if (length > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
-      byteCount += length;
-      if (length > MAX_SHORT_PART_BYTES) longParts++;
+      coming.add(length);
     }
     if (count === 1 && c.exists) {
+      const byteCount = source.ends[first]! - source.starts[first]!;
       if (atFront) c.cursor.seekFirst();
       else c.cursor.seekEnd();
       if (this.#collections.fits(c, 0, encodedPartBytes(byteCount), byteCount)) {
-        this.#collections.begin(c, 0, 0, 0);
+        this.#collections.beginFitting(c);
         const rank = atFront ? 0 : c.count;
         this.#put(c, rank, source.bytes, source.starts[first]!, source.ends[first]!);
         this.#collections.finish(c);
         return WriteStatus.OK;
       }
     }
-    const status = this.#collections.begin(c, count, byteCount, count, longParts);
+    const status = this.#collections.begin(c, 0, true);
     if (status !== WriteStatus.OK) return status;
     for (let i = first; i < first + count; i++) {
       this.#insert(c, atFront ? 0 : c.count, source.bytes, source.starts[i]!, source.ends[i]!);
@@ -74,7 +73,8 @@ export class Lists {
     end: number,
   ): WriteStatus {
     if (end - start > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
-    const status = this.#collections.begin(c, 1, end - start, 1);
+    this.#collections.startComing(c).add(end - start);
+    const status = this.#collections.begin(c, 0);
     if (status !== WriteStatus.OK) return status;
     this.#insert(c, rank, bytes, start, end);
     this.#collections.finish(c);
@@ -85,7 +85,8 @@ export class Lists {
   set(c: Collection, rank: number, bytes: Uint8Array, start: number, end: number): WriteStatus {
     if (end - start > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
     const collections = this.#collections;
-    const status = collections.begin(c, 1, end - start, 1);
+    collections.startComing(c).add(end - start);
+    const status = collections.begin(c, 0);
     if (status !== WriteStatus.OK) return status;
     collections.makeRoom(c, encodedPartBytes(end - start), end - start);
     c.cursor.seekRank(rank);
@@ -106,7 +107,8 @@ export class Lists {
     if (count === 0) return WriteStatus.OK;
     const collections = this.#collections;
     // However many go, at most two ways from the top to a leaf are changed.
-    const status = collections.begin(c, 2, 0, 0);
+    collections.startComing(c);
+    const status = collections.begin(c, 2);
     if (status !== WriteStatus.OK) return status;
     if (count === 1 && c.count > 1) {
       if (rank === c.count - 1) c.cursor.seekLast();

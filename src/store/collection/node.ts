@@ -22,7 +22,8 @@
  *   word 4  next, word 5 previous collection of the shard that waits for its readers
  *   word 6  first, word 7 last of what readers may still see (linked as garbage is)
  *   word 8  elements       word 9  node at the top of tree 0, word 10 of tree 1; 0 = none
- *   word 11 type           double 6 (byte 48)  bytes that it takes, without what is retired
+ *   word 11 type (8) │ 1 bit: has had a heavy record
+ *                          double 6 (byte 48)  bytes that it takes, without what is retired
  *                          double 7 (byte 56)  bytes that are retired
  * ```
  *
@@ -72,6 +73,8 @@ export const FRESH = 1 << 30;
 /** The other bits: how many leases there are. */
 export const COLLECTION_LEASE_MASK = 0x3fffffff;
 
+/** Bit of the type word: a record of more than {@link HEAVY_RECORD_BYTES} has been in a tree. */
+export const HEAVY = 1 << 8;
 /** Owner of a collection that is being made aside: no address, page 0 is not used. */
 export const OWNER_ASIDE = 1;
 /** Bytes of a root. */
@@ -82,6 +85,12 @@ export const LEAF_HEADER_BYTES = 20;
 export const INTERIOR_HEADER_BYTES = 16;
 /** Bytes of a child. */
 export const CHILD_BYTES = 16;
+/** A longer record is heavy: a leaf with one may be split into unequal parts. */
+export const HEAVY_RECORD_BYTES = 251;
+/** Bytes of the block of a leaf that is not to grow any more. */
+export const WHOLE_LEAF_BYTES = 1024;
+/** Bytes of the block of an interior node that is not to grow any more. */
+export const WHOLE_INTERIOR_BYTES = 2048;
 /** Record bytes above which a leaf is split. */
 export const LEAF_RECORD_BYTES: number = 1024 - LEAF_HEADER_BYTES;
 /** Records above which a leaf is split. */

@@ -4,9 +4,10 @@
  * @module
  */
 
+import { assert } from "../../base/assert.ts";
 import { WriteStatus } from "../entry_writer.ts";
 import { ElementEffect } from "../mutation_hook.ts";
-import type { Collection } from "./collection.ts";
+import type { Collection, ElementSource } from "./collection.ts";
 import type { CollectionCore } from "./core.ts";
 import type { RecordCursor } from "./cursor.ts";
 import { encodedPartBytes, RecordKind } from "./records.ts";
@@ -53,22 +54,39 @@ export class SortedSets {
   }
 
   /**
-   * Promises the memory that up to `members` puts with `byteCount` bytes of members need; then
+   * Promises the memory that up to `members` puts need, of members that are `source[first]`,
+   * `source[first + stride]` and so on (without a source: one of `byteCount` bytes); then
    * {@link SortedSets.put} cannot fail until {@link CollectionCore.finish}. So conditions (`NX`, `GT`,
    * `INCR`) are decided between {@link SortedSets.find} and put, member by member, all or nothing.
    *
    * @returns OK or OUT_OF_MEMORY
    */
-  begin(c: Collection, members: number, byteCount: number): WriteStatus {
+  begin(
+    c: Collection,
+    members: number,
+    byteCount: number,
+    source?: ElementSource,
+    first = 0,
+    stride = 1,
+  ): WriteStatus {
     c.changed = 0;
-    // A new score is a removal and an insertion.
-    return this.#collections.begin(c, 2 * members, byteCount, members);
+    const coming = this.#collections.startComing(c);
+    if (source === undefined) {
+      assert(members === 1, "the lengths of several members are given");
+      coming.add(byteCount);
+    } else {
+      for (let i = 0, at = first; i < members; i++, at += stride) {
+        coming.add(source.ends[at]! - source.starts[at]!);
+      }
+    }
+    return this.#collections.begin(c, 0);
   }
 
   /** As {@link SortedSets.begin}, for up to `members` calls of {@link SortedSets.take}. */
   beginRemoval(c: Collection, members: number): WriteStatus {
     c.changed = 0;
-    return this.#collections.begin(c, members, 0, 0);
+    this.#collections.startComing(c);
+    return this.#collections.begin(c, members);
   }
 
   /** Ends what {@link SortedSets.begin} began. */

@@ -2,7 +2,7 @@
  * Changes of the trees of collections: one record at a time.
  *
  * Everything here is a *splice*: at a cursor, none or one record goes, none or one comes. The promise
- * of pages that it can need ({@link pagesForChanges}) has been made before, so nothing fails.
+ * of pages that it can need (tree_demand.ts) has been made before, so nothing fails.
  *
  * @module
  */
@@ -14,6 +14,8 @@ import {
   childAt,
   childCount,
   CollectionRoot,
+  HEAVY,
+  HEAVY_RECORD_BYTES,
   LEAF_HEADER_BYTES,
   LEAF_RECORD_BYTES,
   LEAF_RECORDS,
@@ -40,33 +42,6 @@ const JOIN_BELOW_BYTES = 256;
 const JOINED_BYTES = 760;
 const JOINED_RECORDS = 100;
 const WORK_BYTES = 8192;
-
-/**
- * Upper bound of the pages that changes of one tree lease.
- *
- * A change makes at most three leaves and, on each level above, a node and its split twin; a reader
- * makes it copy the nodes on its way, which are the same. Of many changes the bytes count: a page is
- * leased for a size when those that the shard has are full. A leaf that is there may need a larger
- * block, or a split, at the first byte that comes; after that it grows by at least 128 bytes for
- * each block of at most 1,024 that it takes.
- *
- * @param levels levels of the tree now
- * @param changes records that come or go
- * @param elements elements in the tree now
- * @param byteCount bytes of the records that come
- */
-export function pagesForChanges(
-  levels: number,
-  changes: number,
-  elements: number,
-  byteCount: number,
-  isShared: boolean,
-): number {
-  const perChange = changes * (3 * levels + 5);
-  const touched = Math.min(changes, elements);
-  const nodeBytes = touched * (3072 + (isShared ? levels * 2048 : 0)) + 12 * byteCount;
-  return Math.min(perChange, Math.ceil(nodeBytes / 65536) + 16 + 3 * levels);
-}
 
 /** Changes trees. Thread: one instance per thread, under the shard's exclusive lock. */
 export class TreeWriter {
@@ -101,6 +76,7 @@ export class TreeWriter {
     removed: 0 | 1,
     record: RecordScratch | undefined,
   ): void {
+    if (record !== undefined && record.length > HEAVY_RECORD_BYTES) this.#noteHeavy(root);
     if (cursor.top === 0) {
       this.#plant(root, tree, cursor.kind, record!);
       return;
@@ -141,6 +117,15 @@ export class TreeWriter {
     const top = this.#interiors.ownTop(root, tree);
     this.#removeIn(root, top, from, to);
     this.#interiors.collapseTop(root, tree);
+  }
+
+  /** Its leaves may be split into unequal parts from now on; see tree_demand.ts. */
+  #noteHeavy(root: number): void {
+    this.#arena.write(
+      root,
+      CollectionRoot.TYPE,
+      this.#arena.read(root, CollectionRoot.TYPE) | HEAVY,
+    );
   }
 
   /** First record of an empty tree. */
@@ -327,13 +312,18 @@ export class TreeWriter {
   /** Finds ends of pieces of `#work[from, to)` that are small enough for a leaf. */
   #cut(kind: number, from: number, to: number): void {
     const half = from + (to - from) / 2;
+    // Where there are too many records, halves of as many; else of as many bytes.
+    const isByCount = to - from <= LEAF_RECORD_BYTES;
     let at = from;
     let count = 0;
     let cutAt = 0;
     while (at < to) {
       const next = recordEnd(kind, this.#work, at);
       // The border nearest to the middle, that leaves something on both sides.
-      if (at > from && (cutAt === 0 || Math.abs(at - half) < Math.abs(cutAt - half))) cutAt = at;
+      const isNearer = isByCount
+        ? count === LEAF_RECORDS >>> 1
+        : cutAt === 0 || Math.abs(at - half) < Math.abs(cutAt - half);
+      if (at > from && isNearer) cutAt = at;
       at = next;
       count++;
     }
@@ -359,7 +349,7 @@ export class TreeWriter {
 
   /** After one record went: joins small neighbours, gives back half-empty blocks; both may wait. */
   #afterRemoval(root: number, tree: number, cursor: RecordCursor): void {
-    if (this.#memory.isShared) return;
+    if (this.#memory.isShared || this.#memory.makesWhole) return;
     const arena = this.#arena;
     const leaf = cursor.leaf;
     const run = arena.read(leaf, Node.RUN);
