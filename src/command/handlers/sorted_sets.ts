@@ -220,9 +220,7 @@ async function longAddition(
     },
     begin: () => void (added = changed = 0),
     apply(c, from, to) {
-      let byteCount = 0;
-      for (let i = from; i < to; i++) byteCount += args.length(first + 2 * i + 1);
-      const status = sortedSets.begin(c, to - from, byteCount);
+      const status = sortedSets.begin(c, to - from, 0, args, first + 2 * from + 1, 2);
       if (status !== WriteStatus.OK) return status;
       for (let i = from; i < to; i++) {
         const outcome = addOne(call, c, options, first + 2 * i + 1, scores, i);

@@ -153,6 +153,8 @@ export class Planner {
   #isShared(c: Collection): boolean {
     const { memory } = this.#parts;
     if (!memory.isLeased(c.root)) return false;
+    // A fork has the nodes of its original in common with it.
+    if (memory.fork !== undefined) return true;
     // Of one that is being made aside, its maker has the only lease, and sees it as it is.
     return !(c.isDetached && !memory.isLeasedTwice(c.root) &&
       (memory.leasesOf(c.root) & FRESH) === 0);
