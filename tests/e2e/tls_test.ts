@@ -184,8 +184,11 @@ Deno.test("tls: who does not finish a handshake is counted and closed, and holds
   }
 });
 
+/** Deno itself reads /proc only with every permission there is. */
 function descriptorCount(pid: number): number {
-  return Deno.build.os === "linux" ? [...Deno.readDirSync(`/proc/${pid}/fd`)].length : 0;
+  if (Deno.build.os !== "linux") return 0;
+  const { stdout } = new Deno.Command("ls", { args: [`/proc/${pid}/fd`] }).outputSync();
+  return new TextDecoder().decode(stdout).split("\n").length - 1;
 }
 
 Deno.test("tls: caps and lists hold before the handshake", async (t) => {
