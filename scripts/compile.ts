@@ -37,9 +37,18 @@ const PERMISSIONS = [
  */
 const LEFT_OUT: readonly string[] = [
   "*/bintrees/*/test",
-  // Of the tests only: fast-check, ioredis, iovalkey, redis and ws, with what they need.
+  // Of tests and benches only: fast-check, find-my-way, hono, ioredis, iovalkey, playwright-core,
+  // redis and ws, with what they need.
   "*/fast-check/*",
   "*/pure-rand/*",
+  "*/find-my-way/*",
+  "*/fast-decode-uri-component/*",
+  "*/fast-deep-equal/*",
+  "*/fast-querystring/*",
+  "*/ret/*",
+  "*/safe-regex2/*",
+  "*/hono/*",
+  "*/playwright-core/*",
   "*/ioredis/*",
   "*/@ioredis/*/*",
   "*/iovalkey/*",

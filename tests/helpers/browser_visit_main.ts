@@ -1,0 +1,48 @@
+/**
+ * Opens the page of `browser_page_test.ts` in a browser and checks what became of it: arguments are
+ * the browser's path and the page's URL. Exit code 0 = all is well.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+/** Opens the page and looks at what became of it. */
+async function visit(browserPath: string, url: string): Promise<void> {
+  const browser = await chromium.launch({
+    executablePath: browserPath,
+    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+  });
+  try {
+    const page = await browser.newPage({ ignoreHTTPSErrors: true });
+    const complaints: string[] = [];
+    page.on("console", (message) => {
+      if (message.type() === "error") complaints.push(message.text());
+    });
+    page.on("pageerror", (error) => complaints.push(error.message));
+    const response = await page.goto(url);
+    assert.equal(response?.status(), 200);
+    assert.match(response.headers()["content-type"] ?? "", /^text\/html; charset=utf-8$/);
+    assert.equal(await page.title(), "Sluice in a browser");
+    await page.locator("#balance").filter({ hasText: "balance" }).waitFor();
+    assert.equal(await page.locator("h1").textContent(), "é€😀");
+    const color = await page.evaluate("getComputedStyle(document.querySelector('h1')).color");
+    assert.equal(color, "rgb(1, 2, 3)");
+    const reply = JSON.parse(await page.locator("#reply").textContent() ?? "");
+    assert.deepEqual(reply, { type: "reply", status: "processed", balance: 7 });
+    const balance = JSON.parse(await page.locator("#balance").textContent() ?? "");
+    assert.deepEqual(balance, { user: "browser", balance: 7 });
+    // A second visit is answered from the browser's cache, after asking.
+    const again = await page.reload();
+    assert.ok([200, 304].includes(again!.status()));
+    assert.equal(await page.title(), "Sluice in a browser");
+    // The icon that browsers ask for by themselves is not there.
+    assert.deepEqual(complaints.filter((text) => !/status of 404/.test(text)), []);
+  } finally {
+    await browser.close();
+  }
+}
+
+const [browserPath, url] = Deno.args;
+await visit(browserPath!, url!);
