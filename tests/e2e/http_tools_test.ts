@@ -77,6 +77,36 @@ await testWith("curl", "uploads in chunks", async (base) => {
 
 await testWith(
   "curl",
+  "uploads a file of unknown length, and waits to be told to",
+  async (base) => {
+    const file = await Deno.makeTempFile();
+    try {
+      await Deno.writeTextFile(file, "0123456789".repeat(50_000));
+      const common = [
+        "-sS",
+        "--http1.1",
+        "-w",
+        "[%{http_code}]",
+        "-H",
+        "Transfer-Encoding: chunked",
+      ];
+      const upload = [...common, "-T", file, `${base}/keys/uploaded`];
+      assert.equal((await run("curl", upload)).out, "[201]");
+      // With a minute to wait for the server's word, only that word lets it go on in time.
+      const patient = ["-m", "20", "--expect100-timeout", "60", "-H", "Expect: 100-continue"];
+      const { out, err } = await run("curl", [...patient, "-v", ...upload]);
+      assert.equal(out, "[204]");
+      assert.match(err, /< HTTP\/1\.1 100 Continue/);
+      const { out: back } = await run("curl", ["-sS", `${base}/keys/uploaded`]);
+      assert.equal(back, "0123456789".repeat(50_000));
+    } finally {
+      await Deno.remove(file);
+    }
+  },
+);
+
+await testWith(
+  "curl",
   "gets the head of a reply only, and the connection goes on",
   async (base) => {
     const args = ["-sSI", "-w", "[%{num_connects}]", `${base}/health`, `${base}/health`];
