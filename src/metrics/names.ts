@@ -65,6 +65,7 @@ export const CounterIndex = {
   PUBLICATION_OVERRUNS: 50,
   NOTIFICATIONS_DROPPED: 51,
   CLOSED_TLS_HANDSHAKE: 52,
+  CLOSED_HTTP2_FLOOD: 53,
 } as const;
 
 /** One of the ids of {@link CounterIndex}. */
@@ -236,6 +237,9 @@ const eventRows: CounterRow[] = [
   }),
   row(CounterIndex.CLOSED_TLS_HANDSHAKE, "sluice_connections_closed_total", CLOSED_HELP, {
     reason: "tls_handshake",
+  }),
+  row(CounterIndex.CLOSED_HTTP2_FLOOD, "sluice_connections_closed_total", CLOSED_HELP, {
+    reason: "http2_flood",
   }),
   row(
     CounterIndex.PUBLICATION_OVERRUNS,
