@@ -114,10 +114,10 @@ export function requestFields(
 
 /** One connection. Thread: the test's. */
 export class FrameClient implements Disposable {
-  readonly #socket: Deno.TlsConn;
+  readonly #socket: Deno.Conn;
   #received = new Uint8Array(0);
 
-  private constructor(socket: Deno.TlsConn) {
+  private constructor(socket: Deno.Conn) {
     this.#socket = socket;
   }
 
@@ -125,6 +125,11 @@ export class FrameClient implements Disposable {
   static async connect(port: number, certificate: TestCertificate): Promise<FrameClient> {
     const socket = await connectTls(port, [certificate], ["h2"]);
     await socket.handshake();
+    return await FrameClient.over(socket);
+  }
+
+  /** Takes over a connection, and says the first words. */
+  static async over(socket: Deno.Conn): Promise<FrameClient> {
     const client = new FrameClient(socket);
     await client.send(PREFACE, frame(Frame.SETTINGS, 0, 0));
     // They are acknowledged, which could come between two frames that belong together later on.
