@@ -320,6 +320,7 @@ export class ConnectionSet implements ConnectionHost, Disposable {
         await connection.run();
         this.#connections.delete(connection);
       },
+      onFailure: (error) => this.#options.onSessionFailure(front, error),
       onTimeout: (_client, isMidHead) =>
         this.counters.add(
           isMidHead ? CounterIndex.CLOSED_HEAD_TIMEOUT : CounterIndex.CLOSED_IDLE,

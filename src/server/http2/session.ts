@@ -60,6 +60,8 @@ export interface SessionEvents {
   onAbuse(socket: ClientSocket): void;
   /** It sent a request that is none, or broke the rules otherwise. */
   onMalformed(socket: ClientSocket, reason: string): void;
+  /** A frame made us throw: our bug, which costs that connection only. */
+  onFailure(error: unknown): void;
   /** It was silent, or late with the rest of a head. */
   onTimeout(socket: ClientSocket, isMidHead: boolean): void;
   /** The sweep's clock, ms. */
@@ -138,12 +140,11 @@ export class ClientSession implements StreamCarrier {
     try {
       await this.#readFrames();
     } catch (error) {
-      if (error instanceof ConnectionFault) {
-        this.#events.onMalformed(this.#socket, error.message);
-        await this.#farewell(error.code);
-        await this.#discard();
-      }
-      // Everything else is how clients leave.
+      const isFault = error instanceof ConnectionFault;
+      if (isFault) this.#events.onMalformed(this.#socket, error.message);
+      else this.#events.onFailure(error);
+      await this.#farewell(isFault ? error.code : ErrorCode.INTERNAL_ERROR);
+      await this.#discard();
     } finally {
       this.end();
     }
@@ -245,7 +246,7 @@ export class ClientSession implements StreamCarrier {
       const turn = this.#events.turn();
       if (turn !== undefined) await turn;
       if (this.#isOver) return;
-      const byteCount = await this.#socket.read(buffer.subarray(length));
+      const byteCount = await this.#read(buffer.subarray(length));
       if (byteCount === null) return;
       if (this.#isEnding) return await this.#discard();
       const arrived = buffer.subarray(length, length + byteCount);
@@ -263,6 +264,15 @@ export class ClientSession implements StreamCarrier {
       await this.#queue.drained();
       buffer.copyWithin(0, at, length);
       length -= at;
+    }
+  }
+
+  /** Reads; null when the client has gone, however it went. */
+  async #read(target: Uint8Array<ArrayBuffer>): Promise<number | null> {
+    try {
+      return await this.#socket.read(target);
+    } catch {
+      return null;
     }
   }
 
@@ -530,11 +540,7 @@ export class ClientSession implements StreamCarrier {
   /** Reads and forgets until the client or the farewell is at an end. */
   async #discard(): Promise<void> {
     const room = new Uint8Array(FRAME_MAX_BYTES);
-    try {
-      while (await this.#socket.read(room) !== null);
-    } catch {
-      // That was the end.
-    }
+    while (await this.#read(room) !== null);
   }
 }
 

@@ -30,6 +30,9 @@ async function withSession(
     serveStream: (socket) => serveStream(socket).catch(() => {}),
     onAbuse: () => {},
     onMalformed: () => {},
+    onFailure: (error) => {
+      throw error;
+    },
     onTimeout: () => {},
     now: () => performance.now(),
   };
