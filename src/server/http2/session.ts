@@ -104,6 +104,7 @@ export class ClientSession implements StreamCarrier {
   /** The header block that is half received: its stream, its flags, its parts. */
   #block: { stream: number; flags: number; parts: Uint8Array[] } | undefined;
   #lastActivityMs: number;
+  #farewellTimer: ReturnType<typeof setTimeout> | undefined;
   #saysGoodbye = false;
   #isEnding = false;
   #isOver = false;
@@ -173,6 +174,7 @@ export class ClientSession implements StreamCarrier {
   end(): void {
     if (this.#isOver) return;
     this.#isOver = this.#isEnding = true;
+    clearTimeout(this.#farewellTimer);
     for (const stream of this.#streams.values()) stream.end();
     this.#queue.end();
     this.#socket.close();
@@ -526,15 +528,13 @@ export class ClientSession implements StreamCarrier {
     this.#isEnding = true;
     for (const stream of this.#streams.values()) stream.end();
     if (code !== undefined) this.#sayGoAway(code);
-    const timer = setTimeout(() => this.end(), FAREWELL_MS);
+    this.#farewellTimer = setTimeout(() => this.end(), FAREWELL_MS);
     await this.#queue.emptied();
     try {
       await this.#socket.closeWrite();
     } catch {
       // It has gone.
     }
-    // What it still sends must not destroy what we said.
-    if (this.#isOver) clearTimeout(timer);
   }
 
   /** Reads and forgets until the client or the farewell is at an end. */
