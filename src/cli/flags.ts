@@ -324,7 +324,8 @@ export const FLAGS: readonly Flag[] = [
     placeholder: "<time>",
     group: CLIENTS,
     summary:
-      "time an HTTP client has to send the head of a request, a Protobuf client a message's length",
+      "time an HTTP client has to send the head of a request, a Protobuf client a message's length, " +
+      "any client for its TLS handshake",
     fields: ["headerTimeoutMs"],
     read: duration("headerTimeoutMs"),
     show: (config) => formatDuration(config.headerTimeoutMs),

@@ -79,6 +79,7 @@ export const CounterIndex = {
   CLOSED_TLS_HANDSHAKE: 64,
   KEYSPACE_HITS: 65,
   KEYSPACE_MISSES: 66,
+  CLOSED_HTTP2_FLOOD: 67,
 } as const;
 
 /** One of the ids of {@link CounterIndex}. */
@@ -277,6 +278,9 @@ const eventRows: CounterRow[] = [
   row(CounterIndex.SSE_VIEWERS, "sluice_metrics_streams", STREAMS_HELP, { kind: "sse" }, "gauge"),
   row(CounterIndex.CLOSED_TLS_HANDSHAKE, "sluice_connections_closed_total", CLOSED_HELP, {
     reason: "tls_handshake",
+  }),
+  row(CounterIndex.CLOSED_HTTP2_FLOOD, "sluice_connections_closed_total", CLOSED_HELP, {
+    reason: "http2_flood",
   }),
   row(
     CounterIndex.PUBLICATION_OVERRUNS,

@@ -22,6 +22,7 @@ import type { CounterSink } from "../command/counters.ts";
 import { BATCH_SLICE_MS } from "../protocol/batch_slice.ts";
 import type { FairTurns } from "./fair_turns.ts";
 import type { Front } from "./front.ts";
+import { Http2Sessions } from "./http2/sessions.ts";
 import { Refusals } from "./refusal.ts";
 import { pause } from "./pause.ts";
 
@@ -60,6 +61,8 @@ export interface ConnectionSetOptions {
   readonly tls?: TlsTerminator | undefined;
   /** How long a TLS handshake may take. Unit: ms. */
   readonly handshakeTimeoutMs?: number;
+  /** Told of a request of HTTP/2 that is none, and of a client that sends too many frames. */
+  readonly onHttp2Abuse?: (socket: ClientSocket, reason: string) => void;
   /** Told of a TLS handshake that came to nothing. */
   readonly onHandshakeFailure?: (front: Front, socket: ClientSocket, error: unknown) => void;
   /** Clock, ms since the epoch. */
@@ -88,6 +91,8 @@ export class ConnectionSet implements ConnectionHost, Disposable {
   readonly #refusals = new Refusals();
   /** Clients whose TLS handshake is under way, and when it began, ms since the epoch. */
   readonly #handshakes = new Map<ClientSocket, number>();
+  /** Made for the first client that speaks HTTP/2. */
+  #http2: Http2Sessions | undefined;
   readonly #options: ConnectionSetOptions;
   readonly #turns: FairTurns | undefined;
   readonly #now: () => number;
@@ -134,7 +139,7 @@ export class ConnectionSet implements ConnectionHost, Disposable {
     const ticket = census.tryEnter(address);
     if (ticket === CENSUS_FULL || ticket === CENSUS_FULL_FOR_ADDRESS) {
       this.counters.add(ticket === CENSUS_FULL ? refused : refusedPerIp);
-      void this.#refusals.refuse(socket, front.fullReply, this.#securer(front));
+      void this.#refusals.refuse(socket, front.fullReply, this.#securer(front, true));
       return;
     }
     this.counters.add(accepted);
@@ -152,6 +157,7 @@ export class ConnectionSet implements ConnectionHost, Disposable {
     this.nowMs = this.#now();
     for (const connection of this.#connections) connection.sweep(this.nowMs);
     this.#sweepHandshakes();
+    this.#http2?.sweep(this.nowMs);
     this.#publishMemory();
   }
 
@@ -184,6 +190,7 @@ export class ConnectionSet implements ConnectionHost, Disposable {
    * @returns how many were not done when the budget ended
    */
   async settleInFlight(budget: StopBudget): Promise<number> {
+    this.#http2?.goAway();
     const inFlight = new Map<Connection, number>();
     for (const connection of this.#connections) {
       if (connection.state === ConnectionState.ANSWERING) {
@@ -224,6 +231,7 @@ export class ConnectionSet implements ConnectionHost, Disposable {
     this.#closeHandshakes();
     for (const connection of this.#connections) void connection.closeGently(connection.farewell);
     await this.waitUntilEmpty(budget, graceMs);
+    this.#http2?.end();
     let cutOff = 0;
     for (const connection of this.#connections) {
       if (connection.state === ConnectionState.ANSWERING) cutOff++;
@@ -240,6 +248,7 @@ export class ConnectionSet implements ConnectionHost, Disposable {
     clearInterval(this.#sweepTimer);
     this.#closeHandshakes();
     this.#refusals.close();
+    this.#http2?.end();
     for (const connection of this.#connections) connection.close();
     this.#publishMemory();
   }
@@ -250,9 +259,14 @@ export class ConnectionSet implements ConnectionHost, Disposable {
     this.#publishedBytes = heldBytes;
   }
 
-  #securer(front: Front): ((socket: ClientSocket) => ClientSocket) | undefined {
+  #securer(
+    front: Front,
+    isRefused = false,
+  ): ((socket: ClientSocket) => ClientSocket) | undefined {
     const { tls } = this.#options;
-    return tls === undefined ? undefined : (socket) => tls.secure(socket, front.protocol);
+    return tls === undefined
+      ? undefined
+      : (socket) => tls.secure(socket, front.protocol, isRefused);
   }
 
   /** Serves a client whose handshake has to end first. Never rejects. */
@@ -264,19 +278,59 @@ export class ConnectionSet implements ConnectionHost, Disposable {
   ): Promise<void> {
     this.#handshakes.set(socket, this.nowMs);
     let error: unknown;
+    let protocol: string | null | undefined;
     try {
-      await socket.handshake;
+      protocol = await socket.handshake;
     } catch (reason) {
       error = reason;
     }
     this.#handshakes.delete(socket);
     if (error === undefined) {
-      return await this.#run(new Connection(socket, front, this, id), ticket);
+      return protocol === "h2"
+        ? await this.#runHttp2(socket, front, ticket)
+        : await this.#run(new Connection(socket, front, this, id), ticket);
     }
     this.counters.add(CounterIndex.CLOSED_TLS_HANDSHAKE);
     this.#options.onHandshakeFailure?.(front, socket, error);
     await this.#refusals.refuse(socket, NOTHING);
     this.#options.census.leave(ticket);
+  }
+
+  async #runHttp2(socket: ClientSocket, front: Front, ticket: number): Promise<void> {
+    const { active } = front.counterIds;
+    this.counters.add(active, 1);
+    this.#http2 ??= this.#createHttp2(front);
+    await this.#http2.serve(socket);
+    this.#options.census.leave(ticket);
+    this.counters.add(active, -1);
+  }
+
+  #createHttp2(front: Front): Http2Sessions {
+    const { nextConnectionId, onHttp2Abuse } = this.#options;
+    const { headTimeoutMs, idleTimeoutMs } = front;
+    return new Http2Sessions({ headTimeoutMs, idleTimeoutMs }, {
+      now: () => this.nowMs,
+      turn: () => {
+        this.countRead();
+        return this.park(performance.now());
+      },
+      serveStream: async (stream) => {
+        const connection = new Connection(stream, front, this, nextConnectionId());
+        this.#connections.add(connection);
+        await connection.run();
+        this.#connections.delete(connection);
+      },
+      onFailure: (error) => this.#options.onSessionFailure(front, error),
+      onTimeout: (_client, isMidHead) =>
+        this.counters.add(
+          isMidHead ? CounterIndex.CLOSED_HEAD_TIMEOUT : CounterIndex.CLOSED_IDLE,
+        ),
+      onAbuse: (client) => {
+        this.counters.add(CounterIndex.CLOSED_HTTP2_FLOOD);
+        onHttp2Abuse?.(client, "it sends more frames than anybody needs to");
+      },
+      onMalformed: (client, reason) => onHttp2Abuse?.(client, reason),
+    });
   }
 
   #sweepHandshakes(): void {

@@ -262,6 +262,12 @@ function createConnectionSet(
     shortestTimeoutMs: Math.min(...timeouts.filter((timeoutMs) => timeoutMs > 0)),
     nextConnectionId: () => lifecycle.nextConnectionId(),
     tls,
+    onHttp2Abuse: ({ remoteAddr }, reason) =>
+      log.debug("HTTP/2 client stopped", {
+        event: "http2_abuse",
+        peer: remoteAddr.hostname,
+        reason,
+      }),
     handshakeTimeoutMs: config.headerTimeoutMs,
     onHandshakeFailure: ({ protocol }, { remoteAddr }, error) =>
       log.debug("TLS handshake failed", {

@@ -14,7 +14,7 @@ const MIN_VERSION = "TLSv1.2";
 
 /** What is offered on each port, the best first. */
 const ALPN_PROTOCOLS: Readonly<Record<ProtocolLabel, readonly string[]>> = {
-  http: ["http/1.1"],
+  http: ["h2", "http/1.1"],
   resp: [],
   proto: [],
 };
@@ -42,11 +42,16 @@ export class TlsTerminator {
     this.#context = contextOf(material);
   }
 
-  /** Begins a handshake on a connection to the port of `protocol`. */
-  secure(socket: PlainSocket, protocol: ProtocolLabel): SecureSocket {
+  /**
+   * Begins a handshake on a connection to the port of `protocol`.
+   *
+   * @param isRefused whether the client will only be told that there is no room, in HTTP/1.1
+   */
+  secure(socket: PlainSocket, protocol: ProtocolLabel, isRefused = false): SecureSocket {
+    const offered = ALPN_PROTOCOLS[protocol];
     return new SecureSocket(socket, {
       secureContext: this.#context,
-      alpnProtocols: ALPN_PROTOCOLS[protocol],
+      alpnProtocols: isRefused ? offered.filter((name) => name !== "h2") : offered,
     });
   }
 }

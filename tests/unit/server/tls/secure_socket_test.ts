@@ -8,7 +8,7 @@ const one = testCertificate("one");
 const two = testCertificate("two");
 
 /** A client and what the server sees of it, the handshake done. */
-interface Pair extends Disposable {
+interface Pair extends AsyncDisposable {
   client: Deno.TlsConn;
   server: SecureSocket;
 }
@@ -28,22 +28,37 @@ async function connectPair(tls: TlsTerminator, certificate = one): Promise<Pair>
   return {
     client,
     server,
-    [Symbol.dispose](): void {
+    async [Symbol.asyncDispose](): Promise<void> {
       server.close();
       try {
         client.close();
       } catch {
         // Closed by the test.
       }
+      await parted();
     },
   };
 }
 
-const settled = (ms: number): Promise<string> =>
-  new Promise((resolve) => setTimeout(() => resolve("nothing"), ms));
+/** Waits until sockets that were closed have said goodbye. */
+function parted(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 100));
+}
+
+/** What a write came to, or null when it is held up. */
+async function written(writing: Promise<number>): Promise<number | null> {
+  writing.catch(() => {});
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const heldUp = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), 200);
+  });
+  const result = await Promise.race([writing, heldUp]);
+  clearTimeout(timer);
+  return result;
+}
 
 Deno.test("SecureSocket: what is sent arrives in order, in pieces of any size", async () => {
-  using pair = await connectPair(await terminator());
+  await using pair = await connectPair(await terminator());
   const sent = Uint8Array.from({ length: 300_000 }, (_, i) => i * 31 + (i >> 8));
   const sending = (async () => {
     for (let at = 0; at < sent.length;) at += await pair.client.write(sent.subarray(at));
@@ -77,14 +92,12 @@ Deno.test("SecureSocket: what is sent arrives in order, in pieces of any size", 
 });
 
 Deno.test("SecureSocket: nothing is read that nobody asks for", async () => {
-  using pair = await connectPair(await terminator());
+  await using pair = await connectPair(await terminator());
   const piece = new Uint8Array(65536);
   let sentBytes = 0;
   for (;;) {
-    const writing = pair.client.write(piece);
-    writing.catch(() => {});
-    const result = await Promise.race([writing, settled(200)]);
-    if (typeof result === "string") break;
+    const result = await written(pair.client.write(piece));
+    if (result === null) break;
     sentBytes += result;
     // Sockets and the client's own buffer take some megabytes.
     assert.ok(sentBytes < 32 * 2 ** 20, "the client is held up");
@@ -92,20 +105,18 @@ Deno.test("SecureSocket: nothing is read that nobody asks for", async () => {
 });
 
 Deno.test("SecureSocket: a write is done when the system has taken it", async () => {
-  using pair = await connectPair(await terminator());
+  await using pair = await connectPair(await terminator());
   const piece = new Uint8Array(65536);
   for (let sentBytes = 0;;) {
-    const writing = pair.server.write(piece);
-    writing.catch(() => {});
-    const result = await Promise.race([writing, settled(200)]);
-    if (typeof result === "string") break;
+    const result = await written(pair.server.write(piece));
+    if (result === null) break;
     sentBytes += result;
     assert.ok(sentBytes < 32 * 2 ** 20, "the server is held up");
   }
 });
 
 Deno.test("SecureSocket: closing it ends what is pending, and the client hears of it", async () => {
-  using pair = await connectPair(await terminator());
+  await using pair = await connectPair(await terminator());
   const reading = pair.server.read(new Uint8Array(10));
   pair.server.close();
   await assert.rejects(reading, Deno.errors.Interrupted);
@@ -134,15 +145,16 @@ Deno.test("SecureSocket: what is no TLS ends with an alert", async () => {
     assert.equal(await client.read(alert), 7, text);
     assert.equal(alert[0], 0x15);
     assert.equal(await client.read(alert), null);
+    await parted();
   }
 });
 
 Deno.test("TlsTerminator: what is replaced serves those who come later", async () => {
   const tls = await terminator();
-  using before = await connectPair(tls);
+  await using before = await connectPair(tls);
   const material = await readTlsMaterial({ tlsCert: two.certPath, tlsKey: two.keyPath });
   tls.replace(material!);
-  using after = await connectPair(tls, two);
+  await using after = await connectPair(tls, two);
   for (const { client, server } of [before, after]) {
     await server.write(Uint8Array.of(7));
     const target = new Uint8Array(1);
