@@ -25,6 +25,10 @@ async function visit(browserPath: string, url: string): Promise<void> {
     assert.equal(response?.status(), 200);
     assert.match(response.headers()["content-type"] ?? "", /^text\/html; charset=utf-8$/);
     assert.equal(await page.title(), "Sluice in a browser");
+    const protocol = await page.evaluate(
+      "performance.getEntriesByType('navigation')[0].nextHopProtocol",
+    );
+    assert.equal(protocol, url.startsWith("https:") ? "h2" : "http/1.1");
     await page.locator("#balance").filter({ hasText: "balance" }).waitFor();
     assert.equal(await page.locator("h1").textContent(), "é€😀");
     const color = await page.evaluate("getComputedStyle(document.querySelector('h1')).color");
