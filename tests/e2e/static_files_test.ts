@@ -251,13 +251,13 @@ Deno.test("server: wrk with 400 connections on a file fails nothing", {
 
 Deno.test("server: curl takes a file slowly, and as a whole", withCurl, async () => {
   await using site = await Site.make();
-  await site.makeSparse("large.bin", 12 * 1024 * 1024);
-  await using server = await site.start(["--idle-timeout", "500ms"]);
+  await site.makeSparse("large.bin", 18 * 1024 * 1024);
+  await using server = await site.start(["--idle-timeout", "1500ms"]);
   const url = `http://127.0.0.1:${server.port("http")}/static/large.bin`;
   const args = ["-o", "/dev/null", "-w", "%{size_download}", "--limit-rate", "6M", url];
   const startedAtMs = performance.now();
-  assert.equal(await curl(args), String(12 * 1024 * 1024));
-  assert.ok(performance.now() - startedAtMs > 700, "it took longer than a client may be idle");
+  assert.equal(await curl(args), String(18 * 1024 * 1024));
+  assert.ok(performance.now() - startedAtMs > 1600, "it took longer than a client may be idle");
 });
 
 Deno.test("server: without --static-dir there is nothing under /static/", withCurl, async () => {

@@ -104,7 +104,7 @@ for (const kind of SCANNED) {
       for (let round = 0; round < 40; round++) {
         // Chance alone leaves it large in one run of a hundred.
         if (round % 10 === 0) {
-          await change(client, kind, round % 20 === 0, ALL);
+          await change(client, kind, round % 20 === 10, ALL);
           encodings.add(open(harness.store, "k", kind.type, 7).isPacked);
         }
         const seen = new Set<string>();

@@ -203,11 +203,11 @@ Deno.test("keyspace events: keys that are new, expire or are evicted", async () 
   harness.services.notifier!.flush();
   assert.deepEqual(await take(watcher), ["0 expired a"], "swept");
   await harness.ask("CONFIG SET maxmemory-policy allkeys-lru notify-keyspace-events Ee\r\n");
-  for (let i = 0; i < 40; i++) {
-    assert.equal(await harness.ask(`SET big${i} ${"x".repeat(50_000)}\r\n`), "+OK\r\n");
+  for (let i = 0; i < 400; i++) {
+    assert.equal(await harness.ask(`SET big${i} ${"x".repeat(5000)}\r\n`), "+OK\r\n");
   }
   const evicted = await take(watcher);
-  assert.ok(evicted.length >= 20, `${evicted.length} of 40 are gone`);
+  assert.ok(evicted.length >= 100, `${evicted.length} of 400 are gone`);
   for (const event of evicted) assert.match(event, /^(0 evicted big\d+|3 evicted c)$/);
 });
 
