@@ -33,6 +33,9 @@ export async function withLocksAgain(
     const busyShard = lockSet.tryLock(true);
     if (busyShard >= 0) await lockSet.lockAsync(true, busyShard);
     store.nowMs = services.clock();
+    // Others have had their commands run meanwhile. What is looked at again was counted before.
+    call.stampAccess();
+    store.access.counts = false;
     let status: HandlerStatus;
     try {
       status = body();

@@ -193,10 +193,9 @@ class TreeFork extends CollectionFork {
   }
 
   isCurrent(): boolean {
-    const { arena, collections } = this.#parts;
-    const { c } = this;
+    const { arena } = this.#parts;
     const now = this.#now;
-    if (collections.open(now, c.database, c.key, c.type, false) !== WriteStatus.OK) return false;
+    if (!openNow(this.#parts, now, this.c)) return false;
     // While it is leased, a change makes new nodes, all the way up.
     return now.root === this.#root &&
       topsOf(arena, now.root).every((top, i) => top === this.#tops[i]);
@@ -370,9 +369,8 @@ class SmallFork extends CollectionFork {
 
   isCurrent(): boolean {
     const { collections } = this.#parts;
-    const { c } = this;
     const now = this.#now;
-    if (collections.open(now, c.database, c.key, c.type, false) !== WriteStatus.OK) return false;
+    if (!openNow(this.#parts, now, this.c)) return false;
     return now.entry === 0 ? this.#entry === 0 : collections.seqOf(now) === this.#seq;
   }
 
@@ -399,6 +397,17 @@ class SmallFork extends CollectionFork {
     if (this.c.isDetached) this.#parts.collections.abandon(this.c);
     return true;
   }
+}
+
+/** Opens what is at the key of `c` now, unless it is of another type. Nobody has asked for it. */
+function openNow({ collections, writer }: ForkParts, now: Collection, c: Collection): boolean {
+  const { clock } = writer;
+  const { counts, stamps } = clock;
+  clock.counts = clock.stamps = false;
+  const status = collections.open(now, c.database, c.key, c.type, false);
+  clock.counts = counts;
+  clock.stamps = stamps;
+  return status === WriteStatus.OK;
 }
 
 /** Nodes so that, from the end, each comes before what it hangs from. */
