@@ -67,6 +67,13 @@ export interface ForkParts {
 
 /** Pages that an entry, its place in the index and its time to live may need. */
 const PUBLISH_PAGES = 10;
+/** What of a root is about its elements. The type says, too, whether any of them was heavy. */
+const CONTENT_WORDS = [
+  CollectionRoot.COUNT,
+  CollectionRoot.TREE_0,
+  CollectionRoot.TREE_1,
+  CollectionRoot.TYPE,
+] as const;
 /** Nodes that are given up per call: some 50 µs. */
 const GIVEN_UP_AT_A_TIME = 512;
 
@@ -176,7 +183,7 @@ class TreeFork extends CollectionFork {
     const lease = leases.take(original);
     const version = arena.read(original.root, CollectionRoot.VERSION);
     arena.write(root, CollectionRoot.VERSION, (version + 1) & 0x7fffffff);
-    for (const word of [CollectionRoot.COUNT, CollectionRoot.TREE_0, CollectionRoot.TREE_1]) {
+    for (const word of CONTENT_WORDS) {
       arena.write(root, word, arena.read(original.root, word));
     }
     memory.setFootprintBytes(root, memory.footprintBytes(original.root));
@@ -215,7 +222,7 @@ class TreeFork extends CollectionFork {
       arena.read(c.root, CollectionRoot.VERSION),
     );
     arena.write(root, CollectionRoot.VERSION, version);
-    for (const word of [CollectionRoot.COUNT, CollectionRoot.TREE_0, CollectionRoot.TREE_1]) {
+    for (const word of CONTENT_WORDS) {
       arena.write(root, word, arena.read(c.root, word));
     }
     memory.setFootprintBytes(root, memory.footprintBytes(c.root) - this.#book.leftBytes);
