@@ -137,3 +137,28 @@ Deno.test("keyspace hits and misses: a long change counts as little as a short o
     assert.deepEqual([...lookups], [0, reads], command.join(" "));
   }
 });
+
+Deno.test("keyspace hits and misses: serving clients that wait, and letting them go, counts as none", async () => {
+  const harness = new Harness();
+  const { lookups } = harness.store.access;
+  await harness.ask("SET s v\r\n");
+  lookups.fill(0);
+  const waiting = [
+    "BLPOP no l 0.02",
+    "BLPOP l 0.01",
+    "BZPOPMIN no z 0",
+    "BLMOVE l m LEFT LEFT 0.02",
+  ]
+    .map((line) => settled(harness.ask(`${line}\r\n`)));
+  let reads = 0;
+  let isDone = false;
+  const done = Promise.all(waiting).finally(() => isDone = true);
+  await harness.ask("GET s\r\nZADD z 1 m\r\n");
+  for (reads = 1; !isDone; reads++) {
+    await harness.ask("GET s\r\n");
+    await pause(1);
+  }
+  await done;
+  await pause(5);
+  assert.deepEqual([...lookups], [reads, 0]);
+});
