@@ -63,3 +63,19 @@ Deno.test("eviction: makes room for all that a long command brings, makes or cop
     }
   }
 });
+
+Deno.test("eviction: makes room for a transaction before it begins", async () => {
+  const harness = fullHarness();
+  const client = harness.connect(REQUEST_BYTES);
+  await fill(harness, client);
+  harness.nowMs += 5000;
+  for (const count of [250, 3000, 8000]) {
+    for (let round = 0; round < 3; round++) {
+      const members = MEMBERS.slice(0, count);
+      await client.send("MULTI\r\n" + request("SADD", `s ${count} ${round}`, ...members));
+      const reply = await settled(client.send("EXEC\r\n"));
+      assert.equal(reply, `*1\r\n:${count}\r\n`);
+    }
+  }
+  harness.store.assertInvariants();
+});
