@@ -12,7 +12,7 @@ import { EntryType, type Store, WriteStatus } from "../store/store.ts";
 import type { CommandCall } from "./call.ts";
 import type { Slices } from "./slices.ts";
 
-/** So often memory is looked for before a result is given up. */
+/** So often memory is looked for, for one member, before a result is given up. */
 const MAX_RECLAIM_ATTEMPTS = 64;
 /** What adding a member weighs, in the units of `Slices.isOver`. */
 const ADD_WEIGHT = 32;
@@ -143,6 +143,7 @@ export async function buildAside(
   const { shard } = key;
   const filling = new Filling(store, producer);
   let c: Collection | undefined = undefined;
+  let countBefore = 0;
   for (let failures = 0;;) {
     if (!slices.tryLock(shard, true)) {
       slices.wanted(shard, true);
@@ -155,6 +156,9 @@ export async function buildAside(
     });
     slices.unlock(shard, true);
     if (isComplete === true) return c;
+    const { count } = c ?? { count: 0 };
+    if (count > countBefore) failures = 0;
+    countBefore = count;
     if (isComplete === undefined && (++failures > MAX_RECLAIM_ATTEMPTS || !store.reclaim())) {
       if (c !== undefined) await abandonAside(store, c, slices);
       return undefined;

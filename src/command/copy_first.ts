@@ -27,7 +27,7 @@ const HOLD_WEIGHT = 32;
 /** How often a copy is made that is out of date when it is complete. */
 const MAX_FREE_ATTEMPTS = 4;
 /** How often a step that found no memory is tried again after some was reclaimed. */
-const MAX_RECLAIM_ATTEMPTS = 8;
+const MAX_RECLAIM_ATTEMPTS = 64;
 
 /** Whether the value at `from`, which is there, is to be copied before it gets to `to`. */
 export function isCopiedFirst(call: CommandCall, from: Place, to: Place, goes: boolean): boolean {
@@ -116,7 +116,8 @@ async function complete(call: CommandCall, copy: CollectionCopy, slices: Slices)
     }
     const hadMemory = slices.guard(copy.shard, () => copy.advance(NODES_PER_HOLD));
     slices.unlock(copy.shard, true);
-    if (!hadMemory && (++attempts > MAX_RECLAIM_ATTEMPTS || !store.reclaim())) return false;
+    if (hadMemory) attempts = 0;
+    else if (++attempts > MAX_RECLAIM_ATTEMPTS || !store.reclaim()) return false;
     if (slices.isOver(HOLD_WEIGHT)) await slices.next();
   }
   return true;

@@ -5,6 +5,7 @@
  */
 
 import { Key } from "../store/key.ts";
+import { PAGE_BYTES } from "../store/size_classes.ts";
 import type { Store } from "../store/store.ts";
 import type { CommandArguments } from "./arguments.ts";
 import type { CommandCall } from "./call.ts";
@@ -15,8 +16,16 @@ import type { ReplySink } from "./reply_sink.ts";
 import { type CommandRow, HandlerStatus } from "./row.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** How often memory is looked for, at most, before a transaction begins and for each command. */
-const MAX_RECLAIM_ATTEMPTS = 8;
+/** How often memory is looked for, at most, for each command. Reason: each may take a millisecond. */
+const RECLAIMS_AT_A_TIME = 8;
+/** So many times that often before a transaction begins, with others served in between. */
+const MAX_RECLAIM_ATTEMPTS = 64;
+/** Commands of fewer bytes together need no more than a few blocks. */
+const SMALL_BYTES = 1024;
+/** By how much a promise may be larger than what comes; see tree_demand.ts. */
+const PROMISE_FACTOR = 4;
+/** Pages that a promise has for blocks of different sizes, besides. */
+const PROMISE_PAGES = 16;
 
 /**
  * What a queued write may need beside its arguments: an entry's header, its place in the index, what
@@ -77,8 +86,10 @@ export class TransactionRun {
   start(exec: CommandCall): HandlerStatus {
     const { sink, store } = exec;
     const writeCount = this.#collectLocks();
-    if (writeCount > 0) {
-      makeHeadroom(store, this.#transaction.byteCount + writeCount * WRITE_OVERHEAD_BYTES);
+    const roomBytes = writeCount === 0 ? 0 : this.#roomBytes(store, writeCount);
+    if (roomBytes > 0 && !makeHeadroom(store, roomBytes)) {
+      exec.later = this.#startWithRoom(roomBytes, sink);
+      return HandlerStatus.LATER;
     }
     const busyShard = this.#locks.tryLock(this.#exclusive);
     if (busyShard >= 0) {
@@ -90,6 +101,29 @@ export class TransactionRun {
     if (this.#late.length === 0) return this.#status;
     exec.later = this.#settle(sink);
     return HandlerStatus.LATER;
+  }
+
+  /** What the transaction may need: with its locks held nothing can be evicted for it. */
+  #roomBytes(store: Store, writeCount: number): number {
+    const { byteCount } = this.#transaction;
+    const leastBytes = byteCount + writeCount * WRITE_OVERHEAD_BYTES;
+    if (store.evictionPolicy === "noeviction" || byteCount < SMALL_BYTES) return leastBytes;
+    return leastBytes + PROMISE_FACTOR * byteCount + PROMISE_PAGES * PAGE_BYTES;
+  }
+
+  /** Goes on to look for memory, with others served in between, and then runs. */
+  async #startWithRoom(roomBytes: number, sink: ReplySink): Promise<HandlerStatus> {
+    const { store, services } = this.#call;
+    for (let attempt = 1; attempt < MAX_RECLAIM_ATTEMPTS; attempt++) {
+      await nextTurn();
+      store.nowMs = services.clock();
+      if (makeHeadroom(store, roomBytes)) break;
+    }
+    const busyShard = this.#locks.tryLock(this.#exclusive);
+    if (busyShard >= 0) return await this.#startLater(busyShard, sink);
+    store.nowMs = services.clock();
+    this.#runLocked(sink);
+    return await this.#settle(sink);
   }
 
   async #startLater(busyShard: number, sink: ReplySink): Promise<HandlerStatus> {
@@ -168,7 +202,7 @@ export class TransactionRun {
     const startedAtMs = operations.begin(row, args);
     let status = row.handler(call);
     for (let attempt = 0; status === HandlerStatus.RETRY; attempt++) {
-      if (attempt >= MAX_RECLAIM_ATTEMPTS || !this.#compact()) {
+      if (attempt >= RECLAIMS_AT_A_TIME || !this.#compact()) {
         reply.error(ReplyCode.OUT_OF_MEMORY);
         break;
       }
@@ -231,9 +265,19 @@ export class TransactionRun {
   }
 }
 
-/** Frees pages, as far as that is to be had, with no lock held. */
-function makeHeadroom(store: Store, byteCount: number): void {
-  for (let attempt = 0; attempt < MAX_RECLAIM_ATTEMPTS; attempt++) {
-    if (store.freeBytes >= byteCount || !store.reclaim()) return;
+/**
+ * Frees pages, with no lock held.
+ *
+ * @returns whether that was all that is wanted or can be had; if not, to be called again
+ */
+function makeHeadroom(store: Store, byteCount: number): boolean {
+  for (let attempt = 0; attempt < RECLAIMS_AT_A_TIME; attempt++) {
+    if (store.freeBytes >= byteCount || !store.reclaim()) return true;
   }
+  return false;
+}
+
+/** Lets the event loop go round. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }

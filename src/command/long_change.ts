@@ -185,8 +185,12 @@ async function fill(
     });
     slices.unlock(shard, true);
     if (status === undefined) return Outcome.STALE;
-    if (status === WriteStatus.OK) at = to;
-    else if (++failures > MAX_RECLAIM_ATTEMPTS || !store.reclaim()) return Outcome.OUT_OF_MEMORY;
+    if (status === WriteStatus.OK) {
+      at = to;
+      failures = 0;
+    } else if (++failures > MAX_RECLAIM_ATTEMPTS || !store.reclaim()) {
+      return Outcome.OUT_OF_MEMORY;
+    }
     if (slices.isOver(HOLD_WEIGHT)) await slices.next();
   }
   return Outcome.COMPLETE;

@@ -10,7 +10,9 @@ import { ReplyCode } from "./reply_code.ts";
 import { HandlerStatus } from "./row.ts";
 
 /** How often a write that found no memory is tried again after some was reclaimed. */
-const MAX_RECLAIM_ATTEMPTS = 8;
+const MAX_RECLAIM_ATTEMPTS = 64;
+/** From this attempt on others are served in between. Reason: each may take a millisecond. */
+const PROMPT_RECLAIM_ATTEMPTS = 4;
 
 /**
  * Runs `body` with the exclusive locks of a command's keys; again, after memory was reclaimed, when
@@ -33,6 +35,9 @@ export async function withLocksAgain(
     const busyShard = lockSet.tryLock(true);
     if (busyShard >= 0) await lockSet.lockAsync(true, busyShard);
     store.nowMs = services.clock();
+    // Others have had their commands run meanwhile. What is looked at again was counted before.
+    call.stampAccess();
+    store.access.counts = false;
     let status: HandlerStatus;
     try {
       status = body();
@@ -45,8 +50,14 @@ export async function withLocksAgain(
       services.notifier.flush();
     }
     if (status !== HandlerStatus.RETRY) return status;
+    if (attempt >= PROMPT_RECLAIM_ATTEMPTS) await nextTurn();
     if (attempt < MAX_RECLAIM_ATTEMPTS && store.reclaim()) continue;
     call.sink.error(ReplyCode.OUT_OF_MEMORY);
     return HandlerStatus.DONE;
   }
+}
+
+/** Lets the event loop go round. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -18,7 +18,8 @@ import { type TextHoldings, Texts } from "./texts.ts";
 const Weight = { ELEMENT: 2, SCORE: 3, LOOKUP: 20, HOLD: 32 } as const;
 /** Elements stored per lock hold. */
 const STORED_PER_HOLD = 16;
-const MAX_RECLAIM_ATTEMPTS = 8;
+/** How often a step that found no memory is tried again after some was reclaimed. */
+const MAX_RECLAIM_ATTEMPTS = 64;
 /** A longer element may hold any text, but no number. */
 const SPACES = [0x20, 0x09, 0x0a, 0x0b, 0x0c, 0x0d];
 
@@ -145,6 +146,7 @@ export class SortRun {
         }
         return undefined;
       }
+      attempts = 0;
       if (slices.isOver(Weight.HOLD)) yield;
     }
     return c;

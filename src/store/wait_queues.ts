@@ -18,8 +18,8 @@ import { WriteStatus } from "./entry_writer.ts";
 
 /** What the queues need of a store: byte strings by table and key. */
 export interface QueueHeads {
-  /** Address of an entry; 0 = none. */
-  lookup(table: number, key: Key): number;
+  /** Address of an entry; 0 = none. Is no access to a key. */
+  peek(table: number, key: Key): number;
   /** Copies its bytes to `target[offset…]`. */
   copyString(entry: number, target: Uint8Array, offset: number): number;
   /** Writes an entry. */
@@ -144,7 +144,7 @@ export class WaitQueues {
   }
 
   #read(key: Key): boolean {
-    const entry = this.#heads.lookup(SpecialTable.WAITED_KEYS, key);
+    const entry = this.#heads.peek(SpecialTable.WAITED_KEYS, key);
     if (entry === 0) return false;
     this.#heads.copyString(entry, this.#bytes, 0);
     return true;

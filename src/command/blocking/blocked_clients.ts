@@ -298,7 +298,7 @@ export class BlockedClients {
     let status: WriteStatus;
     do {
       await locks.lockAsync(shard, true);
-      call.store.nowMs = call.services.clock();
+      stampAccess(call);
       try {
         status = plan.putBack(call, taken, keyIndex);
       } catch (error) {
@@ -332,7 +332,7 @@ export class BlockedClients {
         this.#parts.region.stateOf(waiter) === WaiterState.WAITING
       ) {
         try {
-          store.nowMs = call.services.clock();
+          stampAccess(call);
           // Who came earlier is served, or told to look, first.
           const isItsTurn = wait.keys.some((key) => this.#server.serve(key, waiter));
           if (isItsTurn) status = plan.attempt(call);
@@ -389,7 +389,7 @@ export class BlockedClients {
         const { shard } = key;
         if (!locks.tryLock(shard, true)) await locks.lockAsync(shard, true);
         try {
-          call.store.nowMs = call.services.clock();
+          stampAccess(call);
           queues.remove(key, node);
           // Those behind it may have waited for it to look.
           this.#server.serve(key);
@@ -408,6 +408,12 @@ export class BlockedClients {
     }
     slots.giveWaiter(waiter);
   }
+}
+
+/** Says when it is, and how looks at keys count: others have had their commands run meanwhile. */
+function stampAccess(call: CommandCall): void {
+  call.store.nowMs = call.services.clock();
+  call.stampAccess();
 }
 
 function replyEnding({ call, plan }: BlockedWait, ending: UnblockKind): void {

@@ -27,7 +27,7 @@ const ELEMENTS_PER_HOLD = 16;
 /** Weight of as many, see `Slices.isOver`: the clock is read after each. */
 const HOLD_WEIGHT = 32;
 /** How often a step that found no memory is tried again after some was reclaimed. */
-const MAX_RECLAIM_ATTEMPTS = 8;
+const MAX_RECLAIM_ATTEMPTS = 64;
 /** Pages that publishing and a time to live may need. */
 const PUBLISH_PAGES = 10;
 
@@ -174,7 +174,9 @@ async function fill(call: CommandCall, c: Collection, reader: PayloadReader): Pr
     slices.unlock(shard, true);
     if (outcome === ReadOutcome.OUT_OF_MEMORY) {
       if (++attempts > MAX_RECLAIM_ATTEMPTS || !store.reclaim()) return outcome;
-    } else if (outcome !== ReadOutcome.MORE) {
+    } else if (outcome === ReadOutcome.MORE) {
+      attempts = 0;
+    } else {
       return outcome;
     }
     if (slices.isOver(HOLD_WEIGHT)) await slices.next();

@@ -18,6 +18,8 @@ import {
   COLLECTION_MARK,
   CollectionRoot,
   forEachLong,
+  HEAVY,
+  HEAVY_RECORD_BYTES,
   kindOf,
   LEAF_HEADER_BYTES,
   LEAF_RECORD_BYTES,
@@ -122,6 +124,7 @@ function checkNode(
     const used = LEAF_HEADER_BYTES + (head >>> 16) + (run & 0xffff);
     assert(used <= block, `${name}: leaf ${node} fits its block`);
     let byteCount = block;
+    checkHeavy(parts, root, node, kind, name);
     forEachLong(arena, node, (bytes, at) => {
       assert((head & NodeFlag.HAS_LONG) !== 0, `${name}: leaf ${node} says it has long elements`);
       const long = longAddress(bytes, at);
@@ -144,6 +147,23 @@ function checkNode(
   }
   if (kind !== RecordKind.LIST) checkSeparators(parts, node, level, name);
   return { count, byteCount };
+}
+
+/** The root of a leaf with a heavy record says so: what changes promise themselves depends on it. */
+function checkHeavy(
+  { arena, extents }: CollectionCheckParts,
+  root: number,
+  leaf: number,
+  kind: number,
+  name: string,
+): void {
+  if ((arena.read(root, CollectionRoot.TYPE) & HEAVY) !== 0) return;
+  const cursor = new RecordCursor(arena, extents);
+  cursor.openTree(kind, leaf);
+  for (let more = cursor.seekFirst(); more; more = cursor.next()) {
+    const byteCount = cursor.end - cursor.at;
+    assert(byteCount <= HEAVY_RECORD_BYTES, `${name}: the root says that it has heavy records`);
+  }
 }
 
 /** Separators lie between what is left of them and what is in their child. */

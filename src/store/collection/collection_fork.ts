@@ -67,6 +67,13 @@ export interface ForkParts {
 
 /** Pages that an entry, its place in the index and its time to live may need. */
 const PUBLISH_PAGES = 10;
+/** What of a root is about its elements. The type says, too, whether any of them was heavy. */
+const CONTENT_WORDS = [
+  CollectionRoot.COUNT,
+  CollectionRoot.TREE_0,
+  CollectionRoot.TREE_1,
+  CollectionRoot.TYPE,
+] as const;
 /** Nodes that are given up per call: some 50 µs. */
 const GIVEN_UP_AT_A_TIME = 512;
 
@@ -176,7 +183,7 @@ class TreeFork extends CollectionFork {
     const lease = leases.take(original);
     const version = arena.read(original.root, CollectionRoot.VERSION);
     arena.write(root, CollectionRoot.VERSION, (version + 1) & 0x7fffffff);
-    for (const word of [CollectionRoot.COUNT, CollectionRoot.TREE_0, CollectionRoot.TREE_1]) {
+    for (const word of CONTENT_WORDS) {
       arena.write(root, word, arena.read(original.root, word));
     }
     memory.setFootprintBytes(root, memory.footprintBytes(original.root));
@@ -193,10 +200,9 @@ class TreeFork extends CollectionFork {
   }
 
   isCurrent(): boolean {
-    const { arena, collections } = this.#parts;
-    const { c } = this;
+    const { arena } = this.#parts;
     const now = this.#now;
-    if (collections.open(now, c.database, c.key, c.type, false) !== WriteStatus.OK) return false;
+    if (!openNow(this.#parts, now, this.c)) return false;
     // While it is leased, a change makes new nodes, all the way up.
     return now.root === this.#root &&
       topsOf(arena, now.root).every((top, i) => top === this.#tops[i]);
@@ -216,7 +222,7 @@ class TreeFork extends CollectionFork {
       arena.read(c.root, CollectionRoot.VERSION),
     );
     arena.write(root, CollectionRoot.VERSION, version);
-    for (const word of [CollectionRoot.COUNT, CollectionRoot.TREE_0, CollectionRoot.TREE_1]) {
+    for (const word of CONTENT_WORDS) {
       arena.write(root, word, arena.read(c.root, word));
     }
     memory.setFootprintBytes(root, memory.footprintBytes(c.root) - this.#book.leftBytes);
@@ -370,9 +376,8 @@ class SmallFork extends CollectionFork {
 
   isCurrent(): boolean {
     const { collections } = this.#parts;
-    const { c } = this;
     const now = this.#now;
-    if (collections.open(now, c.database, c.key, c.type, false) !== WriteStatus.OK) return false;
+    if (!openNow(this.#parts, now, this.c)) return false;
     return now.entry === 0 ? this.#entry === 0 : collections.seqOf(now) === this.#seq;
   }
 
@@ -399,6 +404,17 @@ class SmallFork extends CollectionFork {
     if (this.c.isDetached) this.#parts.collections.abandon(this.c);
     return true;
   }
+}
+
+/** Opens what is at the key of `c` now, unless it is of another type. Nobody has asked for it. */
+function openNow({ collections, writer }: ForkParts, now: Collection, c: Collection): boolean {
+  const { clock } = writer;
+  const { counts, stamps } = clock;
+  clock.counts = clock.stamps = false;
+  const status = collections.open(now, c.database, c.key, c.type, false);
+  clock.counts = counts;
+  clock.stamps = stamps;
+  return status === WriteStatus.OK;
 }
 
 /** Nodes so that, from the end, each comes before what it hangs from. */

@@ -169,11 +169,8 @@ export class CollectionCore {
     c.database = database;
     c.type = type;
     takeKey(c.key, key, key.bytes, key.start);
-    c.entry =
-      c.root =
-      c.count =
-      c.changed =
-        0;
+    c.entry = c.root = 0;
+    c.count = c.changed = 0;
     c.isDetached = false;
     const entry = this.#table.find(this.#control.databaseRootAt(database, key.shard), key);
     const access = this.writer.clock;
@@ -422,6 +419,11 @@ export class CollectionCore {
     } else if (from < to && c.isDetached) {
       // No key goes with the last one, and there may be others.
       this.#clear(c.root);
+    } else if (from < to) {
+      // It goes with its key and as it is: somebody may read it.
+      c.count = 0;
+      c.isDirty = true;
+      return;
     }
     this.#count(c, from - to);
   }

@@ -65,9 +65,9 @@ export class Hashes {
       if (longest > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
       coming.add(fieldBytes, valueBytes);
     }
+    c.changed = 0;
     const status = this.#collections.begin(c, 0);
     if (status !== WriteStatus.OK) return status;
-    c.changed = 0;
     for (let i = first; i < first + 2 * pairs; i += 2) {
       this.#put(c, bytes, starts[i]!, ends[i]!, bytes, starts[i + 1]!, ends[i + 1]!);
     }
@@ -99,9 +99,9 @@ export class Hashes {
       if (length > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
       coming.add(length);
     }
+    c.changed = 0;
     const status = this.#collections.begin(c, 0);
     if (status !== WriteStatus.OK) return status;
-    c.changed = 0;
     for (let i = first; i < first + count; i++) {
       this.#put(c, source.bytes, source.starts[i]!, source.ends[i]!, EMPTY, 0, 0);
     }

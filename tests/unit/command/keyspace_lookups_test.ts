@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Lookup } from "../../../src/store/access.ts";
-import { Harness } from "./harness.ts";
+import { Harness, pause, request, settled } from "./harness.ts";
 
 const SETUP = [
   ...["SET s v", "RPUSH l a b", "HSET h f v", "SADD t a b", "ZADD z 1 a 2 b", "PFADD p a"],
@@ -113,4 +113,52 @@ Deno.test("CLIENT NO-TOUCH: reading a collection is no use of it either", async 
   assert.equal(await client.send(idle), ":50\r\n:50\r\n");
   await client.send("CLIENT NO-TOUCH OFF\r\nHGETALL h\r\nGET s\r\n");
   assert.equal(await client.send(idle), ":0\r\n:0\r\n");
+});
+
+Deno.test("keyspace hits and misses: a long change counts as little as a short one", async () => {
+  const harness = new Harness({ maxRequestBytes: 2 ** 20 });
+  const client = harness.connect(2 ** 20);
+  const other = harness.connect();
+  const { lookups } = harness.store.access;
+  const words = Array.from({ length: 6000 }, (_, i) => `m${i}`);
+  for (const command of [["SADD", "k"], ["SADD", "k"], ["RPUSH", "l"], ["SREM", "k"]]) {
+    lookups.fill(0);
+    let reads = 0;
+    let isDone = false;
+    const long = settled(client.send(request(...command, ...words)))
+      .finally(() => isDone = true);
+    while (!isDone) {
+      await settled(other.send("GET s\r\n"));
+      reads++;
+      await pause(0);
+    }
+    assert.match(await long, /^:/);
+    assert.ok(reads > 1);
+    assert.deepEqual([...lookups], [0, reads], command.join(" "));
+  }
+});
+
+Deno.test("keyspace hits and misses: serving clients that wait, and letting them go, counts as none", async () => {
+  const harness = new Harness();
+  const { lookups } = harness.store.access;
+  await harness.ask("SET s v\r\n");
+  lookups.fill(0);
+  const waiting = [
+    "BLPOP no l 0.02",
+    "BLPOP l 0.01",
+    "BZPOPMIN no z 0",
+    "BLMOVE l m LEFT LEFT 0.02",
+  ]
+    .map((line) => settled(harness.ask(`${line}\r\n`)));
+  let reads = 0;
+  let isDone = false;
+  const done = Promise.all(waiting).finally(() => isDone = true);
+  await harness.ask("GET s\r\nZADD z 1 m\r\n");
+  for (reads = 1; !isDone; reads++) {
+    await harness.ask("GET s\r\n");
+    await pause(1);
+  }
+  await done;
+  await pause(5);
+  assert.deepEqual([...lookups], [reads, 0]);
 });

@@ -207,3 +207,73 @@ Deno.test("Store: what finds no page takes a larger block that is free rather th
   assert.equal(set(store, "one more", pattern(310, 4)), WriteStatus.OUT_OF_MEMORY);
   store.assertInvariants();
 });
+
+/** Moves an element from one list or set to another, or takes some from both ends: all of it or nothing. */
+function moveSome(store: Store, type: EntryType, dice: Dice, names: number): WriteStatus {
+  const { collections } = store;
+  const { lists, sets } = collections;
+  const from = open(store, `key ${dice.roll(names)}`, type, 0);
+  const to = open(store, `key ${dice.roll(names)}`, type, 1);
+  const isSame = from.key.hash === to.key.hash && from.key.hashHigh === to.key.hashHigh;
+  if (from.count === 0) return WriteStatus.OK;
+  if (type === EntryType.LIST && dice.roll(3) === 0) {
+    const cut = dice.roll(from.count);
+    const kept = 1 + dice.roll(from.count - cut);
+    if (!collections.reserve(collections.pagesFor(from, 4, 0, 0))) return WriteStatus.OUT_OF_MEMORY;
+    lists.removeRanks(from, cut + kept, from.count - cut - kept);
+    lists.removeRanks(from, 0, cut);
+    collections.settle();
+    return WriteStatus.OK;
+  }
+  if (isSame && type === EntryType.SET) return WriteStatus.OK;
+  const atFront = dice.roll(2) === 0;
+  if (atFront) from.cursor.seekFirst();
+  else from.cursor.seekLast();
+  const bytes = from.cursor.element().toBytes();
+  const source = { bytes, starts: new Int32Array([0]), ends: new Int32Array([bytes.length]) };
+  const pages = isSame
+    ? collections.pagesFor(from, 3, bytes.length, 1)
+    : collections.pagesFor(from, 2, 0, 0) + collections.pagesFor(to, 1, bytes.length, 1);
+  if (!collections.reserve(pages)) return WriteStatus.OUT_OF_MEMORY;
+  if (type === EntryType.SET) {
+    assert.equal(sets.addMember(to, bytes, 0, bytes.length), WriteStatus.OK);
+    assert.equal(sets.removeOne(from, bytes, 0, bytes.length), WriteStatus.OK);
+  } else {
+    const target = isSame ? from : to;
+    assert.equal(lists.push(target, !atFront, source, 0, 1), WriteStatus.OK);
+    const rank = atFront ? 0 : from.count - 1;
+    assert.equal(lists.removeRanks(from, rank, 1), WriteStatus.OK);
+  }
+  collections.settle();
+  return WriteStatus.OK;
+}
+
+for (const type of [EntryType.LIST, EntryType.SET] as const) {
+  Deno.test(`Collections: what moves between two, or goes from both ends, leases what was promised (type ${type})`, () => {
+    let moved = 0;
+    let refused = 0;
+    fc.assert(
+      fc.property(fc.integer({ min: 1 }), (seed) => {
+        const dice = new Dice(seed);
+        const store = smallStore({ shardCount: 1, maxMemoryBytes: (2 + dice.roll(6)) * 2 ** 20 });
+        const leases: CollectionLease[] = [];
+        fillUp(store, 12 + dice.roll(40), dice);
+        for (let step = 0; step < 150; step++) {
+          const kind = dice.roll(12);
+          const name = `key ${dice.roll(6)}`;
+          if (kind < 2) write(store, name, type, dice, 3000);
+          else if (kind === 2) leases.push(store.collectionLeases.take(open(store, name, type)));
+          else if (kind === 3) leases.pop()?.release();
+          else if (moveSome(store, type, dice, 6) === WriteStatus.OK) moved++;
+          else refused++;
+          if (kind === 4 && dice.roll(3) === 0) store.remove(0, keyOf(store, name));
+          if (step % 10 === 0) store.assertInvariants();
+        }
+        for (const lease of leases) lease.release();
+        store.assertInvariants();
+      }),
+      { seed: SEED, numRuns: 12 },
+    );
+    assert.ok(moved > 100 && refused > 5, `inconclusive: ${moved} moved, ${refused} refused`);
+  });
+}
