@@ -372,6 +372,8 @@ export class HttpService {
   }
 
   #sendLast(exchange: HttpExchange, reply: CannedReply): void {
+    // It may not have come as far as to be admitted.
+    if (exchange.requestId === "") this.#name(exchange);
     this.#prepare(exchange);
     exchange.disposition = Disposition.CLOSE;
     exchange.send(reply);
