@@ -140,7 +140,10 @@ export class HttpService {
     status: 204,
     headers: [
       ["Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE"],
-      ["Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key"],
+      [
+        "Access-Control-Allow-Headers",
+        "Authorization, Content-Type, Idempotency-Key, X-Request-Id",
+      ],
       ["Access-Control-Max-Age", String(PREFLIGHT_AGE_S)],
     ],
   });
@@ -213,8 +216,10 @@ export class HttpService {
     const guard = this.#guard;
     if (guard !== undefined) {
       const verdict = guard.check(exchange.request);
+      const { originLines } = guard;
+      if (originLines.length > 0) exchange.addCommonLines(originLines);
       if (verdict !== GuardVerdict.PASS) {
-        const refusal = this.#judge(exchange, guard, verdict);
+        const refusal = this.#judge(exchange, verdict);
         if (refusal !== null) return refusal;
       }
     }
@@ -338,9 +343,8 @@ export class HttpService {
   }
 
   /** Judges what comes from another site; null when it is one that may ask. */
-  #judge(exchange: HttpExchange, guard: BrowserGuard, verdict: GuardVerdict): null | void {
+  #judge(exchange: HttpExchange, verdict: GuardVerdict): null | void {
     const { request } = exchange;
-    if (guard.originLines.length > 0) exchange.addCommonLines(guard.originLines);
     if (verdict === GuardVerdict.WRONG_HOST) return this.#turnAway(exchange, this.#wrongHost);
     if (verdict === GuardVerdict.WRONG_ORIGIN) return this.#turnAway(exchange, this.#wrongOrigin);
     if (request.method === HttpMethod.OPTIONS && request.findField(REQUEST_METHOD) >= 0) {
