@@ -7,7 +7,7 @@
 import { NETWORKS_MAX } from "../base/limits.ts";
 import { formatDuration, formatSize, parseDuration, parseRate, parseSize } from "../base/units.ts";
 import { parseNetwork } from "../base/network.ts";
-import { type Config, CONFIG_RANGES } from "../server/config.ts";
+import { type Config, CONFIG_RANGES, isRateInRange, RATE_RULE } from "../server/config.ts";
 
 /** What a value became. */
 export type Reading =
@@ -168,8 +168,8 @@ export function rate(field: "rateLimit" | "respRateLimit"): ValueReader {
   return (text) => {
     if (text === "off") return settings({ [field]: null });
     const value = parseRate(text);
-    return value === null || value.perMs > MAX_RATE_PERIOD_MS
-      ? refused("be a rate such as 1000/1s, over at most 1h, or off")
+    return value === null || !isRateInRange(value)
+      ? refused(RATE_RULE)
       : settings({ [field]: value });
   };
 }
@@ -221,9 +221,6 @@ export function path(
       ? refused(`be the path of a ${kind}`)
       : settings({ [field]: text });
 }
-
-/** Longest period of a rate. Unit: ms. */
-const MAX_RATE_PERIOD_MS = 3_600_000;
 
 function listOf(text: string): string[] {
   if (text === "none") return [];

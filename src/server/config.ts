@@ -230,6 +230,15 @@ export const CONFIG_RANGES = {
   shutdownTimeoutMs: { min: 1, max: DURATION_MAX_MS },
 } as const satisfies Partial<Record<keyof Config, Range>>;
 
+/** Most that a limit lets through in its period. */
+const RATE_COUNT_MAX = 999_999_999;
+
+/** Longest period of a limit. Unit: ms. Reason: whoever is refused should see the end of it. */
+const RATE_PERIOD_MAX_MS = 3_600_000;
+
+/** What a limit must be, to follow "must". */
+export const RATE_RULE = "be a rate such as 1000/1s, over at most 1h, or off";
+
 /** Something wrong with a configuration. */
 export interface ConfigProblem {
   /** The setting that should change. */
@@ -300,6 +309,10 @@ function findRelationProblem(config: Config): ConfigProblem | null {
         "from other machines; give --password-file, or --insecure to serve them all the same",
     };
   }
+  for (const field of ["rateLimit", "respRateLimit"] as const) {
+    const rate = config[field];
+    if (rate !== null && !isRateInRange(rate)) return { field, rule: RATE_RULE };
+  }
   if (config.workersMin > config.workersMax) {
     return { field: "workersMin", rule: `be at most the largest pool, ${config.workersMax}` };
   }
@@ -335,6 +348,12 @@ function findRelationProblem(config: Config): ConfigProblem | null {
     };
   }
   return null;
+}
+
+/** Whether a limit can be kept: it counts in 32 bits. */
+export function isRateInRange({ count, perMs }: Rate): boolean {
+  return Number.isInteger(count) && count >= 1 && count <= RATE_COUNT_MAX &&
+    perMs >= 1 && perMs <= RATE_PERIOD_MAX_MS;
 }
 
 /**

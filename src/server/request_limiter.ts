@@ -52,6 +52,14 @@ const OPENED = 6;
  */
 export const LIMITED_ADDRESSES_MAX = 131_072;
 
+/**
+ * A window that opens so much later than now was opened by a thread whose clock was read later; more
+ * than that, and the clock was set back.
+ *
+ * Unit: ms. Reason: a thread reads it once per batch of requests.
+ */
+const CLOCK_LAG_MS = 1000;
+
 assert(OPENED % 2 === 0 && ENTRY_WORDS % 2 === 0, "a time is aligned");
 
 /** What another thread needs to attach; can be sent with `postMessage`. */
@@ -165,8 +173,8 @@ export class RequestLimiter implements RequestLimit {
   #take(at: number, nowMs: number): boolean {
     const words = this.#words;
     const taken = words[at + TAKEN]!;
-    const resetMs = this.#times[(at + OPENED) / 2]! + this.#perMs - nowMs;
-    this.resetS = Math.max(1, Math.ceil(resetMs / 1000));
+    const openForMs = Math.max(0, nowMs - this.#times[(at + OPENED) / 2]!);
+    this.resetS = Math.max(1, Math.ceil((this.#perMs - openForMs) / 1000));
     this.remaining = Math.max(0, this.count - taken - 1);
     if (taken >= this.count) return false;
     words[at + TAKEN] = taken + 1;
@@ -201,7 +209,7 @@ export class RequestLimiter implements RequestLimit {
 
   #isOver(at: number, nowMs: number): boolean {
     const openForMs = nowMs - this.#times[(at + OPENED) / 2]!;
-    return openForMs >= this.#perMs || openForMs < 0;
+    return openForMs >= this.#perMs || openForMs < -Math.min(CLOCK_LAG_MS, this.#perMs);
   }
 
   #open(at: number, nowMs: number): void {

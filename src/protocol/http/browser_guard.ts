@@ -17,6 +17,9 @@ const OPEN_BRACKET = 0x5b;
 const EXPOSED_FIELDS =
   "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id";
 const NO_LINES = new Uint8Array(0);
+/** Replies differ by who asks. */
+const VARY_LINE = "Vary: Origin\r\n";
+
 const decoder = new TextDecoder();
 
 /** What a {@link BrowserGuard} finds. */
@@ -53,6 +56,8 @@ export class BrowserGuard {
   readonly #corsOrigins: ReadonlyMap<string, Uint8Array>;
   /** The last host that passed; nearly all requests name the same one. */
   #passedHost: Uint8Array = new Uint8Array(0);
+  /** Of replies that no page of another site may read. */
+  readonly #plainLines: Uint8Array;
   #originLines: Uint8Array = NO_LINES;
 
   /** Makes a guard; without options only this machine's own names pass. */
@@ -64,11 +69,13 @@ export class BrowserGuard {
     this.#corsOrigins = new Map(
       origins.map((origin) => [origin.toLowerCase(), linesFor(origin.toLowerCase())]),
     );
+    // Otherwise a browser shows pages of those origins what it kept of a reply without their lines.
+    this.#plainLines = origins.length > 0 ? encodeText(VARY_LINE) : NO_LINES;
   }
 
   /**
-   * Header lines that let the page which sent the last `ALLOWED_ORIGIN` request read its reply;
-   * empty after any other verdict.
+   * Header lines for the reply to the last request: after `ALLOWED_ORIGIN` those that let the page
+   * which sent it read the reply; otherwise a `Vary` where there are such pages, else nothing.
    */
   get originLines(): Uint8Array {
     return this.#originLines;
@@ -77,7 +84,7 @@ export class BrowserGuard {
   /** Judges a request whose head is complete. Nothing allocates for the usual request. */
   check(request: HttpRequest): GuardVerdict {
     const { bytes, hostStart, hostEnd } = request;
-    this.#originLines = NO_LINES;
+    this.#originLines = this.#plainLines;
     if (!equalBytes(bytes, hostStart, hostEnd, this.#passedHost)) {
       if (!this.#isOurs(bytes, hostStart, hostEnd)) return GuardVerdict.WRONG_HOST;
       this.#passedHost = bytes.slice(hostStart, hostEnd);
@@ -115,7 +122,7 @@ export class BrowserGuard {
 function linesFor(origin: string): Uint8Array {
   return encodeText(
     `Access-Control-Allow-Origin: ${origin}\r\n` +
-      `Access-Control-Expose-Headers: ${EXPOSED_FIELDS}\r\nVary: Origin\r\n`,
+      `Access-Control-Expose-Headers: ${EXPOSED_FIELDS}\r\n${VARY_LINE}`,
   );
 }
 

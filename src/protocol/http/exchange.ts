@@ -97,6 +97,8 @@ export class HttpExchange {
 
   readonly #date: ReplyDate;
   #output: ByteWriter = NO_OUTPUT;
+  /** What {@link HttpExchange.stream} sends. */
+  #source: ByteSource | undefined = undefined;
 
   /**
    * Makes an exchange for any connection of the thread.
@@ -159,9 +161,15 @@ export class HttpExchange {
     this.commonLines = joined;
   }
 
+  /** To be called when the reply ends before its time: what was not sent does not count. */
+  noteCutOff(): void {
+    this.bodyBytes -= this.body?.remaining ?? this.#source?.remaining ?? 0;
+  }
+
   /** Forgets whatever the handler wanted to follow the output. */
   dropReply(): void {
     if (this.stream.isPending) this.stream.clear();
+    this.#source = undefined;
     this.body?.release();
     this.body = undefined;
     this.successor?.close();
@@ -203,7 +211,7 @@ export class HttpExchange {
   sendSource(status: number, contentType: Uint8Array, source: ByteSource): void {
     this.#writeHead(status, contentType, source.byteCount, 0, NO_LINES);
     if (this.headOnly) source.release();
-    else this.stream.insert(source, this.#output);
+    else this.stream.insert(this.#source = source, this.#output);
   }
 
   /**

@@ -28,6 +28,7 @@ const HOST = encodeText("host");
 const EXPECT = encodeText("expect");
 const CONNECTION = encodeText("connection");
 const CONTENT_TYPE = encodeText("content-type");
+const REQUEST_ID = encodeText("x-request-id");
 const CONTENT_LENGTH = encodeText("content-length");
 const TRANSFER_ENCODING = encodeText("transfer-encoding");
 const CHUNKED = encodeText("chunked");
@@ -87,11 +88,7 @@ export class Framing {
         }
         return null;
       case 12:
-        if (
-          request.contentTypeField < 0 && equalIgnoringCase(bytes, nameStart, nameEnd, CONTENT_TYPE)
-        ) {
-          request.contentTypeField = request.fieldCount - 1;
-        }
+        this.#note(request, nameStart, nameEnd);
         return null;
       case 14:
         return equalIgnoringCase(bytes, nameStart, nameEnd, CONTENT_LENGTH)
@@ -119,6 +116,16 @@ export class Framing {
     // A client of HTTP/1.0 does not know 100 Continue, whatever it says.
     if (!isHttp11) request.expectsContinue = false;
     return null;
+  }
+
+  /** Notes fields that are none of its business, but would have to be looked for in every request. */
+  #note(request: HttpRequest, nameStart: number, nameEnd: number): void {
+    const { bytes } = request;
+    if (equalIgnoringCase(bytes, nameStart, nameEnd, CONTENT_TYPE)) {
+      if (request.contentTypeField < 0) request.contentTypeField = request.fieldCount - 1;
+    } else if (equalIgnoringCase(bytes, nameStart, nameEnd, REQUEST_ID)) {
+      if (request.requestIdField < 0) request.requestIdField = request.fieldCount - 1;
+    }
   }
 
   #host(request: HttpRequest, start: number, end: number): HttpFailure | null {

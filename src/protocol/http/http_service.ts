@@ -93,7 +93,15 @@ export class HttpService {
   /** Arrivals so far, see {@link HttpExchange.arrival}. */
   arrivalCount = 0;
 
+  /** Whether anybody wants to know how long requests take. */
+  readonly timesRequests: boolean;
+
   readonly #options: HttpServiceOptions;
+  /** These are on the way of every request. */
+  readonly #counters: CounterSink;
+  readonly #requestsId: number;
+  readonly #limit: RequestLimit | undefined;
+  readonly #onAnswered: ((exchange: HttpExchange) => void) | undefined;
   readonly #guard: BrowserGuard | undefined;
   /** Undefined when no password is asked for. */
   readonly #authenticator: Authenticator | undefined;
@@ -132,7 +140,10 @@ export class HttpService {
     status: 204,
     headers: [
       ["Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE"],
-      ["Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key"],
+      [
+        "Access-Control-Allow-Headers",
+        "Authorization, Content-Type, Idempotency-Key, X-Request-Id",
+      ],
       ["Access-Control-Max-Age", String(PREFLIGHT_AGE_S)],
     ],
   });
@@ -140,6 +151,11 @@ export class HttpService {
   /** Makes the service; sessions come from {@link HttpService.createSession}. */
   constructor(options: HttpServiceOptions) {
     this.#options = options;
+    this.#counters = options.counters;
+    this.#requestsId = options.counterIds.requests;
+    this.#limit = options.limit;
+    this.#onAnswered = options.onAnswered;
+    this.timesRequests = options.onAnswered !== undefined;
     this.#guard = options.guard;
     this.#authenticator = options.authenticator;
     this.#clock = options.clock ?? Date.now;
@@ -172,14 +188,9 @@ export class HttpService {
     return this.#options.limit?.keyOf(client.hostname ?? "");
   }
 
-  /** Whether anybody wants to know how long requests take. */
-  get timesRequests(): boolean {
-    return this.#options.onAnswered !== undefined;
-  }
-
   /** Told of every request when its reply is complete, or its client gone. */
   answered(exchange: HttpExchange): void {
-    this.#options.onAnswered?.(exchange);
+    this.#onAnswered?.(exchange);
   }
 
   /** Takes an exchange back. */
@@ -200,13 +211,15 @@ export class HttpService {
    */
   admit(exchange: HttpExchange): null | void | Promise<void> {
     // Small, because it is on the way of every request; what is rare is elsewhere.
-    this.#name(exchange);
-    const isTooMany = !this.#count(exchange);
+    if (exchange.request.requestIdField >= 0 || this.#options.namesRequests) this.#name(exchange);
+    const isTooMany = this.#limit !== undefined && !this.#count(exchange, this.#limit);
     const guard = this.#guard;
     if (guard !== undefined) {
       const verdict = guard.check(exchange.request);
+      const { originLines } = guard;
+      if (originLines.length > 0) exchange.addCommonLines(originLines);
       if (verdict !== GuardVerdict.PASS) {
-        const refusal = this.#judge(exchange, guard, verdict);
+        const refusal = this.#judge(exchange, verdict);
         if (refusal !== null) return refusal;
       }
     }
@@ -298,23 +311,21 @@ export class HttpService {
   }
 
   /** Takes the request off its client's allowance, and has the reply say what is left. */
-  #count(exchange: HttpExchange): boolean {
-    const { limit, counters, counterIds } = this.#options;
-    if (limit === undefined) return true;
+  #count(exchange: HttpExchange, limit: RequestLimit): boolean {
     const isTaken = limit.tryTake(exchange.clientKey!, this.#date.nowMs);
     const { count, remaining, resetS } = limit;
     exchange.addCommonLines(encodeText(
       `RateLimit-Limit: ${count}\r\nRateLimit-Remaining: ${remaining}\r\n` +
         `RateLimit-Reset: ${resetS}\r\n${isTaken ? "" : `Retry-After: ${resetS}\r\n`}`,
     ));
-    if (!isTaken) counters.add(counterIds.limited);
+    if (!isTaken) this.#counters.add(this.#options.counterIds.limited);
     return isTaken;
   }
 
   /** Counts the request and settles how its reply treats body and connection. */
   #prepare(exchange: HttpExchange): void {
     const { request } = exchange;
-    this.#options.counters.add(this.#options.counterIds.requests);
+    this.#counters.add(this.#requestsId);
     exchange.headOnly = request.method === HttpMethod.HEAD;
     exchange.disposition = !request.keepAlive || this.phase.stopping
       ? Disposition.CLOSE
@@ -332,9 +343,8 @@ export class HttpService {
   }
 
   /** Judges what comes from another site; null when it is one that may ask. */
-  #judge(exchange: HttpExchange, guard: BrowserGuard, verdict: GuardVerdict): null | void {
+  #judge(exchange: HttpExchange, verdict: GuardVerdict): null | void {
     const { request } = exchange;
-    if (guard.originLines.length > 0) exchange.addCommonLines(guard.originLines);
     if (verdict === GuardVerdict.WRONG_HOST) return this.#turnAway(exchange, this.#wrongHost);
     if (verdict === GuardVerdict.WRONG_ORIGIN) return this.#turnAway(exchange, this.#wrongOrigin);
     if (request.method === HttpMethod.OPTIONS && request.findField(REQUEST_METHOD) >= 0) {
@@ -366,6 +376,8 @@ export class HttpService {
   }
 
   #sendLast(exchange: HttpExchange, reply: CannedReply): void {
+    // It may not have come as far as to be admitted.
+    if (exchange.requestId === "") this.#name(exchange);
     this.#prepare(exchange);
     exchange.disposition = Disposition.CLOSE;
     exchange.send(reply);

@@ -136,7 +136,10 @@ export class HttpSession implements Session {
   /** See {@link Session.close}. */
   close(): void {
     this.#successor?.close();
-    if (this.#isReplying && this.#exchange !== null) this.#service.answered(this.#exchange);
+    if (this.#isReplying && this.#exchange !== null) {
+      this.#exchange.noteCutOff();
+      this.#service.answered(this.#exchange);
+    }
     this.#releaseExchange();
   }
 
@@ -283,6 +286,7 @@ export class HttpSession implements Session {
     } catch (error) {
       // The head is out: all that can be said is that this is not the whole body.
       this.#service.bodyFailed(error);
+      exchange.noteCutOff();
       return this.#closing();
     }
     if (body.remaining > 0) return SessionStep.FLUSH;

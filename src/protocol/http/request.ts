@@ -56,6 +56,8 @@ export class HttpRequest {
   fieldCount = 0;
   /** Index of the first `Content-Type`, or -1. */
   contentTypeField: number = -1;
+  /** Index of the first `X-Request-Id`, or -1. */
+  requestIdField: number = -1;
 
   #fields = new Int32Array(INITIAL_FIELD_COUNT * SLOTS_PER_FIELD);
 
@@ -72,6 +74,7 @@ export class HttpRequest {
     this.expectsContinue = false;
     this.fieldCount = 0;
     this.contentTypeField = -1;
+    this.requestIdField = -1;
   }
 
   /** Lets go of the read buffer. */

@@ -4,10 +4,7 @@
  * @module
  */
 
-import { encodeText } from "./characters.ts";
 import type { HttpRequest } from "./request.ts";
-
-const FIELD = encodeText("x-request-id");
 
 /** Longest id that is taken over from a client. Unit: bytes. Reason: that of a trace has 55. */
 const ID_MAX_BYTES = 64;
@@ -25,7 +22,7 @@ const decoder = new TextDecoder();
  * @returns empty when there is none, or one with other characters than letters, digits and `-._`
  */
 export function givenRequestId(request: HttpRequest): string {
-  const field = request.findField(FIELD);
+  const field = request.requestIdField;
   if (field < 0) return "";
   const [start, end] = [request.valueStart(field), request.valueEnd(field)];
   if (end - start > ID_MAX_BYTES) return "";

@@ -75,12 +75,21 @@ function findBelow(
   end: number,
   params: RouteParams,
 ): Resource | null {
-  if (at === end) {
-    if (node.resource !== null) return node.resource;
-  } else {
+  for (;;) {
+    if (at === end) {
+      if (node.resource !== null) return node.resource;
+      break;
+    }
     const child = node.childFor(bytes[at]!);
     if (child !== null && child.isAt(bytes, at, end)) {
-      const found = findBelow(child, bytes, at + child.label.length, end, params);
+      const childEnd = at + child.label.length;
+      if (node.param === null && node.rest === null) {
+        // Whatever is found below, there is nothing to come back for.
+        node = child;
+        at = childEnd;
+        continue;
+      }
+      const found = findBelow(child, bytes, childEnd, end, params);
       if (found !== null) return found;
     }
     if (node.param !== null) {
@@ -92,6 +101,7 @@ function findBelow(
         params.pop();
       }
     }
+    break;
   }
   if (node.rest !== null) params.push(at, end);
   return node.rest;

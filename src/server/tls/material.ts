@@ -10,6 +10,11 @@ import { StartError } from "../start_error.ts";
 /** Largest file that is read. Unit: bytes. Reason: long chains stay far below; a device need not end. */
 const FILE_MAX_BYTES = 2 ** 20;
 
+/** One certificate in a file of several. */
+const CERTIFICATE = /-----BEGIN ((?:TRUSTED |X509 )?CERTIFICATE)-----[^]*?-----END \1-----/g;
+
+const KEY_RULE = "keys are RSA from 2048 bits up, P-256, P-384, P-521 or Ed25519";
+
 /** The first runtime whose `node:tls` ends TLS on a stream of ours. */
 const NEEDED_RUNTIME = [2, 9] as const;
 
@@ -68,6 +73,8 @@ export async function readTlsMaterial(files: TlsFiles): Promise<TlsMaterial | un
   let certificate: InstanceType<typeof X509Certificate>;
   try {
     certificate = new X509Certificate(cert);
+    // Clients read those behind it, too, and leave when they cannot.
+    for (const [block] of cert.matchAll(CERTIFICATE)) new X509Certificate(block);
   } catch (error) {
     throw wrong(files.tlsCert, `the certificate cannot be read: ${textOf(error)}`);
   }
@@ -79,6 +86,15 @@ export async function readTlsMaterial(files: TlsFiles): Promise<TlsMaterial | un
   }
   if (!certificate.checkPrivateKey(privateKey)) {
     throw wrong(files.tlsKey, `the key does not belong to the certificate in ${files.tlsCert}`);
+  }
+  const { tryTls } = await import("./trial.ts");
+  try {
+    await tryTls({ cert, key });
+  } catch (error) {
+    throw wrong(
+      files.tlsCert,
+      `no client could connect (${textOf(error)}); ${KEY_RULE}`,
+    );
   }
   return {
     cert,

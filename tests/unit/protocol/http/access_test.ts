@@ -208,6 +208,12 @@ Deno.test("origins: nothing of one request's origin is left for the next one", a
   assert.deepEqual(replies.map(({ status }) => status), [200, 200, 403]);
   const allowed = replies.map(({ headers }) => headers.has("access-control-allow-origin"));
   assert.deepEqual(allowed, [true, false, false]);
+  // A browser that kept the second one must not show it to a page that may see the first.
+  assert.deepEqual(replies.map(({ headers }) => headers.get("vary")), [
+    "Origin",
+    "Origin",
+    "Origin",
+  ]);
   const other = guarded().connect();
   await other.send(`${get("/health", ORIGIN)}GET\tmalformed`);
   const [, malformed] = readReplies(other.written);
@@ -228,7 +234,10 @@ Deno.test("origins: a preflight of an allowed one needs no password and no path"
     const { headers } = reply!;
     assert.equal(headers.get("access-control-allow-origin"), "https://app.example");
     assert.equal(headers.get("access-control-allow-methods"), "GET, HEAD, POST, PUT, DELETE");
-    assert.match(headers.get("access-control-allow-headers")!, /Authorization, Content-Type/);
+    assert.equal(
+      headers.get("access-control-allow-headers"),
+      "Authorization, Content-Type, Idempotency-Key, X-Request-Id",
+    );
     assert.match(headers.get("access-control-max-age")!, /^[1-9]\d*$/);
     assert.equal(headers.get("vary"), "Origin");
   }

@@ -1,8 +1,9 @@
 /** What a limit, ids and an observer of requests do to replies. */
 
 import assert from "node:assert/strict";
-import type { HttpExchange } from "../../../../src/protocol/http/exchange.ts";
+import { ContentType, type HttpExchange } from "../../../../src/protocol/http/exchange.ts";
 import type { RequestLimit } from "../../../../src/protocol/http/request_limit.ts";
+import { createRouter } from "../../../../src/protocol/http/router.ts";
 import { FakeConnection, LIMITED, makeService, readReplies } from "./support.ts";
 
 const HEALTH = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -102,4 +103,51 @@ Deno.test("HttpSession: each answered request is told of once, with its id, stat
   const ids = replies.slice(0, 4).map(({ headers }) => headers.get("x-request-id"));
   assert.deepEqual(seen.slice(0, 4).map(({ id }) => id), ids);
   assert.equal(new Set(ids).size, 4);
+});
+
+Deno.test("HttpSession: a request that was not understood has an id, too, and the client is told", async () => {
+  const seen: string[] = [];
+  const { service } = makeService({
+    namesRequests: true,
+    onAnswered: ({ requestId }: HttpExchange) => seen.push(requestId),
+  });
+  for (
+    const request of ["nonsense\r\n\r\n", "GET /health HTTP/1.1\r\n\r\n", `${"x".repeat(4000)} / `]
+  ) {
+    const connection = new FakeConnection(service.createSession(), 8192);
+    await connection.send(request);
+    const [reply] = readReplies(connection.written);
+    assert.match(reply!.headers.get("x-request-id") ?? "", /^[0-9a-f]{8}-[0-9a-f]+$/);
+    assert.equal(seen.pop(), reply!.headers.get("x-request-id"));
+  }
+});
+
+Deno.test("HttpSession: what was not sent of a body does not count as sent", async () => {
+  const seen: { status: number; bytes: number }[] = [];
+  let released = 0;
+  const source = {
+    byteCount: 1_000_000,
+    remaining: 1_000_000,
+    readNext(target: Uint8Array): Promise<number> {
+      if (this.remaining < 900_000) return Promise.reject(new Error("the file became shorter"));
+      this.remaining -= target.length;
+      return Promise.resolve(target.length);
+    },
+    release: () => released++,
+  };
+  const { service } = makeService({
+    router: createRouter([{
+      method: "GET",
+      pattern: "/file",
+      handler: (exchange) => exchange.sendAsync(200, ContentType.TEXT, source),
+    }]),
+    onAnswered: ({ status, bodyBytes }: HttpExchange) => seen.push({ status, bytes: bodyBytes }),
+  });
+  const connection = new FakeConnection(service.createSession(), 4096);
+  await connection.send("GET /file HTTP/1.1\r\nHost: a\r\n\r\n");
+  assert.ok(connection.closed);
+  assert.ok(released > 0);
+  const head = connection.written.indexOf("\r\n\r\n") + 4;
+  assert.equal(connection.written.length - head, 2 * 65536);
+  assert.deepEqual(seen, [{ status: 200, bytes: 2 * 65536 }]);
 });

@@ -42,6 +42,16 @@ Deno.test("readTlsMaterial: what is wrong with the files is said in one line", a
   assert.match(await refusal("x".repeat(2 ** 20), one.key), /larger than 1 MiB; check --tls-cert$/);
 });
 
+Deno.test("readTlsMaterial: what no client could connect to is refused, though it can be read", async () => {
+  const said = await refusal(ODD_CURVE_CERT, ODD_CURVE_KEY);
+  assert.match(said, /with c: no client could connect \(.+\); keys are RSA .*Ed25519$/);
+  const broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  assert.match(
+    await refusal(one.cert + broken, one.key),
+    /with c: the certificate cannot be read: /,
+  );
+});
+
 Deno.test("readTlsMaterial: a certificate is described, and none is none", async () => {
   assert.equal(await readTlsMaterial({ tlsCert: "", tlsKey: "" }), undefined);
   const material = await readTlsMaterial({ tlsCert: one.certPath, tlsKey: one.keyPath });
@@ -56,3 +66,22 @@ Deno.test("canServeTls: from Deno 2.9 on", () => {
   for (const version of ["2.9.0", "2.9.6", "2.10.0", "3.0.0"]) assert.ok(canServeTls(version));
   for (const version of ["1.46.3", "2.4.2", "2.8.99"]) assert.ok(!canServeTls(version));
 });
+
+/** On a curve that the runtime can read and not sign with (secp256k1). */
+const ODD_CURVE_CERT = `-----BEGIN CERTIFICATE-----
+MIIBeTCCAR+gAwIBAgIUVqnR1w7IxcT5ANXJBGzF/tTveKQwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTE3MjA1MloYDzIxMjYxMDI4
+MTcyMDUyWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwVjAQBgcqhkjOPQIBBgUrgQQA
+CgNCAATWcLRXLWpaQ+WYKq9jJ8dBnx2Jpq62oX7GRpOuC37LS4+TKwpomk0LvAl3
+fTz8qyRQpRzPjqcDisqfjV2fsVOCo1AwTjAdBgNVHQ4EFgQUoXgal8BcKohPwS1P
+EMFj1sRExdYwHwYDVR0jBBgwFoAUoXgal8BcKohPwS1PEMFj1sRExdYwDAYDVR0T
+AQH/BAIwADAKBggqhkjOPQQDAgNIADBFAiAynvWihJBjDCVU6iTbhpLzjHlDPx58
+PbAC6WO/QCESsgIhAPhrccxePxW0sHglSfY1riy8Y2rxA04iGNE0T4xpou0t
+-----END CERTIFICATE-----
+`;
+const ODD_CURVE_KEY = `-----BEGIN PRIVATE KEY-----
+MIGEAgEAMBAGByqGSM49AgEGBSuBBAAKBG0wawIBAQQgLPG4Da+mvrGLP6G9ke3m
+BSeXxgfKd8pPPrzmZUfx81qhRANCAATWcLRXLWpaQ+WYKq9jJ8dBnx2Jpq62oX7G
+RpOuC37LS4+TKwpomk0LvAl3fTz8qyRQpRzPjqcDisqfjV2fsVOC
+-----END PRIVATE KEY-----
+`;
