@@ -3,9 +3,9 @@
  *
  * The types are checked once for everything, instead of anew by every worker that a test starts.
  * Then the test files run in batches, each a process of its own: one process for all of them would
- * keep the shared memory of thousands of stores, and spend its time on pages. Two batches run at a
- * time, as most tests wait or use one core; those that measure, or race threads against each other,
- * run alone afterwards. What a batch says is shown when it is done. The last line counts all:
+ * keep the shared memory of thousands of stores, and spend its time on pages. Three batches run at a
+ * time, two of them of servers, as most of those wait; tests that measure, or race threads against
+ * each other, run alone afterwards. What a batch says is shown when it is done. The last line counts all:
  *
  * ```text
  * ok | 4080 passed | 0 failed | 0 ignored (3m12s)
@@ -171,7 +171,7 @@ function interrupted(signal: string): void {
   finish();
 }
 
-/** Runs all batches, one of each list at a time; who has finished its own helps with the other. */
+/** Runs all batches, two of the first list and one of the other at a time; idle lanes help out. */
 async function runBoth(one: Batch[], other: Batch[]): Promise<void> {
   const lane = async (first: Batch[], second: Batch[]): Promise<void> => {
     for (;;) {
@@ -180,7 +180,7 @@ async function runBoth(one: Batch[], other: Batch[]): Promise<void> {
       await run(batch);
     }
   };
-  await Promise.all([lane(one, other), lane(other, one)]);
+  await Promise.all([lane(one, other), lane(one, other), lane(other, one)]);
 }
 
 /** Replaces this by one `deno test`. */
