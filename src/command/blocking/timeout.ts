@@ -33,6 +33,21 @@ export function readTimeout(call: CommandCall, index: number): number {
   return timeoutMs + 0;
 }
 
+/**
+ * Reads `command key [key …] timeout`.
+ *
+ * @returns the indexes of the keys, and the timeout as {@link readTimeout}; undefined when the error
+ *   was replied
+ */
+export function readKeysAndTimeout(
+  call: CommandCall,
+): { keys: number[]; timeoutMs: number } | undefined {
+  const last = call.args.count - 1;
+  const timeoutMs = readTimeout(call, last);
+  if (timeoutMs < 0) return undefined;
+  return { keys: Array.from({ length: last - 1 }, (_, i) => i + 1), timeoutMs };
+}
+
 /** Seconds, also those that only a long double has room for: 1e400 is too many, 1e-400 is some. */
 function secondsIn(bytes: Uint8Array, start: number, end: number): number {
   const seconds = parseDouble(bytes, start, end);

@@ -13,14 +13,13 @@
 
 import { ByteWriter } from "../../base/bytes.ts";
 import { formatDouble } from "../../base/double.ts";
-import { Int64 } from "../../base/int64.ts";
 import type { Collection } from "../../store/collection/collection.ts";
 import type { RecordCursor } from "../../store/collection/cursor.ts";
 import type { ElementView } from "../../store/collection/element.ts";
 import { EntryType, type Store } from "../../store/store.ts";
 import type { ByteSource } from "../byte_source.ts";
 import type { CommandCall } from "../call.ts";
-import { isMatchAll, matchesGlobBytes } from "../../base/glob.ts";
+import { matchesGlobBytes } from "../../base/glob.ts";
 import { LongGlobMatch } from "../glob_match.ts";
 import { ReplyCode } from "../reply_code.ts";
 import type { ReplySink } from "../reply_sink.ts";
@@ -28,7 +27,7 @@ import { streamBytes } from "../reply_source.ts";
 import { HandlerStatus } from "../row.ts";
 import type { Slices } from "../slices.ts";
 import { openCollection } from "./open_collection.ts";
-import { MAX_PATTERN_BYTES } from "./scan.ts";
+import { readScanOptions, type ScanOptions } from "./scan_options.ts";
 
 /** Elements that a call returns at least, if there are that many, unless its time is up. */
 const DEFAULT_COUNT = 10;
@@ -48,11 +47,8 @@ const MATCH_STEP_BYTES = 4096;
 const BEHIND_ALL = 2 ** 32;
 
 /** What the arguments ask for. */
-interface ScanWishes {
+interface ScanWishes extends ScanOptions {
   readonly position: number;
-  count: number;
-  /** undefined = everything. */
-  pattern: Uint8Array | undefined;
 }
 
 /**
@@ -75,8 +71,8 @@ export function handleCollectionScan(call: CommandCall, type: EntryType): Handle
     replyHead(sink, 0, 0);
     return HandlerStatus.DONE;
   }
-  const wishes = readWishes(call, position);
-  if (wishes === undefined) return HandlerStatus.DONE;
+  const wishes: ScanWishes = { position, count: DEFAULT_COUNT, pattern: undefined };
+  if (!readScanOptions(call, 3, wishes)) return HandlerStatus.DONE;
   const slices = call.slices();
   const scan = new CollectionScan(store, c, wishes);
   if (scan.advance(slices)) {
@@ -261,34 +257,4 @@ function readCursor(bytes: Uint8Array, start: number, end: number): number | und
   // Negative ones wrap around, so they are large.
   if (isNegative && value !== 0n) return BEHIND_ALL;
   return Number(value < BigInt(BEHIND_ALL) ? value : BigInt(BEHIND_ALL));
-}
-
-/** Reads the options; undefined when an error was replied. */
-function readWishes(call: CommandCall, position: number): ScanWishes | undefined {
-  const { args, sink } = call;
-  const number = new Int64();
-  const wishes: ScanWishes = { position, count: DEFAULT_COUNT, pattern: undefined };
-  for (let i = 3; i < args.count; i += 2) {
-    if (i + 1 === args.count) return refuse(sink, ReplyCode.SYNTAX);
-    if (args.is(i, "COUNT")) {
-      if (!args.int64(i + 1, number)) return refuse(sink, ReplyCode.NOT_AN_INTEGER);
-      wishes.count = number.toNumber();
-      if (wishes.count < 1) return refuse(sink, ReplyCode.SYNTAX);
-    } else if (args.is(i, "MATCH")) {
-      if (args.length(i + 1) > MAX_PATTERN_BYTES) {
-        const detail = `a pattern must have at most ${MAX_PATTERN_BYTES} bytes`;
-        return refuse(sink, ReplyCode.BAD_ARGUMENT, detail);
-      }
-      const pattern = args.bytes.slice(args.starts[i + 1]!, args.ends[i + 1]!);
-      wishes.pattern = isMatchAll(pattern) ? undefined : pattern;
-    } else {
-      return refuse(sink, ReplyCode.SYNTAX);
-    }
-  }
-  return wishes;
-}
-
-function refuse(sink: ReplySink, code: ReplyCode, detail?: string): undefined {
-  sink.error(code, detail);
-  return undefined;
 }

@@ -17,7 +17,8 @@ import type { ReplySink } from "../reply_sink.ts";
 import { type ReplySource, streamReplies } from "../reply_source.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { nextTurn, SLICE_MS } from "../turns.ts";
-import { KEY_ROOM_BYTES, MAX_PATTERN_BYTES } from "./scan.ts";
+import { KEY_ROOM_BYTES } from "./scan.ts";
+import { MAX_PATTERN_BYTES } from "./scan_options.ts";
 
 /**
  * What the replies to `KEYS` that one thread's clients have not read yet may take together.

@@ -8,10 +8,11 @@ import { ByteWriter } from "../../base/bytes.ts";
 import { Int64 } from "../../base/int64.ts";
 import type { Store } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
-import { isMatchAll, matchesGlobBytes } from "../../base/glob.ts";
+import { matchesGlobBytes } from "../../base/glob.ts";
 import { ReplyCode } from "../reply_code.ts";
 import type { ReplySink } from "../reply_sink.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
+import { readScanOptions, type ScanOptions } from "./scan_options.ts";
 import { typeNamed } from "./type_names.ts";
 
 /** Keys that a call returns at least, if there are that many, unless its time is up. */
@@ -30,13 +31,6 @@ export const SCAN_SLICE_MS = 1;
  */
 const LEAST_BUCKETS = 256;
 
-/**
- * Longest pattern.
- *
- * Unit: bytes. Reason: comparing it with a key takes up to their product.
- */
-export const MAX_PATTERN_BYTES = 1024;
-
 /** Longest key there is, see the store. Unit: bytes. */
 export const KEY_ROOM_BYTES = 4096;
 
@@ -44,11 +38,8 @@ export const KEY_ROOM_BYTES = 4096;
 const POSITIONS = 2 ** 32;
 
 /** What the arguments ask for. */
-interface ScanWishes {
+interface ScanWishes extends ScanOptions {
   cursor: number;
-  count: number;
-  /** A copy of its own; undefined = every key. */
-  pattern: Uint8Array | undefined;
   /** Only entries of this type; undefined = all. */
   type: number | undefined;
 }
@@ -211,35 +202,13 @@ function readWishes(call: CommandCall): ScanWishes | undefined {
     pattern: undefined,
     type: undefined,
   };
-  for (let i = 2; i < args.count; i += 2) {
-    if (i + 1 === args.count) return refuse(sink, ReplyCode.SYNTAX);
-    if (args.is(i, "COUNT")) {
-      if (!args.int64(i + 1, number)) return refuse(sink, ReplyCode.NOT_AN_INTEGER);
-      wishes.count = number.toNumber();
-      if (wishes.count < 1) return refuse(sink, ReplyCode.SYNTAX);
-    } else if (args.is(i, "MATCH")) {
-      if (args.length(i + 1) > MAX_PATTERN_BYTES) {
-        return refuse(
-          sink,
-          ReplyCode.BAD_ARGUMENT,
-          `a pattern must have at most ${MAX_PATTERN_BYTES} bytes`,
-        );
-      }
-      const pattern = args.bytes.slice(args.starts[i + 1]!, args.ends[i + 1]!);
-      wishes.pattern = isMatchAll(pattern) ? undefined : pattern;
-    } else if (args.is(i, "TYPE")) {
-      // A type that nothing has matches nothing.
-      wishes.type = typeNamed(args, i + 1);
-    } else {
-      return refuse(sink, ReplyCode.SYNTAX);
-    }
-  }
-  return wishes;
-}
-
-function refuse(sink: ReplySink, code: ReplyCode, detail?: string): undefined {
-  sink.error(code, detail);
-  return undefined;
+  const isRead = readScanOptions(call, 2, wishes, (index) => {
+    if (!args.is(index, "TYPE")) return false;
+    // A type that nothing has matches nothing.
+    wishes.type = typeNamed(args, index + 1);
+    return true;
+  });
+  return isRead ? wishes : undefined;
 }
 
 /** The row of SCAN. Thread: any; a thread makes its own at start. */

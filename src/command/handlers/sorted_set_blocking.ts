@@ -8,7 +8,7 @@ import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { BlockingPlan } from "../blocking/blocked_clients.ts";
 import type { HandedElements } from "../blocking/hand_over.ts";
-import { readTimeout, waitOr } from "../blocking/timeout.ts";
+import { readKeysAndTimeout, readTimeout, waitOr } from "../blocking/timeout.ts";
 import { Take } from "../blocking/wait_server.ts";
 import type { CommandCall } from "../call.ts";
 import { replyElement } from "../collection_reply.ts";
@@ -23,11 +23,9 @@ const MOST_MEMBERS = 0x7fffffff;
 
 /** Runs `BZPOPMIN key [key …] timeout` and `BZPOPMAX`. */
 function handlePop(call: CommandCall, isMax: boolean): HandlerStatus {
-  const { args } = call;
-  const timeoutMs = readTimeout(call, args.count - 1);
-  if (timeoutMs < 0) return HandlerStatus.DONE;
-  const keys: number[] = [];
-  for (let i = 1; i < args.count - 1; i++) keys.push(i);
+  const request = readKeysAndTimeout(call);
+  if (request === undefined) return HandlerStatus.DONE;
+  const { keys, timeoutMs } = request;
   const plan: BlockingPlan = {
     operation: isMax ? Take.SCORE_MAX : Take.SCORE_MIN,
     count: 1,
