@@ -77,7 +77,7 @@ collections.open(c, 0, keys.scores, EntryType.SORTED_SET, true);
 function put(i: number, score: number): void {
   const start = fields.starts[i]!;
   const end = fields.ends[i]!;
-  must(sortedSets.begin(c, 1, end - start));
+  must(sortedSets.beginOne(c, end - start));
   sortedSets.put(c, fields.bytes, start, end, score);
   sortedSets.finish(c);
 }

@@ -113,7 +113,7 @@ class Filling {
     if (cursor !== undefined) return collections.append(c, cursor);
     const { sortedSets } = collections;
     const element = this.#producer.element();
-    const status = sortedSets.begin(c, 1, element.byteCount);
+    const status = sortedSets.beginOne(c, element.byteCount);
     if (status !== WriteStatus.OK) return status;
     if (element.longRoot === 0) {
       sortedSets.put(c, element.bytes, element.start, element.end, this.#producer.score());

@@ -211,7 +211,7 @@ export class PayloadReader {
       }
       default: {
         if (sortedSets.isTooLong(end - start)) return WriteStatus.VALUE_TOO_LARGE;
-        const status = sortedSets.begin(c, 1, end - start);
+        const status = sortedSets.beginOne(c, end - start);
         if (status !== WriteStatus.OK) return status;
         sortedSets.put(c, bytes, start, end, score);
         sortedSets.finish(c);

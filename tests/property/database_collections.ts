@@ -59,7 +59,7 @@ function addOne(store: Store, type: EntryType, member: string, index: number): W
   if (type === EntryType.LIST) return lists.push(c, false, source, 0, 1);
   if (type === EntryType.SET) return sets.addMembers(c, source, 0, 1);
   if (type === EntryType.HASH) return hashes.putFields(c, source, 0, 1);
-  const status = sortedSets.begin(c, 1, member.length);
+  const status = sortedSets.beginOne(c, member.length);
   if (status !== WriteStatus.OK) return status;
   sortedSets.put(c, source.bytes, source.starts[0]!, source.ends[0]!, index);
   sortedSets.finish(c);

@@ -115,7 +115,7 @@ function putBack(call: CommandCall, index: number, taken: HandedElements): Write
   const c = openSortedSet(call, index, true);
   if (c === undefined) return WriteStatus.WRONG_TYPE;
   const { bytes, starts, ends, scores } = taken;
-  const status = sortedSets.begin(c, taken.count, bytes.length, taken);
+  const status = sortedSets.begin(c, taken.count, taken);
   if (status !== WriteStatus.OK) return status;
   for (let i = 0; i < taken.count; i++) {
     if (sortedSets.find(c, bytes, starts[i]!, ends[i]!)) continue;

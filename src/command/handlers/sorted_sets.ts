@@ -92,11 +92,10 @@ class MemberAdder {
   add(call: CommandCall, options: number, first: number, pairs: number): HandlerStatus {
     const { args, sink, store: { collections: { sortedSets } } } = call;
     if (!this.#readScores(call, first, pairs)) return refused(call, ReplyCode.NOT_A_FLOAT);
-    let byteCount = 0;
     for (let i = first + 1; i < args.count; i += 2) {
-      const length = args.length(i);
-      if (sortedSets.isTooLong(length)) return refuseWrite(call, WriteStatus.VALUE_TOO_LARGE);
-      byteCount += length;
+      if (sortedSets.isTooLong(args.length(i))) {
+        return refuseWrite(call, WriteStatus.VALUE_TOO_LARGE);
+      }
     }
     const c = openSortedSet(call, KEY, true);
     if (c === undefined) return HandlerStatus.DONE;
@@ -111,7 +110,7 @@ class MemberAdder {
       return refused(call, ReplyCode.NOT_FINITE, "resulting score is not a number (NaN)");
     }
     // Everything that can fail is decided before the first member changes.
-    const status = sortedSets.begin(c, pairs, byteCount, args, first + 1, 2);
+    const status = sortedSets.begin(c, pairs, args, first + 1, 2);
     if (status !== WriteStatus.OK) return refuseWrite(call, status);
     let added = 0;
     let changed = 0;
@@ -220,7 +219,7 @@ async function longAddition(
     },
     begin: () => void (added = changed = 0),
     apply(c, from, to) {
-      const status = sortedSets.begin(c, to - from, 0, args, first + 2 * from + 1, 2);
+      const status = sortedSets.begin(c, to - from, args, first + 2 * from + 1, 2);
       if (status !== WriteStatus.OK) return status;
       for (let i = from; i < to; i++) {
         const outcome = addOne(call, c, options, first + 2 * i + 1, scores, i);

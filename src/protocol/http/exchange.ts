@@ -27,7 +27,8 @@ const CONTENT_LENGTH_START = encodeText("\r\nContent-Length: ");
 const LINE_END = encodeText("\r\n");
 const NO_LINES = new Uint8Array(0);
 const NO_OUTPUT = new ByteWriter(0);
-const NOBODY: ClientOrigin = { id: 0, connectedAtMs: 0 };
+/** Stands for a client that nothing is known of. */
+export const NOBODY: ClientOrigin = { id: 0, connectedAtMs: 0 };
 
 /** Scratch that grew beyond this is given back. Unit: bytes. */
 const KEPT_SCRATCH_BYTES = 65536;
@@ -47,7 +48,8 @@ export const ContentType = {
  * A request and the means to answer it.
  *
  * A handler answers exactly once, with {@link HttpExchange.send} or another method that begins with
- * `send`, or with {@link HttpExchange.upgrade}, or by throwing an `HttpError`; it may do so after an await. Nothing else of it may be kept.
+ * `send`, or with {@link HttpExchange.upgrade}, or by throwing an `HttpError`; it may do so after an
+ * await. Nothing else of it may be kept.
  *
  * Thread: one I/O thread. A session holds one from a request's first byte to its reply and idle
  * connections hold none.

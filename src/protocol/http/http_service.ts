@@ -14,7 +14,7 @@ import { type BrowserGuard, GuardVerdict } from "./browser_guard.ts";
 import { CannedReply } from "./canned_reply.ts";
 import { encodeText } from "./characters.ts";
 import { Disposition } from "./disposition.ts";
-import { HttpExchange } from "./exchange.ts";
+import { HttpExchange, NOBODY } from "./exchange.ts";
 import { HttpError } from "./http_error.ts";
 import type { HttpFailure } from "./failure.ts";
 import { HttpSession } from "./http_session.ts";
@@ -163,7 +163,7 @@ export class HttpService {
   }
 
   /** Makes the conversation of a new connection. */
-  createSession(origin: ClientOrigin = { id: 0, connectedAtMs: 0 }): Session {
+  createSession(origin: ClientOrigin = NOBODY): Session {
     return new HttpSession(this, origin);
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { MAX_PATTERN_BYTES } from "../../command/handlers/scan_options.ts";
 import type { CommandRow } from "../../command/row.ts";
 import { type CapturedReply, ReplyKind } from "../../protocol/captured_reply.ts";
 import { encodeText } from "../../protocol/http/characters.ts";
@@ -19,9 +20,6 @@ const DEFAULT_COUNT = 100;
 
 /** Keys that a client may ask for. Reason: a page stays a small part of a batch's output. */
 const MAX_COUNT = 10_000;
-
-/** Longest pattern, see `SCAN`. Unit: bytes. */
-const MAX_PATTERN_BYTES = 1024;
 
 const CURSOR = encodeText("cursor");
 const COUNT = encodeText("count");

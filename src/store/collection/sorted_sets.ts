@@ -4,7 +4,6 @@
  * @module
  */
 
-import { assert } from "../../base/assert.ts";
 import { WriteStatus } from "../entry_writer.ts";
 import { ElementEffect } from "../mutation_hook.ts";
 import type { Collection, ElementSource } from "./collection.ts";
@@ -55,30 +54,31 @@ export class SortedSets {
 
   /**
    * Promises the memory that up to `members` puts need, of members that are `source[first]`,
-   * `source[first + stride]` and so on (without a source: one of `byteCount` bytes); then
-   * {@link SortedSets.put} cannot fail until {@link CollectionCore.finish}. So conditions (`NX`, `GT`,
-   * `INCR`) are decided between {@link SortedSets.find} and put, member by member, all or nothing.
+   * `source[first + stride]` and so on; then {@link SortedSets.put} cannot fail until
+   * {@link CollectionCore.finish}. So conditions (`NX`, `GT`, `INCR`) are decided between
+   * {@link SortedSets.find} and put, member by member, all or nothing.
    *
    * @returns OK or OUT_OF_MEMORY
    */
   begin(
     c: Collection,
     members: number,
-    byteCount: number,
-    source?: ElementSource,
+    source: ElementSource,
     first = 0,
     stride = 1,
   ): WriteStatus {
     c.changed = 0;
     const coming = this.#collections.startComing(c);
-    if (source === undefined) {
-      assert(members === 1, "the lengths of several members are given");
-      coming.add(byteCount);
-    } else {
-      for (let i = 0, at = first; i < members; i++, at += stride) {
-        coming.add(source.ends[at]! - source.starts[at]!);
-      }
+    for (let i = 0, at = first; i < members; i++, at += stride) {
+      coming.add(source.ends[at]! - source.starts[at]!);
     }
+    return this.#collections.begin(c, 0);
+  }
+
+  /** As {@link SortedSets.begin}, for one put of a member of `byteCount` bytes. */
+  beginOne(c: Collection, byteCount: number): WriteStatus {
+    c.changed = 0;
+    this.#collections.startComing(c).add(byteCount);
     return this.#collections.begin(c, 0);
   }
 

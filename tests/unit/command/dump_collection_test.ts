@@ -29,7 +29,7 @@ function fill(store: Store, name: string, type: EntryType, count: number): void 
     const bytes = latin1(`member:${i}`);
     if (type === EntryType.SET) sets.addMember(c, bytes, 0, bytes.length);
     else {
-      sortedSets.begin(c, 1, bytes.length);
+      sortedSets.beginOne(c, bytes.length);
       sortedSets.put(c, bytes, 0, bytes.length, i % 100);
       sortedSets.finish(c);
     }
@@ -272,7 +272,7 @@ function fillOne(store: Store, name: string, type: EntryType, bytes: Uint8Array)
   const { sets, sortedSets } = store.collections;
   if (type === EntryType.SET) sets.addMember(c, bytes, 0, bytes.length);
   else {
-    sortedSets.begin(c, 1, bytes.length);
+    sortedSets.beginOne(c, bytes.length);
     sortedSets.put(c, bytes, 0, bytes.length, 1);
     sortedSets.finish(c);
   }

@@ -28,7 +28,7 @@ function put(store: Store, name: string, type: EntryType, ...members: string[]):
   } else {
     for (const [i, member] of members.entries()) {
       const bytes = latin1(member);
-      assert.equal(sortedSets.begin(c, 1, bytes.length), WriteStatus.OK);
+      assert.equal(sortedSets.beginOne(c, bytes.length), WriteStatus.OK);
       sortedSets.put(c, bytes, 0, bytes.length, i);
       sortedSets.finish(c);
     }

@@ -153,7 +153,7 @@ Deno.test("OBJECT ENCODING: names are those of Redis 7.0 with its default limits
       else if (type === EntryType.HASH) {
         hashes.putField(c, bytes, 0, bytes.length, valueBytes, 0, valueBytes.length);
       } else {
-        sortedSets.begin(c, 1, bytes.length);
+        sortedSets.beginOne(c, bytes.length);
         sortedSets.put(c, bytes, 0, bytes.length, 1);
         sortedSets.finish(c);
       }

@@ -45,7 +45,7 @@ Deno.test("Collections: all elements that go at once, while somebody reads them,
   lists.push(open(store, "l", EntryType.LIST), false, source, 0, names.length);
   sets.addMembers(open(store, "s", EntryType.SET), source, 0, names.length);
   const sorted = open(store, "z", EntryType.SORTED_SET);
-  sortedSets.begin(sorted, names.length, 0, source);
+  sortedSets.begin(sorted, names.length, source);
   for (let i = 0; i < names.length; i++) {
     sortedSets.put(sorted, source.bytes, source.starts[i]!, source.ends[i]!, i);
   }

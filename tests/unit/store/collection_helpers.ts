@@ -239,7 +239,7 @@ export class SortedSetModel implements Model {
     const score = [dice.roll(20) / 4 - 2, -0, 0, Infinity, -Infinity, 1e300][
       dice.roll(4) === 0 ? dice.roll(6) : 0
     ]!;
-    const status = sortedSets.begin(c, 1, bytes.length);
+    const status = sortedSets.beginOne(c, bytes.length);
     if (status !== WriteStatus.OK) return status;
     const isNew = sortedSets.put(c, bytes, 0, bytes.length, score);
     assert.equal(isNew, !this.#scores.has(name), "it is new");

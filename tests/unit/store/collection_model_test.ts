@@ -255,7 +255,7 @@ for (const { type } of models()) {
       } else if (type === EntryType.SET) {
         assert.equal(sets.addMembers(c, source, i, 1), 0);
       } else {
-        assert.equal(sortedSets.begin(c, 1, end - start), 0);
+        assert.equal(sortedSets.beginOne(c, end - start), 0);
         sortedSets.put(c, source.bytes, start, end, dice.roll(50));
         sortedSets.finish(c);
       }

@@ -27,7 +27,7 @@ function putScores(store: Store, name: string, members: readonly [string, number
     const c = open(store, name, EntryType.SORTED_SET);
     const bytes = encoder.encode(member);
     const { sortedSets } = store.collections;
-    assert.equal(sortedSets.begin(c, 1, bytes.length), WriteStatus.OK);
+    assert.equal(sortedSets.beginOne(c, bytes.length), WriteStatus.OK);
     sortedSets.put(c, bytes, 0, bytes.length, score);
     sortedSets.finish(c);
   }

@@ -82,7 +82,7 @@ function changeOf(type: EntryType, content: Content, dice: Dice): Change {
         const pairs = texts.flatMap((name, i) => [name, values[i]!]);
         return hashes.putFields(c, sourceOf(...pairs), 0, count);
       }
-      const status = sortedSets.begin(c, count, 0, source);
+      const status = sortedSets.begin(c, count, source);
       if (status !== WriteStatus.OK) return status;
       for (const [i, score] of values.entries()) {
         sortedSets.put(c, source.bytes, source.starts[i]!, source.ends[i]!, Number(score));

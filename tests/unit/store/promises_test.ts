@@ -52,7 +52,7 @@ function write(
   if (type === EntryType.HASH) {
     return hashes.putFields(c, sourceOf(...elements.flatMap((each) => [each, text()])), 0, count);
   }
-  const status = sortedSets.begin(c, count, source.bytes.length, source);
+  const status = sortedSets.begin(c, count, source);
   if (status !== WriteStatus.OK) return status;
   for (let i = 0; i < count; i++) {
     const score = isAscending ? first + i : dice.roll(100);
@@ -121,7 +121,7 @@ function checkRoom(type: EntryType, setUp: string[], elements: string[], spare: 
       else if (type === EntryType.SET) status = sets.addMembers(c, from, 0, count);
       else if (type === EntryType.HASH) status = hashes.putFields(c, from, 0, count / 2);
       else {
-        status = sortedSets.begin(c, count, from.bytes.length, from);
+        status = sortedSets.begin(c, count, from);
         if (status === WriteStatus.OK) {
           for (let i = 0; i < count; i++) {
             sortedSets.put(c, from.bytes, from.starts[i]!, from.ends[i]!, i % 17);
