@@ -23,7 +23,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   protocol: ["base", "command"],
   worker: ["base", "store", "channel", "metrics", "pubsub"],
   server: ["base", "store", "channel", "metrics", "pubsub", "command", "protocol", "worker"],
-  lab: ["base"],
+  // A client of servers that run elsewhere; what it measures in place are the parts beneath one.
+  lab: ["base", "store", "channel", "metrics", "protocol"],
   cli: ["base", "server", "lab"],
 };
 

@@ -16,7 +16,7 @@
 
 import { BulkLoader } from "../helpers/bulk_loader.ts";
 import { isInstalled, ServerProcess } from "../helpers/server_process.ts";
-import { tableText } from "../helpers/table_text.ts";
+import { tableText } from "../../src/lab/terminal/table.ts";
 import { RedisServer } from "../vectors/redis_server.ts";
 import { VectorConnection } from "../vectors/session.ts";
 import {

@@ -15,7 +15,7 @@
 import { makeCommandTable } from "../../src/command/table.ts";
 import { BulkLoader } from "../helpers/bulk_loader.ts";
 import { ServerProcess } from "../helpers/server_process.ts";
-import { tableText } from "../helpers/table_text.ts";
+import { tableText } from "../../src/lab/terminal/table.ts";
 import { encodeRequest } from "../vectors/format.ts";
 import { MANY_ARGUMENTS } from "./long_argument_cases.ts";
 
