@@ -9,12 +9,16 @@ import { Coding, CODING_NAMES, CodingChooser } from "../../protocol/http/content
 import type { HttpExchange } from "../../protocol/http/exchange.ts";
 import { HttpError } from "../../protocol/http/http_error.ts";
 import type { Compressor } from "../compressor.ts";
+import { MemorySource } from "../static/sources.ts";
 
 /** Shorter bodies travel in one packet or two either way. Unit: bytes. */
 const CODED_MIN_BYTES = 1024;
 
 /** Longer bodies are sent as they are. Unit: bytes. Reason: as for files, 64 slices. */
 const CODED_MAX_BYTES = 1024 * 1024;
+
+/** Longer ones go out as the client takes them. Unit: bytes. Reason: as for files. */
+const ONE_WRITE_BYTES = 65536;
 
 const VARY = "Vary: Accept-Encoding\r\n";
 
@@ -66,7 +70,7 @@ export class CodedBodies {
     const isLengthRight = body.length >= CODED_MIN_BYTES && body.length <= CODED_MAX_BYTES;
     const isPlainTaken = codings.includes(Coding.IDENTITY);
     if (coding === Coding.IDENTITY || (!isLengthRight && isPlainTaken)) {
-      return exchange.sendBody(200, contentType, body, 0, body.length, LINES[Coding.IDENTITY]);
+      return answer(exchange, contentType, body, LINES[Coding.IDENTITY]!);
     }
     return this.#sendCoded(exchange, contentType, body, coding, isShared);
   }
@@ -82,8 +86,7 @@ export class CodedBodies {
       await (isShared ? this.#formOf(body, coding) : this.#compressor.compress(body, coding));
     // When too many wait to be compressed, what is asked for matters more than its length.
     const lines = LINES[coded === undefined ? Coding.IDENTITY : coding];
-    const bytes = coded ?? body;
-    exchange.sendBody(200, contentType, bytes, 0, bytes.length, lines);
+    answer(exchange, contentType, coded ?? body, lines!);
   }
 
   #formOf(body: Uint8Array<ArrayBuffer>, coding: Coding): Promise<Uint8Array | undefined> {
@@ -91,4 +94,16 @@ export class CodedBodies {
     if (forms === undefined) this.#forms.set(body, forms = []);
     return forms[coding] ??= this.#compressor.compress(body, coding);
   }
+}
+
+function answer(
+  exchange: HttpExchange,
+  contentType: Uint8Array,
+  body: Uint8Array,
+  lines: Uint8Array,
+): void {
+  if (body.length <= ONE_WRITE_BYTES) {
+    return exchange.sendBody(200, contentType, body, 0, body.length, lines);
+  }
+  exchange.sendAsync(200, contentType, new MemorySource(body, () => {}), lines);
 }

@@ -28,6 +28,7 @@ function gauges(shardCount = 2): ServerGauges {
     blockedClients: 4,
     ioThreads: 2,
     workers: { running: 2, min: 1, max: 4 },
+    isLockTimed: false,
     locks: Array.from({ length: shardCount }, (_, i) => ({
       exclusive: 10 + i,
       shared: 100,
@@ -138,6 +139,13 @@ Deno.test("metricsJson: has the event counters and all connections at top level"
   assert.equal(json.settlement.count, 1);
   assert.equal(json.settlement.p99_ms, 2);
   assert.equal(json.channel.high_water_mark, 17);
-  assert.deepEqual(json.locks, { shards: 2, exclusive: 21, shared: 200, contended: 1 });
+  assert.deepEqual(json.locks, {
+    shards: 2,
+    exclusive: 21,
+    shared: 200,
+    contended: 1,
+    wait: null,
+    hold: null,
+  });
   assert.deepEqual(JSON.parse(JSON.stringify(json)), json);
 });
