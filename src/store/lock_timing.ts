@@ -58,7 +58,7 @@ assert(
 const NOT_HELD = -1;
 
 /** The wait of who found the lock free. */
-export const AT_ONCE = -1;
+export const AT_ONCE: number = -1;
 
 /** Takes durations, e.g. a histogram of one thread. */
 export interface DurationRecorder {
