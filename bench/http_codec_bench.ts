@@ -107,7 +107,12 @@ function makeSession(isFull: boolean): Session {
     router: createHttpRoutes({
       intake,
       commands: new CommandClient(dispatcher, table),
-      metrics: { json: () => ({}), text: () => "", textType: "text/plain" },
+      metrics: {
+        json: () => ({}),
+        contention: () => Promise.resolve(new Uint8Array()),
+        text: () => "",
+        textType: "text/plain",
+      },
       readiness: () => "ready",
     }),
     phase,

@@ -38,10 +38,11 @@ const target = new Uint8Array(64);
 const delta = Int64.fromNumber(1);
 const sum = new Int64();
 
-function makeStore(lockKind: LockKind, shardCount = 64): Store {
+function makeStore(lockKind: LockKind, lockTiming = false): Store {
   return Store.create({
-    shardCount,
+    shardCount: 64,
     lockKind,
+    lockTiming,
     maxMemoryBytes: 128 * 2 ** 20,
     maxValueBytes: 2 ** 20,
     threadCount: 2,
@@ -165,6 +166,19 @@ for (const kind of ["mutex", "rwlock"] as const) {
       for (let i = 0; i < BATCH; i++) {
         locks.tryLock(i & 63, false);
         locks.unlock(i & 63, false);
+      }
+    });
+  }
+}
+
+for (const kind of ["mutex", "rwlock"] as const) {
+  const { locks } = Store.attach(makeStore(kind, true).memory, 1, false);
+  for (const exclusive of [true, false]) {
+    const mode = exclusive ? "exclusive" : "shared";
+    Deno.bench({ name: `${kind}, ${mode}, --lock-timing`, group: "lock and unlock" }, () => {
+      for (let i = 0; i < BATCH; i++) {
+        locks.tryLock(i & 63, exclusive);
+        locks.unlock(i & 63, exclusive);
       }
     });
   }

@@ -44,6 +44,7 @@ const ALONE: readonly string[] = [
   "tests/unit/store/flush_race_test.ts",
   "tests/unit/store/lease_race_test.ts",
   "tests/unit/store/lock_race_test.ts",
+  "tests/unit/store/lock_timing_race_test.ts",
   "tests/unit/store/stack_race_test.ts",
   "tests/unit/store/store_race_test.ts",
   "tests/property/commands/commands_threads_test.ts",

@@ -237,6 +237,16 @@ export const FLAGS: readonly Flag[] = [
     show: (config) => config.lock,
   },
   {
+    name: "lock-timing",
+    placeholder: "",
+    group: STORE,
+    summary: "measure how long shard locks are waited for and held; two readings of the clock " +
+      "for each, which cost more than the lock itself",
+    fields: ["lockTiming"],
+    read: toggle("lockTiming"),
+    show: (config) => String(config.lockTiming),
+  },
+  {
     name: "eviction",
     placeholder: "<policy>",
     group: STORE,

@@ -234,7 +234,7 @@ function isOrigin(text: string): boolean {
 }
 
 /** Reads a switch; a flag without a value reads `true`. */
-export function toggle(field: "insecure" | "accessLog"): ValueReader {
+export function toggle(field: "insecure" | "accessLog" | "lockTiming"): ValueReader {
   return (text) => {
     switch (text.toLowerCase()) {
       case "true":

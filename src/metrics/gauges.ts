@@ -62,6 +62,10 @@ export interface LockGauges {
   readonly shared: number;
   /** Acquisitions that found the lock taken. */
   readonly contended: number;
+  /** How long it was waited for, in all; absent without `--lock-timing`. Unit: µs. */
+  readonly waitSumUs?: number;
+  /** How long it was held, in all; absent without `--lock-timing`. Unit: µs. */
+  readonly holdSumUs?: number;
 }
 
 /**
@@ -84,11 +88,13 @@ export interface ServerGauges {
   readonly ioThreads: number;
   /** The pool. */
   readonly workers: WorkerGauges;
+  /** Whether waits for shard locks and holds of them are measured. */
+  readonly isLockTimed: boolean;
   /** One element per shard. */
   readonly locks: readonly LockGauges[];
 }
 
-/** The sum over all shards. */
+/** The sum of the counts over all shards. */
 export function sumLocks(locks: readonly LockGauges[]): LockGauges {
   const sum = { exclusive: 0, shared: 0, contended: 0 };
   for (const { exclusive, shared, contended } of locks) {

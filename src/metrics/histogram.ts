@@ -8,7 +8,7 @@
  *
  * ```text
  * double  0            count
- *         1            sum of the durations, µs
+ *         1            sum of the durations, µs; of those of recordUs with their fractions
  *         2            largest duration, µs
  *         3 … 7        unused
  *         8 … 8+B-1    buckets; the last one takes everything longer
@@ -77,11 +77,24 @@ export class HistogramRecorder {
    *   count as 0
    */
   recordMs(durationMs: number): void {
-    const doubles = this.#doubles;
     const us = durationMs > 0 ? Math.ceil(durationMs * 1000) : 0;
+    this.#count(us, us);
+  }
+
+  /**
+   * Counts one duration whose fraction matters to the sum, because most are below a microsecond.
+   *
+   * @param durationUs microseconds, at least 0
+   */
+  recordUs(durationUs: number): void {
+    this.#count(Math.ceil(durationUs), durationUs);
+  }
+
+  #count(us: number, exactUs: number): void {
+    const doubles = this.#doubles;
     const at = BUCKETS + bucketOf(us);
     doubles[at] = doubles[at]! + 1;
-    doubles[SUM] = doubles[SUM]! + us;
+    doubles[SUM] = doubles[SUM]! + exactUs;
     if (us > doubles[MAX]!) doubles[MAX] = us;
     doubles[COUNT] = doubles[COUNT]! + 1;
   }

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { type LockGauges, type ServerGauges, sumLocks } from "./gauges.ts";
-import type { HistogramSnapshot } from "./histogram.ts";
+import { type ServerGauges, sumLocks } from "./gauges.ts";
 import {
   CounterIndex,
   HistogramIndex,
@@ -47,6 +46,24 @@ export interface LatencyJson {
   p999_ms: number;
   /** The longest. */
   max_ms: number;
+}
+
+/** The same with the sum, for durations of which many are short. */
+export interface DurationsJson extends LatencyJson {
+  /** Sum of the durations. */
+  sum_ms: number;
+}
+
+/** What {@link durationsJson} needs to know of a histogram. */
+export interface DurationHistogram {
+  /** Durations counted. */
+  readonly count: number;
+  /** Their sum. Unit: µs. */
+  readonly sumUs: number;
+  /** The longest. Unit: µs. */
+  readonly maxUs: number;
+  /** The duration that a share of all durations does not exceed. Unit: ms. */
+  quantileMs(quantile: number): number;
 }
 
 /**
@@ -109,8 +126,15 @@ export interface MetricsJson {
     peak_bytes: number;
     flushed_keys_pending: number;
   };
-  /** Shard locks, all shards together. */
-  locks: LockGauges & { shards: number };
+  /** Shard locks, all shards and threads together; no times without `--lock-timing`. */
+  locks: {
+    shards: number;
+    exclusive: number;
+    shared: number;
+    contended: number;
+    wait: DurationsJson | null;
+    hold: DurationsJson | null;
+  };
   /** Files kept in memory for `/static/`. */
   static_cache: { hits: number; misses: number; evictions: number; bytes: number };
   /** Log lines dropped. */
@@ -175,7 +199,7 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
       peak_bytes: store.peakBytes,
       flushed_keys_pending: store.detachedKeys,
     },
-    locks: { shards: gauges.locks.length, ...sumLocks(gauges.locks) },
+    locks: locksJson(region, gauges),
     static_cache: {
       hits: total(CounterIndex.STATIC_CACHE_HITS),
       misses: total(CounterIndex.STATIC_CACHE_MISSES),
@@ -212,7 +236,27 @@ function protocolsJson(
   return Object.fromEntries(entries) as Record<ProtocolLabel, ProtocolJson>;
 }
 
-function latencyJson(snapshot: HistogramSnapshot): LatencyJson {
+function locksJson(
+  region: MetricsRegion,
+  { locks, isLockTimed }: ServerGauges,
+): MetricsJson["locks"] {
+  const read = (histogram: HistogramIndex): DurationsJson | null =>
+    isLockTimed ? durationsJson(region.snapshot(histogram)) : null;
+  return {
+    shards: locks.length,
+    ...sumLocks(locks),
+    wait: read(HistogramIndex.LOCK_WAIT),
+    hold: read(HistogramIndex.LOCK_HOLD),
+  };
+}
+
+/** A histogram in a few numbers, with its sum to the microsecond. */
+export function durationsJson(histogram: DurationHistogram): DurationsJson {
+  const { count, ...durations } = latencyJson(histogram);
+  return { count, sum_ms: Math.round(histogram.sumUs) / 1000, ...durations };
+}
+
+function latencyJson(snapshot: DurationHistogram): LatencyJson {
   return {
     count: snapshot.count,
     p50_ms: snapshot.quantileMs(0.5),

@@ -94,20 +94,24 @@ export const PROTOCOLS = ["http", "resp", "proto"] as const;
 /** `"http"`, `"resp"` or `"proto"`. */
 export type ProtocolLabel = (typeof PROTOCOLS)[number];
 
-/** Ids of the histograms in a thread's block: request latency by protocol, then events. */
+/** Ids of the histograms in a thread's block: request latency by protocol, events, shard locks. */
 export const HistogramIndex = {
   HTTP_LATENCY: 0,
   RESP_LATENCY: 1,
   PROTO_LATENCY: 2,
   /** From the acceptance of an event to its settlement. */
   EVENT_SETTLEMENT: 3,
+  /** For a shard lock; with `--lock-timing` only. */
+  LOCK_WAIT: 4,
+  /** From taking a shard lock to giving it back; with `--lock-timing` only. */
+  LOCK_HOLD: 5,
 } as const;
 
 /** One of the ids of {@link HistogramIndex}. */
 export type HistogramIndex = (typeof HistogramIndex)[keyof typeof HistogramIndex];
 
 /** Histograms in a thread's block. */
-export const HISTOGRAM_COUNT = 4;
+export const HISTOGRAM_COUNT = 6;
 
 /** The counters of one protocol, by what they count. */
 export interface ProtocolCounterIds {

@@ -17,6 +17,9 @@ import { type EventCounters, eventCounters, type MetricsRegion } from "./region.
 /** Bucket bounds that a scrape shows, µs: powers of two, which are exact, from 16 µs to 33 s. */
 const SHOWN_BOUNDS_US: readonly number[] = Array.from({ length: 22 }, (_, i) => 2 ** (i + 4));
 
+/** The same for locks, which most are held for less, from 1 µs on. */
+const LOCK_BOUNDS_US: readonly number[] = Array.from({ length: 26 }, (_, i) => 2 ** i);
+
 type Labels = Record<string, string>;
 
 /** A histogram series as the exposition shows it. */
@@ -41,8 +44,12 @@ export class PrometheusExposition {
   readonly #counters = new Map<string, Counter>();
   readonly #gauges = new Map<string, Gauge>();
 
-  /** Prepares the metric families; nothing is read before {@link PrometheusExposition.render}. */
-  constructor(region: MetricsRegion) {
+  /**
+   * Prepares the metric families; nothing is read before {@link PrometheusExposition.render}.
+   *
+   * @param isLockTimed whether waits for shard locks and holds of them are measured
+   */
+  constructor(region: MetricsRegion, isLockTimed = false) {
     this.#region = region;
     this.contentType = this.#registry.contentType;
     this.#addHistogram(
@@ -58,6 +65,19 @@ export class PrometheusExposition {
       "sluice_event_settlement_seconds",
       "From the acceptance of an event to its settlement.",
       () => [{ labels: {}, snapshot: region.snapshot(HistogramIndex.EVENT_SETTLEMENT) }],
+    );
+    if (!isLockTimed) return;
+    this.#addHistogram(
+      "sluice_lock_wait_seconds",
+      "From asking for a shard lock to having it, all shards and threads.",
+      () => [{ labels: {}, snapshot: region.snapshot(HistogramIndex.LOCK_WAIT) }],
+      LOCK_BOUNDS_US,
+    );
+    this.#addHistogram(
+      "sluice_lock_hold_seconds",
+      "From having a shard lock to giving it back, all shards and threads.",
+      () => [{ labels: {}, snapshot: region.snapshot(HistogramIndex.LOCK_HOLD) }],
+      LOCK_BOUNDS_US,
     );
   }
 
@@ -152,6 +172,19 @@ export class PrometheusExposition {
         lock.contended,
         labels,
       );
+      if (lock.waitSumUs === undefined || lock.holdSumUs === undefined) continue;
+      this.#count(
+        "sluice_shard_lock_wait_seconds_total",
+        "How long a shard's lock was waited for.",
+        lock.waitSumUs / 1e6,
+        labels,
+      );
+      this.#count(
+        "sluice_shard_lock_hold_seconds_total",
+        "How long a shard's lock was held.",
+        lock.holdSumUs / 1e6,
+        labels,
+      );
     }
   }
 
@@ -182,14 +215,19 @@ export class PrometheusExposition {
     return { name, help, labelNames, registers: [this.#registry] };
   }
 
-  #addHistogram(name: string, help: string, read: () => HistogramSeries[]): void {
+  #addHistogram(
+    name: string,
+    help: string,
+    read: () => HistogramSeries[],
+    boundsUs = SHOWN_BOUNDS_US,
+  ): void {
     const get = (): Promise<unknown> =>
       Promise.resolve({
         name,
         help,
         type: "histogram",
         aggregator: "sum",
-        values: read().flatMap((series) => histogramValues(name, series)),
+        values: read().flatMap((series) => histogramValues(name, series, boundsUs)),
       });
     // A registry asks a metric for nothing but these; prom-client's own histogram cannot be set.
     this.#registry.registerMetric({ name, help, get } as unknown as Histogram);
@@ -199,10 +237,11 @@ export class PrometheusExposition {
 function histogramValues(
   name: string,
   { labels, snapshot }: HistogramSeries,
+  boundsUs: readonly number[],
 ): { metricName: string; labels: Labels; value: number }[] {
   const bucketName = `${name}_bucket`;
-  const counts = snapshot.cumulative(SHOWN_BOUNDS_US);
-  const buckets = SHOWN_BOUNDS_US.map((boundUs, i) => ({
+  const counts = snapshot.cumulative(boundsUs);
+  const buckets = boundsUs.map((boundUs, i) => ({
     metricName: bucketName,
     labels: { ...labels, le: String(boundUs / 1e6) },
     value: counts[i]!,

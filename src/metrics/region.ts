@@ -11,10 +11,10 @@
  *   64         int32 fence: readers do an atomic read-modify-write here, nobody reads it
  * byte 128     block of thread 0
  *   0          128 counters, 8 bytes each, index = CounterIndex (names.ts)
- *   1024       4 histograms, 3,008 bytes each, index = HistogramIndex (drawn in histogram.ts)
- *   13056      two unused lines: blocks keep 128 bytes apart, for prefetchers that take cache
+ *   1024       6 histograms, 3,008 bytes each, index = HistogramIndex (drawn in histogram.ts)
+ *   19072      two unused lines: blocks keep 128 bytes apart, for prefetchers that take cache
  *              lines in pairs
- * byte 13312   block of thread 1
+ * byte 19328   block of thread 1
  * …
  * ```
  *
@@ -37,7 +37,7 @@ const FENCE_WORD = 16;
 const GAP_DOUBLES = 16;
 const BLOCK_BYTES = (COUNTER_SLOTS + HISTOGRAM_COUNT * HISTOGRAM_DOUBLES + GAP_DOUBLES) * 8;
 
-assert(HEADER_BYTES + BLOCK_BYTES === 13312, "the blocks are where the drawing has them");
+assert(HEADER_BYTES + BLOCK_BYTES === 19328, "the blocks are where the drawing has them");
 assert(BLOCK_BYTES % 64 === 0, "blocks start on a cache line");
 
 /**
@@ -177,6 +177,14 @@ export class MetricsRegion {
   histogram(threadId: number, histogram: HistogramIndex): HistogramRecorder {
     this.#countersOf(threadId);
     return new HistogramRecorder(this.#histograms[threadId]![histogram]!);
+  }
+
+  /** A histogram of one thread as it is now. Thread: any; a snapshot. */
+  threadSnapshot(threadId: number, histogram: HistogramIndex): HistogramSnapshot {
+    this.#countersOf(threadId);
+    const snapshot = new HistogramSnapshot();
+    snapshot.add(this.#histograms[threadId]![histogram]!);
+    return snapshot;
   }
 
   /** A counter summed over all threads. Thread: any; a snapshot. */

@@ -70,6 +70,8 @@ export interface Config {
   readonly shards: number;
   /** Kind of the shard locks. */
   readonly lock: "mutex" | "rwlock";
+  /** Whether waits for shard locks and holds of them are measured. */
+  readonly lockTiming: boolean;
   /** What happens when memory is short. */
   readonly eviction: EvictionPolicy;
   /** Size of the arena. Unit: bytes. */
@@ -160,6 +162,7 @@ export function defaultConfig(coreCount: number = navigator.hardwareConcurrency)
     channelCapacity: 1000,
     shards: 64,
     lock: "mutex",
+    lockTiming: false,
     eviction: "noeviction",
     maxMemoryBytes: 256 * 2 ** 20,
     maxValueBytes: 16 * 2 ** 20,

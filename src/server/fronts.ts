@@ -163,7 +163,7 @@ function createHttpFront(
   const { config, view, shared, counters, table } = parts;
   const { lifecycle } = shared;
   const log = getLogger("http");
-  const exposition = new PrometheusExposition(shared.metrics);
+  const exposition = new PrometheusExposition(shared.metrics, config.lockTiming);
   const compressor = new Compressor();
   const service = new HttpService({
     router: createHttpRoutes({
@@ -171,6 +171,7 @@ function createHttpFront(
       commands: new CommandClient(dispatcher, table),
       metrics: {
         json: () => view.json(),
+        contention: () => view.contention(),
         text: () => exposition.render(view.gauges()),
         textType: exposition.contentType,
       },

@@ -25,6 +25,8 @@ import type { StaticFiles } from "./static/static_files.ts";
 export interface MetricsViews {
   /** The metrics as a value for `JSON.stringify`. */
   json(): unknown;
+  /** What `/metrics/contention` answers, as JSON. */
+  contention(): Promise<Uint8Array<ArrayBuffer>>;
   /** The metrics as Prometheus text. */
   text(): string | Promise<string>;
   /** Media type of that text, e.g. `text/plain; version=0.0.4; charset=utf-8`. */
@@ -69,6 +71,7 @@ export function createHttpRoutes(options: HttpRoutesOptions): Router {
     () => encodeText(JSON.stringify(metrics.json())),
     bodies,
   );
+  const contention = new SharedPage(ContentType.JSON, () => metrics.contention(), bodies);
   const events = new EventRoutes(options.intake, (exchange) => metricsJson.send(exchange));
   const users = new UserRoutes(commands);
   const keys = new KeyRoutes(commands, bodies);
@@ -102,6 +105,11 @@ export function createHttpRoutes(options: HttpRoutesOptions): Router {
       pattern: "/metrics",
       handler: (exchange) =>
         prefersJson(exchange.request) ? metricsJson.send(exchange) : metricsText.send(exchange),
+    },
+    {
+      method: "GET",
+      pattern: "/metrics/contention",
+      handler: (exchange) => contention.send(exchange),
     },
     {
       method: "GET",

@@ -5,7 +5,7 @@
  */
 
 import type { ServerSnapshot } from "../command/services.ts";
-import type { ServerGauges } from "../metrics/gauges.ts";
+import type { LockGauges, ServerGauges } from "../metrics/gauges.ts";
 import { type MetricsJson, metricsJson } from "../metrics/json.ts";
 import {
   CounterIndex,
@@ -14,7 +14,9 @@ import {
   PROTOCOLS,
 } from "../metrics/names.ts";
 import { eventCounters } from "../metrics/region.ts";
+import type { ShardLocks } from "../store/locks.ts";
 import type { Config } from "./config.ts";
+import { contentionPage } from "./contention_page.ts";
 import { processorTime } from "./processor_time.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import { TrafficRate } from "./traffic_rate.ts";
@@ -39,6 +41,17 @@ const TRAFFIC = ["commands", "bytesRead", "bytesWritten"] as const;
 
 function overProtocols(sums: Float64Array, name: keyof ProtocolCounterIds): number {
   return PROTOCOLS.reduce((sum, protocol) => sum + sums[PROTOCOL_COUNTERS[protocol][name]]!, 0);
+}
+
+function lockGauges(locks: ShardLocks, shard: number): LockGauges {
+  const counters = locks.counters(shard);
+  const { timing } = locks;
+  if (timing === undefined) return counters;
+  return {
+    ...counters,
+    waitSumUs: timing.waitSumUs(shard),
+    holdSumUs: timing.holdSumUs(shard),
+  };
 }
 
 /**
@@ -92,8 +105,14 @@ export class ServerView implements Disposable {
       blockedClients: waits.blockedCount,
       ioThreads,
       workers: { running: lifecycle.workerCount, min: workersMin, max: workersMax },
-      locks: Array.from({ length: store.shardCount }, (_, shard) => store.locks.counters(shard)),
+      isLockTimed: store.locks.timing !== undefined,
+      locks: Array.from({ length: store.shardCount }, (_, shard) => lockGauges(store.locks, shard)),
     };
+  }
+
+  /** What `/metrics/contention` answers. */
+  contention(): Promise<Uint8Array<ArrayBuffer>> {
+    return contentionPage(this.#shared);
   }
 
   /** The metrics as JSON. */

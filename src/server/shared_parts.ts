@@ -18,6 +18,7 @@ import { type MetricsMemory, MetricsRegion } from "../metrics/region.ts";
 import { type PubSubMemory, PubSubRegion } from "../pubsub/region.ts";
 import { Store, type StoreMemory } from "../store/store.ts";
 import { type WaitMemory, WaitRegion } from "../store/wait_region.ts";
+import { recordLockTimes } from "../worker/lock_times.ts";
 import type { Config } from "./config.ts";
 import { type CensusMemory, ConnectionCensus } from "./connection_census.ts";
 import { Lifecycle, type LifecycleMemory } from "./lifecycle.ts";
@@ -95,13 +96,14 @@ export function createSharedParts(config: Config): SharedParts {
   const threads = planThreads(config);
   const { threadCount, ioThreadCount } = threads;
   try {
-    return {
+    const shared: SharedParts = {
       threadId: MAIN_THREAD_ID,
       threads,
       metrics: MetricsRegion.create(threadCount),
       store: Store.create({
         shardCount: config.shards,
         lockKind: config.lock,
+        lockTiming: config.lockTiming,
         maxMemoryBytes: config.maxMemoryBytes,
         maxValueBytes: config.maxValueBytes,
         evictionPolicy: config.eviction,
@@ -128,6 +130,8 @@ export function createSharedParts(config: Config): SharedParts {
       lifecycle: Lifecycle.create(),
       operations: createOperationsRegion(config, ioThreadCount),
     };
+    recordLockTimes(shared.store.locks, shared.metrics, MAIN_THREAD_ID);
+    return shared;
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new StartError(
@@ -170,11 +174,14 @@ export function attachSharedParts(
   config: Config,
   threadId: number,
 ): SharedParts {
+  const metrics = MetricsRegion.attach(memory.metrics);
+  const store = Store.attach(memory.store, threadId, false);
+  recordLockTimes(store.locks, metrics, threadId);
   return {
     threadId,
     threads: planThreads(config),
-    metrics: MetricsRegion.attach(memory.metrics),
-    store: Store.attach(memory.store, threadId, false),
+    metrics,
+    store,
     channel: BoundedChannel.attach(memory.channel),
     inboxes: memory.inboxes.map((inbox) => Inbox.attach(inbox)),
     pubsub: PubSubRegion.attach(memory.pubsub),

@@ -38,6 +38,8 @@
  * shared release wakes an exclusive waiter first, and WRITER_FIRST stops new shared holders; the
  * last shared waiter to get in sets it on behalf of exclusive waiters that sleep.
  *
+ * How long it is waited for and held is in lock_timing.ts, if it is measured at all.
+ *
  * `docs/locking.md` says who may take what, in which order, and waits how.
  *
  * @module
@@ -45,6 +47,7 @@
 
 import { assert } from "../base/assert.ts";
 import { type ControlRegion, Header, Shard } from "./control.ts";
+import { AT_ONCE, type LockTiming } from "./lock_timing.ts";
 
 /** How the shards are locked. */
 export type LockKind = "mutex" | "rwlock";
@@ -145,6 +148,8 @@ export class ShardLocks {
   readyCount = 0;
   /** Serves those who wait for such keys of a shard, whose exclusive lock is still held. */
   onReady: ((shard: number) => void) | undefined = undefined;
+  /** Measures waits and holds; undefined: nobody does. */
+  readonly timing: LockTiming | undefined;
 
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #control: ControlRegion;
@@ -160,8 +165,14 @@ export class ShardLocks {
    * @param threadId this thread, 0 to 65,534
    * @param tracksPhases whether this thread may die alone, so that others must be able to tell how
    *   far its change had come (workers); costs about 30 ns per write
+   * @param timing measures waits and holds, with two readings of the clock for each acquisition
    */
-  constructor(control: ControlRegion, threadId: number, tracksPhases: boolean) {
+  constructor(
+    control: ControlRegion,
+    threadId: number,
+    tracksPhases: boolean,
+    timing?: LockTiming,
+  ) {
     assert(threadId < control.threadCount, `thread id ${threadId} has a record`);
     this.#control = control;
     this.#words = control.words;
@@ -169,6 +180,7 @@ export class ShardLocks {
     this.#threadId = threadId;
     this.#ownWord = EXCLUSIVE | (threadId + 1);
     this.#tracksPhases = tracksPhases;
+    this.timing = timing;
   }
 
   /**
@@ -184,9 +196,11 @@ export class ShardLocks {
     if (exclusive || !this.#sharing) {
       if (Atomics.compareExchange(this.#words, at, 0, this.#ownWord) === 0) {
         this.#words[at + Shard.LOCK_COUNTERS + EXCLUSIVE_COUNT]!++;
+        if (this.timing !== undefined) this.timing.acquired(shard, true, AT_ONCE);
         return true;
       }
     } else if (this.#enterShared(at, shard, EXCLUSIVE | STARVING | WRITER_FIRST)) {
+      if (this.timing !== undefined) this.timing.acquired(shard, false, AT_ONCE);
       return true;
     }
     return this.#spin(at, shard, exclusive || !this.#sharing);
@@ -201,6 +215,7 @@ export class ShardLocks {
    */
   lock(shard: number, exclusive: boolean): void {
     if (this.tryLock(shard, exclusive)) return;
+    const sinceMs = this.#waitingSinceMs();
     const at = this.#control.shardAt(shard);
     const alone = exclusive || !this.#sharing;
     const words = this.#words;
@@ -213,7 +228,10 @@ export class ShardLocks {
     try {
       for (let gate = firstGate, slices = 0;;) {
         const isNewcomer = gate === firstGate && slices === 0;
-        if (this.#acquireAsWaiter(at, shard, alone, isNewcomer, slices)) return;
+        if (this.#acquireAsWaiter(at, shard, alone, isNewcomer, slices)) {
+          this.timing?.acquired(shard, alone, sinceMs);
+          return;
+        }
         const outcome = Atomics.wait(words, gateAt, gate, WAIT_SLICE_MS);
         if (outcome === "timed-out") slices++;
         else if (outcome === "ok" && alone) Atomics.sub(words, at + PENDING, 1);
@@ -234,6 +252,7 @@ export class ShardLocks {
    */
   async lockAsync(shard: number, exclusive: boolean): Promise<void> {
     if (this.tryLock(shard, exclusive)) return;
+    const sinceMs = this.#waitingSinceMs();
     const at = this.#control.shardAt(shard);
     const alone = exclusive || !this.#sharing;
     const words = this.#words;
@@ -245,7 +264,10 @@ export class ShardLocks {
     try {
       for (let gate = firstGate, slices = 0;;) {
         const isNewcomer = gate === firstGate && slices === 0;
-        if (this.#acquireAsWaiter(at, shard, alone, isNewcomer, slices)) return;
+        if (this.#acquireAsWaiter(at, shard, alone, isNewcomer, slices)) {
+          this.timing?.acquired(shard, alone, sinceMs);
+          return;
+        }
         const wait = Atomics.waitAsync(words, gateAt, gate, sliceMs);
         const outcome = wait.async ? await wait.value : wait.value;
         if (outcome === "timed-out") slices++;
@@ -260,6 +282,7 @@ export class ShardLocks {
   /** Gives the lock back, as it was taken. Thread: the holder. */
   unlock(shard: number, exclusive: boolean): void {
     if (this.readyCount > 0 && exclusive) this.#serveReady(shard);
+    if (this.timing !== undefined) this.timing.released(shard, exclusive || !this.#sharing);
     const at = this.#control.shardAt(shard);
     const words = this.#words;
     if (exclusive || !this.#sharing) {
@@ -404,8 +427,14 @@ export class ShardLocks {
     return false;
   }
 
+  /** When the wait began that a failed `tryLock` has just left. */
+  #waitingSinceMs(): number {
+    return this.timing === undefined ? 0 : this.timing.waitingSinceMs;
+  }
+
   #spin(at: number, shard: number, alone: boolean): boolean {
     const words = this.#words;
+    this.timing?.beginWait();
     for (let round = 0; round < SPIN_ROUNDS; round++) {
       const word = Atomics.load(words, at);
       if ((word & POISONED) !== 0) throw new LockPoisonedError(shard);
@@ -414,10 +443,12 @@ export class ShardLocks {
       if (alone) {
         if (word === 0 && Atomics.compareExchange(words, at, 0, this.#ownWord) === 0) {
           this.#countContended(at, EXCLUSIVE_COUNT);
+          this.timing?.acquired(shard, true, this.timing.waitingSinceMs);
           return true;
         }
       } else if (this.#enterShared(at, shard, EXCLUSIVE | STARVING | WRITER_FIRST)) {
         Atomics.add(words, at + Shard.LOCK_COUNTERS + CONTENDED_COUNT, 1);
+        this.timing?.acquired(shard, false, this.timing.waitingSinceMs);
         return true;
       }
       Atomics.pause?.();

@@ -25,6 +25,7 @@ import { ExpiryWriter } from "./expiry_writer.ts";
 import { Extents } from "./extents.ts";
 import { KeyVersions } from "./key_versions.ts";
 import { Keyspace } from "./keyspace.ts";
+import { LockTiming } from "./lock_timing.ts";
 import { ShardLocks } from "./locks.ts";
 import { PageAllocator } from "./page_allocator.ts";
 import { ReadyKeys } from "./ready_keys.ts";
@@ -108,7 +109,8 @@ export class StoreAssembly {
     this.control = control;
     this.arena = Arena.attach(memory.segments, control.words[Header.SEGMENT_SHIFT]!);
     this.pages = new PageAllocator(control, memory.descriptors);
-    this.locks = new ShardLocks(control, threadId, canDieAlone);
+    const timing = memory.lockTiming && new LockTiming(memory.lockTiming);
+    this.locks = new ShardLocks(control, threadId, canDieAlone, timing);
     this.credits = new BalanceReserve(
       this.arena,
       this.pages,

@@ -10,6 +10,7 @@ import { Arena } from "./arena.ts";
 import { ControlRegion } from "./control.ts";
 import { MAX_VALUE_BYTES } from "./entry.ts";
 import type { EvictionPolicy } from "./evictor.ts";
+import { createLockTimingMemory } from "./lock_timing.ts";
 import type { LockKind } from "./locks.ts";
 import { PageAllocator } from "./page_allocator.ts";
 import { PAGE_BYTES } from "./size_classes.ts";
@@ -29,6 +30,8 @@ export interface StoreOptions {
   hashSeed?: Uint32Array;
   /** What happens when memory is short; default `noeviction`. */
   evictionPolicy?: EvictionPolicy;
+  /** Whether waits and holds of the shard locks are measured; default no. */
+  lockTiming?: boolean;
   /** Segment size in bytes, for tests that want several. */
   segmentBytes?: number;
 }
@@ -41,6 +44,8 @@ export interface StoreMemory {
   descriptors: SharedArrayBuffer;
   /** Arena segments. */
   segments: SharedArrayBuffer[];
+  /** Waits and holds of the shard locks; absent: they are not measured. */
+  lockTiming?: SharedArrayBuffer | undefined;
 }
 
 /** The smallest arena in bytes for a number of shards: each leases pages per size in use. */
@@ -78,5 +83,6 @@ export function createStoreMemory(options: StoreOptions): StoreMemory {
     control: control.buffer,
     descriptors: PageAllocator.createDescriptors(pageCount),
     segments: arena.segments,
+    lockTiming: options.lockTiming ? createLockTimingMemory(shardCount) : undefined,
   };
 }

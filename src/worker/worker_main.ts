@@ -31,6 +31,7 @@ import {
 } from "./fault_plan.ts";
 import { JobRunner } from "./job_runner.ts";
 import { holdLifeline } from "./lifeline.ts";
+import { recordLockTimes } from "./lock_times.ts";
 import type { WorkerMessage, WorkerOrders } from "./messages.ts";
 import { type Outcome, reasonOf } from "./outcome.ts";
 import type { Processor } from "./processor.ts";
@@ -138,6 +139,7 @@ async function live(orders: WorkerOrders): Promise<void> {
   }
   const counters = metrics.counters(orders.threadId);
   const store = Store.attach(orders.store, orders.threadId);
+  recordLockTimes(store.locks, metrics, orders.threadId);
   const runner = new JobRunner({
     store,
     slot,

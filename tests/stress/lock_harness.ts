@@ -74,10 +74,8 @@ export const LOCK_MUTATIONS: readonly (Mutation & { kinds: LockKind[] })[] = [
   {
     name: "shared holders enter beside an exclusive one",
     kinds: ["rwlock"],
-    find: "    } else if (this.#enterShared(at, shard, EXCLUSIVE | STARVING | WRITER_FIRST)) {\n" +
-      "      return true;",
-    replace: "    } else if (this.#enterShared(at, shard, STARVING | WRITER_FIRST)) {\n" +
-      "      return true;",
+    find: "\n    } else if (this.#enterShared(at, shard, EXCLUSIVE | STARVING | WRITER_FIRST)) {",
+    replace: "\n    } else if (this.#enterShared(at, shard, STARVING | WRITER_FIRST)) {",
   },
   {
     name: "an exclusive waiter does not wait for shared holders",
@@ -119,7 +117,10 @@ export const LOST_WAKE_UPS: readonly Mutation[] = [
   {
     name: "who waited before is taken for a newcomer",
     find: `        const isNewcomer = gate === firstGate && slices === 0;
-        if (this.#acquireAsWaiter(at, shard, alone, isNewcomer, slices)) return;
+        if (this.#acquireAsWaiter(at, shard, alone, isNewcomer, slices)) {
+          this.timing?.acquired(shard, alone, sinceMs);
+          return;
+        }
         const outcome = Atomics.wait(`,
     replace: `        const isNewcomer = slices === 0;
         if (this.#acquireAsWaiter(at, shard, alone, isNewcomer, slices)) return;

@@ -9,12 +9,24 @@ import { Coding, CODING_NAMES, CodingChooser } from "../../protocol/http/content
 import type { HttpExchange } from "../../protocol/http/exchange.ts";
 import { HttpError } from "../../protocol/http/http_error.ts";
 import type { Compressor } from "../compressor.ts";
+import { MemorySource } from "../static/sources.ts";
 
 /** Shorter bodies travel in one packet or two either way. Unit: bytes. */
 const CODED_MIN_BYTES = 1024;
 
 /** Longer bodies are sent as they are. Unit: bytes. Reason: as for files, 64 slices. */
 const CODED_MAX_BYTES = 1024 * 1024;
+
+/** Longer ones go out as the client takes them. Unit: bytes. Reason: as for files. */
+const ONE_WRITE_BYTES = 65536;
+
+/**
+ * Bodies that are kept for that, each counted once.
+ *
+ * Unit: bytes. Reason: clients that ask one after the other and take nothing would keep a body each.
+ * Beyond it, bodies are copied to the connection's output, which counts as client memory.
+ */
+const KEPT_BODIES_MAX_BYTES = 4 * 1024 * 1024;
 
 const VARY = "Vary: Accept-Encoding\r\n";
 
@@ -41,6 +53,9 @@ export class CodedBodies {
   readonly #chooser = new CodingChooser();
   /** For bodies that are sent to several. */
   readonly #forms = new WeakMap<Uint8Array, Forms>();
+  /** Bodies that clients are taking, with their number. */
+  readonly #kept = new Map<Uint8Array, number>();
+  #keptBytes = 0;
 
   /** Sends what `compressor` makes. */
   constructor(compressor: Compressor) {
@@ -66,7 +81,7 @@ export class CodedBodies {
     const isLengthRight = body.length >= CODED_MIN_BYTES && body.length <= CODED_MAX_BYTES;
     const isPlainTaken = codings.includes(Coding.IDENTITY);
     if (coding === Coding.IDENTITY || (!isLengthRight && isPlainTaken)) {
-      return exchange.sendBody(200, contentType, body, 0, body.length, LINES[Coding.IDENTITY]);
+      return this.#answer(exchange, contentType, body, LINES[Coding.IDENTITY]!);
     }
     return this.#sendCoded(exchange, contentType, body, coding, isShared);
   }
@@ -82,8 +97,39 @@ export class CodedBodies {
       await (isShared ? this.#formOf(body, coding) : this.#compressor.compress(body, coding));
     // When too many wait to be compressed, what is asked for matters more than its length.
     const lines = LINES[coded === undefined ? Coding.IDENTITY : coding];
-    const bytes = coded ?? body;
-    exchange.sendBody(200, contentType, bytes, 0, bytes.length, lines);
+    this.#answer(exchange, contentType, coded ?? body, lines!);
+  }
+
+  #answer(
+    exchange: HttpExchange,
+    contentType: Uint8Array,
+    body: Uint8Array,
+    lines: Uint8Array,
+  ): void {
+    if (body.length <= ONE_WRITE_BYTES || !this.#tryKeep(body)) {
+      return exchange.sendBody(200, contentType, body, 0, body.length, lines);
+    }
+    exchange.sendAsync(200, contentType, new MemorySource(body, () => this.#letGo(body)), lines);
+  }
+
+  #tryKeep(body: Uint8Array): boolean {
+    const clients = this.#kept.get(body) ?? 0;
+    if (clients === 0) {
+      if (this.#keptBytes + body.length > KEPT_BODIES_MAX_BYTES) return false;
+      this.#keptBytes += body.length;
+    }
+    this.#kept.set(body, clients + 1);
+    return true;
+  }
+
+  #letGo(body: Uint8Array): void {
+    const clients = this.#kept.get(body)! - 1;
+    if (clients > 0) {
+      this.#kept.set(body, clients);
+      return;
+    }
+    this.#kept.delete(body);
+    this.#keptBytes -= body.length;
   }
 
   #formOf(body: Uint8Array<ArrayBuffer>, coding: Coding): Promise<Uint8Array | undefined> {

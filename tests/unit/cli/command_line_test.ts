@@ -59,6 +59,7 @@ const OTHER_VALUES: Readonly<Record<string, [text: string, settings: Partial<Con
   "max-value-bytes": ["1kb", { maxValueBytes: 1024 }],
   "shards": ["16", { shards: 16 }],
   "lock": ["rwlock", { lock: "rwlock" }],
+  "lock-timing": ["true", { lockTiming: true }],
   "eviction": ["allkeys-lru", { eviction: "allkeys-lru" }],
   "max-connections": ["5000", { maxConnections: 5000 }],
   "max-connections-per-ip": ["20", { maxConnectionsPerIp: 20 }],

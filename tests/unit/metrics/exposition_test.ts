@@ -28,6 +28,7 @@ function gauges(shardCount = 2): ServerGauges {
     blockedClients: 4,
     ioThreads: 2,
     workers: { running: 2, min: 1, max: 4 },
+    isLockTimed: false,
     locks: Array.from({ length: shardCount }, (_, i) => ({
       exclusive: 10 + i,
       shared: 100,
@@ -105,6 +106,56 @@ Deno.test("PrometheusExposition: shards are shown one by one only while they are
   assert.equal(samples(many).get('sluice_lock_acquisitions_total{mode="shared"}'), 409_600);
 });
 
+Deno.test("PrometheusExposition: times of locks are shown if they are measured, those of few shards one by one", async () => {
+  const region = MetricsRegion.create(2);
+  region.histogram(0, HistogramIndex.LOCK_WAIT).recordUs(0);
+  region.histogram(1, HistogramIndex.LOCK_WAIT).recordUs(3.5);
+  region.histogram(1, HistogramIndex.LOCK_HOLD).recordUs(0.25);
+  const timed = (shardCount: number): ServerGauges => ({
+    ...gauges(shardCount),
+    isLockTimed: true,
+    locks: gauges(shardCount).locks.map((lock, i) => ({
+      ...lock,
+      waitSumUs: 1500 * i,
+      holdSumUs: 250,
+    })),
+  });
+  const few = samples(await new PrometheusExposition(region, true).render(timed(2)));
+  assert.equal(few.get('sluice_lock_wait_seconds_bucket{le="0.000002"}'), 1);
+  assert.equal(few.get('sluice_lock_wait_seconds_bucket{le="0.000004"}'), 2);
+  assert.equal(few.get("sluice_lock_wait_seconds_sum"), 3.5e-6);
+  assert.equal(few.get("sluice_lock_hold_seconds_sum"), 0.25e-6);
+  assert.equal(few.get("sluice_lock_hold_seconds_count"), 1);
+  assert.equal(few.get('sluice_shard_lock_wait_seconds_total{shard="1"}'), 0.0015);
+  assert.equal(few.get('sluice_shard_lock_hold_seconds_total{shard="0"}'), 0.00025);
+  const many = await new PrometheusExposition(region, true).render(timed(4096));
+  assert.ok(many.includes("sluice_lock_wait_seconds_count 2"));
+  assert.ok(!many.includes("sluice_shard_lock"));
+  const most = await new PrometheusExposition(region, true).render(timed(256));
+  assert.ok(most.length < 100_000, `${most.length} bytes`);
+  const off = await new PrometheusExposition(region).render(gauges(2));
+  assert.doesNotMatch(off, /lock_(wait|hold)/);
+});
+
+Deno.test("metricsJson: times of locks are those of all threads, and null if they are not measured", () => {
+  const region = MetricsRegion.create(2);
+  region.histogram(0, HistogramIndex.LOCK_WAIT).recordUs(10_000);
+  region.histogram(1, HistogramIndex.LOCK_WAIT).recordUs(0.5);
+  region.histogram(1, HistogramIndex.LOCK_WAIT).recordUs(0.5);
+  const { locks } = metricsJson(region, { ...gauges(), isLockTimed: true });
+  assert.deepEqual(locks.wait, {
+    count: 3,
+    sum_ms: 10.001,
+    p50_ms: 0.001,
+    p90_ms: 10,
+    p99_ms: 10,
+    p999_ms: 10,
+    max_ms: 10,
+  });
+  assert.equal(locks.hold?.count, 0);
+  assert.equal(metricsJson(region, gauges()).locks.wait, null);
+});
+
 Deno.test("PrometheusExposition: names its content type", () => {
   const { contentType } = new PrometheusExposition(MetricsRegion.create(1));
   assert.match(contentType, /^text\/plain; version=0\.0\.4/);
@@ -138,6 +189,13 @@ Deno.test("metricsJson: has the event counters and all connections at top level"
   assert.equal(json.settlement.count, 1);
   assert.equal(json.settlement.p99_ms, 2);
   assert.equal(json.channel.high_water_mark, 17);
-  assert.deepEqual(json.locks, { shards: 2, exclusive: 21, shared: 200, contended: 1 });
+  assert.deepEqual(json.locks, {
+    shards: 2,
+    exclusive: 21,
+    shared: 200,
+    contended: 1,
+    wait: null,
+    hold: null,
+  });
   assert.deepEqual(JSON.parse(JSON.stringify(json)), json);
 });

@@ -81,6 +81,16 @@ Deno.test("HistogramRecorder: takes zero, a clock set back, and longer than it c
   assert.equal(snapshot.quantileMs(1), 1e9);
 });
 
+Deno.test("HistogramRecorder: sums of short durations are not rounded up, their buckets are", () => {
+  const memory = doubles();
+  const recorder = new HistogramRecorder(memory);
+  for (const us of [0, 0.25, 0.25, 16.5]) recorder.recordUs(us);
+  const snapshot = new HistogramSnapshot();
+  snapshot.add(memory);
+  assert.deepEqual([snapshot.count, snapshot.sumUs, snapshot.maxUs], [4, 17, 17]);
+  assert.deepEqual(snapshot.cumulative([1, 16, 32]), [3, 3, 4]);
+});
+
 Deno.test("HistogramSnapshot: an empty one answers zero", () => {
   const snapshot = new HistogramSnapshot();
   assert.equal(snapshot.quantileMs(0.99), 0);

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
+import { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
 import { encodeText } from "../../../src/protocol/http/characters.ts";
 import { Coding, CODING_NAMES } from "../../../src/protocol/http/content_coding.ts";
 import { ContentType } from "../../../src/protocol/http/exchange.ts";
+import type { Route } from "../../../src/protocol/http/resource.ts";
 import { createRouter } from "../../../src/protocol/http/router.ts";
+import { SessionStep } from "../../../src/protocol/session.ts";
 import { Compressor } from "../../../src/server/compressor.ts";
 import { CodedBodies } from "../../../src/server/routes/coded_body.ts";
 import { SharedPage } from "../../../src/server/routes/shared_page.ts";
 import { decode } from "../../helpers/decoding.ts";
-import { toLatin1 } from "../protocol/http/support.ts";
+import { latin1, toLatin1 } from "../protocol/http/support.ts";
 import { TestServer } from "./http_world.ts";
 
 const CODINGS = [Coding.BR, Coding.GZIP, Coding.DEFLATE];
@@ -128,6 +131,41 @@ Deno.test("CodedBodies: short and very long bodies are sent as they are, if that
   const { headers, body } = await server.get("/own", "Accept-Encoding: gzip, *;q=0\r\n");
   assert.equal(headers.get("content-encoding"), "gzip");
   assert.equal(decode(body, "gzip"), toLatin1(text(10)));
+});
+
+Deno.test("CodedBodies: a long body goes out in pieces, or at once when too many are kept for that", async () => {
+  const bodies = new CodedBodies(new CountingCompressor());
+  const made: Uint8Array<ArrayBuffer>[] = [];
+  const route: Route = {
+    method: "GET",
+    pattern: "/own",
+    handler: (exchange) => {
+      made.push(text(2 * 1024 * 1024 - 1 - made.length));
+      return bodies.send(exchange, ContentType.TEXT, made.at(-1)!);
+    },
+  };
+  const server = new TestServer({}, createRouter([route]));
+  const ask = async (): Promise<[ByteWriter, () => Promise<SessionStep>]> => {
+    const session = server.service.createSession();
+    const input = new InputBuffer(4096);
+    const request = latin1("GET /own HTTP/1.1\r\nHost: a\r\n\r\n");
+    input.space().set(request);
+    input.commit(request.length);
+    const output = new ByteWriter();
+    const next = async (): Promise<SessionStep> => await session.process(input, output);
+    await next();
+    return [output, next];
+  };
+  // Two of them take nothing, and the third one is one too many to be kept.
+  const clients = [await ask(), await ask(), await ask()];
+  const lengths = clients.map(([output]) => output.length);
+  assert.ok(lengths[0]! < 200_000 && lengths[1]! < 200_000, `${lengths}`);
+  assert.ok(lengths[2]! > 2_000_000, `${lengths}`);
+  // When one has all of it there is room again.
+  const [output, next] = clients[0]!;
+  while (await next() === SessionStep.FLUSH);
+  assert.ok(toLatin1(output.view()).endsWith(`\r\n\r\n${toLatin1(made[0]!)}`));
+  assert.ok((await ask())[0].length < 200_000);
 });
 
 Deno.test("SharedPage: a page is compressed once for all who get it", async () => {

@@ -253,6 +253,7 @@ Deno.test("routes: every path names its methods", async () => {
     ["/keys", "GET, HEAD, OPTIONS"],
     ["/keys/a", "GET, HEAD, PUT, DELETE, OPTIONS"],
     ["/metrics", "GET, HEAD, OPTIONS"],
+    ["/metrics/contention", "GET, HEAD, OPTIONS"],
     ["/health", "GET, HEAD, OPTIONS"],
     ["/ready", "GET, HEAD, OPTIONS"],
   ];
@@ -270,7 +271,9 @@ Deno.test("routes: HEAD of every path with a GET is the GET without its body", a
   const server = new TestServer();
   await server.put("/keys/a", "value");
   const paths = ["/users/a", "/users/%00", "/keys", "/keys?count=x", "/keys/a", "/keys/b"];
-  for (const path of [...paths, "/metrics", "/health", "/ready", "/nothing"]) {
+  for (
+    const path of [...paths, "/metrics", "/metrics/contention", "/health", "/ready", "/nothing"]
+  ) {
     const get = await server.get(path);
     const head = await server.ask(`HEAD ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
     assert.equal(head.status, get.status, path);

@@ -120,6 +120,7 @@ export function routeParts(harness: Harness): HttpRoutesOptions {
     commands: new CommandClient(harness.dispatcher, harness.services.table),
     metrics: {
       json: () => ({ received: harness.counters.values[Count.RECEIVED] }),
+      contention: () => Promise.resolve(new TextEncoder().encode(`{"lock_timing":false}`)),
       text: () => Promise.resolve("# TYPE a counter\na 1\n"),
       textType: "text/plain; version=0.0.4; charset=utf-8",
     },
