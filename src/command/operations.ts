@@ -78,6 +78,8 @@ export class Operations {
   readonly #latency = new LatencyLog();
   #measuredMask: number = MEASURED_EVERY - 1;
   #weight = 1;
+  /** When the command before this one of the batch ended; 0 = it was not measured. */
+  #measuredAtMs = 0;
 
   /** Answers the questions of other threads from now on. */
   constructor(parts: OperationsParts) {
@@ -114,6 +116,7 @@ export class Operations {
 
   /** Looks at the settings that decide what is measured. */
   beginBatch(): void {
+    this.#measuredAtMs = 0;
     const slowerThanMicros = this.settings.values[SettingIndex.SLOWLOG_SLOWER_THAN]!;
     this.#measuredMask = slowerThanMicros >= 0 && slowerThanMicros < EVERY_COMMAND_MICROS
       ? 0
@@ -131,14 +134,25 @@ export class Operations {
     if ((calls & this.#measuredMask) === 0 || calls < MEASURED_EVERY) {
       const isSample = calls >= MEASURED_EVERY && this.#measuredMask > 0 && !row.isMeasured;
       this.#weight = isSample ? MEASURED_EVERY : 1;
-      return performance.now();
+      return this.#clock();
     }
     if (
       !row.isMeasured && count <= MANY_ARGUMENTS &&
       args.ends[count - 1]! - args.starts[0]! <= LARGE_COMMAND_BYTES
-    ) return 0;
+    ) {
+      this.#measuredAtMs = 0;
+      return 0;
+    }
     this.#weight = 1;
-    return performance.now();
+    return this.#clock();
+  }
+
+  /** When a command begins: when the one before it ended, if that is known. */
+  #clock(): number {
+    const measuredAtMs = this.#measuredAtMs;
+    // Used once: commands run inside of others, and some wait before they do.
+    this.#measuredAtMs = 0;
+    return measuredAtMs === 0 ? performance.now() : measuredAtMs;
   }
 
   /**
@@ -151,11 +165,14 @@ export class Operations {
     row: CommandRow,
     args: CommandArguments,
     client: ClientState,
-    weight: number = this.#weight,
+    weight?: number,
   ): void {
-    const durationMs = performance.now() - startedAtMs;
+    const nowMs = performance.now();
+    // A command that ended later says nothing about when the next one begins.
+    this.#measuredAtMs = weight === undefined ? nowMs : 0;
+    const durationMs = nowMs - startedAtMs;
     const micros = Math.round(durationMs * 1000);
-    this.stats.measured(row, micros, weight);
+    this.stats.measured(row, micros, weight ?? this.#weight);
     const { values } = this.settings;
     const slowerThanMicros = values[SettingIndex.SLOWLOG_SLOWER_THAN]!;
     if (slowerThanMicros >= 0 && micros >= slowerThanMicros) {

@@ -162,6 +162,11 @@ export interface CommandDefinition {
   countsLookups?: boolean;
   /** How the work grows. */
   cost?: CommandCost;
+  /**
+   * Whether its arguments say how much work it is, up to a logarithm, so that only a long one has
+   * to be measured; left out: no, unless the work is constant or grows with the number of keys.
+   */
+  workIsInArguments?: boolean;
   /** The same in words, e.g. `O(1)`. */
   complexity?: string;
   /**
@@ -284,7 +289,8 @@ export class CommandRow {
     this.complexity = definition.complexity ?? "O(1)";
     this.replies = typeof definition.reply === "string" ? [definition.reply] : definition.reply;
     this.allowedUnauthenticated = definition.flags.includes("no_auth");
-    this.isMeasured = this.cost !== "constant" && this.cost !== "per-key";
+    this.isMeasured = !(definition.workIsInArguments ?? false) &&
+      this.cost !== "constant" && this.cost !== "per-key";
     this.allowedToSubscribers = ALLOWED_TO_SUBSCRIBERS.has(name);
     assert(name === name.toLowerCase() && name !== "", `command name ${name} is lower case`);
     assert(arity !== 0, `command ${name} has an arity`);

@@ -20,6 +20,7 @@ import type { Front } from "./front.ts";
 import type { MemoryHolder, MemoryPressure } from "./memory_pressure.ts";
 import { PushOutput } from "./push_output.ts";
 import { TransferPace } from "./transfer_pace.ts";
+import type { TurnWriter, WriteTurns } from "./write_turns.ts";
 
 /** A larger output is given back between the parts of a batch. Unit: bytes. */
 const KEPT_OUTPUT_BYTES = 2 * OUTPUT_PAUSE_BYTES;
@@ -73,6 +74,8 @@ export interface ConnectionHost {
   readonly memory: ClientMemory;
   /** Who has to go when it is short. */
   readonly pressure: MemoryPressure<Connection>;
+  /** When replies are written. */
+  readonly writeTurns: WriteTurns;
   /** Takes note of a read that brought something. */
   countRead(): void;
   /**
@@ -101,7 +104,7 @@ export interface ConnectionHost {
  *
  * Thread: the I/O thread that accepted it.
  */
-export class Connection implements MemoryHolder {
+export class Connection implements MemoryHolder, TurnWriter {
   /** The protocol it speaks. */
   readonly front: Front;
   /** Answers begun; tells a batch from the next one. */
@@ -116,6 +119,8 @@ export class Connection implements MemoryHolder {
   readonly #pace: TransferPace;
   /** Whether a reply is being written. */
   #isWriting = false;
+  /** The first part of a reply's way to the client, see {@link Connection.writeNow}. */
+  #firstWrite: Promise<number> | undefined;
   /** Ends when what was pushed is written, or is in the way of a reply. */
   #pushing: Promise<void> | undefined;
   #state: ConnectionState = ConnectionState.READING;
@@ -387,6 +392,7 @@ export class Connection implements MemoryHolder {
     const startedAtMs = this.#clockMs = performance.now();
     for (;;) {
       let step: SessionStep;
+      host.writeTurns.endIfDue(this.#clockMs);
       // Nothing may come between the last look and the batch: many are told at once.
       while (host.memory.isOverdrawn) {
         await this.#waitForOthers();
@@ -424,6 +430,7 @@ export class Connection implements MemoryHolder {
         this.#replied = true;
         if (this.#pushing !== undefined) await this.#pushing;
         if (this.#isOver()) return step;
+        await host.writeTurns.join(this, this.#clockMs);
         await this.#write(output.view());
         if (step === SessionStep.FLUSH) output.clear(KEPT_OUTPUT_BYTES);
         else output.release();
@@ -479,6 +486,15 @@ export class Connection implements MemoryHolder {
       this.#output.length === 0 && !this.#session.midReply;
   }
 
+  /** See {@link TurnWriter.writeNow}: the reply that {@link Connection.run} waits to write. */
+  writeNow(): void {
+    try {
+      this.#firstWrite = this.#socket.write(this.#output.view());
+    } catch (error) {
+      this.#firstWrite = Promise.reject(error);
+    }
+  }
+
   /** Never rejects. */
   async #writePushes(): Promise<void> {
     const host = this.#host;
@@ -505,7 +521,8 @@ export class Connection implements MemoryHolder {
     if (this.#pushing !== undefined) await this.#pushing;
     this.#isWriting = true;
     this.#pace.beginReply(host.nowMs);
-    let written = await this.#socket.write(bytes);
+    let written = await (this.#firstWrite ?? this.#socket.write(bytes));
+    this.#firstWrite = undefined;
     // The kernel takes what fits; a client that reads slowly makes this a loop.
     while (written < bytes.length) {
       this.#lastActivityMs = host.nowMs;

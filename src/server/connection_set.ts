@@ -25,6 +25,7 @@ import type { Front } from "./front.ts";
 import { Http2Sessions } from "./http2/sessions.ts";
 import { Refusals } from "./refusal.ts";
 import { pause } from "./pause.ts";
+import { WriteTurns } from "./write_turns.ts";
 
 /** Longest time between two sweeps; short timeouts are swept more often. Unit: ms. */
 const SWEEP_INTERVAL_MAX_MS = 1000;
@@ -86,6 +87,8 @@ export class ConnectionSet implements ConnectionHost, Disposable {
   readonly memory: ClientMemory;
   /** Who has to go when it is short. */
   readonly pressure: MemoryPressure<Connection>;
+  /** When replies are written. */
+  readonly writeTurns: WriteTurns = new WriteTurns();
 
   readonly #connections = new Set<Connection>();
   readonly #refusals = new Refusals();

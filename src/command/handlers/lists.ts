@@ -177,6 +177,7 @@ const PUSH = {
   access: "write",
   firstKey: 1,
   cost: "per-argument",
+  workIsInArguments: true,
   complexity: "O(N) with N elements",
   reply: "integer",
 } as const;
@@ -267,6 +268,7 @@ export function listRows(): CommandRow[] {
       flags: ["readonly"],
       access: "read",
       cost: "per-argument",
+      workIsInArguments: true,
       complexity: "O(log N) with N elements of the list",
       reply: ["bulk", "nil"],
       handler: handleLIndex,
@@ -280,6 +282,7 @@ export function listRows(): CommandRow[] {
       flags: ["write", "denyoom"],
       access: "write",
       cost: "per-argument",
+      workIsInArguments: true,
       complexity: "O(log N) with N elements of the list",
       reply: "ok",
       handler: handleLSet,

@@ -1,0 +1,94 @@
+/**
+ * When replies are written: after those of everybody who is ready, and never much later.
+ */
+
+import assert from "node:assert/strict";
+import { WRITE_TURN_MAX_MS, WriteTurns } from "../../../src/server/write_turns.ts";
+
+/** Executes for `name`, joins the turn and says when it was written. */
+async function answer(
+  turns: WriteTurns,
+  log: string[],
+  name: string,
+  { hops = 0, nowMs = 0 } = {},
+): Promise<void> {
+  for (let i = 0; i < hops; i++) await null;
+  turns.endIfDue(nowMs);
+  log.push(`execute ${name}`);
+  await turns.join({ writeNow: () => void log.push(`write ${name}`) }, nowMs);
+  log.push(`written ${name}`);
+}
+
+Deno.test("WriteTurns: everybody who is ready executes before anybody writes, in order", async () => {
+  const turns = new WriteTurns();
+  const log: string[] = [];
+  await Promise.all(["A", "B", "C"].map((name) => answer(turns, log, name, { hops: 1 })));
+  assert.deepEqual(log, [
+    ...["execute A", "execute B", "execute C"],
+    ...["write A", "write B", "write C"],
+    ...["written A", "written B", "written C"],
+  ]);
+});
+
+Deno.test("WriteTurns: nobody waits for somebody who is not ready", async () => {
+  const turns = new WriteTurns();
+  const log: string[] = [];
+  const later = Promise.withResolvers<void>();
+  const late = later.promise.then(() => answer(turns, log, "B"));
+  await answer(turns, log, "A");
+  later.resolve();
+  await late;
+  assert.deepEqual(log, [
+    ...["execute A", "write A", "written A"],
+    ...["execute B", "write B", "written B"],
+  ]);
+});
+
+Deno.test("WriteTurns: a turn that has lasted for long ends before the next one executes", async () => {
+  const turns = new WriteTurns();
+  const log: string[] = [];
+  await Promise.all([
+    answer(turns, log, "A", { nowMs: 100 }),
+    answer(turns, log, "B", { nowMs: 100 + WRITE_TURN_MAX_MS * 0.9 }),
+    answer(turns, log, "C", { nowMs: 100 + WRITE_TURN_MAX_MS }),
+  ]);
+  const expected = ["execute A", "execute B", "write A", "write B", "execute C", "write C"];
+  assert.deepEqual(log.filter((line) => !line.startsWith("written")), expected);
+});
+
+Deno.test("WriteTurns: whoever joins while a turn ends writes in the next one", async () => {
+  const turns = new WriteTurns();
+  const log: string[] = [];
+  let second: Promise<void> | undefined;
+  const first = turns.join({
+    writeNow: () => {
+      log.push("write A");
+      second = answer(turns, log, "B");
+    },
+  }, 0);
+  await first;
+  await second;
+  assert.deepEqual(log, ["write A", "execute B", "write B", "written B"]);
+});
+
+Deno.test("WriteTurns: a thousand turns of random sizes lose nobody", async () => {
+  const turns = new WriteTurns();
+  const log: string[] = [];
+  let seed = 7;
+  const random = (below: number): number => {
+    seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+    return (seed >>> 8) % below;
+  };
+  let nowMs = 0;
+  for (let round = 0; round < 1000; round++) {
+    const answers = Array.from({ length: 1 + random(8) }, (_, i) => {
+      nowMs += random(3) / 5;
+      return answer(turns, log, `${round}.${i}`, { hops: random(4), nowMs });
+    });
+    await Promise.all(answers);
+  }
+  const count = (verb: string): number => log.filter((line) => line.startsWith(`${verb} `)).length;
+  assert.equal(count("write"), count("execute"));
+  assert.equal(count("written"), count("execute"));
+  assert.equal(new Set(log).size, log.length, "nobody was told twice");
+});
