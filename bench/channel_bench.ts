@@ -269,7 +269,7 @@ const WAYS = ["cloned", "transferred"] as const;
 
 for (const jobBytes of [48, 512]) {
   const job = makeJob(jobBytes);
-  const group = `one way, ${BATCH_JOBS} jobs of ${jobBytes} bytes`;
+  const group = `one way, ${BATCH_JOBS.toLocaleString("en")} jobs of ${jobBytes} bytes`;
   benchExchange(
     { name: "BoundedChannel", group, baseline: true },
     () => openChannel(job, BATCH_JOBS, 1),
@@ -302,7 +302,7 @@ for (const jobBytes of [48, 512]) {
 for (const consumers of [1, 2, 4]) {
   benchExchange({
     name: `${consumers} ${consumers === 1 ? "worker" : "workers"}`,
-    group: `by number of workers, ${CREW_JOBS} jobs of 48 bytes`,
+    group: `by number of workers, ${CREW_JOBS.toLocaleString("en")} jobs of 48 bytes`,
     baseline: consumers === 1,
   }, () => openChannel(makeJob(48), CREW_JOBS, consumers));
 }

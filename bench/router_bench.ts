@@ -38,7 +38,7 @@ function pathOf(index: number): string {
 for (const count of COUNTS) {
   const patterns = Array.from({ length: count }, (_, index) => patternOf(index));
   const paths = Array.from({ length: LOOKUPS }, (_, i) => pathOf((i * 7919) % count));
-  const group = `${count} routes, ${LOOKUPS} paths`;
+  const group = `${count.toLocaleString("en")} routes, ${LOOKUPS} paths`;
 
   const router = createRouter(
     patterns.map((pattern) => ({ method: "GET", pattern, handler: nothing })),
