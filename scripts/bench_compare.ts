@@ -15,15 +15,16 @@
 
 import { type BenchRow, formatNs, formatRatio, median, readRuns } from "./bench_runs.ts";
 
-/** What the benchmarks may do, as in the task `bench`. */
-const BENCH_ARGS = ["bench", "--no-check", "--no-prompt", "--allow-env", "--allow-read", "--json"];
-
 const USAGE = "usage: deno task bench:compare [--rounds N] [--filter TEXT] COMMIT [FILE...]\n";
+
+/** How long after it has ended a child our own signal may come. */
+const SIGNAL_DELAY_MS = 100;
 
 /** What to compare. */
 interface Options {
   readonly rounds: number;
   readonly filter: string | undefined;
+  /** What this tree is compared with. */
   readonly commit: string;
   readonly files: readonly string[];
 }
@@ -67,6 +68,8 @@ async function run(program: string, args: readonly string[], cwd?: string): Prom
   interruption.signal.addEventListener("abort", end);
   const { success, stdout, stderr } = await child.output();
   interruption.signal.removeEventListener("abort", end);
+  // Ctrl-C ends the child as well, which may be known before the signal is.
+  if (!success) await new Promise((resolve) => setTimeout(resolve, SIGNAL_DELAY_MS));
   if (interruption.signal.aborted) throw new Interrupted();
   const decoder = new TextDecoder();
   if (!success) throw new Error(`Cannot run ${program} ${args[0]}: ${decoder.decode(stderr)}`);
@@ -88,13 +91,21 @@ async function removeCheckOut(folder: string): Promise<void> {
   await Deno.remove(folder, { recursive: true }).catch(() => {});
 }
 
+/** What the task `bench` lets the benchmarks do. */
+async function taskPermissions(): Promise<string[]> {
+  const { tasks } = JSON.parse(await Deno.readTextFile("deno.json"));
+  return tasks.bench.command.match(/--allow-[^ ]+/g) ?? [];
+}
+
 /** Runs both trees in turns. @returns the outputs, round by round */
 async function measure(
   { rounds, filter, files }: Options,
   folder: string,
 ): Promise<{ before: string[]; after: string[] }> {
   const outputs = { before: [] as string[], after: [] as string[] };
-  const args = [...BENCH_ARGS, ...(filter === undefined ? [] : [`--filter=${filter}`]), ...files];
+  const flags = ["--no-check", "--no-prompt", ...await taskPermissions(), "--json"];
+  if (filter !== undefined) flags.push(`--filter=${filter}`);
+  const args = ["bench", ...flags, ...files];
   for (let round = 0; round < rounds; round++) {
     const order = round % 2 === 0 ? ["before", "after"] as const : ["after", "before"] as const;
     for (const side of order) {
@@ -117,9 +128,13 @@ function describe(before: BenchRow | undefined, after: BenchRow): string {
   }
   const ratios = averages(after).map((time, round) => time / averages(before)[round]!);
   const agree = ratios.every((ratio) => ratio < 1) || ratios.every((ratio) => ratio > 1);
-  const verdict = `${formatRatio(median(ratios))}${agree ? "" : "  (the rounds do not agree)"}`;
+  const doubt = ratios.length === 1
+    ? "  (one round says little)"
+    : agree
+    ? ""
+    : "  (the rounds do not agree)";
   return `${title}\n  before  ${list(averages(before))}\n  now     ${list(averages(after))}\n` +
-    `  ratio   ${verdict}\n`;
+    `  ratio   ${formatRatio(median(ratios))}${doubt}\n`;
 }
 
 async function compare(options: Options): Promise<void> {
