@@ -45,14 +45,14 @@ export class Tally {
     if (Atomics.sub(this.#left, 0, 1) === 1) Atomics.notify(this.#left, 0);
   }
 
-  /** Resolves when all have come. Thread: the one that waits; it is not blocked. */
-  async reached(timeoutMs: number): Promise<void> {
+  /** Sleeps until all have come. Thread: the one that waits. */
+  wait(timeoutMs: number): void {
     for (;;) {
       const left = Atomics.load(this.#left, 0);
       if (left <= 0) return;
-      const wait = Atomics.waitAsync(this.#left, 0, left, timeoutMs);
-      // "not-equal": some more have come meanwhile; what is next to be waited for is 0.
-      if (wait.async && (await wait.value) === "timed-out") throw new Error(`${left} never came`);
+      // "not-equal": some more have come meanwhile.
+      const woken = Atomics.wait(this.#left, 0, left, timeoutMs);
+      if (woken === "timed-out") throw new Error(`${left} never came`);
     }
   }
 }

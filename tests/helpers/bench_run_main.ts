@@ -35,7 +35,8 @@ function register(...args: readonly (string | Definition | Definition["fn"])[]):
 Object.defineProperty(Deno, "bench", { value: register });
 
 await import(new URL(Deno.args[0]!, `file://${Deno.cwd()}/`).href);
-for (const { name, fn } of definitions) {
+for (const { name, fn, ignore } of definitions) {
+  if (ignore) continue;
   for (let i = 0; i < RUNS; i++) {
     try {
       await fn!(CONTEXT);
