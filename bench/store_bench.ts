@@ -4,7 +4,8 @@
  * One iteration is {@link BATCH} operations on keys in random order; divide by that. The key is
  * hashed each time, as a command does. The layers beneath are the hash (`hash and locate only`) and
  * the lock (the group `lock and unlock`): locks of either kind, taken as a thread of the server does,
- * with which the process dies, and as a worker does, which leaves a trail in case it dies alone.
+ * with which the process dies, and as a worker does, which leaves a trail in case it dies alone. Locks
+ * that others want, too, are in locks_bench.ts.
  *
  *     deno bench --allow-read bench/store_bench.ts
  *
