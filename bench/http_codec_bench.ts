@@ -1,36 +1,35 @@
 /**
- * What one HTTP request costs between the read and the write, by layer: parser alone, session with
- * a canned reply, and with the store or the channel behind it; and what reading an event costs
- * against `JSON.parse`.
+ * HTTP/1.1: what finding the parts of requests costs, here and by splitting text, and what whole
+ * requests cost between the read and the write.
  *
- * One iteration of a "pipeline" is {@link BATCH_REQUESTS} requests; divide by that.
+ * - `parse …`: {@link HttpRequestParser} finds method, target, header fields and body in the bytes and
+ *   checks all of them. It is compared with the short way, one `TextDecoder` and `split`, which makes
+ *   strings and a `Map` of each request and checks nothing. The layer beneath is the copy of the
+ *   bytes into the input, in both.
+ * - `session, …`: a whole session, with the store or a bottomless channel behind it. The layer
+ *   beneath is parser, router and reply, which `GET /health` shows.
  *
- *     deno bench bench/http_codec_bench.ts
+ * One iteration of a "pipeline" is {@link BATCH_REQUESTS} requests; divide by that. What reading an
+ * event from the body costs is in event_json_bench.ts, what finding the route costs in
+ * router_bench.ts.
+ *
+ *     deno bench --allow-read --allow-env bench/http_codec_bench.ts
  *
  * @module
  */
 
 import { ByteWriter, InputBuffer } from "../src/base/bytes.ts";
-import { EventFields } from "../src/base/job.ts";
 import { CommandArguments } from "../src/command/arguments.ts";
 import { ClientState } from "../src/command/client_state.ts";
-import { Authenticator } from "../src/command/authenticator.ts";
-import { LocalClients } from "../src/command/client_directory.ts";
-import { EventWaits } from "../src/command/event_waits.ts";
-import { Dispatcher } from "../src/command/dispatch.ts";
-import { EventIntake } from "../src/command/event_intake.ts";
-import { Operations } from "../src/command/operations.ts";
-import type { ServerSnapshot } from "../src/command/services.ts";
-import { makeCommandTable } from "../src/command/table.ts";
+import type { Dispatcher } from "../src/command/dispatch.ts";
 import { CapturedReply } from "../src/protocol/captured_reply.ts";
 import { CommandClient } from "../src/protocol/command_client.ts";
-import { EventJsonDecoder } from "../src/protocol/http/event_json.ts";
 import { HttpService } from "../src/protocol/http/http_service.ts";
 import { ParseStep } from "../src/protocol/http/parse_step.ts";
 import { HttpRequestParser } from "../src/protocol/http/request_parser.ts";
 import { type Session, SessionStep } from "../src/protocol/session.ts";
 import { createHttpRoutes } from "../src/server/http_routes.ts";
-import { Store } from "../src/store/store.ts";
+import { CounterId, makeServerParts } from "./server_parts.ts";
 
 /** Requests in one pipeline. */
 const BATCH_REQUESTS = 64;
@@ -53,55 +52,7 @@ const POST_EVENT = `POST /events HTTP/1.1\r\n${FEW_HEADERS}Content-Type: applica
   `Content-Length: ${EVENT.length}\r\n\r\n${EVENT}`;
 
 function makeSession(isFull: boolean): Session {
-  const store = Store.create({
-    shardCount: 64,
-    lockKind: "mutex",
-    maxMemoryBytes: 64 * 2 ** 20,
-    maxValueBytes: 2 ** 20,
-    threadCount: 2,
-  });
-  const counters = { add: () => {} };
-  const phase = { stopping: false };
-  const intake = new EventIntake({
-    channel: {
-      closed: false,
-      depth: 0,
-      tryReserve: () => !isFull,
-      publish: () => {},
-      cancelReservation: () => {},
-    },
-    credits: { tryAcquire: () => true, release: () => {} },
-    phase,
-    counters,
-    counterIds: {
-      received: 0,
-      droppedBusy: 1,
-      droppedOutOfMemory: 2,
-      droppedShuttingDown: 3,
-      invalid: 4,
-    },
-    waits: new EventWaits(0),
-    settledTotal: () => 0,
-  });
-  const table = makeCommandTable();
-  const authenticator = new Authenticator({
-    password: new Uint8Array(0),
-    counters,
-    failures: 7,
-  });
-  const dispatcher = new Dispatcher({
-    store,
-    intake,
-    authenticator,
-    clients: new LocalClients(),
-    table,
-    settings: new Map(),
-    operations: Operations.alone(table, phase),
-    snapshot: () => ({} as ServerSnapshot),
-    clock: Date.now,
-    counters,
-    counterIds: { parkedCommands: 5 },
-  });
+  const { dispatcher, table, intake, phase, counters } = makeServerParts(isFull);
   setBalance(dispatcher);
   return new HttpService({
     router: createHttpRoutes({
@@ -118,7 +69,7 @@ function makeSession(isFull: boolean): Session {
     phase,
     maxRequestBytes: MAX_REQUEST_BYTES,
     counters,
-    counterIds: { requests: 6, limited: 7 },
+    counterIds: { requests: CounterId.SESSION, limited: CounterId.SESSION + 1 },
     onBatch: () => dispatcher.beginBatch(),
   }).createSession();
 }
@@ -138,18 +89,66 @@ function makePipeline(request: string, count: number): Uint8Array {
   return encoder.encode(request.repeat(count));
 }
 
-function benchParser(name: string, request: string): void {
+interface PlainRequest {
+  method: string;
+  target: string;
+  headers: Map<string, string>;
+  body: string;
+}
+
+const decoder = new TextDecoder();
+
+/** The requests in the input, which are whole and plain ASCII. */
+function splitByHand(input: InputBuffer): PlainRequest[] {
+  const text = decoder.decode(input.bytes.subarray(input.start, input.end));
+  const requests: PlainRequest[] = [];
+  for (let at = 0; at < text.length;) {
+    const headEnd = text.indexOf("\r\n\r\n", at);
+    const [requestLine, ...fields] = text.slice(at, headEnd).split("\r\n");
+    const [method, target] = requestLine!.split(" ");
+    const headers = new Map<string, string>();
+    for (const field of fields) {
+      const colon = field.indexOf(":");
+      headers.set(field.slice(0, colon).toLowerCase(), field.slice(colon + 1).trim());
+    }
+    const bodyStart = headEnd + 4;
+    at = bodyStart + Number(headers.get("content-length") ?? 0);
+    requests.push({
+      method: method!,
+      target: target!,
+      headers,
+      body: text.slice(bodyStart, at),
+    });
+  }
+  input.start = input.end;
+  return requests;
+}
+
+function parseAll(parser: HttpRequestParser, input: InputBuffer): number {
+  let count = 0;
+  while (input.start < input.end) {
+    parser.begin(input);
+    if (parser.parse(input) !== ParseStep.COMPLETE) throw new Error("Cannot parse the pipeline");
+    input.start = parser.requestEnd;
+    count++;
+  }
+  return count;
+}
+
+function benchParsers(name: string, request: string): void {
   const pipeline = makePipeline(request, BATCH_REQUESTS);
   const input = new InputBuffer(65536);
   const parser = new HttpRequestParser(MAX_REQUEST_BYTES);
-  Deno.bench({ name, group: "parser, pipeline of 64" }, () => {
+  const group = `parse ${BATCH_REQUESTS} ${name}`;
+  Deno.bench({ name: "HttpRequestParser", group, baseline: true }, () => {
     input.space().set(pipeline);
     input.commit(pipeline.length);
-    while (input.start < input.end) {
-      parser.begin(input);
-      if (parser.parse(input) !== ParseStep.COMPLETE) throw new Error("Cannot parse the pipeline");
-      input.start = parser.requestEnd;
-    }
+    if (parseAll(parser, input) !== BATCH_REQUESTS) throw new Error("a request is missing");
+  });
+  Deno.bench({ name: "TextDecoder and split", group }, () => {
+    input.space().set(pipeline);
+    input.commit(pipeline.length);
+    if (splitByHand(input).length !== BATCH_REQUESTS) throw new Error("a request is missing");
   });
 }
 
@@ -158,8 +157,8 @@ function benchSession(name: string, request: string, count: number, isFull = fal
   const input = new InputBuffer(65536);
   const output = new ByteWriter(65536);
   const session = makeSession(isFull);
-  const group = count === 1 ? "session, one request" : "session, pipeline of 64";
-  Deno.bench({ name: count === 1 ? `${name}, alone` : name, group }, () => {
+  const group = count === 1 ? "session, 1 request" : `session, ${count} requests`;
+  Deno.bench({ name, group, baseline: request === GET_HEALTH }, () => {
     input.space().set(pipeline);
     input.commit(pipeline.length);
     output.clear(65536);
@@ -174,9 +173,9 @@ function answerAll(session: Session, input: InputBuffer, output: ByteWriter): vo
   if (step !== SessionStep.NEED_INPUT) throw new Error("Cannot answer the pipeline");
 }
 
-benchParser("parse GET /health, 3 headers", GET_HEALTH);
-benchParser("parse GET /health, 11 headers", GET_HEALTH_MANY);
-benchParser("parse POST /events, 5 headers", POST_EVENT);
+benchParsers("GET /health with 3 header fields", GET_HEALTH);
+benchParsers("GET /health with 11 header fields", GET_HEALTH_MANY);
+benchParsers("POST /events with 5 header fields", POST_EVENT);
 
 for (const count of [BATCH_REQUESTS, 1]) {
   benchSession("GET /health", GET_HEALTH, count);
@@ -184,25 +183,3 @@ for (const count of [BATCH_REQUESTS, 1]) {
   benchSession("POST /events → 202", POST_EVENT, count);
   benchSession("POST /events → 503", POST_EVENT, count, true);
 }
-
-const body = encoder.encode(EVENT);
-const eventDecoder = new EventJsonDecoder();
-const event = new EventFields();
-const textDecoder = new TextDecoder("utf-8", { fatal: true });
-
-Deno.bench({ name: "EventJsonDecoder", group: "event", baseline: true }, () => {
-  if (!eventDecoder.scan(body, 0, body.length)) throw new Error("Cannot decode the event");
-  if (eventDecoder.read(event) !== undefined) throw new Error("Cannot decode the event");
-});
-
-Deno.bench({ name: "TextDecoder + JSON.parse", group: "event" }, () => {
-  JSON.parse(textDecoder.decode(body));
-});
-
-Deno.bench({ name: "TextDecoder + JSON.parse with source", group: "event" }, () => {
-  JSON.parse(
-    textDecoder.decode(body),
-    (_key, value, context?: { source?: string }) =>
-      typeof value === "number" ? context?.source : value,
-  );
-});

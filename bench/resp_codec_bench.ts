@@ -1,87 +1,34 @@
 /**
- * What one RESP command costs between the read and the write, by layer: parser alone, codec with
- * dispatch (PING), and with the store or the channel behind it.
+ * RESP: what finding the arguments of commands costs, here and by splitting text, and what whole
+ * commands cost between the read and the write.
+ *
+ * - `parse …`: {@link RequestParser} finds each argument's place in the bytes. It is compared with
+ *   the short way, one `TextDecoder` and a `split` at line ends, which makes a string of each
+ *   argument and checks nothing: it would take a line end in a value for the end of the value.
+ *   The layer beneath is the copy of the bytes into the input, in both.
+ * - `execute …`: a whole session, with the store or a bottomless channel behind it. The layer
+ *   beneath is parser, dispatch and reply, which `PING` shows: what a command costs more is its own.
  *
  * One iteration is a pipeline of {@link BATCH_COMMANDS} commands; divide by that.
  *
- *     deno bench bench/resp_codec_bench.ts
+ *     deno bench --allow-read bench/resp_codec_bench.ts
  *
  * @module
  */
 
 import { ByteWriter, InputBuffer } from "../src/base/bytes.ts";
 import { ArgumentsPool, CommandArguments } from "../src/command/arguments.ts";
-import { Authenticator } from "../src/command/authenticator.ts";
-import { LocalClients } from "../src/command/client_directory.ts";
-import { EventWaits } from "../src/command/event_waits.ts";
-import { Dispatcher } from "../src/command/dispatch.ts";
-import { type EventChannel, EventIntake } from "../src/command/event_intake.ts";
-import { Operations } from "../src/command/operations.ts";
-import type { ServerSnapshot } from "../src/command/services.ts";
-import { makeCommandTable } from "../src/command/table.ts";
 import { ParseResult, RequestParser } from "../src/protocol/resp/request_parser.ts";
 import { RespSession } from "../src/protocol/resp/resp_session.ts";
-import { Store } from "../src/store/store.ts";
+import { CounterId, makeServerParts } from "./server_parts.ts";
 
 /** Commands in one pipeline. */
 const BATCH_COMMANDS = 64;
 const MAX_REQUEST_BYTES = 2 ** 20;
 const KEY_COUNT = 10_000;
 
-/** Takes every job and forgets it: the channel itself has a bench of its own. */
-const bottomlessChannel: EventChannel = {
-  closed: false,
-  depth: 0,
-  tryReserve: () => true,
-  publish: () => {},
-  cancelReservation: () => {},
-};
-
 function makeSession(): RespSession {
-  const store = Store.create({
-    shardCount: 64,
-    lockKind: "mutex",
-    maxMemoryBytes: 64 * 2 ** 20,
-    maxValueBytes: 2 ** 20,
-    threadCount: 2,
-  });
-  const counters = { add: () => {} };
-  const phase = { stopping: false };
-  const intake = new EventIntake({
-    channel: bottomlessChannel,
-    credits: { tryAcquire: () => true, release: () => {} },
-    phase,
-    counters,
-    counterIds: {
-      received: 0,
-      droppedBusy: 1,
-      droppedOutOfMemory: 2,
-      droppedShuttingDown: 3,
-      invalid: 4,
-    },
-    waits: new EventWaits(0),
-    settledTotal: () => 0,
-  });
-  const authenticator = new Authenticator({
-    password: new Uint8Array(0),
-    counters,
-    failures: 7,
-  });
-  const clients = new LocalClients();
-  const table = makeCommandTable();
-  const dispatcher = new Dispatcher({
-    store,
-    intake,
-    authenticator,
-    clients,
-    table,
-    settings: new Map(),
-    operations: Operations.alone(table, phase),
-    snapshot: () => ({ version: "bench" }) as ServerSnapshot,
-    clock: Date.now,
-    counters,
-    counterIds: { parkedCommands: 5 },
-  });
+  const { dispatcher, authenticator, clients, phase, counters } = makeServerParts();
   const options = {
     dispatcher,
     argumentsPool: new ArgumentsPool(),
@@ -91,8 +38,8 @@ function makeSession(): RespSession {
     rateLimit: null,
     maxRequestBytes: MAX_REQUEST_BYTES,
     counters,
-    commandsProcessed: 6,
-    throttledCommands: 8,
+    commandsProcessed: CounterId.SESSION,
+    throttledCommands: CounterId.SESSION + 1,
   };
   return new RespSession(options, { id: 1, connectedAtMs: Date.now() });
 }
@@ -112,7 +59,7 @@ function key(index: number): string {
   return `key:${String((index * 7919) % KEY_COUNT).padStart(12, "0")}`;
 }
 
-const PIPELINES: Record<string, Uint8Array<ArrayBuffer>> = {
+const PIPELINES = {
   PING: pipeline(() => ["PING"]),
   SET: pipeline((i) => ["SET", key(i), "VXK"]),
   GET: pipeline((i) => ["GET", key(i)]),
@@ -121,7 +68,10 @@ const PIPELINES: Record<string, Uint8Array<ArrayBuffer>> = {
   EVENT: pipeline((i) => ["EVENT", `user${i}`, "buy", "100"]),
 };
 
-const input = new InputBuffer(16384);
+/** What only the parsers get. */
+const LONG_SET = pipeline((i) => ["SET", key(i), "v".repeat(1024)]);
+
+const input = new InputBuffer(2 ** 17);
 const output = new ByteWriter(16384);
 
 /** Puts one pipeline into the empty input, as a read would. */
@@ -130,21 +80,54 @@ function fill(bytes: Uint8Array): void {
   input.commit(bytes.length);
 }
 
-for (const name of ["PING", "SET"]) {
-  const bytes = PIPELINES[name]!;
+const decoder = new TextDecoder();
+
+/** The arguments of each command in the input. */
+function splitByHand(): string[][] {
+  const lines = decoder.decode(input.bytes.subarray(input.start, input.end)).split("\r\n");
+  const commands: string[][] = [];
+  // Behind the last line end there is one more line, which is empty.
+  for (let at = 0; at < lines.length - 1;) {
+    const argumentCount = Number(lines[at]!.slice(1));
+    const args: string[] = [];
+    for (let i = 0; i < argumentCount; i++) args.push(lines[at + 2 + 2 * i]!);
+    commands.push(args);
+    at += 1 + 2 * argumentCount;
+  }
+  input.start = input.end;
+  return commands;
+}
+
+for (
+  const [name, bytes] of [
+    ["PING", PIPELINES.PING],
+    ["SET", PIPELINES.SET],
+    ["SET of 1 KiB", LONG_SET],
+  ] as const
+) {
+  const group = `parse ${BATCH_COMMANDS} ${name}`;
   const parser = new RequestParser(MAX_REQUEST_BYTES);
   const args = new CommandArguments();
-  Deno.bench(`parse ${BATCH_COMMANDS} ${name}`, { group: "parser" }, () => {
+  Deno.bench({ name: "RequestParser", group, baseline: true }, () => {
     fill(bytes);
     let count = 0;
     while (parser.parse(input, args) === ParseResult.COMPLETE) count++;
     if (count !== BATCH_COMMANDS) throw new Error(`parsed ${count} requests`);
   });
+  Deno.bench({ name: "TextDecoder and split", group }, () => {
+    fill(bytes);
+    const { length } = splitByHand();
+    if (length !== BATCH_COMMANDS) throw new Error(`parsed ${length} requests`);
+  });
 }
 
 const session = makeSession();
 for (const [name, bytes] of Object.entries(PIPELINES)) {
-  Deno.bench(`execute ${BATCH_COMMANDS} ${name}`, { group: "session" }, () => {
+  Deno.bench({
+    name: `execute ${BATCH_COMMANDS} ${name}`,
+    group: `session, ${BATCH_COMMANDS} commands`,
+    baseline: name === "PING",
+  }, () => {
     fill(bytes);
     session.process(input, output);
     if (output.length === 0) throw new Error("no reply");

@@ -2,9 +2,12 @@
  * What one operation of the store costs under a lock that nobody else wants, and the lock alone.
  *
  * One iteration is {@link BATCH} operations on keys in random order; divide by that. The key is
- * hashed each time, as a command does.
+ * hashed each time, as a command does. The layers beneath are the hash (`hash and locate only`) and
+ * the lock (the group `lock and unlock`): locks of either kind, taken as a thread of the server does,
+ * with which the process dies, and as a worker does, which leaves a trail in case it dies alone. Locks
+ * that others want, too, are in locks_bench.ts.
  *
- *     deno bench bench/store_bench.ts
+ *     deno bench --allow-read bench/store_bench.ts
  *
  * @module
  */
@@ -17,6 +20,8 @@ import { Store } from "../src/store/store.ts";
 /** Operations in one iteration. */
 const BATCH = 1000;
 const KEYS = 100_000;
+const STORE = "1,000 operations on 100,000 keys";
+const LOCKS = "lock and unlock 1,000 times";
 const KEY_BYTES = 11;
 const VALUE = new TextEncoder().encode("v".repeat(32));
 
@@ -80,11 +85,11 @@ function remove(names: Uint8Array): void {
   store.locks.unlock(key.shard, true);
 }
 
-Deno.bench({ name: "hash and locate only", group: "store" }, () => {
+Deno.bench({ name: "hash and locate only", group: STORE }, () => {
   for (let i = 0; i < BATCH; i++) pick(present);
 });
 
-Deno.bench({ name: "get, present", group: "store", baseline: true }, () => {
+Deno.bench({ name: "get, present", group: STORE, baseline: true }, () => {
   for (let i = 0; i < BATCH; i++) {
     pick(present);
     store.locks.tryLock(key.shard, false);
@@ -94,7 +99,7 @@ Deno.bench({ name: "get, present", group: "store", baseline: true }, () => {
   }
 });
 
-Deno.bench({ name: "get, absent", group: "store" }, () => {
+Deno.bench({ name: "get, absent", group: STORE }, () => {
   for (let i = 0; i < BATCH; i++) {
     pick(absent);
     store.locks.tryLock(key.shard, false);
@@ -103,7 +108,7 @@ Deno.bench({ name: "get, absent", group: "store" }, () => {
   }
 });
 
-Deno.bench({ name: "set, overwrite", group: "store" }, () => {
+Deno.bench({ name: "set, overwrite", group: STORE }, () => {
   for (let i = 0; i < BATCH; i++) set(present);
 });
 
@@ -113,11 +118,11 @@ for (let i = 0; i < KEYS; i++) {
   store.setString(0, key, VALUE, 0, VALUE.length, store.nowMs + 1000 + i);
 }
 
-Deno.bench({ name: "set, overwrite, with a time to live", group: "store" }, () => {
+Deno.bench({ name: "set, overwrite, with a time to live", group: STORE }, () => {
   for (let i = 0; i < BATCH; i++) set(timed, store.nowMs + 1000 + (state >>> 8) % KEYS);
 });
 
-Deno.bench({ name: "add 1", group: "store" }, () => {
+Deno.bench({ name: "add 1", group: STORE }, () => {
   for (let i = 0; i < BATCH; i++) {
     pick(numbers);
     store.locks.tryLock(key.shard, true);
@@ -132,7 +137,7 @@ function fresh(): void {
   store.locate(key.set(absent, i * KEY_BYTES, (i + 1) * KEY_BYTES));
 }
 
-Deno.bench({ name: "set new and remove it", group: "store" }, () => {
+Deno.bench({ name: "set new and remove it (2 operations each)", group: STORE }, () => {
   const first = next;
   for (let i = 0; i < BATCH; i++) {
     fresh();
@@ -149,20 +154,21 @@ Deno.bench({ name: "set new and remove it", group: "store" }, () => {
   }
 });
 
-Deno.bench({ name: "remove, absent", group: "store" }, () => {
+Deno.bench({ name: "remove, absent", group: STORE }, () => {
   for (let i = 0; i < BATCH; i++) remove(absent);
 });
 
 for (const kind of ["mutex", "rwlock"] as const) {
   for (const [who, canDieAlone] of [["server thread", false], ["worker", true]] as const) {
+    const isFirst = kind === "mutex" && !canDieAlone;
     const { locks } = Store.attach(makeStore(kind).memory, 1, canDieAlone);
-    Deno.bench({ name: `${kind}, exclusive, ${who}`, group: "lock and unlock" }, () => {
+    Deno.bench({ name: `${kind}, exclusive, ${who}`, group: LOCKS, baseline: isFirst }, () => {
       for (let i = 0; i < BATCH; i++) {
         locks.tryLock(i & 63, true);
         locks.unlock(i & 63, true);
       }
     });
-    Deno.bench({ name: `${kind}, shared, ${who}`, group: "lock and unlock" }, () => {
+    Deno.bench({ name: `${kind}, shared, ${who}`, group: LOCKS }, () => {
       for (let i = 0; i < BATCH; i++) {
         locks.tryLock(i & 63, false);
         locks.unlock(i & 63, false);
