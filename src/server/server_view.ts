@@ -15,7 +15,7 @@ import {
 } from "../metrics/names.ts";
 import { eventCounters } from "../metrics/region.ts";
 import type { Config } from "./config.ts";
-import { processorTime } from "./processor_time.ts";
+import { processorTime } from "../base/processor_time.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import { TrafficRate } from "./traffic_rate.ts";
 import { VERSION } from "./version.ts";
