@@ -1,18 +1,21 @@
 import assert from "node:assert/strict";
 import { Crew } from "../../../../src/lab/crew/crew.ts";
+import type { SweepPoint } from "../../../../src/lab/model.ts";
 import { FULL_SWEEP, runSweep } from "../../../../src/lab/sweep/run_sweep.ts";
 import { SweepStore } from "../../../../src/lab/sweep/sweep_store.ts";
 
 const context = { signal: new AbortController().signal, show: () => {} };
 
 Deno.test("runSweep: one lock never grants more than a thousand operations of 1 ms a second", async () => {
-  const { points } = await runSweep(context, {
+  const { points, barePoints } = await runSweep(context, {
     locks: ["mutex"],
     shards: [1],
     workers: [1, 4, 16],
     pointMs: 150,
+    barePointMs: 0,
   });
   assert.deepEqual(points.map(({ workers }) => workers), [1, 4, 16]);
+  assert.equal(barePoints, undefined, "not asked for");
   for (const { operationsPerSecond, workers } of points) {
     assert.ok(operationsPerSecond > 0, `${workers} workers do something`);
     assert.ok(operationsPerSecond <= 1000, `${workers} workers: ${operationsPerSecond} a second`);
@@ -28,6 +31,7 @@ Deno.test("runSweep: goes through all combinations and says how far it is", asyn
     shards: [1, 256],
     workers: [1, 3],
     pointMs: 15,
+    barePointMs: 10,
   } as const;
   const report = await runSweep({ ...context, show: (share) => shares.push(share) }, plan);
   assert.deepEqual(
@@ -45,7 +49,10 @@ Deno.test("runSweep: goes through all combinations and says how far it is", asyn
   );
   assert.deepEqual(shares, [0, 1, 2, 3, 4, 5, 6, 7].map((i) => i / 8));
   assert.equal(report.durationMs, 15);
-  for (const { contendedShare } of report.points) {
+  const combinations = ({ lock, shards, workers }: SweepPoint) => ({ lock, shards, workers });
+  const bare = report.barePoints!;
+  assert.deepEqual(bare.map(combinations), report.points.map(combinations));
+  for (const { contendedShare } of [...report.points, ...bare]) {
     assert.ok(contendedShare >= 0 && contendedShare <= 1, `${contendedShare}`);
   }
 });
@@ -58,7 +65,13 @@ Deno.test("runSweep: the one of the report has all combinations of the plot", ()
 
 Deno.test("runSweep: ends when it is told to, with that reason, and leaves no thread behind", async () => {
   const ending = new AbortController();
-  const plan = { locks: ["rwlock"], shards: [1], workers: [16], pointMs: 600_000 } as const;
+  const plan = {
+    locks: ["rwlock"],
+    shards: [1],
+    workers: [16],
+    pointMs: 600_000,
+    barePointMs: 0,
+  } as const;
   const running = runSweep({ signal: ending.signal, show: () => {} }, plan);
   setTimeout(() => ending.abort(new Error("enough")), 300);
   await assert.rejects(running, /enough/);
