@@ -157,7 +157,7 @@ Deno.test("dependencies: everything foreign is node: or an npm package pinned in
     );
   }
   for (const { from, to } of edges) {
-    if (to.startsWith("src/") || to.startsWith("node:") || to === "deno.json") continue;
+    if (/^(src\/|bench\/|node:)/.test(to) || to === "deno.json") continue;
     // A path into a package is resolved to npm:/name@version/path.
     const resolved = to.replace(/^npm:\//, "npm:");
     const pinned = Object.values<string>(imports).some((target) =>
