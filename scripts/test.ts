@@ -40,6 +40,7 @@ const ALONE: readonly string[] = [
   "tests/unit/channel/inbox_race_test.ts",
   "tests/unit/command/exec_race_test.ts",
   "tests/unit/command/long_changes_race_test.ts",
+  "tests/unit/lab/counters/measure_test.ts",
   "tests/unit/store/collection_race_test.ts",
   "tests/unit/store/flush_race_test.ts",
   "tests/unit/store/lease_race_test.ts",

@@ -14,10 +14,10 @@ import {
   PROTOCOLS,
 } from "../metrics/names.ts";
 import { eventCounters } from "../metrics/region.ts";
+import { processorTime } from "../base/processor_time.ts";
 import type { ShardLocks } from "../store/locks.ts";
 import type { Config } from "./config.ts";
 import { contentionPage } from "./contention_page.ts";
-import { processorTime } from "./processor_time.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import { TrafficRate } from "./traffic_rate.ts";
 import { VERSION } from "./version.ts";

@@ -1,12 +1,9 @@
 /** Workers of the stress runs: each gets its orders, says that it is ready, and reports at the end. */
 
+import { CrewThread, type ThreadReplies } from "../../src/lab/crew/thread.ts";
+
 /** A worker at work. */
-export interface CrewMember<Report> {
-  /** Resolves when the worker waits for the common start. */
-  ready: Promise<void>;
-  /** Resolves with what it did; rejects when it threw. */
-  report: Promise<Report>;
-}
+export type CrewMember<Report> = ThreadReplies<Report>;
 
 /**
  * Starts a worker.
@@ -16,20 +13,7 @@ export interface CrewMember<Report> {
  * @param orders its first message; it answers `"ready"`, then a report
  */
 export function enlist<Report>(url: URL, name: string, orders: unknown): CrewMember<Report> {
-  const worker = new Worker(url, { type: "module", name });
-  const ready = Promise.withResolvers<void>();
-  const report = Promise.withResolvers<Report>();
-  worker.onmessage = (message: MessageEvent<"ready" | Report>) => {
-    if (message.data === "ready") ready.resolve();
-    else report.resolve(message.data as Report);
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    ready.reject(new Error(event.message));
-    report.reject(new Error(event.message));
-  };
-  worker.postMessage(orders);
-  return { ready: ready.promise, report: report.promise };
+  return new CrewThread<Report>(new Worker(url, { type: "module", name })).order(orders);
 }
 
 /** Adds up one figure of several reports. */
