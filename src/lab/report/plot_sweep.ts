@@ -1,0 +1,200 @@
+/**
+ * Plot of the sweep: throughput by workers, one line per number of shards, for both locks.
+ *
+ * @module
+ */
+
+import type { SweepPoint, SweepReport } from "../model.ts";
+import { drawPlot, endLabels, type PlotTools } from "./drawing.ts";
+import { type Drawing, makeFigure, type ReportPlot } from "./figure.ts";
+import { colour, lineColour } from "./palette.ts";
+import { areNumbers, listed } from "./series.ts";
+import { counted, fixed, short, times } from "./text.ts";
+
+const LOCKS = ["mutex", "rwlock"] as const;
+const LOCK_NOTES = { mutex: "one at a time", rwlock: "many readers or one writer" };
+const SYMBOLS = ["circle", "square", "triangle", "diamond", "star"] as const;
+/** Lines that end closer than this factor share a label. */
+const SAME_FACTOR = 1.08;
+
+/**
+ * The figure; none without a sweep.
+ *
+ * @param tools from `loadPlotTools`
+ * @param sweep of a report
+ */
+export function sweepPlots(tools: PlotTools, sweep: SweepReport | null): ReportPlot[] {
+  const points = (sweep?.points ?? []).filter((point) =>
+    areNumbers(point.shards, point.workers, point.operationsPerSecond) &&
+    point.shards > 0 && point.workers > 0 && point.operationsPerSecond > 0 &&
+    LOCKS.includes(point.lock)
+  );
+  if (sweep === null || points.length === 0) return [];
+  const locks = LOCKS.filter((lock) => points.some((point) => point.lock === lock));
+  return [makeFigure({
+    id: "sweep",
+    stages: [],
+    title: titleOf(points, locks),
+    explanation: "One operation is " + sweep.operation + ". The dashed line is what it would be " +
+      "if no worker ever waited for another. A line that bends away from it shows workers that " +
+      "stand in each other's way; both axes double from mark to mark.",
+    alternative: alternativeOf(points, locks),
+    columns: locks.length,
+    legend: [
+      ...distinct(points.map(({ shards }) => shards)).map((shards, i) => ({
+        label: counted(shards, "shard"),
+        colour: lineColour(i),
+        shape: "line" as const,
+      })),
+      { label: "no waiting at all", colour: colour("muted"), shape: "dashes" },
+    ],
+    panels: locks.map((lock) => ({
+      title: `${lock}: ${LOCK_NOTES[lock]}`,
+      note: "",
+      draw: (width, isNarrow) =>
+        drawPanel(tools, points, points.filter((point) => point.lock === lock), width, isNarrow),
+    })),
+  })];
+}
+
+function distinct(values: readonly number[]): number[] {
+  return [...new Set(values)].toSorted((a, b) => a - b);
+}
+
+/** Of one lock, with most workers: few shards first. */
+function ends(points: readonly SweepPoint[], lock: SweepPoint["lock"]): SweepPoint[] {
+  const own = points.filter((point) => point.lock === lock);
+  const workers = Math.max(...own.map((point) => point.workers));
+  return own.filter((point) => point.workers === workers).toSorted((a, b) => a.shards - b.shards);
+}
+
+function titleOf(points: readonly SweepPoint[], locks: readonly SweepPoint["lock"][]): string {
+  const parts = locks.map((lock) => {
+    const list = ends(points, lock);
+    const [few, many] = [list[0]!, list.at(-1)!];
+    return `${counted(many.shards, "shard")} do ${
+      times(many.operationsPerSecond, few.operationsPerSecond)
+    } the work of ${fixed(few.shards, 0)} with a ${lock}`;
+  });
+  return `With ${counted(ends(points, locks[0]!)[0]!.workers, "worker")}, ${listed(parts)}`;
+}
+
+function alternativeOf(
+  points: readonly SweepPoint[],
+  locks: readonly SweepPoint["lock"][],
+): string {
+  const sentences = locks.map((lock) => {
+    const list = ends(points, lock).map((point) =>
+      `${counted(point.shards, "shard")} ${short(point.operationsPerSecond)}`
+    );
+    return `${lock}, ${counted(ends(points, lock)[0]!.workers, "worker")}: ${listed(list)}.`;
+  });
+  return `Operations a second by number of workers and shards. ${sentences.join(" ")}`;
+}
+
+function drawPanel(
+  tools: PlotTools,
+  all: readonly SweepPoint[],
+  own: readonly SweepPoint[],
+  width: number,
+  isNarrow: boolean,
+): Omit<Drawing, "width"> {
+  const { Plot } = tools;
+  const height = isNarrow ? 270 : 330;
+  const shardCounts = distinct(all.map(({ shards }) => shards));
+  const workers = distinct(all.map((point) => point.workers));
+  const single = Math.max(
+    ...all.filter((point) => point.workers === workers[0]).map((point) =>
+      point.operationsPerSecond
+    ),
+  );
+  const ideal = workers.map((count) => ({ workers: count, rate: single * count / workers[0]! }));
+  const rates = [...all.map((point) => point.operationsPerSecond), ideal.at(-1)!.rate];
+  const lines = shardCounts.map((shards, i) => ({
+    paint: lineColour(i),
+    symbol: SYMBOLS[i % SYMBOLS.length]!,
+    shards,
+    points: own.filter((point) => point.shards === shards)
+      .toSorted((a, b) => a.workers - b.workers),
+  })).filter(({ points }) => points.length > 0);
+  const body = drawPlot(tools, {
+    width,
+    height,
+    marginLeft: 54,
+    marginRight: 76,
+    marginTop: 28,
+    marginBottom: 38,
+    x: {
+      type: "log",
+      base: 2,
+      label: "workers (threads)",
+      domain: [workers[0]!, Math.max(workers.at(-1)!, workers[0]! * 2)],
+      ticks: workers,
+      tickFormat: (value: number) => String(value),
+    },
+    y: {
+      type: "log",
+      base: 2,
+      label: "operations a second (1/s)",
+      domain: [Math.min(...rates) * 0.9, Math.max(...rates) * 1.1],
+      grid: true,
+      ticks: 6,
+      tickFormat: (value: number) => short(value),
+    },
+    marks: [
+      Plot.lineY(ideal, {
+        x: "workers",
+        y: "rate",
+        stroke: colour("muted"),
+        strokeDasharray: "4 3",
+      }),
+      ...lines.flatMap(({ points, paint, symbol }) => [
+        Plot.lineY(points, {
+          x: "workers",
+          y: "operationsPerSecond",
+          stroke: paint,
+          strokeWidth: 2,
+        }),
+        Plot.dot(points, { x: "workers", y: "operationsPerSecond", fill: paint, symbol, r: 3.5 }),
+      ]),
+      endLabels(mergedLabels(lines)),
+    ],
+  });
+  return { height, body };
+}
+
+/** One label for lines that end at the same place: `16–256 shards`. */
+function mergedLabels(
+  lines: readonly { shards: number; paint: string; points: readonly SweepPoint[] }[],
+): { x: number; y: number; text: string; fill: string }[] {
+  const sorted = lines.map((line) => ({ ...line, end: line.points.at(-1)! }))
+    .toSorted((a, b) => b.end.operationsPerSecond - a.end.operationsPerSecond);
+  const groups: (typeof sorted)[] = [];
+  for (const line of sorted) {
+    const last = groups.at(-1)?.at(-1);
+    const isSame = last !== undefined &&
+      last.end.operationsPerSecond <= line.end.operationsPerSecond * SAME_FACTOR;
+    if (isSame) groups.at(-1)!.push(line);
+    else groups.push([line]);
+  }
+  return groups.map((group) => {
+    const { end, paint } = group[0]!;
+    return {
+      x: end.workers,
+      y: end.operationsPerSecond,
+      text: shardsLabel(group.map(({ shards }) => shards), lines.map(({ shards }) => shards)),
+      fill: group.length === 1 ? paint : colour("ink"),
+    };
+  });
+}
+
+/** `1 shard`; `16–256 shards` when all between are meant; `1, 64 shards` when not. */
+function shardsLabel(group: readonly number[], all: readonly number[]): string {
+  const sorted = distinct(group);
+  if (sorted.length === 1) return counted(sorted[0]!, "shard");
+  const between = all.filter((shards) => shards >= sorted[0]! && shards <= sorted.at(-1)!);
+  const isRange = sorted.length > 2 && between.length === sorted.length;
+  return `${
+    isRange ? `${sorted[0]}–${sorted.at(-1)}` : sorted.map((shards) => fixed(shards, 0)).join(", ")
+  } shards`;
+}
