@@ -111,12 +111,22 @@ function serverSamples(plan: ChannelStage, random: () => number): ServerSample[]
     const depth = Math.max(0, Math.min(room, offered - settled, plan.accepted - settled));
     samples.push({
       atMs: atMs + random(),
-      depth: samples.length === 3 && plan.accepted >= plan.capacity ? plan.capacity : depth,
+      depth: isFirstFull(samples, offered - settled, plan) ? plan.capacity : depth,
       capacity: plan.capacity,
       settled,
     });
   }
   return samples;
+}
+
+/** The sample in which the channel is seen full for the first time; it wobbles afterwards. */
+function isFirstFull(
+  samples: readonly ServerSample[],
+  waiting: number,
+  { capacity, accepted }: ChannelStage,
+): boolean {
+  return accepted > capacity && waiting >= capacity &&
+    samples.every(({ depth }) => depth < capacity);
 }
 
 function workerSamples(count: number, waitMs: number, holdMs: number, random: () => number) {

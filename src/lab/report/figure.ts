@@ -11,8 +11,8 @@ import { textAt } from "./drawing.ts";
 import { colour, darkRules, LIGHT_INK, withLightColours } from "./palette.ts";
 import { escapeText, wrapped } from "./text.ts";
 
-/** Width of drawings for wide places. Unit: pixels. */
-export const WIDE_PX = 680;
+/** Widths of drawings for wide places, by how many plots stand side by side. Unit: pixels. */
+const WIDE_PX = [620, 720, 980] as const;
 /** Width of drawings for narrow places. Unit: pixels. */
 export const NARROW_PX = 340;
 
@@ -45,7 +45,7 @@ export interface ReportPlot {
   readonly explanation: string;
   /** What it shows, for those who do not see it. */
   readonly alternative: string;
-  /** {@link WIDE_PX} wide. */
+  /** For places at least about as wide as its own width. */
   readonly wide: Drawing;
   /** {@link NARROW_PX} wide. */
   readonly narrow: Drawing;
@@ -75,7 +75,7 @@ export interface LegendEntry {
 export interface FigureParts extends Omit<ReportPlot, "wide" | "narrow"> {
   /** Small plots, in order. */
   readonly panels: readonly Panel[];
-  /** How many stand side by side in a wide place. */
+  /** How many stand side by side in a wide place, at most 3. */
   readonly columns: number;
   /** Meanings of colours, where labels in the plots do not say them. */
   readonly legend: readonly LegendEntry[];
@@ -87,10 +87,15 @@ export interface FigureParts extends Omit<ReportPlot, "wide" | "narrow"> {
  * @param parts see {@link FigureParts}
  */
 export function makeFigure(parts: FigureParts): ReportPlot {
-  const { panels, columns, legend, ...words } = parts;
+  const { panels, legend, ...words } = parts;
+  const columns = Math.max(1, Math.min(parts.columns, panels.length, WIDE_PX.length));
   return {
-    ...words,
-    wide: compose(panels, Math.min(columns, panels.length), legend, WIDE_PX),
+    id: words.id,
+    stages: words.stages,
+    title: words.title,
+    explanation: words.explanation,
+    alternative: words.alternative,
+    wide: compose(panels, columns, legend, WIDE_PX[columns - 1]!),
     narrow: compose(panels, 1, legend, NARROW_PX),
   };
 }

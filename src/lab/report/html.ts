@@ -15,6 +15,9 @@ import { listed, upperFirst } from "./series.ts";
 import { checksTable, comparisonTable, figuresTable } from "./tables.ts";
 import { counted, duration, escapeText, fixed } from "./text.ts";
 
+/** Drawings that are wider have a row of the page for themselves. Unit: pixels. */
+const FULL_ROW_PX = 800;
+
 /**
  * Writes a report.
  *
@@ -137,9 +140,11 @@ function failures(stages: readonly StageReport[]): string {
 function figures(plots: readonly ReportPlot[]): string {
   if (plots.length === 0) return "";
   const list = plots.map((plot) =>
-    `<figure id="${escapeText(plot.id)}"><figcaption><strong>${escapeText(plot.title)}</strong> ${
+    `<figure id="${escapeText(plot.id)}"${
+      plot.wide.width > FULL_ROW_PX ? ' class="full"' : ""
+    }><div class="plot"><figcaption><strong>${escapeText(plot.title)}</strong> ${
       escapeText(plot.explanation)
-    }</figcaption>${inlineSvg(plot, "wide")}${inlineSvg(plot, "narrow")}</figure>`
+    }</figcaption>${inlineSvg(plot, "wide")}${inlineSvg(plot, "narrow")}</div></figure>`
   );
   return `<div class="figures">${list.join("\n")}</div>`;
 }

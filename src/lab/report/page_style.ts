@@ -7,7 +7,7 @@
 import { colourProperties } from "./palette.ts";
 
 const SANS = `system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif`;
-const SERIF = `Charter, "Bitstream Charter", "Sitka Text", Cambria, Georgia, serif`;
+const SERIF = `Charter, "Bitstream Charter", "Sitka Text", Cambria, "Noto Serif", Georgia, serif`;
 
 /** Surfaces and signs that plots do not use. */
 const LIGHT = "--ground:#faf9f6;--rule:#dedbd3;--pass:#1a6b3c;--fail:#b3261e;--fail-ground:#fdeceb";
@@ -43,7 +43,7 @@ a:hover { text-decoration-color: currentColor; }
 .facts dt { color: var(--muted); font-size: 0.8125rem; }
 .facts dd { margin: 0; font-variant-numeric: tabular-nums; }
 .strip {
-  display: grid; grid-template-columns: repeat(auto-fit, minmax(8.6rem, 1fr)); gap: 0.5rem;
+  display: grid; grid-template-columns: repeat(5, 1fr); gap: 0.5rem;
   list-style: none; margin: 1.6rem 0 0; padding: 0; font: 0.875rem/1.3 ${SANS};
 }
 .strip a {
@@ -52,7 +52,7 @@ a:hover { text-decoration-color: currentColor; }
 }
 .strip a:hover { border-color: var(--muted); }
 .strip b { display: flex; justify-content: space-between; font-size: 1.05rem; }
-.strip span { color: var(--muted); }
+.strip a > span { color: var(--muted); }
 .pass { color: var(--pass); }
 .fail { color: var(--fail); font-weight: 600; }
 .strip a.failed, .failures { border: 2px solid var(--fail); background: var(--fail-ground); }
@@ -68,7 +68,7 @@ a:hover { text-decoration-color: currentColor; }
 }
 .lesson { font-size: 1.125rem; }
 .about { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 0 3rem; }
-.setting { display: grid; grid-template-columns: auto 1fr; gap: 0.3rem 1rem; margin: 1rem 0 0; font: 0.9375rem/1.45 ${SANS}; }
+.setting { display: grid; align-content: start; grid-template-columns: auto 1fr; gap: 0.3rem 1rem; margin: 1rem 0 0; font: 0.9375rem/1.45 ${SANS}; }
 .setting dt { color: var(--muted); }
 .setting dd { margin: 0; }
 .scroll { overflow-x: auto; margin: 0.8rem 0 0; }
@@ -79,38 +79,56 @@ th { font-weight: 600; }
 thead th { color: var(--muted); font-size: 0.8125rem; vertical-align: bottom; white-space: nowrap; }
 thead tr:last-child th { border-bottom: 1px solid var(--muted); }
 tbody tr + tr > * { border-top: 1px solid var(--rule); }
-th:first-child, td:first-child { padding-left: 0; }
+tbody th, tr:first-child > th:first-child { padding-left: 0; }
 .number-cell { text-align: right; white-space: nowrap; }
+.notes { color: var(--muted); font: 0.875rem/1.5 ${SANS}; margin-top: 2.4rem; }
 .comparison { width: 100%; }
 .comparison tbody th {
-  position: sticky; left: 0; background: var(--ground); min-width: 6rem; max-width: 13rem;
+  position: sticky; left: 0; background: var(--ground); min-width: 12.5rem; max-width: 16rem;
 }
 .comparison .group { border-left: 1px solid var(--rule); }
-.comparison colgroup + colgroup { border-left: 1px solid var(--rule); }
+.comparison tbody th span { font-weight: 400; color: var(--muted); margin-left: 0.35em; }
 .figures {
-  display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 34rem), 1fr));
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 40rem), 1fr));
   gap: 1.4rem; margin-top: 1.6rem; align-items: start;
 }
+.full { grid-column: 1 / -1; }
 figure {
   container-type: inline-size; margin: 0; padding: clamp(0.9rem, 2vw, 1.5rem);
   background: var(--paper); border: 1px solid var(--rule); border-radius: 0.6rem;
   break-inside: avoid;
 }
-figcaption { margin-bottom: 1rem; font-size: 0.9375rem; line-height: 1.5; color: var(--muted); }
+figcaption { margin-bottom: 1.1rem; font: 0.9375rem/1.5 ${SANS}; color: var(--muted); max-width: 46rem; }
 figcaption strong { display: block; font-size: 1.0625rem; line-height: 1.3; color: var(--ink); margin-bottom: 0.35rem; }
 svg { display: block; width: 100%; height: auto; }
-svg.wide { max-width: 60rem; margin-inline: auto; }
+svg.wide { max-width: 48rem; }
+.full svg.wide { max-width: 68rem; }
 svg.narrow { display: none; max-width: 27rem; }
-@container (max-width: 30rem) {
-  svg.wide { display: none; }
-  svg.narrow { display: block; }
+@container (max-width: 31rem) {
+  .plot svg.wide { display: none; }
+  .plot svg.narrow { display: block; }
+}
+@container (max-width: 44rem) {
+  .full .plot svg.wide { display: none; }
+  .full .plot svg.narrow { display: block; }
+}
+@container (min-width: 60rem) {
+  .plot { display: grid; grid-template-columns: minmax(15rem, 1fr) minmax(0, 48rem); gap: 2.5rem; }
+  .full .plot { display: block; }
+}
+@container (min-width: 84rem) {
+  .full .plot { display: grid; grid-template-columns: minmax(17rem, 1fr) minmax(0, 64rem); }
 }
 .beside { color: var(--muted); font: 0.9375rem/1.5 ${SANS}; }
 footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--rule); color: var(--muted); font: 0.8125rem/1.5 ${SANS}; }
 @media (max-width: 40rem) {
   body { font-size: 1rem; }
   .strip { grid-template-columns: repeat(2, 1fr); }
-  .comparison tbody th { min-width: 5rem; max-width: 7rem; }
+  .comparison tbody th { min-width: 4rem; max-width: 7rem; }
+  .comparison tbody th span { display: none; }
+}
+@media (min-width: 90rem) {
+  .strip { grid-template-columns: repeat(10, 1fr); }
 }
 @media print {
   @page { size: A4; margin: 14mm; }
@@ -121,6 +139,7 @@ footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--rule);
   tr, .strip li, .facts div, .about { break-inside: avoid; }
   .figures { display: block; }
   figure { margin-top: 1rem; border-color: #ccc; }
+  .strip { grid-template-columns: repeat(5, 1fr); }
   svg { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .scroll { overflow: visible; }
   .comparison { font-size: 6.6pt; }

@@ -8,7 +8,7 @@ import type { CounterPoint, StageReport } from "../model.ts";
 import { drawPlot, endLabels, type PlotTools } from "./drawing.ts";
 import { type Drawing, makeFigure, type ReportPlot } from "./figure.ts";
 import { lineColour } from "./palette.ts";
-import { areNumbers, listed } from "./series.ts";
+import { areNumbers, listed, roundTicks } from "./series.ts";
 import { clipped, counted, short, times } from "./text.ts";
 
 const SYMBOLS = ["circle", "square", "triangle", "diamond", "star"] as const;
@@ -109,6 +109,7 @@ function drawPanel(
   const all = kinds.flatMap(({ points }) => points);
   const threads = [...new Set(all.map((point) => point.threads))].toSorted((a, b) => a - b);
   const costs = all.map((point) => point.nsPerIncrement);
+  const [low, high] = [Math.min(...costs) * 0.8, Math.max(...costs) * 1.25];
   const body = drawPlot(tools, {
     width,
     height,
@@ -127,9 +128,9 @@ function drawPanel(
     y: {
       type: "log",
       label: "time per increment (ns)",
-      domain: [Math.min(...costs) * 0.8, Math.max(...costs) * 1.2],
+      domain: [low, high],
       grid: true,
-      ticks: 5,
+      ticks: roundTicks(low, high),
       tickFormat: (value: number) => short(value),
     },
     marks: [

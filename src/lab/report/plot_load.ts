@@ -76,11 +76,12 @@ function titleOf(group: readonly Line[]): string {
   if (refusing.length === 0) {
     return `${group.length === 1 ? `${group[0]!.title} turns` : "These stages turn"} nobody away`;
   }
-  const parts = group.map((line) => {
+  const parts = group.map((line, i) => {
     const { refused } = line.points.at(-1)!;
-    return `${line.name} turns away ${refused === 0 ? "none" : percent(refused, answered(line))}`;
+    const share = refused === 0 ? "none" : percent(refused, answered(line));
+    return `${share} of ${i === 0 ? "the requests of " : ""}${line.name}`;
   });
-  return `Of its requests, ${listed(parts)}`;
+  return `Turned away: ${listed(parts)}`;
 }
 
 function countsOf({ points }: Line): string {
@@ -132,7 +133,7 @@ function drawPanel(
     width,
     height,
     marginLeft: 46,
-    marginRight: 14,
+    marginRight: 20,
     marginTop: 28,
     marginBottom: 38,
     x: {
@@ -144,7 +145,9 @@ function drawPanel(
     marks: [
       ...band(0, "accepted", colour("done")),
       ...band("accepted", "refused", colour("lost")),
-      ...band("refused", "errors", colour("error")),
+      ...(answered(line) > points.at(-1)!.refused
+        ? band("refused", "errors", colour("error"))
+        : []),
       Plot.ruleY([0]),
     ],
   });

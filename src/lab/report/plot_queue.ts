@@ -130,7 +130,7 @@ function drawPanel(
     width,
     height,
     marginLeft: 46,
-    marginRight: 14,
+    marginRight: 20,
     marginTop: 28,
     marginBottom: 38,
     x: {

@@ -10,7 +10,7 @@ import { drawPlot, markupMark, type PlotTools, textAt } from "./drawing.ts";
 import { type Drawing, makeFigure, type ReportPlot } from "./figure.ts";
 import { colour } from "./palette.ts";
 import { areNumbers, shortName, timeUnit, upperFirst } from "./series.ts";
-import { clipped, counted, duration, short, times } from "./text.ts";
+import { clipped, counted, duration, fixed, short, times } from "./text.ts";
 
 const ROW_PX = 38;
 const CHAR_PX = 6.4;
@@ -56,7 +56,7 @@ function eventFigure(
     name: event.what,
     from: (events[i - 1]?.atMs ?? event.atMs) / unit.ms,
     to: event.atMs / unit.ms,
-    value: duration(event.atMs),
+    value: `${fixed(event.atMs / unit.ms, unit.name === "s" ? 3 : 1)} ${unit.name}`,
   }));
   return makeFigure({
     id: `events-${stage.stage}`,
@@ -96,7 +96,6 @@ export function jobPlots(tools: PlotTools, stages: readonly StageReport[]): Repo
   const sorted = found.toSorted((a, b) => a.rate - b.rate);
   const [slowest, fastest] = [sorted[0]!, sorted.at(-1)!];
   const low = 10 ** Math.floor(Math.log10(slowest.rate));
-  const high = 10 ** Math.ceil(Math.log10(fastest.rate) + 0.05);
   const rows = found.map(({ stage, name, rate }) => ({
     name: `${upperFirst(name)}${name === `stage ${stage.stage}` ? `: ${stage.server}` : ""}`,
     from: low,
@@ -123,11 +122,17 @@ export function jobPlots(tools: PlotTools, stages: readonly StageReport[]): Repo
         drawRows(tools, rows, width, {
           label: "jobs settled a second (1/s)",
           type: "log",
-          domain: [low, high],
-          tickFormat: (value: number) => Math.log10(value) % 1 === 0 ? short(value) : "",
+          domain: [low, fastest.rate * 1.25],
+          ticks: powersOfTen(low, fastest.rate * 1.25),
+          tickFormat: (value: number) => short(value),
         }),
     }],
   })];
+}
+
+function powersOfTen(low: number, high: number): number[] {
+  const count = Math.floor(Math.log10(high / low)) + 1;
+  return Array.from({ length: count }, (_, i) => low * 10 ** i);
 }
 
 function drawRows(
@@ -144,7 +149,7 @@ function drawRows(
     width,
     height,
     marginLeft: 8,
-    marginRight: 12,
+    marginRight: 22,
     marginTop: 0,
     marginBottom: 42,
     x: { ...x, grid: true },

@@ -98,8 +98,8 @@ function stepOf(waiting: number): number {
   return above < 0 ? HEAT_STEP_COUNT - 1 : above;
 }
 
-function worstOf({ worst, shardCount, line }: HeatMap): string {
-  return `${short(worst)} in ${line.name} (${counted(shardCount, "shard")})`;
+function worstOf({ worst, line }: HeatMap): string {
+  return `${short(worst)} in ${line.name}`;
 }
 
 function figure(tools: PlotTools, maps: readonly HeatMap[]): ReportPlot {
@@ -108,9 +108,7 @@ function figure(tools: PlotTools, maps: readonly HeatMap[]): ReportPlot {
   return makeFigure({
     id: `contention-by-shard-${numbers.join("-")}`,
     stages: numbers,
-    title: `Threads that wait at the busiest shard's lock, on average: ${
-      listed(maps.map(worstOf))
-    }`,
+    title: `Threads waiting at the busiest lock, on average: ${listed(maps.map(worstOf))}`,
     explanation: "Each row is one shard, a part of the data with a lock of its own; the colour " +
       "says how many threads stood in front of it at that time. Grey means that nobody had to " +
       "wait.",
@@ -151,11 +149,13 @@ function cellPaths(map: HeatMap, unitMs: number, { x, y }: MarkSpace): string {
   }
   const body = paths.map((path, step) =>
     // Nothing is what the ground says already.
-    path === "" || step === 0 ? "" : `<path fill="${colour(`heat${step}`)}" d="${path}"/>`
+    path === "" || step === 0 ? "" : `<path fill="${colour(`heat${step}`)}" d="${path}"></path>`
   );
   const [left, right] = [x(0), x(map.endMs / unitMs)];
   return `<rect fill="${colour("heat0")}" x="${left}" y="${y(map.shardCount)}" ` +
-    `width="${(right - left).toFixed(1)}" height="${y(0) - y(map.shardCount)}"/>${body.join("")}`;
+    `width="${(right - left).toFixed(1)}" height="${y(0) - y(map.shardCount)}"></rect>${
+      body.join("")
+    }`;
 }
 
 function drawPanel(
@@ -172,7 +172,7 @@ function drawPanel(
     width,
     height,
     marginLeft: 46,
-    marginRight: 14,
+    marginRight: 20,
     marginTop: 28,
     marginBottom: 38,
     x: {

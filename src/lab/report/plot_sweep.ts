@@ -8,7 +8,7 @@ import type { SweepPoint, SweepReport } from "../model.ts";
 import { drawPlot, endLabels, type PlotTools } from "./drawing.ts";
 import { type Drawing, makeFigure, type ReportPlot } from "./figure.ts";
 import { colour, lineColour } from "./palette.ts";
-import { areNumbers, listed } from "./series.ts";
+import { areNumbers, listed, roundTicks } from "./series.ts";
 import { counted, fixed, short, times } from "./text.ts";
 
 const LOCKS = ["mutex", "rwlock"] as const;
@@ -37,7 +37,7 @@ export function sweepPlots(tools: PlotTools, sweep: SweepReport | null): ReportP
     title: titleOf(points, locks),
     explanation: "One operation is " + sweep.operation + ". The dashed line is what it would be " +
       "if no worker ever waited for another. A line that bends away from it shows workers that " +
-      "stand in each other's way; both axes double from mark to mark.",
+      "stand in each other's way; equal steps of the axes are equal factors.",
     alternative: alternativeOf(points, locks),
     columns: locks.length,
     legend: [
@@ -110,6 +110,7 @@ function drawPanel(
   );
   const ideal = workers.map((count) => ({ workers: count, rate: single * count / workers[0]! }));
   const rates = [...all.map((point) => point.operationsPerSecond), ideal.at(-1)!.rate];
+  const [low, high] = [Math.min(...rates) * 0.85, Math.max(...rates) * 1.15];
   const lines = shardCounts.map((shards, i) => ({
     paint: lineColour(i),
     symbol: SYMBOLS[i % SYMBOLS.length]!,
@@ -121,7 +122,7 @@ function drawPanel(
     width,
     height,
     marginLeft: 54,
-    marginRight: 76,
+    marginRight: 96,
     marginTop: 28,
     marginBottom: 38,
     x: {
@@ -134,11 +135,10 @@ function drawPanel(
     },
     y: {
       type: "log",
-      base: 2,
       label: "operations a second (1/s)",
-      domain: [Math.min(...rates) * 0.9, Math.max(...rates) * 1.1],
+      domain: [low, high],
       grid: true,
-      ticks: 6,
+      ticks: roundTicks(low, high),
       tickFormat: (value: number) => short(value),
     },
     marks: [

@@ -56,10 +56,9 @@ function sums({ points }: Line): {
 function titleOf(lines: readonly Line[]): string {
   const parts = lines.map((line) => {
     const { waitMs, holdMs } = sums(line);
-    const ratio = holdMs > 0 ? `${times(waitMs, holdMs)} as long` : `${duration(waitMs)} and none`;
-    return `${ratio} in ${line.name}`;
+    return `${holdMs > 0 ? times(waitMs, holdMs) : "only that"} in ${line.name}`;
   });
-  return `Workers wait for locks against holding them: ${listed(parts)}`;
+  return `Time spent waiting for locks, against holding them: ${listed(parts)}`;
 }
 
 function noteOf(line: Line): string {
@@ -124,7 +123,7 @@ function drawPanel(
     width,
     height,
     marginLeft: 46,
-    marginRight: 14,
+    marginRight: 20,
     marginTop: 28,
     marginBottom: 38,
     x: {

@@ -134,6 +134,20 @@ export function listed(texts: readonly string[]): string {
 }
 
 /**
+ * Round values for an axis on which equal steps are equal factors: 1, 2, 5, 10, 20, …
+ *
+ * @param low more than 0
+ * @param high not less than that
+ */
+export function roundTicks(low: number, high: number): number[] {
+  const ticks: number[] = [];
+  for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) {
+    for (const digit of [1, 2, 5]) ticks.push(digit * 10 ** power);
+  }
+  return ticks.filter((tick) => tick >= low && tick <= high);
+}
+
+/**
  * Whether all of these can be drawn.
  *
  * @param values from a file, which may hold anything

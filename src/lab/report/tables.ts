@@ -87,6 +87,7 @@ export function alignedNumbers(
  */
 export function comparisonTable(stages: readonly StageReport[]): string {
   const rows = stages.flatMap((stage) => stage.rows);
+  const titles = stages.flatMap((stage) => stage.rows.map(() => stage));
   const columns = GROUPS.flatMap((group) =>
     group.columns.map((column, i) => ({
       isFirst: i === 0,
@@ -100,18 +101,25 @@ export function comparisonTable(stages: readonly StageReport[]): string {
     columns.map(({ head }, i) => `<th scope="col" class="${cellClass(i === 0)}">${head}</th>`)
   );
   const body = rows.map((row, i) =>
-    `<tr><th scope="row">${escapeText(row.name)}</th>${
+    `<tr>${rowHead(row, titles[i]!)}${
       columns.map(({ isFirst, texts }) => `<td class="${cellClass(isFirst)}">${texts[i]}</td>`)
         .join("")
     }</tr>`
   );
-  return scrolling(
+  const notes = "p50: half took at most this long; p99: 99 of 100 did. A dash: not measured there.";
+  return `<p class="notes">${notes}</p>` + scrolling(
     "All stages, line by line",
-    `<table class="comparison"><caption>All stages, line by line. p50: half took at most this ` +
-      `long; p99: 99 of 100 did. A dash: not measured there.</caption><thead>` +
+    `<table class="comparison"><caption>All stages, line by line</caption><thead>` +
       `<tr><th scope="col" rowspan="2">Stage</th>${groupHeads.join("")}</tr>` +
       `<tr>${heads.join("")}</tr></thead><tbody>${body.join("\n")}</tbody></table>`,
   );
+}
+
+/** With the stage's title where the line is the stage's own. */
+function rowHead(row: StageRow, stage: StageReport): string {
+  const title = row.name === String(stage.stage) ? ` <span>${escapeText(stage.title)}</span>` : "";
+  return `<th scope="row"><a href="#stage-${fixed(stage.stage, 0)}">${escapeText(row.name)}</a>` +
+    `${title}</th>`;
 }
 
 function cellClass(isFirst: boolean): string {

@@ -47,16 +47,21 @@ export function fixed(value: number, decimals: number): string {
 export function usefulDecimals(value: number): number {
   const size = Math.abs(value);
   if (!(size > 0) || size >= 100 || !Number.isFinite(size)) return 0;
-  return Math.min(4, 2 - Math.floor(Math.log10(size)));
+  return Math.min(5, 2 - Math.floor(Math.log10(size)));
 }
 
+/** Keeps a number and its unit on one line. */
+const NO_BREAK = "\u00a0";
+
 /**
- * A number in three digits, without idle zeros after the point: `14.5`, `1,450`, `0.012`.
+ * A number in three digits, or in two when it is below 1, without idle zeros after the point:
+ * `14.5`, `1,450`, `0.12`.
  *
  * @param value any number
  */
 export function short(value: number): string {
-  const text = fixed(value, usefulDecimals(value));
+  const decimals = usefulDecimals(value);
+  const text = fixed(value, Math.abs(value) < 1 ? Math.max(0, decimals - 1) : decimals);
   return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }
 
@@ -67,10 +72,12 @@ export function short(value: number): string {
  */
 export function duration(ms: number): string {
   const size = Math.abs(ms);
-  if (size >= 120_000) return `${short(ms / 60_000)} min`;
-  if (size >= 1_000) return `${short(ms / 1_000)} s`;
-  if (size >= 1 || size === 0) return `${short(ms)} ms`;
-  return size >= 0.001 ? `${short(ms * 1_000)} µs` : `${short(ms * 1_000_000)} ns`;
+  if (size >= 120_000) return `${short(ms / 60_000)}${NO_BREAK}min`;
+  if (size >= 1_000) return `${short(ms / 1_000)}${NO_BREAK}s`;
+  if (size >= 1 || size === 0) return `${short(ms)}${NO_BREAK}ms`;
+  return size >= 0.001
+    ? `${short(ms * 1_000)}${NO_BREAK}µs`
+    : `${short(ms * 1_000_000)}${NO_BREAK}ns`;
 }
 
 /**
@@ -80,11 +87,11 @@ export function duration(ms: number): string {
  * @param whole of how many
  */
 export function percent(part: number, whole: number): string {
-  if (!(whole > 0)) return "0 %";
+  if (!(whole > 0)) return `0${NO_BREAK}%`;
   const value = part * 100 / whole;
-  if (part > 0 && value < 0.1) return "under 0.1 %";
-  if (part < whole && value > 99.9) return "over 99.9 %";
-  return `${short(Number(value.toFixed(1)))} %`;
+  if (part > 0 && value < 0.1) return `under${NO_BREAK}0.1${NO_BREAK}%`;
+  if (part < whole && value > 99.9) return `over${NO_BREAK}99.9${NO_BREAK}%`;
+  return `${short(Number(value.toFixed(1)))}${NO_BREAK}%`;
 }
 
 /**
@@ -94,7 +101,7 @@ export function percent(part: number, whole: number): string {
  * @param base what it is compared with
  */
 export function times(value: number, base: number): string {
-  return base > 0 ? `${short(Number((value / base).toPrecision(3)))} ×` : "—";
+  return base > 0 ? `${short(value / base)}${NO_BREAK}×` : "—";
 }
 
 /**
@@ -104,7 +111,7 @@ export function times(value: number, base: number): string {
  * @param noun the word for one
  */
 export function counted(count: number, noun: string): string {
-  return `${fixed(count, 0)} ${noun}${count === 1 ? "" : "s"}`;
+  return `${fixed(count, 0)}${NO_BREAK}${noun}${count === 1 ? "" : "s"}`;
 }
 
 /**
@@ -126,7 +133,7 @@ export function clipped(text: string, maxChars: number): string {
  */
 export function wrapped(text: string, maxChars: number): string[] {
   const lines: string[] = [];
-  for (const word of text.split(/\s+/)) {
+  for (const word of text.split(/[ \n\t]+/)) {
     const last = lines.at(-1);
     if (last !== undefined && last.length + 1 + word.length <= maxChars) {
       lines[lines.length - 1] = `${last} ${word}`;
