@@ -113,7 +113,7 @@ function compose(
   for (let first = 0; first < panels.length; first += columns) {
     const row = panels.slice(first, first + columns);
     const heads = row.map((panel) => headLines(panel, lineChars));
-    const headPx = Math.max(...heads.map((lines) => lines.length)) * 17;
+    const headPx = Math.max(...heads.map((lines) => lines.length)) * 17 + 8;
     let rowHeight = 0;
     row.forEach((panel, i) => {
       const x = i * (panelWidth + PANEL_GAP_PX);
@@ -190,7 +190,7 @@ export function inlineSvg(plot: ReportPlot, size: "wide" | "narrow"): string {
  */
 export function standaloneSvg(plot: ReportPlot): string {
   const { width, height, body } = plot.wide;
-  const lines = wrapped(plot.title, Math.floor(width / 8));
+  const lines = wrapped(plot.title, Math.floor(width / 9.8));
   const headPx = lines.length * 21 + 12;
   const total = { width: width + 16, height: Math.ceil(height + headPx + 16) };
   const head = lines.map((line, i) => textAt(0, 15 + i * 21, line, { size: 16, weight: 600 }));

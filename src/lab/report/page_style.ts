@@ -74,17 +74,18 @@ a:hover { text-decoration-color: currentColor; }
 .scroll { overflow-x: auto; margin: 0.8rem 0 0; }
 table { border-collapse: collapse; font: 0.875rem/1.4 ${SANS}; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--muted); font-size: 0.8125rem; padding-bottom: 0.4rem; }
-th, td { padding: 0.36rem 0.7rem; text-align: left; vertical-align: baseline; }
+th, td { padding: 0.36rem 0.5rem; text-align: left; vertical-align: baseline; }
 th { font-weight: 600; }
 thead th { color: var(--muted); font-size: 0.8125rem; vertical-align: bottom; white-space: nowrap; }
 thead tr:last-child th { border-bottom: 1px solid var(--muted); }
 tbody tr + tr > * { border-top: 1px solid var(--rule); }
 tbody th, tr:first-child > th:first-child { padding-left: 0; }
 .number-cell { text-align: right; white-space: nowrap; }
-.notes { color: var(--muted); font: 0.875rem/1.5 ${SANS}; margin-top: 2.4rem; }
+.notes { color: var(--muted); font: 0.875rem/1.5 ${SANS}; margin-top: 0.8rem; }
+.summary .scroll { margin-top: 2.2rem; }
 .comparison { width: 100%; }
 .comparison tbody th {
-  position: sticky; left: 0; background: var(--ground); min-width: 12.5rem; max-width: 16rem;
+  position: sticky; left: 0; background: var(--ground); min-width: 11.5rem; max-width: 16rem;
 }
 .comparison .group { border-left: 1px solid var(--rule); }
 .comparison tbody th span { font-weight: 400; color: var(--muted); margin-left: 0.35em; }
@@ -134,18 +135,26 @@ footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--rule);
   @page { size: A4; margin: 14mm; }
   :root { --ground: #fff; }
   body { padding: 0; max-width: none; font-size: 10pt; }
-  .stage { margin-top: 2rem; }
+  .stage { margin-top: 1.4rem; padding-top: 0.9rem; }
   .stage > header, h2, h3, .lesson, caption { break-after: avoid; }
-  tr, .strip li, .facts div, .about { break-inside: avoid; }
+  p, tr, .comparison, .strip li, .facts div, .about { break-inside: avoid; }
+  .summary { margin-top: 2rem; }
+  .lead, .lesson { font-size: 11pt; }
+  .setting, table, .beside { font-size: 9pt; }
   .figures { display: block; }
-  figure { margin-top: 1rem; border-color: #ccc; }
+  /* Paper gets the wide drawings, whatever its width. */
+  figure { container-type: normal; margin-top: 0.8rem; padding: 0.7rem; border-color: #ccc; }
+  figcaption { margin-bottom: 0.6rem; font-size: 8.5pt; max-width: none; }
+  figcaption strong { font-size: 9.5pt; }
+  svg.wide { max-width: 38rem; }
+  .full svg.wide { max-width: none; }
   .strip { grid-template-columns: repeat(5, 1fr); }
   svg { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .scroll { overflow: visible; }
   .comparison { font-size: 6.6pt; }
   .comparison th, .comparison td { padding: 0.2rem 0.25rem; }
   .comparison thead th { font-size: 6.6pt; white-space: normal; }
-  .comparison tbody th { position: static; min-width: 0; }
+  .comparison tbody th { position: static; min-width: 8.5rem; padding-left: 0; }
   a { text-decoration: none; }
 }
 `;

@@ -29,8 +29,8 @@ const COLOURS: Readonly<Record<string, Shades>> = {
   line4: { light: "#006d84", dark: "#55c6dd" },
   // Nothing to very much.
   heat0: { light: "#edeff2", dark: "#252b32" },
-  heat1: { light: "#fbe3bd", dark: "#4b3018" },
-  heat2: { light: "#f6bd74", dark: "#7f4713" },
+  heat1: { light: "#fbe3bd", dark: "#5a3919" },
+  heat2: { light: "#f6bd74", dark: "#8a4e16" },
   heat3: { light: "#e0842f", dark: "#bd6a14" },
   heat4: { light: "#ad4a0c", dark: "#f0a24a" },
   heat5: { light: "#5f2206", dark: "#ffe3ba" },

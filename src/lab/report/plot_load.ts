@@ -118,6 +118,7 @@ function drawPanel(
 ): Omit<Drawing, "width"> {
   const height = isNarrow ? 190 : 230;
   const unit = timeUnit(maxMs);
+  const end = line.points.at(-1)!;
   const start: LoadSample = { atMs: 0, sent: 0, accepted: 0, refused: 0, errors: 0 };
   const points = [start, ...thinned(line.points)].map((point) => ({
     x: point.atMs / unit.ms,
@@ -143,11 +144,10 @@ function drawPanel(
     },
     y: { label: "answers (count)", domain: [0, maxCount], grid: true, ticks: 4 },
     marks: [
-      ...band(0, "accepted", colour("done")),
-      ...band("accepted", "refused", colour("lost")),
-      ...(answered(line) > points.at(-1)!.refused
-        ? band("refused", "errors", colour("error"))
-        : []),
+      // A band of no height would still show its dots.
+      ...(end.accepted > 0 ? band(0, "accepted", colour("done")) : []),
+      ...(end.refused > 0 ? band("accepted", "refused", colour("lost")) : []),
+      ...(end.errors > 0 ? band("refused", "errors", colour("error")) : []),
       Plot.ruleY([0]),
     ],
   });

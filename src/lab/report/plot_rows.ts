@@ -65,7 +65,7 @@ function eventFigure(
       `${duration(last.atMs - first.atMs)}, of which ${duration(longest.gapMs)} until ` +
       `“${clipped(longest.event.what, 40)}”`,
     explanation: "Read from the top: each line begins when the step before it was done and ends " +
-      "at a dot when this one was. A long line is what the stop waited for.",
+      "at a dot when this one was. A long line is where the time went.",
     alternative: events.map(({ atMs, what }) => `${duration(atMs)}: ${what}.`).join(" "),
     columns: 1,
     legend: [],
@@ -74,11 +74,15 @@ function eventFigure(
       note: "",
       draw: (width) =>
         drawRows(tools, rows, width, {
-          label: `time since the beginning of the stop (${unit.name})`,
+          label: `${timeFrom(first)} (${unit.name})`,
           domain: [Math.min(0, first.atMs / unit.ms), last.atMs / unit.ms],
         }),
     }],
   });
+}
+
+function timeFrom({ atMs, what }: TimedEvent): string {
+  return atMs === 0 ? `time since “${clipped(what, 24)}”` : "time";
 }
 
 /**

@@ -110,8 +110,8 @@ function figure(tools: PlotTools, maps: readonly HeatMap[]): ReportPlot {
     stages: numbers,
     title: `Threads waiting at the busiest lock, on average: ${listed(maps.map(worstOf))}`,
     explanation: "Each row is one shard, a part of the data with a lock of its own; the colour " +
-      "says how many threads stood in front of it at that time. Grey means that nobody had to " +
-      "wait.",
+      "says how many threads stood in front of it at that time. Grey: hardly ever did one have " +
+      "to wait.",
     alternative: `Waiting threads by shard over time. ${
       maps.map(({ line, worst, cells }) => {
         const highest = Math.max(...cells.map(({ waiting }) => waiting));

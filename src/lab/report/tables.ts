@@ -107,12 +107,12 @@ export function comparisonTable(stages: readonly StageReport[]): string {
     }</tr>`
   );
   const notes = "p50: half took at most this long; p99: 99 of 100 did. A dash: not measured there.";
-  return `<p class="notes">${notes}</p>` + scrolling(
+  return scrolling(
     "All stages, line by line",
     `<table class="comparison"><caption>All stages, line by line</caption><thead>` +
       `<tr><th scope="col" rowspan="2">Stage</th>${groupHeads.join("")}</tr>` +
       `<tr>${heads.join("")}</tr></thead><tbody>${body.join("\n")}</tbody></table>`,
-  );
+  ) + `<p class="notes">${notes}</p>`;
 }
 
 /** With the stage's title where the line is the stage's own. */
