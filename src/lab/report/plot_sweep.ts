@@ -122,7 +122,7 @@ function drawPanel(
     width,
     height,
     marginLeft: 54,
-    marginRight: 96,
+    marginRight: 114,
     marginTop: 28,
     marginBottom: 38,
     x: {
