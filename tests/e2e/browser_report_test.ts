@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { pathToFileURL } from "node:url";
-import { sampleReport } from "../helpers/lab_sample_report.ts";
+import { sampleReport, withTexts } from "../helpers/lab_sample_report.ts";
 import { isInstalled } from "../helpers/server_process.ts";
 import { renderReport } from "../../src/lab/report/html.ts";
 
@@ -21,7 +21,17 @@ Deno.test(`browser: the lab's report asks for nothing and fits, light and dark${
 }, async () => {
   const folder = await Deno.makeTempDir({ prefix: "sluice-report-" });
   try {
-    await Deno.writeTextFile(`${folder}/report.html`, await renderReport(sampleReport()));
+    const report = sampleReport();
+    const pages = [
+      report,
+      // Texts that nobody thought of when the page was laid out.
+      withTexts(report, (text) => text + "long".repeat(100)),
+      withTexts(report, (text) => `${text} and many more words`.repeat(20)),
+    ];
+    const paths = pages.map((_, i) => `${folder}/report${i}.html`);
+    for (const [i, page] of pages.entries()) {
+      await Deno.writeTextFile(paths[i]!, await renderReport(page));
+    }
     const script = new URL("../helpers/browser_report_main.ts", import.meta.url).href;
     const command = new Deno.Command(Deno.execPath(), {
       args: [
@@ -30,7 +40,7 @@ Deno.test(`browser: the lab's report asks for nothing and fits, light and dark${
         "--no-check",
         script,
         await pathOf(browserName!),
-        pathToFileURL(`${folder}/report.html`).href,
+        ...paths.map((path) => pathToFileURL(path).href),
       ],
     });
     const { code, stderr } = await command.output();

@@ -1,6 +1,6 @@
 /**
  * Opens the lab's report in a browser as a reader would, wide and narrow, in light and in dark:
- * arguments are the browser's path and the file's URL. Exit code 0 = all is well.
+ * arguments are the browser's path and URLs of files. Exit code 0 = all is well.
  *
  * @module
  */
@@ -90,5 +90,5 @@ async function visit(browserPath: string, url: string): Promise<void> {
   }
 }
 
-const [browserPath, url] = Deno.args;
-await visit(browserPath!, url!);
+const [browserPath, ...urls] = Deno.args;
+for (const url of urls) await visit(browserPath!, url);

@@ -464,3 +464,20 @@ export function sampleReport(
     },
   };
 }
+
+/**
+ * The same report with other texts; kinds of lock are no texts.
+ *
+ * @param value a report, or a part of one
+ * @param change what becomes of each text
+ */
+export function withTexts<Value>(value: Value, change: (text: string) => string): Value {
+  if (typeof value === "string") {
+    return (value === "mutex" || value === "rwlock" ? value : change(value)) as Value;
+  }
+  if (Array.isArray(value)) return value.map((item) => withTexts(item, change)) as Value;
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, withTexts(item, change)]),
+  ) as Value;
+}

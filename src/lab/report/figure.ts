@@ -9,7 +9,7 @@
 
 import { textAt } from "./drawing.ts";
 import { colour, darkRules, LIGHT_INK, withLightColours } from "./palette.ts";
-import { escapeText, wrapped } from "./text.ts";
+import { clipped, escapeText, wrapped } from "./text.ts";
 
 /** Widths of drawings for wide places, by how many plots stand side by side. Unit: pixels. */
 const WIDE_PX = [620, 720, 980] as const;
@@ -20,6 +20,9 @@ export const NARROW_PX = 340;
 const FONT_PX = 12;
 /** A letter's width, generously. Unit: pixels. */
 const CHAR_PX = 6.6;
+/** The same of the small plots' titles, which are larger and bold. */
+const BOLD_CHAR_PX = 9;
+const MAX_HEAD_LINES = 3;
 const PANEL_GAP_PX = 28;
 const LEGEND_LINE_PX = 20;
 
@@ -77,6 +80,8 @@ export interface FigureParts extends Omit<ReportPlot, "wide" | "narrow"> {
   readonly panels: readonly Panel[];
   /** How many stand side by side in a wide place, at most 3. */
   readonly columns: number;
+  /** As wide as three plots side by side, however many there are. */
+  readonly isLarge?: boolean;
   /** Meanings of colours, where labels in the plots do not say them. */
   readonly legend: readonly LegendEntry[];
 }
@@ -95,7 +100,7 @@ export function makeFigure(parts: FigureParts): ReportPlot {
     title: words.title,
     explanation: words.explanation,
     alternative: words.alternative,
-    wide: compose(panels, columns, legend, WIDE_PX[columns - 1]!),
+    wide: compose(panels, columns, legend, parts.isLarge ? WIDE_PX[2] : WIDE_PX[columns - 1]!),
     narrow: compose(panels, 1, legend, NARROW_PX),
   };
 }
@@ -108,11 +113,10 @@ function compose(
 ): Drawing {
   const panelWidth = Math.floor((width - PANEL_GAP_PX * (columns - 1)) / columns);
   const [parts, top] = legendMarkup(legend, width);
-  const lineChars = Math.floor(panelWidth / CHAR_PX);
   let y = top;
   for (let first = 0; first < panels.length; first += columns) {
     const row = panels.slice(first, first + columns);
-    const heads = row.map((panel) => headLines(panel, lineChars));
+    const heads = row.map((panel) => headLines(panel, panelWidth));
     const headPx = Math.max(...heads.map((lines) => lines.length)) * 17 + 8;
     let rowHeight = 0;
     row.forEach((panel, i) => {
@@ -133,13 +137,19 @@ function compose(
 
 function headLines(
   { title, note }: Panel,
-  lineChars: number,
+  width: number,
 ): { text: string; isTitle: boolean }[] {
-  const line = (isTitle: boolean) => (text: string) => ({ text, isTitle });
-  return [
-    ...(title === "" ? [] : wrapped(title, lineChars).slice(0, 3).map(line(true))),
-    ...(note === "" ? [] : wrapped(note, lineChars).slice(0, 3).map(line(false))),
-  ];
+  const lines = (text: string, charPx: number, isTitle: boolean) => {
+    const chars = Math.floor(width / charPx);
+    const all = text === "" ? [] : wrapped(text, chars);
+    // What does not fit is cut where it shows: with dots in the last line.
+    const broken = all.length <= MAX_HEAD_LINES ? all : [
+      ...all.slice(0, MAX_HEAD_LINES - 1),
+      all.slice(MAX_HEAD_LINES - 1).join(" "),
+    ];
+    return broken.map((line) => ({ text: clipped(line, chars), isTitle }));
+  };
+  return [...lines(title, BOLD_CHAR_PX, true), ...lines(note, CHAR_PX, false)];
 }
 
 /** The legend's markup, and where it ends. */
@@ -190,10 +200,13 @@ export function inlineSvg(plot: ReportPlot, size: "wide" | "narrow"): string {
  */
 export function standaloneSvg(plot: ReportPlot): string {
   const { width, height, body } = plot.wide;
-  const lines = wrapped(plot.title, Math.floor(width / 9.8));
+  const lineChars = Math.floor(width / 9.8);
+  const lines = wrapped(plot.title, lineChars);
   const headPx = lines.length * 21 + 12;
   const total = { width: width + 16, height: Math.ceil(height + headPx + 16) };
-  const head = lines.map((line, i) => textAt(0, 15 + i * 21, line, { size: 16, weight: 600 }));
+  const head = lines.map((line, i) =>
+    textAt(0, 15 + i * 21, clipped(line, lineChars), { size: 16, weight: 600 })
+  );
   return `<svg xmlns="${"http://www.w3.org/2000/svg"}" role="img" ` +
     `aria-labelledby="title description" viewBox="0 0 ${total.width} ${total.height}" ` +
     `width="${total.width}" height="${total.height}" color="${LIGHT_INK}">\n` +

@@ -40,10 +40,11 @@ a:hover { text-decoration-color: currentColor; }
   display: flex; flex-wrap: wrap; gap: 0.9rem 2.4rem; margin: 1.8rem 0 0; padding: 1rem 0;
   border-block: 1px solid var(--rule); font: 0.875rem/1.4 ${SANS};
 }
+.facts div, .about > *, .plot > * { min-width: 0; }
 .facts dt { color: var(--muted); font-size: 0.8125rem; }
 .facts dd { margin: 0; font-variant-numeric: tabular-nums; }
 .strip {
-  display: grid; grid-template-columns: repeat(5, 1fr); gap: 0.5rem;
+  display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 0.5rem;
   list-style: none; margin: 1.6rem 0 0; padding: 0; font: 0.875rem/1.3 ${SANS};
 }
 .strip a {
@@ -61,14 +62,14 @@ a:hover { text-decoration-color: currentColor; }
 .failures ul { margin: 0.5rem 0 0; padding-left: 1.2rem; font-size: 0.9375rem; }
 .summary { margin-top: 3.2rem; }
 .stage { margin-top: 4rem; padding-top: 1.6rem; border-top: 1px solid var(--rule); }
-.stage > header { display: grid; gap: 0.2rem 1rem; grid-template-columns: auto 1fr; align-items: baseline; }
+.stage > header { display: grid; gap: 0.2rem 1rem; grid-template-columns: auto minmax(0, 1fr); align-items: baseline; }
 .number {
   font: 650 clamp(1.35rem, 1.2rem + 0.6vw, 1.75rem)/1.2 ${SANS}; color: var(--muted);
   font-variant-numeric: tabular-nums;
 }
 .lesson { font-size: 1.125rem; }
 .about { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 0 3rem; }
-.setting { display: grid; align-content: start; grid-template-columns: auto 1fr; gap: 0.3rem 1rem; margin: 1rem 0 0; font: 0.9375rem/1.45 ${SANS}; }
+.setting { display: grid; align-content: start; grid-template-columns: auto minmax(0, 1fr); gap: 0.3rem 1rem; margin: 1rem 0 0; font: 0.9375rem/1.45 ${SANS}; }
 .setting dt { color: var(--muted); }
 .setting dd { margin: 0; }
 .scroll { overflow-x: auto; margin: 0.8rem 0 0; }
@@ -124,12 +125,12 @@ svg.narrow { display: none; max-width: 27rem; }
 footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--rule); color: var(--muted); font: 0.8125rem/1.5 ${SANS}; }
 @media (max-width: 40rem) {
   body { font-size: 1rem; }
-  .strip { grid-template-columns: repeat(2, 1fr); }
+  .strip { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .comparison tbody th { min-width: 4rem; max-width: 7rem; }
   .comparison tbody th span { display: none; }
 }
 @media (min-width: 90rem) {
-  .strip { grid-template-columns: repeat(10, 1fr); }
+  .strip { grid-template-columns: repeat(10, minmax(0, 1fr)); }
 }
 @media print {
   @page { size: A4; margin: 14mm; }
@@ -148,7 +149,7 @@ footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--rule);
   figcaption strong { font-size: 9.5pt; }
   svg.wide { max-width: 38rem; }
   .full svg.wide { max-width: none; }
-  .strip { grid-template-columns: repeat(5, 1fr); }
+  .strip { grid-template-columns: repeat(5, minmax(0, 1fr)); }
   svg { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .scroll { overflow: visible; }
   .comparison { font-size: 6.6pt; }

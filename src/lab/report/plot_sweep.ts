@@ -40,6 +40,7 @@ export function sweepPlots(tools: PlotTools, sweep: SweepReport | null): ReportP
       "stand in each other's way; equal steps of the axes are equal factors.",
     alternative: alternativeOf(points, locks),
     columns: locks.length,
+    isLarge: true,
     legend: [
       ...distinct(points.map(({ shards }) => shards)).map((shards, i) => ({
         label: counted(shards, "shard"),
@@ -69,14 +70,23 @@ function ends(points: readonly SweepPoint[], lock: SweepPoint["lock"]): SweepPoi
 }
 
 function titleOf(points: readonly SweepPoint[], locks: readonly SweepPoint["lock"][]): string {
-  const parts = locks.map((lock) => {
-    const list = ends(points, lock);
-    const [few, many] = [list[0]!, list.at(-1)!];
-    return `${counted(many.shards, "shard")} do ${
-      times(many.operationsPerSecond, few.operationsPerSecond)
-    } the work of ${fixed(few.shards, 0)} with a ${lock}`;
+  const workers = Math.max(...points.map((point) => point.workers));
+  const shards = distinct(points.map((point) => point.shards));
+  const [few, many] = [shards[0]!, shards.at(-1)!];
+  const parts = locks.flatMap((lock) => {
+    const rate = (count: number): number | undefined =>
+      points.find((point) =>
+        point.lock === lock && point.workers === workers && point.shards === count
+      )?.operationsPerSecond;
+    const [low, high] = [rate(few), rate(many)];
+    return low === undefined || high === undefined
+      ? []
+      : [`${times(high, low)} the work with a ${lock}`];
   });
-  return `With ${counted(ends(points, locks[0]!)[0]!.workers, "worker")}, ${listed(parts)}`;
+  return parts.length === 0 || few === many
+    ? `Work done by up to ${counted(workers, "worker")}`
+    : `With ${counted(workers, "worker")}, ${counted(many, "shard")} instead of ` +
+      `${fixed(few, 0)}: ${listed(parts)}`;
 }
 
 function alternativeOf(
@@ -100,7 +110,7 @@ function drawPanel(
   isNarrow: boolean,
 ): Omit<Drawing, "width"> {
   const { Plot } = tools;
-  const height = isNarrow ? 270 : 330;
+  const height = isNarrow ? 270 : 380;
   const shardCounts = distinct(all.map(({ shards }) => shards));
   const workers = distinct(all.map((point) => point.workers));
   const single = Math.max(

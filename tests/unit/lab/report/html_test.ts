@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { LabReport, StageReport } from "../../../../src/lab/model.ts";
 import { renderReport } from "../../../../src/lab/report/html.ts";
-import { sampleReport } from "../../../helpers/lab_sample_report.ts";
+import { sampleReport, withTexts } from "../../../helpers/lab_sample_report.ts";
 
 const FIGURES = [
   "jobs-a-second",
@@ -18,18 +18,6 @@ const FIGURES = [
 
 function figureIds(html: string): string[] {
   return [...html.matchAll(/<figure id="([^"]*)"/g)].map((match) => match[1]!);
-}
-
-/** A report whose texts are all replaced; the kinds of lock are no texts. */
-function withTexts<Value>(value: Value, change: (text: string) => string): Value {
-  if (typeof value === "string") {
-    return (value === "mutex" || value === "rwlock" ? value : change(value)) as Value;
-  }
-  if (Array.isArray(value)) return value.map((item) => withTexts(item, change)) as Value;
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, withTexts(item, change)]),
-  ) as Value;
 }
 
 function withStages(report: LabReport, change: (stage: StageReport) => StageReport): LabReport {
