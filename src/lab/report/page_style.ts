@@ -36,6 +36,7 @@ a:hover { text-decoration-color: currentColor; }
 :focus-visible { outline: 2px solid var(--done); outline-offset: 2px; }
 .lead { font-size: 1.2rem; line-height: 1.5; color: var(--muted); max-width: 46rem; }
 .lead b { color: var(--ink); font-weight: 600; }
+.lead b.fail { color: var(--fail); }
 .facts {
   display: flex; flex-wrap: wrap; gap: 0.9rem 2.4rem; margin: 1.8rem 0 0; padding: 1rem 0;
   border-block: 1px solid var(--rule); font: 0.875rem/1.4 ${SANS};

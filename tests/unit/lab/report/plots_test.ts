@@ -4,7 +4,7 @@ import { colourProperties } from "../../../../src/lab/report/palette.ts";
 import { type ReportPlot, reportPlots, standaloneSvg } from "../../../../src/lab/report/plots.ts";
 import { groupsOfOneSize, roundTicks, thinned } from "../../../../src/lab/report/series.ts";
 import { writePlots } from "../../../../scripts/lab_plots.ts";
-import { sampleReport } from "../../../helpers/lab_sample_report.ts";
+import { sampleReport, withTexts } from "../../../helpers/lab_sample_report.ts";
 
 const sample = sampleReport();
 const plots = await reportPlots(sample);
@@ -191,6 +191,22 @@ Deno.test("standaloneSvg: is a file of its own that follows light and dark", () 
     }
     assert.deepEqual(open, []);
   }
+});
+
+Deno.test("standaloneSvg: hostile texts stay texts", async () => {
+  const attack = `</title></text><script href='x'>alert(1)</script>"><a xlink:href="x"/>\u0000`;
+  const names = new Set<string>();
+  for (const plot of await reportPlots(withTexts(sample, (text) => text + attack))) {
+    const svg = standaloneSvg(plot);
+    for (const [, name] of svg.matchAll(/<\/?([^\s>/]+)/g)) names.add(name!);
+    assert.doesNotMatch(svg, /\u0000/);
+  }
+  assert.deepEqual(
+    [...names].toSorted(),
+    "circle desc g line path rect style svg text title".split(" ").filter((name) =>
+      names.has(name)
+    ),
+  );
 });
 
 Deno.test("docs:plots: writes a file per plot, and refuses what is no report", async () => {
