@@ -7,7 +7,6 @@
  * @module
  */
 
-import type { Markish, PlotOptions } from "@observablehq/plot";
 import { colour } from "./palette.ts";
 import { escapeText } from "./text.ts";
 
@@ -32,6 +31,12 @@ export interface PlotTools {
   /** Where it draws. */
   readonly document: unknown;
 }
+
+/** What `Plot.plot` is given. */
+export type PlotOptions = NonNullable<Parameters<PlotTools["Plot"]["plot"]>[0]>;
+
+/** One of its marks. */
+export type PlotMark = NonNullable<PlotOptions["marks"]>[number];
 
 /** What function marks get from Plot, as far as this module needs it. */
 export interface MarkSpace {
@@ -113,7 +118,7 @@ function rounded(text: string): string {
  *
  * @param draw gives markup for the space it is shown; texts in it must be escaped
  */
-export function markupMark(draw: (space: MarkSpace) => string): Markish {
+export function markupMark(draw: (space: MarkSpace) => string): PlotMark {
   const render = (
     _index: unknown,
     scales: { x?: MarkSpace["x"]; y?: MarkSpace["y"] },
@@ -134,7 +139,7 @@ export function markupMark(draw: (space: MarkSpace) => string): Markish {
     });
     return group;
   };
-  return render as unknown as Markish;
+  return render as unknown as PlotMark;
 }
 
 /**
@@ -142,7 +147,7 @@ export function markupMark(draw: (space: MarkSpace) => string): Markish {
  *
  * @param labels one per line
  */
-export function endLabels(labels: readonly EndLabel[]): Markish {
+export function endLabels(labels: readonly EndLabel[]): PlotMark {
   return markupMark((space) => {
     const placed = labels.map((label) => ({ label, y: space.y(label.y) }))
       .toSorted((a, b) => a.y - b.y);

@@ -36,9 +36,6 @@ const COLOURS: Readonly<Record<string, Shades>> = {
   heat5: { light: "#5f2206", dark: "#ffe3ba" },
 };
 
-/** Name of a colour. */
-export type ColourName = keyof typeof COLOURS;
-
 /** How many steps the scale of heat has, "nothing" included. */
 export const HEAT_STEP_COUNT = 6;
 
@@ -50,7 +47,7 @@ export const LINE_COLOUR_COUNT = 5;
  *
  * @param name e.g. `"done"`
  */
-export function colour(name: ColourName): string {
+export function colour(name: string): string {
   return `var(--${name})`;
 }
 

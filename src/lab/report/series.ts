@@ -19,9 +19,11 @@ export interface StageLine<Point> {
 }
 
 /** Names of the parts that are series with points. */
-type PartName = "load" | "server" | "workers" | "shards";
+export type PartName = "load" | "server" | "workers" | "shards";
 /** Points of one of them. */
-type PointOf<Part extends PartName> = NonNullable<StageSeries[Part]>[number]["points"][number];
+export type PointOf<Part extends PartName> = NonNullable<
+  StageSeries[Part]
+>[number]["points"][number];
 
 const MAX_POINTS = 240;
 
