@@ -197,6 +197,8 @@ export interface SweepReport {
   readonly durationMs: number;
   /** All combinations. */
   readonly points: readonly SweepPoint[];
+  /** The same with operations that do not sleep, so that processors are the limit. */
+  readonly barePoints?: readonly SweepPoint[];
 }
 
 /** One combination. */

@@ -12,7 +12,7 @@ import { inlineSvg } from "./figure.ts";
 import { PAGE_STYLE } from "./page_style.ts";
 import { type ReportPlot, reportPlots } from "./plots.ts";
 import { listed, upperFirst } from "./series.ts";
-import { checksTable, comparisonTable, figuresTable } from "./tables.ts";
+import { checkSign, checksTable, comparisonTable, figuresTable, hasLongChecks } from "./tables.ts";
 import { counted, duration, escapeText, fixed } from "./text.ts";
 
 /** Drawings that are wider have a row of the page for themselves. Unit: pixels. */
@@ -28,8 +28,8 @@ export async function renderReport(report: LabReport): Promise<string> {
   const plots = await reportPlots(report);
   const general = plots.filter(({ stages }) => stages.length === 0);
   const [sweep, overview] = [
-    general.filter(({ id }) => id === "sweep"),
-    general.filter(({ id }) => id !== "sweep"),
+    general.filter(({ id }) => id.startsWith("sweep")),
+    general.filter(({ id }) => !id.startsWith("sweep")),
   ];
   return `<!doctype html>
 <html lang="en">
@@ -91,9 +91,7 @@ function head(report: LabReport): string {
     const passed = isPassed(stage);
     const number = fixed(stage.stage, 0);
     return `<li><a href="#stage-${number}"${passed ? "" : ' class="failed"'}><b>${number} ${
-      passed
-        ? '<span class="pass" role="img" aria-label="as expected">✓</span>'
-        : '<span class="fail" role="img" aria-label="not as expected">✗</span>'
+      checkSign({ passed })
     }</b><span>${escapeText(stage.title)}</span></a></li>`;
   });
   return `<header>
@@ -174,11 +172,13 @@ function stageSection(
     escapeText(upperFirst(stage.title))
   }${isPassed(stage) ? "" : ' <span class="fail">✗ not as expected</span>'}</h2></header>
 <p class="lesson">${escapeText(stage.lesson)}</p>
-<div class="about"><dl class="setting"><dt>Server</dt><dd>${escapeText(stage.server)}</dd>` +
+<div class="${
+    hasLongChecks(stage) ? "about long" : "about"
+  }"><div><dl class="setting"><dt>Server</dt><dd>${escapeText(stage.server)}</dd>` +
     `<dt>Load</dt><dd>${escapeText(stage.load)}</dd>` +
     `<dt>Took</dt><dd>${duration(stage.durationMs)}</dd></dl>
+${figuresTable(stage)}</div>
 ${checksTable(stage)}</div>
-${figuresTable(stage)}
 ${beside(elsewhere)}
 ${figures(here)}
 </section>`;

@@ -85,6 +85,8 @@ tbody th, tr:first-child > th:first-child { padding-left: 0; }
 .number-cell { text-align: right; white-space: nowrap; }
 .notes { color: var(--muted); font: 0.875rem/1.5 ${SANS}; margin-top: 0.8rem; }
 .summary .scroll { margin-top: 2.2rem; }
+.checks td { overflow-wrap: anywhere; }
+.about.long { display: block; }
 .comparison { width: 100%; }
 .comparison tbody th {
   position: sticky; left: 0; background: var(--ground); min-width: 11.5rem; max-width: 16rem;
@@ -143,6 +145,7 @@ footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--rule);
   .summary { margin-top: 2rem; }
   .lead, .lesson { font-size: 11pt; }
   .setting, table, .beside { font-size: 9pt; }
+  .about.long { break-inside: auto; }
   .figures { display: block; }
   /* Paper gets the wide drawings, whatever its width. */
   figure { container-type: normal; margin-top: 0.8rem; padding: 0.7rem; border-color: #ccc; }

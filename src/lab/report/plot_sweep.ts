@@ -17,27 +17,59 @@ const SYMBOLS = ["circle", "square", "triangle", "diamond", "star"] as const;
 /** Lines that end closer than this factor share a label. */
 const SAME_FACTOR = 1.08;
 
+/** What is told apart from other figures in words. */
+interface SweepWords {
+  readonly id: string;
+  /** What its title begins with. */
+  readonly prefix: string;
+  readonly explanation: string;
+}
+
 /**
- * The figure; none without a sweep.
+ * One figure for operations that sleep under the lock, one for those that do not; none without a
+ * sweep.
  *
  * @param tools from `loadPlotTools`
  * @param sweep of a report
  */
 export function sweepPlots(tools: PlotTools, sweep: SweepReport | null): ReportPlot[] {
-  const points = (sweep?.points ?? []).filter((point) =>
+  if (sweep === null) return [];
+  return [
+    ...figure(tools, sweep.points, {
+      id: "sweep",
+      prefix: "With",
+      explanation:
+        `One operation is ${sweep.operation}. The dashed line grows as the workers do: ` +
+        "where a line bends away from it, workers stand in each other's way. Equal steps of the " +
+        "axes are equal factors.",
+    }),
+    ...figure(tools, sweep.barePoints ?? [], {
+      id: "sweep-bare",
+      prefix: "Without sleep and with",
+      explanation: "The same, but nothing sleeps under the lock: an operation takes as long as " +
+        "its few instructions, and no more of them can run at a time than there are processors. " +
+        "What locks cost shows in how far apart the lines are.",
+    }),
+  ];
+}
+
+function figure(
+  tools: PlotTools,
+  given: readonly SweepPoint[],
+  { id, prefix, explanation }: SweepWords,
+): ReportPlot[] {
+  const points = given.filter((point) =>
     areNumbers(point.shards, point.workers, point.operationsPerSecond) &&
     point.shards > 0 && point.workers > 0 && point.operationsPerSecond > 0 &&
     LOCKS.includes(point.lock)
   );
-  if (sweep === null || points.length === 0) return [];
+  if (points.length === 0) return [];
   const locks = LOCKS.filter((lock) => points.some((point) => point.lock === lock));
   return [makeFigure({
-    id: "sweep",
+    id,
     stages: [],
-    title: titleOf(points, locks),
-    explanation: "One operation is " + sweep.operation + ". The dashed line is what it would be " +
-      "if no worker ever waited for another. A line that bends away from it shows workers that " +
-      "stand in each other's way; equal steps of the axes are equal factors.",
+    title: titleOf(points, locks, prefix),
+    explanation,
     alternative: alternativeOf(points, locks),
     columns: locks.length,
     isLarge: true,
@@ -47,7 +79,7 @@ export function sweepPlots(tools: PlotTools, sweep: SweepReport | null): ReportP
         colour: lineColour(i),
         shape: "line" as const,
       })),
-      { label: "no waiting at all", colour: colour("muted"), shape: "dashes" },
+      { label: "as many times as workers", colour: colour("muted"), shape: "dashes" },
     ],
     panels: locks.map((lock) => ({
       title: `${lock}: ${LOCK_NOTES[lock]}`,
@@ -69,7 +101,11 @@ function ends(points: readonly SweepPoint[], lock: SweepPoint["lock"]): SweepPoi
   return own.filter((point) => point.workers === workers).toSorted((a, b) => a.shards - b.shards);
 }
 
-function titleOf(points: readonly SweepPoint[], locks: readonly SweepPoint["lock"][]): string {
+function titleOf(
+  points: readonly SweepPoint[],
+  locks: readonly SweepPoint["lock"][],
+  prefix: string,
+): string {
   const workers = Math.max(...points.map((point) => point.workers));
   const shards = distinct(points.map((point) => point.shards));
   const [few, many] = [shards[0]!, shards.at(-1)!];
@@ -84,8 +120,8 @@ function titleOf(points: readonly SweepPoint[], locks: readonly SweepPoint["lock
       : [`${times(high, low)} the work with a ${lock}`];
   });
   return parts.length === 0 || few === many
-    ? `Work done by up to ${counted(workers, "worker")}`
-    : `With ${counted(workers, "worker")}, ${counted(many, "shard")} instead of ` +
+    ? `${prefix} up to ${counted(workers, "worker")}: what they get done`
+    : `${prefix} ${counted(workers, "worker")}, ${counted(many, "shard")} instead of ` +
       `${fixed(few, 0)}: ${listed(parts)}`;
 }
 
@@ -121,6 +157,11 @@ function drawPanel(
   const ideal = workers.map((count) => ({ workers: count, rate: single * count / workers[0]! }));
   const rates = [...all.map((point) => point.operationsPerSecond), ideal.at(-1)!.rate];
   const [low, high] = [Math.min(...rates) * 0.85, Math.max(...rates) * 1.15];
+  const unit = high >= 1e6
+    ? { rate: 1e6, name: "million/s" }
+    : high >= 1e5
+    ? { rate: 1e3, name: "thousand/s" }
+    : { rate: 1, name: "1/s" };
   const lines = shardCounts.map((shards, i) => ({
     paint: lineColour(i),
     symbol: SYMBOLS[i % SYMBOLS.length]!,
@@ -145,11 +186,11 @@ function drawPanel(
     },
     y: {
       type: "log",
-      label: "operations a second (1/s)",
+      label: `operations a second (${unit.name})`,
       domain: [low, high],
       grid: true,
       ticks: roundTicks(low, high),
-      tickFormat: (value: number) => short(value),
+      tickFormat: (value: number) => short(value / unit.rate),
     },
     marks: [
       Plot.lineY(ideal, {

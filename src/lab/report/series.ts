@@ -52,9 +52,14 @@ export function stageLines<Part extends PartName>(
   });
 }
 
-/** `"7"` → `"stage 7"`, `"8, stage 7 with 64 shards"` → `"stage 7 with 64 shards"`. */
+/**
+ * The name of a row in a sentence: `"7"` → `"stage 7"`, `"4, 1 client"` → `"stage 4, 1 client"`,
+ * `"8, stage 7 with 64 shards"` → `"stage 7 with 64 shards"`.
+ *
+ * @param rowName as the table has it
+ */
 export function shortName(rowName: string): string {
-  if (/^\d+$/.test(rowName)) return `stage ${rowName}`;
+  if (/^\d+(, (?!stage ).*)?$/s.test(rowName)) return `stage ${rowName}`;
   return /^\d+, (?<rest>.+)$/s.exec(rowName)?.groups?.rest ?? rowName;
 }
 

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { LAB_REPORT_VERSION, type LabReport, type StageReport } from "../../../../src/lab/model.ts";
 import { colourProperties } from "../../../../src/lab/report/palette.ts";
 import { type ReportPlot, reportPlots, standaloneSvg } from "../../../../src/lab/report/plots.ts";
-import { groupsOfOneSize, roundTicks, thinned } from "../../../../src/lab/report/series.ts";
+import {
+  groupsOfOneSize,
+  roundTicks,
+  shortName,
+  thinned,
+} from "../../../../src/lab/report/series.ts";
 import { writePlots } from "../../../../scripts/lab_plots.ts";
 import { sampleReport, withTexts } from "../../../helpers/lab_sample_report.ts";
 
@@ -231,6 +236,16 @@ Deno.test("docs:plots: writes a file per plot, and refuses what is no report", a
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("series: names of rows read as names of stages", () => {
+  const cases: [string, string][] = [
+    ["7", "stage 7"],
+    ["4, 1 client", "stage 4, 1 client"],
+    ["8, stage 7 with 64 shards", "stage 7 with 64 shards"],
+    ["anything else", "anything else"],
+  ];
+  for (const [name, text] of cases) assert.equal(shortName(name), text);
 });
 
 Deno.test("series: what is of one size shares a scale, in the order of stages", () => {

@@ -89,5 +89,6 @@ Deno.test("alignedNumbers: puts points below each other and dashes below the las
     "–\u2008\u2007\u2007\u2007\u2007",
     "–\u2008\u2007\u2007\u2007\u2007",
   ]);
+  assert.deepEqual(alignedNumbers([16, 2]), ["16", "2"], "whole ones stay whole");
   assert.deepEqual(alignedNumbers([5, null, 1200], 0), ["5", "–", "1,200"]);
 });
