@@ -86,6 +86,7 @@ tbody th, tr:first-child > th:first-child { padding-left: 0; }
 .notes { color: var(--muted); font: 0.875rem/1.5 ${SANS}; margin-top: 0.8rem; }
 .summary .scroll { margin-top: 2.2rem; }
 .checks td { overflow-wrap: anywhere; }
+.checks .same { white-space: nowrap; color: var(--muted); }
 .about.long { display: block; }
 .comparison { width: 100%; }
 .comparison tbody th {

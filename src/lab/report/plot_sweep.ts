@@ -154,9 +154,14 @@ function drawPanel(
       point.operationsPerSecond
     ),
   );
-  const ideal = workers.map((count) => ({ workers: count, rate: single * count / workers[0]! }));
-  const rates = [...all.map((point) => point.operationsPerSecond), ideal.at(-1)!.rate];
-  const [low, high] = [Math.min(...rates) * 0.85, Math.max(...rates) * 1.15];
+  const rates = all.map((point) => point.operationsPerSecond);
+  const [low, high] = [Math.min(...rates) * 0.85, Math.max(...rates) * 1.2];
+  // On these axes it is a straight line, up to the last worker or out of the picture.
+  const idealEnd = Math.min(workers.at(-1)!, workers[0]! * high / single);
+  const ideal = [workers[0]!, idealEnd].map((count) => ({
+    workers: count,
+    rate: single * count / workers[0]!,
+  }));
   const unit = high >= 1e6
     ? { rate: 1e6, name: "million/s" }
     : high >= 1e5

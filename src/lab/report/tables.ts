@@ -136,6 +136,8 @@ function scrolling(label: string, table: string): string {
 
 /** Longer texts than this make a table that needs the whole width. */
 const MAX_SHORT_CHARS = 60;
+/** Texts up to this length are shown twice when they are the same. */
+const MAX_COMPARED_CHARS = 12;
 
 /**
  * Whether the table of a stage's checks has texts that need room.
@@ -157,7 +159,7 @@ export function checksTable(stage: StageReport): string {
   if (stage.checks.length === 0) return "";
   const rows = stage.checks.map((check) =>
     `<tr><th scope="row">${checkSign(check)} ${escapeText(check.what)}</th>` +
-    `<td>${escapeText(check.expected)}</td><td>${seenText(check)}</td></tr>`
+    `<td>${escapeText(check.expected)}</td>${seenCell(check)}</tr>`
   );
   return scrolling(
     `Checks of stage ${fixed(stage.stage, 0)}`,
@@ -178,10 +180,12 @@ export function checkSign({ passed }: Pick<StageCheck, "passed">): string {
     : '<span class="fail" role="img" aria-label="not as expected">✗</span>';
 }
 
-function seenText({ passed, expected, seen }: StageCheck): string {
-  if (!passed) return `<span class="fail">${escapeText(seen)}, not as expected</span>`;
+function seenCell({ passed, expected, seen }: StageCheck): string {
+  if (!passed) return `<td><span class="fail">${escapeText(seen)}, not as expected</span></td>`;
   // Nobody compares two long texts letter by letter.
-  return seen === expected && seen.length > 12 ? "the same" : escapeText(seen);
+  return seen === expected && seen.length > MAX_COMPARED_CHARS
+    ? '<td class="same">the same</td>'
+    : `<td>${escapeText(seen)}</td>`;
 }
 
 /**
