@@ -12,7 +12,7 @@ import { inlineSvg } from "./figure.ts";
 import { PAGE_STYLE } from "./page_style.ts";
 import { type ReportPlot, reportPlots } from "./plots.ts";
 import { listed, upperFirst } from "./series.ts";
-import { checkSign, checksTable, comparisonTable, figuresTable, hasLongChecks } from "./tables.ts";
+import { checkSign, checksTable, comparisonTable, figureTables, hasLongChecks } from "./tables.ts";
 import { counted, duration, escapeText, fixed } from "./text.ts";
 
 /** Drawings that are wider have a row of the page for themselves. Unit: pixels. */
@@ -174,11 +174,11 @@ function stageSection(
 <p class="lesson">${escapeText(stage.lesson)}</p>
 <div class="${
     hasLongChecks(stage) ? "about long" : "about"
-  }"><div><dl class="setting"><dt>Server</dt><dd>${escapeText(stage.server)}</dd>` +
+  }"><dl class="setting"><dt>Server</dt><dd>${escapeText(stage.server)}</dd>` +
     `<dt>Load</dt><dd>${escapeText(stage.load)}</dd>` +
     `<dt>Took</dt><dd>${duration(stage.durationMs)}</dd></dl>
-${figuresTable(stage)}</div>
 ${checksTable(stage)}</div>
+${figureTables(stage)}
 ${beside(elsewhere)}
 ${figures(here)}
 </section>`;

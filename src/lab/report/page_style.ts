@@ -88,6 +88,9 @@ tbody th, tr:first-child > th:first-child { padding-left: 0; }
 .checks td { overflow-wrap: anywhere; }
 .checks .same { white-space: nowrap; color: var(--muted); }
 .about.long { display: block; }
+.small-tables { display: flex; flex-wrap: wrap; gap: 0.4rem 3rem; }
+.small-tables > * { max-width: 100%; }
+.small-tables th[scope="row"] { font-weight: 400; }
 .comparison { width: 100%; }
 .comparison tbody th {
   position: sticky; left: 0; background: var(--ground); min-width: 11.5rem; max-width: 16rem;

@@ -19,10 +19,12 @@ import {
   thinned,
   timeUnit,
 } from "./series.ts";
-import { fixed, percent } from "./text.ts";
+import { counted, fixed, percent } from "./text.ts";
 
 type Line = StageLine<LoadSample>;
 
+/** Loads of which one takes more times as long as another have an axis of time each. */
+const MAX_TIME_RATIO = 5;
 /** With fewer samples than this, they are shown as dots: between them nothing is known. */
 const DOTS_BELOW = 8;
 
@@ -50,7 +52,10 @@ const lastMs = ({ points }: Line): number => points.at(-1)!.atMs;
 
 function figure(tools: PlotTools, group: readonly Line[]): ReportPlot {
   const maxCount = Math.max(...group.map(answered));
-  const maxMs = Math.max(...group.map(lastMs));
+  const times = group.map(lastMs);
+  const maxMs = Math.max(...times);
+  // Everything at once, beside a load of seconds, would be a needle: then each has its own time.
+  const hasOneTime = maxMs <= Math.min(...times) * MAX_TIME_RATIO;
   const hasErrors = group.some(({ points }) => points.at(-1)!.errors > 0);
   const numbers = stageNumbers(group);
   return makeFigure({
@@ -66,15 +71,25 @@ function figure(tools: PlotTools, group: readonly Line[]): ReportPlot {
     panels: group.map((line) => ({
       title: line.title,
       note: countsOf(line),
-      draw: (width, isNarrow) => drawPanel(tools, line, { width, isNarrow, maxCount, maxMs }),
+      draw: (width, isNarrow) =>
+        drawPanel(tools, line, {
+          width,
+          isNarrow,
+          maxCount,
+          maxMs: hasOneTime ? maxMs : lastMs(line),
+        }),
     })),
   });
 }
 
 function titleOf(group: readonly Line[]): string {
   const refusing = group.filter(({ points }) => points.at(-1)!.refused > 0);
+  const errors = group.reduce((sum, { points }) => sum + points.at(-1)!.errors, 0);
   if (refusing.length === 0) {
-    return `${group.length === 1 ? `${group[0]!.title} turns` : "These stages turn"} nobody away`;
+    const where = listed(group.map(({ name }) => name));
+    return errors === 0
+      ? `Nobody is turned away in ${where}`
+      : `Nobody is turned away in ${where}, but ${counted(errors, "request")} end in errors`;
   }
   const parts = group.map((line, i) => {
     const { refused } = line.points.at(-1)!;

@@ -149,7 +149,9 @@ function cellPaths(map: HeatMap, unitMs: number, { x, y }: MarkSpace): string {
   }
   const body = paths.map((path, step) =>
     // Nothing is what the ground says already.
-    path === "" || step === 0 ? "" : `<path fill="${colour(`heat${step}`)}" d="${path}"></path>`
+    path === "" || step === 0
+      ? ""
+      : `<path fill="${colour(`heat${step}`)}" shape-rendering="crispEdges" d="${path}"></path>`
   );
   const [left, right] = [x(0), x(map.endMs / unitMs)];
   return `<rect fill="${colour("heat0")}" x="${left}" y="${y(map.shardCount)}" ` +

@@ -22,7 +22,7 @@ import { duration, times } from "./text.ts";
 type Line = StageLine<WorkerSample>;
 
 /**
- * One figure with all stages that measured it.
+ * One figure with all stages that measured it for about as many workers as any did.
  *
  * @param tools from `loadPlotTools`
  * @param stages of a report
@@ -33,7 +33,10 @@ export function workerPlots(tools: PlotTools, stages: readonly StageReport[]): R
     "workers",
     (point) => areNumbers(point.worker, point.waitMs, point.holdMs, point.acquisitions),
   ).filter((line) => sums(line).totalMs > 0);
-  return lines.length === 0 ? [] : [figure(tools, lines)];
+  const most = Math.max(...lines.map(({ points }) => points.length));
+  // One worker, which waits for nobody, has nothing to be compared with beside sixteen.
+  const comparable = lines.filter(({ points }) => points.length > most / 2);
+  return comparable.length === 0 ? [] : [figure(tools, comparable)];
 }
 
 function sums({ points }: Line): {

@@ -135,7 +135,7 @@ function scrolling(label: string, table: string): string {
 }
 
 /** Longer texts than this make a table that needs the whole width. */
-const MAX_SHORT_CHARS = 60;
+const MAX_SHORT_CHARS = 80;
 /** Texts up to this length are shown twice when they are the same. */
 const MAX_COMPARED_CHARS = 12;
 
@@ -189,21 +189,24 @@ function seenCell({ passed, expected, seen }: StageCheck): string {
 }
 
 /**
- * Figures of a stage that have no column of their own.
+ * Figures of a stage that have no column of their own: a small table for each of its lines.
  *
  * @param stage whose figures
  */
-export function figuresTable(stage: StageReport): string {
-  const all = stage.rows.flatMap((row) => row.figures.map((figure) => ({ row, figure })));
-  if (all.length === 0) return "";
-  const numbers = alignedNumbers(all.map(({ figure }) => figure.value));
-  const rows = all.map(({ row, figure }, i) =>
-    `<tr><th scope="row">${escapeText(row.name)}</th><td>${escapeText(figure.name)}</td>` +
+export function figureTables(stage: StageReport): string {
+  const tables = stage.rows.filter(({ figures }) => figures.length > 0).map(figureTable);
+  return tables.length === 0 ? "" : `<div class="small-tables">${tables.join("\n")}</div>`;
+}
+
+function figureTable({ name, figures }: StageRow): string {
+  const numbers = alignedNumbers(figures.map(({ value }) => value));
+  const rows = figures.map((figure, i) =>
+    `<tr><th scope="row">${escapeText(figure.name)}</th>` +
     `<td class="number-cell">${numbers[i]}</td><td>${escapeText(figure.unit)}</td></tr>`
   );
   return scrolling(
-    `Other figures of stage ${fixed(stage.stage, 0)}`,
-    `<table><caption>Other figures</caption><thead><tr><th scope="col">Line</th>` +
+    `Other figures: ${name}`,
+    `<table><caption>Other figures: ${escapeText(name)}</caption><thead><tr>` +
       `<th scope="col">Figure</th><th scope="col" class="number-cell">Value</th>` +
       `<th scope="col">Unit</th></tr></thead><tbody>${rows.join("\n")}</tbody></table>`,
   );

@@ -83,9 +83,12 @@ Deno.test("plots: titles follow from the numbers", async () => {
       }],
     },
   })));
-  assert.equal(plotOf(nobody, "answers-5-6").title, "These stages turn nobody away");
+  assert.equal(plotOf(nobody, "answers-5-6").title, "Nobody is turned away in stage 5 and stage 6");
 
-  const workers = [{ worker: 0, waitMs: 10, holdMs: 1_000, acquisitions: 100 }];
+  const workers = Array.from(
+    { length: 16 },
+    (_, worker) => ({ worker, waitMs: 10, holdMs: 1_000, acquisitions: 100 }),
+  );
   const relaxed = await reportPlots(withStage(7, (stage) => ({
     ...stage,
     series: { workers: [{ name: "7", points: workers }] },
@@ -102,6 +105,29 @@ Deno.test("plots: titles follow from the numbers", async () => {
   assert.equal(
     plain(plotOf(surprising, "counters-9").title),
     "With 2 threads, an increment takes 4 × as long with “one shared atomic” as with “one lock”",
+  );
+});
+
+Deno.test("plots: one worker is not shown beside sixteen, but alone", async () => {
+  const workers = [{ worker: 0, waitMs: 0, holdMs: 10, acquisitions: 100 }];
+  const report = withStage(5, (stage) => ({
+    ...stage,
+    series: { workers: [{ name: "5", points: workers }] },
+  }));
+  plotOf(await reportPlots(report), "wait-hold-7-8");
+  const only = { ...report, stages: report.stages.filter(({ stage }) => stage === 5) };
+  plotOf(await reportPlots(only), "wait-hold-5");
+});
+
+Deno.test("plots: errors are not passed over when nobody is turned away", async () => {
+  const points = [{ atMs: 100, sent: 100, accepted: 47, refused: 0, errors: 53 }];
+  const report = withStage(10, (stage) => ({
+    ...stage,
+    series: { load: [{ name: "10", points }] },
+  }));
+  assert.equal(
+    plain(plotOf(await reportPlots(report), "answers-10").title),
+    "Nobody is turned away in stage 10, but 53 requests end in errors",
   );
 });
 
@@ -138,7 +164,8 @@ Deno.test("plots: the heat map shows waiting threads, and the stretch before eac
   // 600 ms of waiting in 300 ms are two threads; 6 in its own stretch.
   assert.match(plot.title, /: 2 in stage 7$/);
   assert.match(plot.alternative, /2 threads wait on average, 6 at the worst time/);
-  const cell = /<path fill="var\(--heat(\d)\)" d="M([\d.]+),[\d.]+h([\d.]+)v[\d.]+h-[\d.]+z">/g;
+  const cell =
+    /<path fill="var\(--heat(\d)\)"[^>]* d="M([\d.]+),[\d.]+h([\d.]+)v[\d.]+h-[\d.]+z">/g;
   const cells = [...plot.wide.body.matchAll(cell)].map((match) => match.slice(1).map(Number));
   assert.deepEqual(cells.map(([step]) => step), [3, 5]);
   const [late, early] = cells;
