@@ -145,7 +145,9 @@ footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--rule);
   body { padding: 0; max-width: none; font-size: 10pt; }
   .stage { margin-top: 1.4rem; padding-top: 0.9rem; }
   .stage > header, h2, h3, .lesson, caption { break-after: avoid; }
-  p, tr, .comparison, .strip li, .facts div, .about { break-inside: avoid; }
+  p, tr, .comparison, .strip li, .facts div, .about, .setting, .small-tables > * {
+    break-inside: avoid;
+  }
   .summary { margin-top: 2rem; }
   .lead, .lesson { font-size: 11pt; }
   .setting, table, .beside { font-size: 9pt; }

@@ -56,7 +56,6 @@ function figure(tools: PlotTools, group: readonly Line[]): ReportPlot {
   const maxMs = Math.max(...times);
   // Everything at once, beside a load of seconds, would be a needle: then each has its own time.
   const hasOneTime = maxMs <= Math.min(...times) * MAX_TIME_RATIO;
-  const hasErrors = group.some(({ points }) => points.at(-1)!.errors > 0);
   const numbers = stageNumbers(group);
   return makeFigure({
     id: `answers-${numbers.join("-")}`,
@@ -67,7 +66,7 @@ function figure(tools: PlotTools, group: readonly Line[]): ReportPlot {
       "an answer that never comes.",
     alternative: `Answers over time. ${group.map(sentence).join(" ")}`,
     columns: Math.min(3, group.length),
-    legend: legendOf(hasErrors),
+    legend: legendOf(group),
     panels: group.map((line) => ({
       title: line.title,
       note: countsOf(line),
@@ -110,13 +109,15 @@ function sentence(line: Line): string {
   return `${line.title}: ${countsOf(line)} within ${fixed(lastMs(line), 0)} ms.`;
 }
 
-function legendOf(hasErrors: boolean): LegendEntry[] {
-  const entries: LegendEntry[] = [
-    { label: "accepted", colour: colour("done"), shape: "area" },
-    { label: "refused", colour: colour("lost"), shape: "area" },
-  ];
-  if (hasErrors) entries.push({ label: "errors", colour: colour("error"), shape: "area" });
-  return entries;
+/** Of what there was. */
+function legendOf(group: readonly Line[]): LegendEntry[] {
+  const kinds = [
+    ["accepted", "done"],
+    ["refused", "lost"],
+    ["errors", "error"],
+  ] as const;
+  return kinds.filter(([kind]) => group.some(({ points }) => points.at(-1)![kind] > 0))
+    .map(([label, name]) => ({ label, colour: colour(name), shape: "area" }));
 }
 
 interface PanelSpace {
