@@ -281,8 +281,13 @@ if (!onlyLatency) [contenders, cells] = await measureAll();
 const versions: Fact[] = contenders
   .filter(({ version }) => version !== "")
   .map(({ server, version }) => [server.name, version]);
+const brokenCount = cells.flatMap(({ runs }) => runs["Sluice"]!)
+  .reduce((sum, { socketErrorCount }) => sum + socketErrorCount, 0);
 const checks = [
   ...cells.flatMap(checksOf),
+  ...cells.length === 0
+    ? []
+    : [under("broken connections, all runs of Sluice", 1, brokenCount, "")],
   under("an event through channel and worker, p50", 50, quantileOf(latency.insideUs, 0.5), "µs"),
 ];
 const code = await publish(

@@ -40,6 +40,7 @@ Usage: deno task bench:resp [options]
   --clients COUNT     connections (default: 50)
   --quick             a tenth of the commands, 3 runs
   --binary PATH       an executable instead of the sources
+  --against DIR       another working tree of this project instead of Redis; nothing is checked then
   --flags WORDS       further flags of Sluice, separated by spaces
   --unpinned          leave it to the system which processor runs what
   --json FILE         write all figures, every run included
@@ -85,17 +86,21 @@ const pinning = options["unpinned"] === true
   ? { server: undefined, client: undefined }
   : await choosePinning();
 const remarks: string[] = [];
-const servers: BenchServer[] = [
-  await startSluice(children, {
-    binary,
-    flags: ["--io-threads", "1", "--max-memory", MAX_MEMORY, ...flags],
-    processor: pinning.server,
-  }),
-];
-const theirVersion = await redisVersion();
-if (theirVersion !== "") {
-  servers.push(await startRedis(children, { processor: pinning.server }));
-} else remarks.push("redis-server is not installed (Debian: apt install redis-server): no ratios");
+const tree = textOf(options, "against");
+const theirVersion = tree === undefined ? await redisVersion() : "";
+const servers: BenchServer[] = await startServers();
+
+async function startServers(): Promise<BenchServer[]> {
+  const processor = pinning.server;
+  const ours = ["--io-threads", "1", "--max-memory", MAX_MEMORY, ...flags];
+  const sluice = await startSluice(children, { binary, flags: ours, processor });
+  if (tree !== undefined) {
+    return [sluice, await startSluice(children, { tree, flags: ours, processor })];
+  }
+  if (theirVersion !== "") return [sluice, await startRedis(children, { processor })];
+  remarks.push("redis-server is not installed (Debian: apt install redis-server): no ratios");
+  return [sluice];
+}
 
 /** Waits until what FLUSHALL left behind is taken away, so that no run pays for the one before. */
 async function settle(server: BenchServer): Promise<void> {
@@ -186,6 +191,14 @@ const rates = (cell: Cell, server: BenchServer): number[] =>
 
 const ratios = (cell: Cell) => ratiosOf(rates(cell, servers[0]!), rates(cell, servers[1]!));
 
+/** How much processor time they take for what we take 1 for. */
+function thrift(cell: Cell): number {
+  const [ours, theirs] = servers.map(({ name }) =>
+    cell.runs[name]!.map(({ cpuPerMillion }) => cpuPerMillion)
+  );
+  return ratiosOf(theirs!, ours!).median;
+}
+
 const title = ({ command, pipeline, valueBytes }: Cell): string[] => [
   command,
   String(pipeline),
@@ -224,6 +237,7 @@ function throughputTable(cells: readonly Cell[]): ReportTable {
 function costTable(cells: readonly Cell[]): ReportTable {
   const head = ["command", "pipeline", "value", "per run"];
   for (const { name } of servers) head.push(`${name} CPU s/M`, "p50 ms", "p99 ms", "p99.9 ms");
+  if (servers.length > 1) head.push("CPU ratio");
   const rows = cells.map((cell) => {
     const row = [...title(cell), String(cell.requestCount)];
     for (const { name } of servers) {
@@ -232,24 +246,26 @@ function costTable(cells: readonly Cell[]): ReportTable {
       row.push(middle(({ p50Ms }) => p50Ms).toFixed(3), middle(({ p99Ms }) => p99Ms).toFixed(3));
       row.push(middle(({ p999Ms }) => p999Ms).toFixed(3));
     }
+    if (servers.length > 1) row.push(thrift(cell).toFixed(2));
     return row;
   });
   const note = "Processor seconds of the server per million commands, all its threads together; " +
-    "latencies of whole batches, as redis-benchmark sees them: medians of the runs.";
+    "latencies of whole batches, as redis-benchmark sees them: medians of the runs. The CPU ratio is " +
+    "the other one's time over ours, more is better; a busy machine changes it less than throughput.";
   return { title: "Processor time and latency", note, head, rows };
 }
 
 const loadBefore = loadText();
 const cells = await measureAll();
-const checks = servers.length < 2 ? [] : cells
+const checks = theirVersion === "" ? [] : cells
   .map((cell) => checkRatio(cell.command, cell.pipeline, cell.valueBytes, ratios(cell)))
   .filter((check): check is Check => check !== undefined);
 const report: BenchReport = {
-  title: "Redis commands: Sluice beside Redis",
+  title: `Redis commands: Sluice beside ${servers[1]?.name ?? "nobody"}`,
   command: commandLine("bench:resp"),
   facts: [
     ...await machineFacts(),
-    ["Redis", theirVersion || "not installed"],
+    ["beside it", tree === undefined ? `Redis ${theirVersion || "not installed"}` : "other tree"],
     ["Sluice is", binary === undefined ? "run from its sources" : "an executable"],
     ["pinned", pinningText(pinning)],
     ["load average", `${loadBefore} before, ${loadText()} after`],

@@ -39,8 +39,8 @@ export const CHECK_HEAD: readonly string[] = ["what", "bound", "seen", "ok"];
 export function checkRows(checks: readonly Check[]): string[][] {
   return checks.map(({ what, bound, limit, seen, unit, passed }) => [
     what,
-    `${bound} ${limit} ${unit}`,
-    `${Number.isNaN(seen) ? "nothing" : inDigits(seen)} ${unit}`,
+    `${bound} ${limit} ${unit}`.trimEnd(),
+    `${Number.isNaN(seen) ? "nothing" : inDigits(seen)} ${unit}`.trimEnd(),
     passed ? "yes" : "NO",
   ]);
 }

@@ -36,6 +36,8 @@ export interface SluiceOptions extends ChildOptions {
   readonly binary?: string | undefined;
   /** Flags besides ports and the form of the log. */
   readonly flags?: readonly string[];
+  /** Another working tree of the project, whose sources are run; undefined = this one. */
+  readonly tree?: string | undefined;
 }
 
 /** The words of a command of deno.json, without its quotes. */
@@ -43,10 +45,17 @@ export function taskWords(command: string): string[] {
   return Array.from(command.matchAll(/"([^"]*)"|(\S+)/g), ([, quoted, bare]) => quoted ?? bare!);
 }
 
-/** The command that starts Sluice. */
-export function sluiceWords(binary: string | undefined): string[] {
-  if (binary !== undefined) return [binary];
-  return [Deno.execPath(), ...taskWords(denoJson.tasks.start.command).slice(1)];
+/** The command that starts Sluice: an executable, or the task of a deno.json. */
+export function sluiceWords(
+  binary: string | undefined,
+  command: string = denoJson.tasks.start.command,
+): string[] {
+  return binary === undefined ? [Deno.execPath(), ...taskWords(command).slice(1)] : [binary];
+}
+
+async function startCommandOf(tree: string | undefined): Promise<string> {
+  if (tree === undefined) return denoJson.tasks.start.command;
+  return JSON.parse(await Deno.readTextFile(`${tree}/deno.json`)).tasks.start.command;
 }
 
 /** Starts Sluice and waits until it is ready. */
@@ -54,11 +63,12 @@ export async function startSluice(
   children: Children,
   options: SluiceOptions = {},
 ): Promise<BenchServer> {
-  const { binary, flags = [], ...child } = options;
+  const { binary, flags = [], tree, ...child } = options;
   const ports = ["http", "resp", "proto"].flatMap((name) => [`--${name}-port`, "0"]);
-  const words = [...sluiceWords(binary), ...ports, "--log-format", "json", ...flags];
+  const command = sluiceWords(binary, await startCommandOf(tree));
+  const words = [...command, ...ports, "--log-format", "json", ...flags];
   const startedAtMs = performance.now();
-  const process = children.spawn(words, { cwd: REPOSITORY, ...child, stderr: "piped" });
+  const process = children.spawn(words, { cwd: tree ?? REPOSITORY, ...child, stderr: "piped" });
   const found = new Map<string, number>();
   const reader = process.stderr.pipeThrough(new TextDecoderStream()).getReader();
   const giveUp = setTimeout(() => process.kill("SIGKILL"), PATIENCE_MS);
@@ -73,7 +83,7 @@ export async function startSluice(
   clearTimeout(giveUp);
   void drain(reader);
   return {
-    name: "Sluice",
+    name: tree === undefined ? "Sluice" : "other tree",
     pid: process.pid,
     respPort: found.get("resp") ?? 0,
     httpPort: found.get("http") ?? 0,
