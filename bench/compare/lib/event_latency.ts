@@ -91,7 +91,7 @@ async function measureInside(count: number): Promise<number[]> {
   event.amount.setNumber(1);
   const job = new Uint8Array(MAX_JOB_BYTES);
   const times: number[] = [];
-  for (let i = -WARM_UP_COUNT; i < count; i++) {
+  for (let i = -Math.min(WARM_UP_COUNT, count); i < count; i++) {
     await pause();
     const before = metrics.total(CounterIndex.PROCESSED);
     const startedAtMs = performance.now();
@@ -120,7 +120,7 @@ async function measureOutside(
   const plainUs: number[] = [];
   const eventUs: number[] = [];
   try {
-    for (let i = -WARM_UP_COUNT; i < count; i++) {
+    for (let i = -Math.min(WARM_UP_COUNT, count); i < count; i++) {
       const ofPlain = await roundTripUs(socket, plain);
       const ofEvent = await roundTripUs(socket, waiting);
       if (i < 0) continue;
