@@ -32,7 +32,7 @@ export function readOptions(help: string, args: readonly string[] = Deno.args): 
   }
   let values: Options;
   try {
-    values = parseArgs({ args: [...args], options, strict: true }).values as Options;
+    values = parseArgs({ args: joined(args, options), options, strict: true }).values as Options;
   } catch (error) {
     fail(`${(error as Error).message}\nTry --help.`);
   }
@@ -41,6 +41,20 @@ export function readOptions(help: string, args: readonly string[] = Deno.args): 
     Deno.exit(0);
   }
   return values;
+}
+
+/** `--flags --workers` as `--flags=--workers`: a value may begin with a dash. */
+function joined(
+  args: readonly string[],
+  options: NonNullable<ParseArgsConfig["options"]>,
+): string[] {
+  const result: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const word = args[i]!;
+    const takesValue = word.startsWith("--") && options[word.slice(2)]?.type === "string";
+    result.push(takesValue && i + 1 < args.length ? `${word}=${args[++i]}` : word);
+  }
+  return result;
 }
 
 /** The value of an option that takes one, or undefined. */

@@ -9,6 +9,13 @@ import { quantileOf } from "../../../bench/compare/lib/event_latency.ts";
 import { parseProcessors } from "../../../bench/compare/lib/machine.ts";
 import { parseCpuSeconds, parseMemory } from "../../../bench/compare/lib/process_facts.ts";
 import {
+  countOf,
+  countsOf,
+  namesOf,
+  readOptions,
+  textOf,
+} from "../../../bench/compare/lib/options.ts";
+import {
   parseRedisBenchmark,
   redisBenchmarkWords,
 } from "../../../bench/compare/lib/redis_benchmark.ts";
@@ -132,6 +139,19 @@ Deno.test("wrk: a script goes in front of the URL", () => {
   const load = { url: "http://h/", connectionCount: 64, seconds: 2 };
   assert.equal(wrkWords(load).join(" "), "wrk -t1 -c64 -d2s --latency http://h/");
   assert.match(wrkWords({ ...load, script: "a.lua" }).join(" "), / -s a.lua http/);
+});
+
+Deno.test("options: values may begin with dashes, numbers are in full, names of any case", () => {
+  const help = "  --flags WORDS   x\n  --quick   x\n  --runs COUNT  x\n  --commands NAMES x";
+  const args = ["--flags", "--workers 2", "--quick", "--runs=3", "--commands", "get,SET"];
+  const options = readOptions(help, args);
+  assert.equal(textOf(options, "flags"), "--workers 2");
+  assert.equal(options["quick"], true);
+  assert.equal(countOf(options, "runs", 5), 3);
+  assert.equal(countOf(options, "other", 5), 5);
+  assert.deepEqual(countsOf({ sizes: "16,1024" }, "sizes", []), [16, 1024]);
+  assert.deepEqual(namesOf(options, "commands", ["SET", "GET"]), ["GET", "SET"]);
+  assert.deepEqual(namesOf(options, "other", ["SET", "GET"]), ["SET", "GET"]);
 });
 
 Deno.test("statistics: medians of odd and even numbers, and of nothing", () => {
