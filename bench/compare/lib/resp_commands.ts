@@ -51,7 +51,7 @@ function command(
 const KEY = "key:__rand_int__";
 const MEMBER = "element:__rand_int__";
 
-/** What the issue of comparing asks for; the same bytes as the tests of `redis-benchmark`. */
+/** All of them, with the same bytes as the tests of `redis-benchmark`. */
 export const RESP_COMMANDS: readonly RespCommand[] = [
   command("PING", () => ["PING"], { valueCount: 0 }),
   command("SET", (value) => ["SET", KEY, value], { fill: "keys" }),
