@@ -14,6 +14,7 @@
 export const WORKER_ENTRIES: readonly string[] = [
   "src/worker/worker_main.ts",
   "src/server/io_worker_main.ts",
+  "src/lab/load/pacer_worker.ts",
 ];
 
 /**

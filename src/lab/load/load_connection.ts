@@ -5,8 +5,9 @@
  */
 
 import { HttpReplyReader } from "./http_reply_reader.ts";
-import type { LoadPlan } from "./plan.ts";
+import type { LoadPlan, LoadTls } from "./plan.ts";
 import { ProtoReplyReader } from "./proto_reply_reader.ts";
+import type { ReadTurns } from "./read_turns.ts";
 import type { Outcome, ReplyReader } from "./reply_reader.ts";
 import { authRequest, EventRequests } from "./requests.ts";
 import { RespReplyReader } from "./resp_reply_reader.ts";
@@ -42,6 +43,7 @@ export class LoadConnection {
 
   readonly #plan: LoadPlan;
   readonly #owner: ConnectionOwner;
+  readonly #turns: ReadTurns | null;
   readonly #reader: ReplyReader;
   readonly #requests: EventRequests;
   readonly #room = new Uint8Array(READ_BYTES);
@@ -54,8 +56,9 @@ export class LoadConnection {
   #reading: Promise<void> = Promise.resolve();
 
   /** Not open yet. */
-  constructor(plan: LoadPlan, owner: ConnectionOwner) {
+  constructor(plan: LoadPlan, owner: ConnectionOwner, turns: ReadTurns | null) {
     this.#plan = plan;
+    this.#turns = turns;
     this.#owner = owner;
     this.#requests = new EventRequests(plan);
     this.#reader = readerFor(plan.protocol);
@@ -146,6 +149,7 @@ export class LoadConnection {
         if (this.#socket !== socket) return;
         if (byteCount === null) break;
         if (!this.#take(socket, byteCount)) return;
+        if (this.#turns !== null) await this.#turns.next();
       }
     } catch (error) {
       reason = closeText(error);
@@ -217,13 +221,31 @@ function readerFor(protocol: LoadPlan["protocol"]): ReplyReader {
   }
 }
 
-async function connect({ hostname, port }: LoadPlan): Promise<Deno.Conn> {
+async function connect(plan: LoadPlan): Promise<Deno.Conn> {
   try {
-    const socket = await Deno.connect({ hostname, port });
-    socket.setNoDelay(true);
-    return socket;
+    return await (plan.tls === undefined ? connectPlainly(plan) : connectSecurely(plan, plan.tls));
   } catch (error) {
     throw new Error(`cannot connect: ${causeText(error)}`, { cause: error });
+  }
+}
+
+async function connectPlainly({ hostname, port }: LoadPlan): Promise<Deno.Conn> {
+  const socket = await Deno.connect({ hostname, port });
+  socket.setNoDelay(true);
+  return socket;
+}
+
+async function connectSecurely(
+  { hostname, port }: LoadPlan,
+  { caCerts }: LoadTls,
+): Promise<Deno.Conn> {
+  const socket = await Deno.connectTls({ hostname, port, caCerts: [...caCerts] });
+  try {
+    await socket.handshake();
+    return socket;
+  } catch (error) {
+    closeQuietly(socket);
+    throw error;
   }
 }
 

@@ -9,6 +9,7 @@ import { Load } from "./load.ts";
 import { LoadConnection } from "./load_connection.ts";
 import { Pacer } from "./pacer.ts";
 import type { LoadPlan, LoadResult } from "./plan.ts";
+import { ReadTurns } from "./read_turns.ts";
 
 /** Connections that are opened at the same time. Reason: servers queue few that they did not accept. */
 const OPENING_MAX = 64;
@@ -50,11 +51,14 @@ const OPENING_MAX = 64;
  * ```
  */
 export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
-  const [recorders, pacer] = await Promise.all([LatencyRecorders.load(), Pacer.start()]);
-  using _ended = pacer;
+  const recorders = await LatencyRecorders.load();
+  using turns = await ReadTurns.open(plan.connectionCount);
+  using pacer = await Pacer.start();
   const load = new Load(plan, recorders);
   const connections: LoadConnection[] = [];
-  for (let i = 0; i < plan.connectionCount; i++) connections.push(new LoadConnection(plan, load));
+  for (let i = 0; i < plan.connectionCount; i++) {
+    connections.push(new LoadConnection(plan, load, turns));
+  }
   const { promise: aborted, resolve } = Promise.withResolvers<void>();
   const onAbort = (): void => resolve();
   if (plan.signal?.aborted === true) onAbort();

@@ -16,13 +16,10 @@ import { SeededRandom } from "./random.ts";
  */
 export const ZIPF_EXPONENT = 0.99;
 
-/** Most users: under `zipf` each takes eight bytes. */
-export const USER_COUNT_MAX = 1_000_000;
-
 /**
  * An endless sequence of user numbers, 1 to `userCount`.
  *
- * Thread: belongs to one thread.
+ * Thread: belongs to one thread. Under `zipf` each user takes eight bytes.
  */
 export class UserSequence {
   readonly #random: SeededRandom;

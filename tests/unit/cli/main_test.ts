@@ -28,6 +28,7 @@ async function run(
       return runServer(config);
     },
     askHealth: () => Promise.resolve(healthAnswer),
+    runStress: () => Promise.resolve(0),
   };
   result.exitCode = await main(args, surroundings);
   return result;
