@@ -141,8 +141,12 @@ export class HttpReplyReader implements ReplyReader {
     // HTTP/1.x NNN
     const isHttp = length >= 12 && line[0] === 0x68 && line[1] === 0x74 && line[4] === 0x2f &&
       line[5] === 0x31 && line[8] === 0x20;
-    const status = (line[9]! - 48) * 100 + (line[10]! - 48) * 10 + line[11]! - 48;
-    if (!isHttp || !(status >= 100 && status <= 999)) return this.#fail("the answer is not HTTP");
+    let status = 0;
+    for (let i = 9; i < 12; i++) {
+      const digit = line[i]! - 0x30;
+      status = digit >= 0 && digit <= 9 ? status * 10 + digit : NaN;
+    }
+    if (!isHttp || !(status >= 100)) return this.#fail("the answer is not HTTP");
     this.#status = status;
     this.#isChunked = false;
     this.#hasLength = false;
