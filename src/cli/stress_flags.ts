@@ -207,7 +207,7 @@ function ownPort(protocol: LoadProtocol, config: Config): number {
   return port;
 }
 
-/** What a scheme says; without a port, the server's own is meant. */
+/** What a scheme says; where it has no port of its own, it is the server's. */
 const SCHEMES: Readonly<
   Record<string, { protocol: LoadProtocol; isSecure: boolean; port: number | null }>
 > = {
@@ -220,37 +220,39 @@ const SCHEMES: Readonly<
 };
 
 function targetAt(text: string, asked: LoadProtocol | undefined, config: Config): Target {
-  const hasScheme = text.includes("://");
-  // Any scheme that has no port of its own does for an address without one.
-  const url = URL.parse(hasScheme ? text : `resp://${text}`);
-  const scheme = url === null ? undefined : SCHEMES[url.protocol];
-  const isAddress = url !== null && scheme !== undefined && url.hostname !== "" &&
+  const url = addressIn(text);
+  const scheme = SCHEMES[url.protocol];
+  if (scheme !== undefined && asked !== undefined && asked !== scheme.protocol) {
+    throw new WrongUsage(
+      `--protocol ${JSON.stringify(asked)} must be what the address says, ${scheme.protocol}`,
+    );
+  }
+  const protocol = scheme?.protocol ?? asked ?? "http";
+  const port = url.port === "" ? scheme?.port ?? ownPort(protocol, config) : Number(url.port);
+  if (port === 0) throw new WrongUsage("the address must have a port from 1 to 65535");
+  const isSecure = scheme?.isSecure === true;
+  return { protocol, hostname: withoutBrackets(url.hostname), port, isSecure };
+}
+
+/** Stands in front of an address without a scheme. */
+const NO_SCHEME = "plain:";
+
+function addressIn(text: string): URL {
+  const url = URL.parse(text.includes("://") ? text : `${NO_SCHEME}//${text}`);
+  // A word alone is no address: it may be the second one of a password without quotes.
+  const isAddress = url !== null && url.hostname !== "" &&
+    (url.protocol === NO_SCHEME ? url.port !== "" : Object.hasOwn(SCHEMES, url.protocol)) &&
     /^\/?$|^\/events$/.test(url.pathname) && url.search === "" && url.hash === "";
   if (!isAddress) {
     throw new WrongUsage(
-      `the address must be like http://127.0.0.1:8080, redis://127.0.0.1:6379, ` +
-        `proto://127.0.0.1:9090 or 127.0.0.1:8080, with nothing behind the port`,
+      "the address must be like http://127.0.0.1:8080, redis://127.0.0.1:6379, " +
+        "proto://127.0.0.1:9090 or 127.0.0.1:8080, with nothing behind the port",
     );
   }
   if (url.username !== "" || url.password !== "") {
     throw new WrongUsage("the address must not have a password in it; --password-file names one");
   }
-  if (hasScheme && asked !== undefined && asked !== scheme.protocol) {
-    throw new WrongUsage(
-      `--protocol ${JSON.stringify(asked)} must be what the address says, ${scheme.protocol}`,
-    );
-  }
-  const protocol = hasScheme ? scheme.protocol : asked ?? "http";
-  const port = url.port !== ""
-    ? Number(url.port)
-    : (hasScheme ? scheme.port : null) ?? ownPort(protocol, config);
-  if (port === 0) throw new WrongUsage("the address must have a port from 1 to 65535");
-  return {
-    protocol,
-    hostname: withoutBrackets(url.hostname),
-    port,
-    isSecure: hasScheme && scheme.isSecure,
-  };
+  return url;
 }
 
 function withoutBrackets(hostname: string): string {

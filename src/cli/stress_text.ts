@@ -32,7 +32,7 @@ export function stressText(plan: LoadPlan, result: LoadResult): string {
     latencyTable(plan, result),
     ...remarks(plan, result),
   ];
-  const errors = errorTable(result);
+  const errors = errorList(result);
   if (errors !== null) parts.push(errors);
   return `${parts.join("\n\n")}\n`;
 }
@@ -107,9 +107,11 @@ function remarks(plan: LoadPlan, result: LoadResult): string[] {
   return found;
 }
 
-function errorTable({ errorTexts }: LoadResult): string | null {
-  const rows = Object.entries(errorTexts)
-    .toSorted(([, one], [, other]) => other - one)
-    .map(([text, count]) => [countText(count), text]);
-  return rows.length === 0 ? null : tableText(["times", "error"], rows);
+/** One line per text. Not a table: to that, texts such as `400 invalid_event` are numbers. */
+function errorList({ errorTexts }: LoadResult): string | null {
+  const errors = Object.entries(errorTexts).toSorted(([, one], [, other]) => other - one);
+  if (errors.length === 0) return null;
+  const width = countText(errors[0]![1]).length;
+  const lines = errors.map(([text, count]) => `${countText(count).padStart(width)}  ${text}`);
+  return ["Errors:", ...lines].join("\n");
 }

@@ -26,6 +26,9 @@ export class FakeServer implements AsyncDisposable {
   /** What was asked, joined. */
   asked = "";
 
+  /** Where it listens. */
+  readonly port: number;
+
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #react: (request: FakeRequest) => Reaction;
   readonly #sockets = new Set<Deno.Conn>();
@@ -34,14 +37,10 @@ export class FakeServer implements AsyncDisposable {
 
   /** Listens; `isBytewise` sends each byte of a reply alone. */
   constructor(react: (request: FakeRequest) => Reaction, isBytewise = false) {
+    this.port = this.#listener.addr.port;
     this.#react = react;
     this.#isBytewise = isBytewise;
     this.#tasks.push(this.#accept());
-  }
-
-  /** Where it listens. */
-  get port(): number {
-    return (this.#listener.addr as Deno.NetAddr).port;
   }
 
   /** Is gone: takes no connections any more, and ends those it has. */

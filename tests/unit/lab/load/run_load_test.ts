@@ -150,12 +150,9 @@ Deno.test("runLoad: when the server goes for good, what is left are errors", asy
 });
 
 Deno.test("runLoad: a server that cannot be reached at the start is a clear error", async () => {
-  const { port } = new class {
-    readonly port = (() => {
-      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-      return listener.addr.port;
-    })();
-  }();
+  await using server = new FakeServer(() => null);
+  server.stop();
+  const { port } = server;
   await assert.rejects(runLoad(planFor({ port })), {
     message: `Cannot start the load on 127.0.0.1:${port}: cannot connect: nothing listens there`,
   });
