@@ -68,25 +68,17 @@ export class Load implements ConnectionOwner {
   /** Sends everything over connections that are open, and waits for the end. */
   async run(connections: readonly LoadConnection[], pacer: Pacer): Promise<LoadResult> {
     const { ratePerSecond, signal } = this.#plan;
-    const isOpenLoop = ratePerSecond !== null;
     this.#connections = connections;
     this.#connectedAtMs = performance.now();
-    this.#startedAtMs = this.#lastAnswerAtMs = this.#connectedAtMs + (isOpenLoop ? LEAD_MS : 0);
-    if (isOpenLoop) this.#schedule = new Schedule(this.#startedAtMs, ratePerSecond);
+    this.#startedAtMs = this.#connectedAtMs + (ratePerSecond === null ? 0 : LEAD_MS);
+    this.#lastAnswerAtMs = this.#startedAtMs;
+    if (ratePerSecond !== null) this.#schedule = new Schedule(this.#startedAtMs, ratePerSecond);
     const onAbort = (): void => this.#end(true);
     signal?.addEventListener("abort", onAbort, { once: true });
-    const sampling = setInterval(() => this.#sample(), SAMPLE_PERIOD_MS);
+    const sampling = setInterval(() => this.#sampleOrFail(), SAMPLE_PERIOD_MS);
     try {
-      if (signal?.aborted === true || this.#plan.requestCount === 0) this.#end(signal?.aborted);
-      const everyMs = isOpenLoop ? tickMs(ratePerSecond) : TICK_MAX_MS;
-      const pacing = pacer.run(this.#startedAtMs, everyMs, (nowMs, delayMs) => {
-        this.#loopDelayMs = delayMs;
-        if (isOpenLoop) this.#release(nowMs);
-      });
-      for (const connection of connections) this.#free(connection, performance.now());
-      await this.#over.promise;
-      pacer[Symbol.dispose]();
-      await pacing;
+      if (signal?.aborted === true) this.#end(true);
+      await this.#sendAll(pacer);
     } finally {
       clearInterval(sampling);
       for (const rest of this.#rests) clearTimeout(rest);
@@ -94,6 +86,22 @@ export class Load implements ConnectionOwner {
     }
     this.#sample();
     return this.#result();
+  }
+
+  async #sendAll(pacer: Pacer): Promise<void> {
+    const { ratePerSecond } = this.#plan;
+    const everyMs = ratePerSecond === null ? TICK_MAX_MS : tickMs(ratePerSecond);
+    const pacing = pacer.run(this.#startedAtMs, everyMs, (nowMs, delayMs) => {
+      this.#loopDelayMs = delayMs;
+      if (this.#schedule !== null) this.#release(this.#schedule, nowMs);
+    });
+    try {
+      for (const connection of this.#connections) this.#free(connection, performance.now());
+      await this.#over.promise;
+    } finally {
+      pacer[Symbol.dispose]();
+      await pacing;
+    }
   }
 
   /** {@inheritDoc ConnectionOwner.onAnswer} */
@@ -155,8 +163,7 @@ export class Load implements ConnectionOwner {
   }
 
   /** Sends what is due, as far as connections are free. */
-  #release(nowMs: number): void {
-    const schedule = this.#schedule!;
+  #release(schedule: Schedule, nowMs: number): void {
     while (this.#idleFrom < this.#idle.length && this.#tally.sent < this.#plan.requestCount) {
       const dueAtMs = schedule.dueAtMs(this.#tally.sent);
       if (dueAtMs > nowMs) return;
@@ -183,6 +190,16 @@ export class Load implements ConnectionOwner {
     const sample = this.#tally.sample(Math.max(0, performance.now() - this.#startedAtMs));
     this.#samples.push(sample);
     this.#plan.onSample?.(sample);
+  }
+
+  /** Who is told may throw; that is the load's error, not one of the timer. */
+  #sampleOrFail(): void {
+    try {
+      this.#sample();
+    } catch (error) {
+      this.#isOver = true;
+      this.#over.reject(error);
+    }
   }
 
   #endIfDone(): boolean {

@@ -71,6 +71,8 @@ export class Pacer implements Disposable {
       worker.terminate();
       throw error;
     }
+    // Without it a load would hang: from now on an error of it ends the program.
+    worker.onerror = null;
     return new Pacer(worker);
   }
 

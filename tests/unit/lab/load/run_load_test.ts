@@ -212,3 +212,11 @@ Deno.test("runLoad: many connections all get their part", async () => {
   assert.equal(result.accepted, 3000);
   assert.equal(answersOf.size, 150);
 });
+
+Deno.test("runLoad: what onSample throws ends the load with that error", async () => {
+  await using server = new FakeServer(() => null);
+  const onSample = (): void => {
+    throw new Error("enough");
+  };
+  await assert.rejects(runLoad(planFor(server, { onSample })), { message: "enough" });
+});
