@@ -3,7 +3,7 @@ import { runStress, type StressSignal, type StressSurroundings } from "../../../
 import type { StressOrder } from "../../../src/cli/stress_flags.ts";
 import { countText, durationText, stressText } from "../../../src/cli/stress_text.ts";
 import type { LatencySummary, LoadPlan, LoadResult } from "../../../src/lab/load/plan.ts";
-import { FakeServer } from "../lab/load/fake_server.ts";
+import { closedPort, FakeServer } from "../lab/load/fake_server.ts";
 
 const PLAN: LoadPlan = {
   protocol: "resp",
@@ -191,8 +191,7 @@ Deno.test("runStress: --json prints plan and result, without the password", asyn
 });
 
 Deno.test("runStress: what keeps it from starting is one line, and exit code 1", async () => {
-  await using server = new FakeServer(() => null);
-  server.stop();
+  const server = { port: closedPort() };
   const failures: readonly (readonly [rest: Partial<StressOrder>, said: RegExp])[] = [
     [{}, /^sluice: Cannot start the load on 127\.0\.0\.1:\d+: cannot connect: nothing listens/],
     [

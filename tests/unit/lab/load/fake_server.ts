@@ -17,6 +17,13 @@ export interface FakeRequest {
   readonly connection: number;
 }
 
+/** A port on the loopback address at which nothing listens. */
+export function closedPort(): number {
+  // One that a FakeServer had may still take a connection: its accept ends a moment later.
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
 /** Answers each request, one write of the client, as it is told. Thread: the test's. */
 export class FakeServer implements AsyncDisposable {
   /** Requests so far. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { LoadPlan, LoadResult, LoadSample } from "../../../../src/lab/load/plan.ts";
 import { runLoad } from "../../../../src/lab/load/run_load.ts";
-import { FakeServer } from "./fake_server.ts";
+import { closedPort, FakeServer } from "./fake_server.ts";
 
 const ACCEPTED = "+ACCEPTED\r\n";
 const BUSY = "-BUSY channel is full, retry in 1 ms\r\n";
@@ -146,13 +146,12 @@ Deno.test("runLoad: when the server goes for good, what is left are errors", asy
   assertSound(plan, result);
   assert.equal(result.sent, 12);
   assert.ok(result.accepted <= 6 && result.errors >= 6);
-  assert.ok("cannot connect: nothing listens there" in result.errorTexts, JSON.stringify(result));
+  const texts = Object.keys(result.errorTexts);
+  assert.ok(texts.some((text) => text.startsWith("cannot connect: ")), texts.join());
 });
 
 Deno.test("runLoad: a server that cannot be reached at the start is a clear error", async () => {
-  await using server = new FakeServer(() => null);
-  server.stop();
-  const { port } = server;
+  const port = closedPort();
   await assert.rejects(runLoad(planFor({ port })), {
     message: `Cannot start the load on 127.0.0.1:${port}: cannot connect: nothing listens there`,
   });
