@@ -91,17 +91,12 @@ export class Load implements ConnectionOwner {
   async #sendAll(pacer: Pacer): Promise<void> {
     const { ratePerSecond } = this.#plan;
     const everyMs = ratePerSecond === null ? TICK_MAX_MS : tickMs(ratePerSecond);
-    const pacing = pacer.run(this.#startedAtMs, everyMs, (nowMs, delayMs) => {
+    pacer.run(this.#startedAtMs, everyMs, (nowMs, delayMs) => {
       this.#loopDelayMs = delayMs;
       if (this.#schedule !== null) this.#release(this.#schedule, nowMs);
     });
-    try {
-      for (const connection of this.#connections) this.#free(connection, performance.now());
-      await this.#over.promise;
-    } finally {
-      pacer[Symbol.dispose]();
-      await pacing;
-    }
+    for (const connection of this.#connections) this.#free(connection, performance.now());
+    await this.#over.promise;
   }
 
   /** {@inheritDoc ConnectionOwner.onAnswer} */

@@ -3,28 +3,26 @@
  *
  * Timers of the runtime count whole milliseconds and come up to two late, which is more than many a
  * request takes. A worker that sleeps on shared memory wakes some 0.1 ms after the time it was given,
- * without turning round and round on a processor that the server needs.
+ * without turning round and round on a processor that the server needs. It rings by message and not
+ * by `Atomics.waitAsync`, which is no faster and does not wake the event loop of Deno 2.4.
  *
  * What the two threads share:
  *
  * ```text
- * byte  0   int32    rings so far; the worker adds one and notifies, the main isolate waits on it
- * byte  4   int32    1 = the worker is to end; it sleeps on this word
- * byte  8   float64  when it last rang, ms since 1970: the ring's number is written behind it
- * byte 16
+ * byte 0   int32   1 = the worker is to end; it sleeps on this word
+ * byte 4   int32   1 = a ring is under way that was not heard yet; the worker sets, its owner clears it
+ * byte 8
  * ```
  *
  * @module
  */
 
 /** Size of what is shared. Unit: bytes. */
-const SHARED_BYTES = 16;
-/** Index of the number of rings, as int32. */
-const RINGS = 0;
-/** Index of the request to end, as int32. */
-const END = 1;
-/** Index of the time of the last ring, as float64. */
-const RANG_AT = 1;
+const SHARED_BYTES = 8;
+/** Index of the request to end. */
+const END = 0;
+/** Index of whether a ring is under way: rings do not pile up before a thread that is busy. */
+const RINGING = 1;
 
 /** What the worker is told once it says that it is there. */
 export interface PacerOrder {
@@ -36,18 +34,12 @@ export interface PacerOrder {
   readonly tickMs: number;
 }
 
-/**
- * Rings at fixed times.
- *
- * Thread: the main isolate, or whichever waits for the rings; it must have something else that keeps
- * its event loop going.
- */
+/** Rings at fixed times. Thread: belongs to one, whose event loop hears the rings. */
 export class Pacer implements Disposable {
   readonly #worker: Worker;
   readonly #memory = new SharedArrayBuffer(SHARED_BYTES);
   readonly #words = new Int32Array(this.#memory);
-  readonly #times = new Float64Array(this.#memory);
-  #over = false;
+  #isOver = false;
 
   private constructor(worker: Worker) {
     this.#worker = worker;
@@ -77,48 +69,51 @@ export class Pacer implements Disposable {
   }
 
   /**
-   * Calls `onRing` at each ring until this is disposed; several rings that came too fast are one.
+   * Calls `onRing` at each ring until this is disposed. Rings that come before the last one was heard
+   * are left out.
    *
    * @param startAtMs the first ring, by `performance.now()`
-   * @param onRing is given the time, and how long after the ring it is called. Must not throw.
+   * @param onRing is given the time, and how long after the ring it is called
    */
-  async run(
+  run(
     startAtMs: number,
     tickMs: number,
     onRing: (nowMs: number, delayMs: number) => void,
-  ): Promise<void> {
-    const order: PacerOrder = {
-      memory: this.#memory,
-      startAtMs: performance.timeOrigin + startAtMs,
-      tickMs,
-    };
-    this.#worker.postMessage(order);
-    let seen = 0;
-    for (;;) {
-      const wait = Atomics.waitAsync(this.#words, RINGS, seen);
-      if (wait.async) await wait.value;
-      if (this.#over) return;
-      seen = Atomics.load(this.#words, RINGS);
+  ): void {
+    // Clocks of threads have origins of their own.
+    const { timeOrigin } = performance;
+    this.#worker.onmessage = ({ data: rangAtMs }: MessageEvent<number>): void => {
+      if (this.#isOver) return;
       const nowMs = performance.now();
-      onRing(nowMs, performance.timeOrigin + nowMs - this.#times[RANG_AT]!);
-    }
+      onRing(nowMs, timeOrigin + nowMs - rangAtMs);
+      Atomics.store(this.#words, RINGING, 0);
+    };
+    const order: PacerOrder = { memory: this.#memory, startAtMs: timeOrigin + startAtMs, tickMs };
+    this.#worker.postMessage(order);
   }
 
-  /** Ends the worker, and {@link Pacer.run}. */
+  /** Ends the worker. */
   [Symbol.dispose](): void {
-    this.#over = true;
+    this.#isOver = true;
     // A worker that sleeps hears of its end through this word only.
     Atomics.store(this.#words, END, 1);
     Atomics.notify(this.#words, END);
-    Atomics.notify(this.#words, RINGS);
     this.#worker.terminate();
   }
 }
 
-/** The worker's side: rings until it is told to end. Thread: the pacer's worker; blocks it. */
-export function ring({ memory, startAtMs, tickMs }: PacerOrder): void {
+/**
+ * The worker's side: rings until it is told to end.
+ *
+ * Thread: the pacer's worker; blocks it.
+ *
+ * @param post sends a ring with its time, ms since 1970
+ */
+export function ring(
+  { memory, startAtMs, tickMs }: PacerOrder,
+  post: (rangAtMs: number) => void,
+): void {
   const words = new Int32Array(memory);
-  const times = new Float64Array(memory);
   const nowMs = (): number => performance.timeOrigin + performance.now();
   let tick = 0;
   while (Atomics.load(words, END) === 0) {
@@ -127,9 +122,7 @@ export function ring({ memory, startAtMs, tickMs }: PacerOrder): void {
       Atomics.wait(words, END, 0, restMs);
       continue;
     }
-    times[RANG_AT] = nowMs();
-    Atomics.add(words, RINGS, 1);
-    Atomics.notify(words, RINGS);
+    if (Atomics.exchange(words, RINGING, 1) === 0) post(nowMs());
     // After having been held up, once is enough.
     tick = Math.max(tick + 1, Math.floor((nowMs() - startAtMs) / tickMs));
   }

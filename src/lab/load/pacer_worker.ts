@@ -8,7 +8,7 @@
 import { type PacerOrder, ring } from "./pacer.ts";
 
 self.onmessage = ({ data }: MessageEvent<PacerOrder>): void => {
-  ring(data);
+  ring(data, (rangAtMs) => self.postMessage(rangAtMs));
   self.close();
 };
 self.postMessage("ready");
