@@ -38,7 +38,7 @@ export class LoadConnection {
   sentAtMs = 0;
   /** Since when there is none. */
   freeSinceMs = 0;
-  /** Whether anything was answered since it was opened last. */
+  /** Whether anything was answered since it was opened last, or could not be. */
   hasAnswered = false;
 
   readonly #plan: LoadPlan;
@@ -121,6 +121,7 @@ export class LoadConnection {
     try {
       await this.open();
     } catch (error) {
+      this.hasAnswered = false;
       this.#fail((error as Error).message);
       return;
     }

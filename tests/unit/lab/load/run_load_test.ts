@@ -150,6 +150,28 @@ Deno.test("runLoad: when the server goes for good, what is left are errors", asy
   assert.ok(texts.some((text) => text.startsWith("cannot connect: ")), texts.join());
 });
 
+Deno.test("runLoad: a server that is gone is not asked as fast as possible", async () => {
+  const stop = new AbortController();
+  let goneAtMs = Infinity;
+  await using server = new FakeServer(({ number }) => {
+    if (number !== 20) return ACCEPTED;
+    goneAtMs = performance.now();
+    server.stop();
+    return null;
+  });
+  const result = await runLoad(planFor(server, {
+    requestCount: 1_000_000,
+    signal: stop.signal,
+    onSample: () => {
+      if (performance.now() - goneAtMs > 300) stop.abort();
+    },
+  }));
+  const secondsGone = (performance.now() - goneAtMs) / 1000;
+  // Each connection rests a tenth of a second after each failure, but the one or two of its break.
+  const most = 4 * (3 + secondsGone * 10);
+  assert.ok(result.errors <= most, `${result.errors} errors in ${secondsGone} s`);
+});
+
 Deno.test("runLoad: a server that cannot be reached at the start is a clear error", async () => {
   const port = closedPort();
   await assert.rejects(runLoad(planFor({ port })), {
