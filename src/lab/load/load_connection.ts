@@ -155,8 +155,10 @@ export class LoadConnection {
     } catch (error) {
       reason = closeText(error);
     }
-    if (this.#socket === socket && this.#isBusy && this.#reader.close()) this.#answer();
-    this.#lose(socket, reason);
+    const isWhole = this.#socket === socket && this.#isBusy && this.#reader.close();
+    if (!isWhole) return this.#lose(socket, reason);
+    this.#drop(socket);
+    this.#answer();
   }
 
   /** Returns whether there is more to read from this socket. */
@@ -169,10 +171,8 @@ export class LoadConnection {
     const end = this.#reader.feed(this.#room, 0, byteCount);
     if (end < 0) return true;
     const goesOn = end === byteCount && !this.#reader.isLast;
-    if (!goesOn) {
-      this.#socket = null;
-      closeQuietly(socket);
-    }
+    // The answer may bring the next request at once, which needs another connection then.
+    if (!goesOn) this.#drop(socket);
     this.#answer();
     return goesOn;
   }
@@ -191,9 +191,13 @@ export class LoadConnection {
   #lose(socket: Deno.Conn, reason: string): void {
     // It may have been opened again meanwhile.
     if (this.#socket !== socket) return;
+    this.#drop(socket);
+    if (this.#isBusy) this.#fail(reason);
+  }
+
+  #drop(socket: Deno.Conn): void {
     this.#socket = null;
     closeQuietly(socket);
-    if (this.#isBusy) this.#fail(reason);
   }
 
   async #authenticate(socket: Deno.Conn): Promise<void> {

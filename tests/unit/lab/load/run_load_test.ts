@@ -126,14 +126,18 @@ Deno.test("runLoad: connections that break are errors, and the load goes on over
   }
 });
 
-Deno.test("runLoad: a close that an answer announces is nobody's error", async () => {
-  const answer = "HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok|close|";
-  await using server = new FakeServer(() => answer);
-  const plan = planFor(server, { protocol: "http", requestCount: 40 });
-  const result = await runLoad(plan);
-  assertSound(plan, result);
-  assert.equal(result.accepted, 40);
-  assert.equal(server.connectionCount, 40);
+Deno.test("runLoad: a close that an answer announces, or is ended by, is nobody's error", async () => {
+  const heads = ["Connection: close\r\nContent-Length: 2\r\n", ""];
+  for (
+    const [head, ratePerSecond] of heads.flatMap((head) => [[head, null], [head, 1000]] as const)
+  ) {
+    await using server = new FakeServer(() => `HTTP/1.1 202 Accepted\r\n${head}\r\nok|close|`);
+    const plan = planFor(server, { protocol: "http", requestCount: 40, ratePerSecond });
+    const result = await runLoad(plan);
+    assertSound(plan, result);
+    assert.deepEqual([result.accepted, result.errorTexts], [40, {}]);
+    assert.equal(server.connectionCount, 40);
+  }
 });
 
 Deno.test("runLoad: when the server goes for good, what is left are errors", async () => {
