@@ -73,8 +73,7 @@ async function runWithProgress(plan: LoadPlan, output: ProgressOutput): Promise<
     onSample: ({ atMs, accepted, refused, errors }) => {
       const done = accepted + refused + errors;
       const perSecond = atMs === 0 ? 0 : Math.round(done / atMs * 1000);
-      const note = `${countText(done)} of ${countText(requestCount)} requests, ` +
-        `${countText(perSecond)}/s`;
+      const note = `${countText(done)} of ${countText(requestCount)}, ${countText(perSecond)}/s`;
       progress.show(done / requestCount, note);
     },
   });

@@ -148,7 +148,7 @@ Deno.test("runStress: shows progress, prints the table and ends with 0, refusals
   assert.equal(await runStress(orderFor(server), run), 0);
   assert.match(run.printed, /^resp:\/\/127\.0\.0\.1:\d+, 2 connections, closed loop: 40 requests/);
   assert.match(run.printed, /\naccepted 20, refused 20, errors 0, /);
-  assert.match(run.shown, /stress █{24}100% 40 of 40 requests/);
+  assert.match(run.shown, /stress █{24}100% 40 of 40, [\d,]+\/s/);
   assert.equal(run.complained, "");
   assert.equal(run.listening, false);
 });
