@@ -41,12 +41,18 @@ const OPENING_MAX = 64;
  * @throws when the connections cannot be opened at the start
  *
  * @example
- * ```ts no-eval
+ * ```ts
  * import { runLoad } from "./run_load.ts";
- * const result = await runLoad({
- *   ...{ protocol: "http", hostname: "127.0.0.1", port: 8080 },
- *   ...{ requestCount: 5000, connectionCount: 200, ratePerSecond: 1000 },
- *   ...{ userCount: 1000, distribution: "uniform", seed: 1 },
+ * const run = () => runLoad({
+ *   protocol: "http",
+ *   hostname: "127.0.0.1",
+ *   port: 8080,
+ *   requestCount: 5000,
+ *   connectionCount: 200,
+ *   ratePerSecond: 1000,
+ *   userCount: 1000,
+ *   distribution: "uniform",
+ *   seed: 1,
  * });
  * ```
  */
