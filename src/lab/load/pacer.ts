@@ -24,11 +24,18 @@ const END = 0;
 /** Index of whether a ring is under way: rings do not pile up before a thread that is busy. */
 const RINGING = 1;
 
-/** What the worker is told once it says that it is there. */
+/** How often the worker says what its clock shows before it rings. */
+const CLOCK_READINGS = 10;
+/** Between two of these. Unit: ms. */
+const CLOCK_READING_MS = 0.2;
+/** Added to the time of a ring, so that it is not heard a little before what it rings for. Unit: ms. */
+const MARGIN_MS = 0.02;
+
+/** What the worker is told once its clock is known. */
 export interface PacerOrder {
   /** What is shared. */
   readonly memory: SharedArrayBuffer;
-  /** First ring, ms since 1970. */
+  /** First ring, by the worker's `performance.now()`. */
   readonly startAtMs: number;
   /** Between two rings. Unit: ms. */
   readonly tickMs: number;
@@ -39,10 +46,13 @@ export class Pacer implements Disposable {
   readonly #worker: Worker;
   readonly #memory = new SharedArrayBuffer(SHARED_BYTES);
   readonly #words = new Int32Array(this.#memory);
+  /** What our clock shows more than the worker's. Unit: ms. */
+  readonly #aheadMs: number;
   #isOver = false;
 
-  private constructor(worker: Worker) {
+  private constructor(worker: Worker, aheadMs: number) {
     this.#worker = worker;
+    this.#aheadMs = aheadMs;
   }
 
   /** Starts the worker; it rings only after {@link Pacer.run}. */
@@ -52,7 +62,14 @@ export class Pacer implements Disposable {
       name: "pacer",
     });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    worker.onmessage = () => resolve();
+    // Each thread's clock counts from a time of its own. `performance.timeOrigin` would relate them,
+    // but not if somebody set the machine's clock in between; the quickest of a few messages does.
+    let aheadMs = Infinity;
+    let readingCount = 0;
+    worker.onmessage = ({ data: shownMs }: MessageEvent<number>) => {
+      aheadMs = Math.min(aheadMs, performance.now() - shownMs);
+      if (++readingCount === CLOCK_READINGS) resolve();
+    };
     worker.onerror = (event) => {
       event.preventDefault();
       reject(new Error(`Cannot start the pacer: ${event.message}`));
@@ -65,7 +82,7 @@ export class Pacer implements Disposable {
     }
     // Without it a load would hang: from now on an error of it ends the program.
     worker.onerror = null;
-    return new Pacer(worker);
+    return new Pacer(worker, aheadMs);
   }
 
   /**
@@ -80,15 +97,18 @@ export class Pacer implements Disposable {
     tickMs: number,
     onRing: (nowMs: number, delayMs: number) => void,
   ): void {
-    // Clocks of threads have origins of their own.
-    const { timeOrigin } = performance;
+    const aheadMs = this.#aheadMs;
     this.#worker.onmessage = ({ data: rangAtMs }: MessageEvent<number>): void => {
       if (this.#isOver) return;
       const nowMs = performance.now();
-      onRing(nowMs, timeOrigin + nowMs - rangAtMs);
+      onRing(nowMs, Math.max(0, nowMs - (rangAtMs + aheadMs)));
       Atomics.store(this.#words, RINGING, 0);
     };
-    const order: PacerOrder = { memory: this.#memory, startAtMs: timeOrigin + startAtMs, tickMs };
+    const order: PacerOrder = {
+      memory: this.#memory,
+      startAtMs: startAtMs - aheadMs + MARGIN_MS,
+      tickMs,
+    };
     this.#worker.postMessage(order);
   }
 
@@ -103,27 +123,39 @@ export class Pacer implements Disposable {
 }
 
 /**
- * The worker's side: rings until it is told to end.
+ * The worker's side, first part: says a few times what its clock shows.
+ *
+ * Thread: the pacer's worker; blocks it for some 2 ms.
+ */
+export function showClock(post: (shownMs: number) => void): void {
+  const nobody = new Int32Array(new SharedArrayBuffer(4));
+  for (let i = 0; i < CLOCK_READINGS; i++) {
+    Atomics.wait(nobody, 0, 0, CLOCK_READING_MS);
+    post(performance.now());
+  }
+}
+
+/**
+ * The worker's side, second part: rings until it is told to end.
  *
  * Thread: the pacer's worker; blocks it.
  *
- * @param post sends a ring with its time, ms since 1970
+ * @param post sends a ring with its time, by this thread's clock
  */
 export function ring(
   { memory, startAtMs, tickMs }: PacerOrder,
   post: (rangAtMs: number) => void,
 ): void {
   const words = new Int32Array(memory);
-  const nowMs = (): number => performance.timeOrigin + performance.now();
   let tick = 0;
   while (Atomics.load(words, END) === 0) {
-    const restMs = startAtMs + tick * tickMs - nowMs();
+    const restMs = startAtMs + tick * tickMs - performance.now();
     if (restMs > 0) {
       Atomics.wait(words, END, 0, restMs);
       continue;
     }
-    if (Atomics.exchange(words, RINGING, 1) === 0) post(nowMs());
+    if (Atomics.exchange(words, RINGING, 1) === 0) post(performance.now());
     // After having been held up, once is enough.
-    tick = Math.max(tick + 1, Math.floor((nowMs() - startAtMs) / tickMs));
+    tick = Math.max(tick + 1, Math.floor((performance.now() - startAtMs) / tickMs));
   }
 }

@@ -5,10 +5,12 @@
  * @module
  */
 
-import { type PacerOrder, ring } from "./pacer.ts";
+import { type PacerOrder, ring, showClock } from "./pacer.ts";
+
+const post = (timeMs: number): void => self.postMessage(timeMs);
 
 self.onmessage = ({ data }: MessageEvent<PacerOrder>): void => {
-  ring(data, (rangAtMs) => self.postMessage(rangAtMs));
+  ring(data, post);
   self.close();
 };
-self.postMessage("ready");
+showClock(post);

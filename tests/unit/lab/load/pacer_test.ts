@@ -4,7 +4,7 @@ import { Pacer, ring } from "../../../../src/lab/load/pacer.ts";
 Deno.test("ring: never rings before its time, and ends when told to", () => {
   const memory = new SharedArrayBuffer(8);
   const words = new Int32Array(memory);
-  const startAtMs = performance.timeOrigin + performance.now() + 5;
+  const startAtMs = performance.now() + 5;
   const rings: number[] = [];
   ring({ memory, startAtMs, tickMs: 0.7 }, (rangAtMs) => {
     rings.push(rangAtMs);
@@ -24,7 +24,7 @@ Deno.test("Pacer: rings until it is disposed, and not once more", async () => {
   const delays: number[] = [];
   const startAtMs = performance.now();
   pacer.run(startAtMs, 1, (nowMs, delayMs) => {
-    assert.ok(nowMs >= startAtMs);
+    assert.ok(nowMs >= startAtMs && delayMs >= 0);
     delays.push(delayMs);
     if (delays.length < 5) return;
     pacer[Symbol.dispose]();
@@ -33,6 +33,4 @@ Deno.test("Pacer: rings until it is disposed, and not once more", async () => {
   await enough.promise;
   await new Promise((resolve) => setTimeout(resolve, 20));
   assert.equal(delays.length, 5);
-  // Clocks of two threads are never more apart than that.
-  assert.ok(delays.every((delayMs) => delayMs > -1), delays.join());
 });
