@@ -11,18 +11,27 @@
  * ```text
  * byte 0   int32   1 = the worker is to end; it sleeps on this word
  * byte 4   int32   1 = a ring is under way that was not heard yet; the worker sets, its owner clears it
- * byte 8
+ * byte 8   int32   µs that rings are to come later than was ordered, see below; the owner writes it
+ * byte 12
  * ```
+ *
+ * Each thread's clock counts from a time of its own. `performance.timeOrigin` would relate them, but
+ * not if somebody set the machine's clock in between. The quickest of many messages does, from below:
+ * first those that the worker sends for the purpose, then the rings themselves. When a ring was
+ * quicker than all before, the clocks are closer than was thought, and later rings come that much
+ * later; else they would be heard a little too early for what they ring for.
  *
  * @module
  */
 
 /** Size of what is shared. Unit: bytes. */
-const SHARED_BYTES = 8;
+const SHARED_BYTES = 12;
 /** Index of the request to end. */
 const END = 0;
 /** Index of whether a ring is under way: rings do not pile up before a thread that is busy. */
 const RINGING = 1;
+/** Index of what was found out about the clocks since the order. Unit: µs. */
+const LATER = 2;
 
 /** How often the worker says what its clock shows before it rings. */
 const CLOCK_READINGS = 10;
@@ -46,7 +55,7 @@ export class Pacer implements Disposable {
   readonly #worker: Worker;
   readonly #memory = new SharedArrayBuffer(SHARED_BYTES);
   readonly #words = new Int32Array(this.#memory);
-  /** What our clock shows more than the worker's. Unit: ms. */
+  /** What our clock shows more than the worker's, at most. Unit: ms. */
   readonly #aheadMs: number;
   #isOver = false;
 
@@ -62,8 +71,6 @@ export class Pacer implements Disposable {
       name: "pacer",
     });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    // Each thread's clock counts from a time of its own. `performance.timeOrigin` would relate them,
-    // but not if somebody set the machine's clock in between; the quickest of a few messages does.
     let aheadMs = Infinity;
     let readingCount = 0;
     worker.onmessage = ({ data: shownMs }: MessageEvent<number>) => {
@@ -97,16 +104,21 @@ export class Pacer implements Disposable {
     tickMs: number,
     onRing: (nowMs: number, delayMs: number) => void,
   ): void {
-    const aheadMs = this.#aheadMs;
+    const orderedAheadMs = this.#aheadMs;
+    let aheadMs = orderedAheadMs;
     this.#worker.onmessage = ({ data: rangAtMs }: MessageEvent<number>): void => {
       if (this.#isOver) return;
       const nowMs = performance.now();
-      onRing(nowMs, Math.max(0, nowMs - (rangAtMs + aheadMs)));
+      if (nowMs - rangAtMs < aheadMs) {
+        aheadMs = nowMs - rangAtMs;
+        Atomics.store(this.#words, LATER, Math.round((orderedAheadMs - aheadMs) * 1000));
+      }
+      onRing(nowMs, nowMs - (rangAtMs + aheadMs));
       Atomics.store(this.#words, RINGING, 0);
     };
     const order: PacerOrder = {
       memory: this.#memory,
-      startAtMs: startAtMs - aheadMs + MARGIN_MS,
+      startAtMs: startAtMs - orderedAheadMs + MARGIN_MS,
       tickMs,
     };
     this.#worker.postMessage(order);
@@ -149,13 +161,14 @@ export function ring(
   const words = new Int32Array(memory);
   let tick = 0;
   while (Atomics.load(words, END) === 0) {
-    const restMs = startAtMs + tick * tickMs - performance.now();
+    const laterMs = Atomics.load(words, LATER) / 1000;
+    const restMs = startAtMs + laterMs + tick * tickMs - performance.now();
     if (restMs > 0) {
       Atomics.wait(words, END, 0, restMs);
       continue;
     }
     if (Atomics.exchange(words, RINGING, 1) === 0) post(performance.now());
     // After having been held up, once is enough.
-    tick = Math.max(tick + 1, Math.floor((performance.now() - startAtMs) / tickMs));
+    tick = Math.max(tick + 1, Math.floor((performance.now() - startAtMs - laterMs) / tickMs));
   }
 }

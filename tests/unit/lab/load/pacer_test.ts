@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Pacer, ring } from "../../../../src/lab/load/pacer.ts";
 
 Deno.test("ring: never rings before its time, and ends when told to", () => {
-  const memory = new SharedArrayBuffer(8);
+  const memory = new SharedArrayBuffer(12);
   const words = new Int32Array(memory);
   const startAtMs = performance.now() + 5;
   const rings: number[] = [];
@@ -16,6 +16,19 @@ Deno.test("ring: never rings before its time, and ends when told to", () => {
   rings.forEach((rangAtMs, i) => {
     assert.ok(rangAtMs >= startAtMs + i * 0.7, `ring ${i} came ${rangAtMs - startAtMs} ms after 0`);
   });
+});
+
+Deno.test("ring: comes as much later as it is told that the clocks are closer", () => {
+  const memory = new SharedArrayBuffer(12);
+  const words = new Int32Array(memory);
+  const startAtMs = performance.now();
+  words[2] = 30_000;
+  let firstAtMs = 0;
+  ring({ memory, startAtMs, tickMs: 1 }, (rangAtMs) => {
+    firstAtMs = rangAtMs;
+    words[0] = 1;
+  });
+  assert.ok(firstAtMs >= startAtMs + 30, `${firstAtMs - startAtMs} ms`);
 });
 
 Deno.test("Pacer: rings until it is disposed, and not once more", async () => {
