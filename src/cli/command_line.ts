@@ -16,6 +16,13 @@ import {
   resolveHealthQuestion,
 } from "./health_flags.ts";
 import { type EnvironmentReader, type FlagTexts, resolveConfig } from "./settings.ts";
+import {
+  resolveStressOrder,
+  STRESS_FLAGS,
+  STRESS_HELP_FOOTER,
+  STRESS_OPTIONS,
+  type StressOrder,
+} from "./stress_flags.ts";
 
 /** What a command line asks for. */
 export type Request =
@@ -23,6 +30,8 @@ export type Request =
   | { readonly kind: "serve"; readonly config: Config }
   /** Ask a running server whether it is well. */
   | { readonly kind: "health"; readonly question: HealthQuestion }
+  /** Send events to a server. */
+  | { readonly kind: "stress"; readonly order: StressOrder }
   /** Print something and end; `text` ends with a line end. */
   | { readonly kind: "print"; readonly text: string }
   /** Tell what is wrong, in one line without its end, and end with exit code 2. */
@@ -91,12 +100,25 @@ export function parseCommandLine(args: readonly string[], context: CommandLineCo
   for (const [syntax, summary] of HEALTH_OPTIONS) {
     health.addOption(new Option(syntax, summary).helpGroup(HEALTH_GROUP));
   }
+  const stress = configure(new Command("stress"))
+    .description("send events to a server and show how it copes")
+    .usage("[address] [flags]")
+    .action((_options, command: Command) => {
+      request = strayArgument(command, 1) ??
+        stressRequest(command, context.environment, defaults);
+    });
+  for (const flag of STRESS_FLAGS) stress.addOption(toOption(flag, defaults));
+  for (const [syntax, summary, group] of STRESS_OPTIONS) {
+    stress.addOption(new Option(syntax, summary).helpGroup(group));
+  }
+  stress.addHelpText("after", STRESS_HELP_FOOTER);
   const version = configure(new Command("version"))
     .description("show the version, and that of the runtime")
     .action((_options, command: Command) => {
       request = strayArgument(command) ?? { kind: "print", text: versionText() };
     });
-  program.addCommand(serve, { isDefault: true }).addCommand(health).addCommand(version);
+  program.addCommand(serve, { isDefault: true }).addCommand(health).addCommand(stress)
+    .addCommand(version);
   // `serve` is what almost everybody wants, so the first help shows its flags too.
   const plainHelp = new Help();
   program.configureHelp({
@@ -157,6 +179,15 @@ function healthRequest(
   return result.kind === "question" ? { kind: "health", question: result.question } : result;
 }
 
+function stressRequest(
+  command: Command,
+  environment: EnvironmentReader,
+  defaults: Config,
+): Request {
+  const result = resolveStressOrder(command.args[0], textsOf(command), environment, defaults);
+  return result.kind === "order" ? { kind: "stress", order: result.order } : result;
+}
+
 function textsOf(command: Command): FlagTexts {
   const texts: Record<string, string> = {};
   for (const option of command.options) {
@@ -166,8 +197,9 @@ function textsOf(command: Command): FlagTexts {
   return texts;
 }
 
-function strayArgument(command: Command): Request | null {
-  const [first] = command.args;
+/** The first argument behind those that the command takes, as an error. */
+function strayArgument(command: Command, takenCount = 0): Request | null {
+  const first = command.args[takenCount];
   if (first === undefined) return null;
   // A password with a space in it, and no quotes around it, ends here with its second word.
   const what = FLAGS.some(({ name, secret }) => secret && name in textsOf(command))

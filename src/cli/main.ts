@@ -9,6 +9,7 @@ import type { Config } from "../server/config.ts";
 import { ExitCode } from "../server/run.ts";
 import { parseCommandLine } from "./command_line.ts";
 import type { HealthAnswer, HealthQuestion } from "./health.ts";
+import type { StressOrder } from "./stress_flags.ts";
 
 /** How long the end of the program waits for a slow reader of the log. Unit: ms. */
 const FLUSH_DEADLINE_MS = 1000;
@@ -30,6 +31,8 @@ export interface Surroundings {
   runServer(config: Config): Promise<number>;
   /** Asks a running server whether it is well. */
   askHealth(question: HealthQuestion): Promise<HealthAnswer>;
+  /** Sends events to a server and says how that ended, as an exit code. */
+  runStress(order: StressOrder): Promise<number>;
 }
 
 /**
@@ -57,6 +60,8 @@ export async function main(
       return ExitCode.WRONG_USAGE;
     case "serve":
       return await serve(request.config, surroundings);
+    case "stress":
+      return await surroundings.runStress(request.order);
     case "health": {
       const { healthy, text } = await surroundings.askHealth(request.question);
       if (healthy) await surroundings.print(`${text}\n`);

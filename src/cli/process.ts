@@ -7,6 +7,8 @@
 import { runServer } from "../server/run.ts";
 import { askHealth } from "./health.ts";
 import type { Surroundings } from "./main.ts";
+import type { StressSignal } from "./stress.ts";
+import type { StressOrder } from "./stress_flags.ts";
 
 /** Standard streams, environment and terminal of this process. Thread: the main isolate. */
 export const processSurroundings: Surroundings = {
@@ -16,7 +18,36 @@ export const processSurroundings: Surroundings = {
   complain: (text) => writeAll(Deno.stderr, text),
   runServer: (config) => runServer(config),
   askHealth,
+  runStress,
 };
+
+/** What only this command needs is loaded here: a server never loads it. */
+async function runStress(order: StressOrder): Promise<number> {
+  const [{ runStress, STRESS_SIGNALS }, { standardErrorOutput }] = await Promise.all([
+    import("./stress.ts"),
+    import("../lab/terminal/progress.ts"),
+  ]);
+  return await runStress(order, {
+    print: (text) => writeAll(Deno.stdout, text),
+    complain: (text) => writeAll(Deno.stderr, text),
+    progress: standardErrorOutput(),
+    onSignal: (handler) => listen(Object.keys(STRESS_SIGNALS) as StressSignal[], handler),
+  });
+}
+
+/** Calls back at these signals until it is disposed. */
+function listen<Name extends Deno.Signal>(
+  names: readonly Name[],
+  handler: (name: Name) => void,
+): Disposable {
+  const listeners = names.map((name) => [name, () => handler(name)] as const);
+  for (const [name, listener] of listeners) Deno.addSignalListener(name, listener);
+  return {
+    [Symbol.dispose]: () => {
+      for (const [name, listener] of listeners) Deno.removeSignalListener(name, listener);
+    },
+  };
+}
 
 function terminalColumns(): number | null {
   try {

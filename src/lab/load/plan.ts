@@ -24,6 +24,8 @@ export interface LoadPlan {
   readonly port: number;
   /** The server's password; undefined = none. */
   readonly password?: string | undefined;
+  /** Speaks TLS; undefined = plain TCP. */
+  readonly tls?: LoadTls | undefined;
   /** Requests in all. */
   readonly requestCount: number;
   /** Connections, opened before the first request; each has one request under way at most. */
@@ -45,6 +47,12 @@ export interface LoadPlan {
   readonly signal?: AbortSignal | undefined;
   /** Told about every {@link SAMPLE_PERIOD_MS} while it runs, and once at the end. */
   readonly onSample?: ((sample: LoadSample) => void) | undefined;
+}
+
+/** How to speak TLS with a server. */
+export interface LoadTls {
+  /** Certificates to trust besides the usual ones, PEM. */
+  readonly caCerts: readonly string[];
 }
 
 /** How often a load is sampled. Unit: ms. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { main, type Surroundings } from "../../../src/cli/main.ts";
 import type { HealthAnswer } from "../../../src/cli/health.ts";
+import type { StressOrder } from "../../../src/cli/stress_flags.ts";
 import type { Config } from "../../../src/server/config.ts";
 import { ExitCode } from "../../../src/server/run.ts";
 
@@ -9,6 +10,7 @@ interface Run {
   printed: string;
   complained: string;
   configs: Config[];
+  orders: StressOrder[];
 }
 
 async function run(
@@ -17,7 +19,7 @@ async function run(
   variables: Record<string, string> = {},
   healthAnswer: HealthAnswer = { healthy: true, text: "healthy" },
 ): Promise<Run> {
-  const result: Run = { exitCode: -1, printed: "", complained: "", configs: [] };
+  const result: Run = { exitCode: -1, printed: "", complained: "", configs: [], orders: [] };
   const surroundings: Surroundings = {
     environment: (name) => variables[name],
     terminalColumns: () => null,
@@ -28,6 +30,10 @@ async function run(
       return runServer(config);
     },
     askHealth: () => Promise.resolve(healthAnswer),
+    runStress: (order) => {
+      result.orders.push(order);
+      return Promise.resolve(130);
+    },
   };
   result.exitCode = await main(args, surroundings);
   return result;
@@ -78,4 +84,14 @@ Deno.test("main: health is one line, on stdout with exit code 0 or on stderr wit
     "sluice: not healthy: why\n",
   ]);
   assert.deepEqual([...well.configs, ...ill.configs], [], "no server was started");
+});
+
+Deno.test("main: stress gets what was asked for, and ends with its exit code; no server", async () => {
+  const { exitCode, configs, orders } = await run(["stress", "redis://h:1", "--requests", "5"]);
+  assert.equal(exitCode, 130);
+  assert.deepEqual(configs, []);
+  assert.deepEqual(
+    orders.map(({ plan: { hostname, requestCount } }) => [hostname, requestCount]),
+    [["h", 5]],
+  );
 });
