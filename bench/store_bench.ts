@@ -181,7 +181,7 @@ for (const kind of ["mutex", "rwlock"] as const) {
   const { locks } = Store.attach(makeStore(kind, true).memory, 1, false);
   for (const exclusive of [true, false]) {
     const mode = exclusive ? "exclusive" : "shared";
-    Deno.bench({ name: `${kind}, ${mode}, --lock-timing`, group: "lock and unlock" }, () => {
+    Deno.bench({ name: `${kind}, ${mode}, --lock-timing`, group: LOCKS }, () => {
       for (let i = 0; i < BATCH; i++) {
         locks.tryLock(i & 63, exclusive);
         locks.unlock(i & 63, exclusive);
