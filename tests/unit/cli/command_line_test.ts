@@ -82,6 +82,7 @@ const OTHER_VALUES: Readonly<Record<string, [text: string, settings: Partial<Con
   "resp-idle-timeout": ["1h", { respIdleTimeoutMs: 3_600_000 }],
   "drain-delay": ["1s", { drainDelayMs: 1000 }],
   "shutdown-timeout": ["30s", { shutdownTimeoutMs: 30_000 }],
+  "stop-on-eof": ["true", { stopOnEof: true }],
   "log-level": ["debug", { logLevel: "debug" }],
   "log-format": ["json", { logFormat: "json" }],
 };
