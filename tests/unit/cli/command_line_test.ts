@@ -267,7 +267,7 @@ Deno.test("--help: lists every flag with its default and environment variable, w
 
 Deno.test("--help: lists every command, and `health` its own flags", () => {
   const text = textOf("--help");
-  for (const name of ["serve", "health", "stress", "version", "help"]) {
+  for (const name of ["serve", "health", "stress", "lab", "version", "help"]) {
     assert.match(text, new RegExp(`^  ${name}  +\\S`, "m"));
   }
   assert.match(text, /Authorization: Bearer/);
