@@ -16,18 +16,24 @@ export const WORKER_ENTRIES: readonly string[] = [
   "src/server/io_worker_main.ts",
   "src/lab/crew/crew_worker.ts",
   "src/lab/load/pacer_worker.ts",
+  "src/lab/servers/one_at_a_time.ts",
+  "src/lab/servers/task_each.ts",
+  "src/lab/servers/work_under_lock.ts",
 ];
 
 /**
  * What the executable may do.
  *
  * Where it listens, and which files it reads (the password's), is known only when it is started.
- * It writes no files, starts no programs and loads no code but its own.
+ * It loads no code but its own. Only `sluice lab` starts programs, itself namely, and writes files;
+ * everything else gives up both for good before it does anything.
  */
 const PERMISSIONS = [
   "--no-prompt",
   "--allow-net",
   "--allow-read",
+  "--allow-write",
+  "--allow-run",
   "--allow-env=SLUICE_*",
   "--deny-import",
 ];
@@ -39,6 +45,14 @@ const PERMISSIONS = [
  */
 const LEFT_OUT: readonly string[] = [
   "*/bintrees/*/test",
+  // Other forms of what the lab's report is made with, and what only the programs among those
+  // packages need.
+  "*/@observablehq/plot/*/dist",
+  "*/linkedom/*/types",
+  "*/linkedom/*/cjs",
+  "*/iconv-lite/*",
+  "*/safer-buffer/*",
+  "*/commander/7.2.0",
   // Of tests and benches only: fast-check, find-my-way, hono, ioredis, iovalkey, playwright-core,
   // redis and ws, with what they need.
   "*/fast-check/*",

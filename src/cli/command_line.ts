@@ -15,6 +15,7 @@ import {
   HEALTH_OPTIONS,
   resolveHealthQuestion,
 } from "./health_flags.ts";
+import { LAB_HELP_FOOTER, LAB_OPTIONS, type LabOrder, resolveLabOrder } from "./lab_flags.ts";
 import { type EnvironmentReader, type FlagTexts, resolveConfig } from "./settings.ts";
 import {
   resolveStressOrder,
@@ -30,6 +31,8 @@ export type Request =
   | { readonly kind: "serve"; readonly config: Config }
   /** Ask a running server whether it is well. */
   | { readonly kind: "health"; readonly question: HealthQuestion }
+  /** Run stages of the lab. */
+  | { readonly kind: "lab"; readonly order: LabOrder }
   /** Send events to a server. */
   | { readonly kind: "stress"; readonly order: StressOrder }
   /** Print something and end; `text` ends with a line end. */
@@ -100,6 +103,15 @@ export function parseCommandLine(args: readonly string[], context: CommandLineCo
   for (const [syntax, summary] of HEALTH_OPTIONS) {
     health.addOption(new Option(syntax, summary).helpGroup(HEALTH_GROUP));
   }
+  const lab = configure(new Command("lab"))
+    .description("show what locks, shards, queues and back-pressure do, on this machine")
+    .usage("[stage…] [flags]")
+    .action((_options, command: Command) => {
+      const result = resolveLabOrder(command.args, textsOf(command));
+      request = result.kind === "order" ? { kind: "lab", order: result.order } : result;
+    });
+  for (const [syntax, summary] of LAB_OPTIONS) lab.addOption(new Option(syntax, summary));
+  lab.addHelpText("after", LAB_HELP_FOOTER);
   const stress = configure(new Command("stress"))
     .description("send events to a server and show how it copes")
     .usage("[address] [flags]")
@@ -118,7 +130,7 @@ export function parseCommandLine(args: readonly string[], context: CommandLineCo
       request = strayArgument(command) ?? { kind: "print", text: versionText() };
     });
   program.addCommand(serve, { isDefault: true }).addCommand(health).addCommand(stress)
-    .addCommand(version);
+    .addCommand(lab).addCommand(version);
   // `serve` is what almost everybody wants, so the first help shows its flags too.
   const plainHelp = new Help();
   program.configureHelp({

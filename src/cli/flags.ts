@@ -444,6 +444,15 @@ export const FLAGS: readonly Flag[] = [
     show: (config) => formatDuration(config.shutdownTimeoutMs),
   },
   {
+    name: "stop-on-eof",
+    placeholder: "",
+    group: STOP,
+    summary: "stop when standard input ends; for programs that start the server",
+    fields: ["stopOnEof"],
+    read: toggle("stopOnEof"),
+    show: (config) => String(config.stopOnEof),
+  },
+  {
     name: "access-log",
     placeholder: "",
     group: LOGS,

@@ -9,6 +9,7 @@ import type { Config } from "../server/config.ts";
 import { ExitCode } from "../server/run.ts";
 import { parseCommandLine } from "./command_line.ts";
 import type { HealthAnswer, HealthQuestion } from "./health.ts";
+import type { LabOrder } from "./lab_flags.ts";
 import type { StressOrder } from "./stress_flags.ts";
 
 /** How long the end of the program waits for a slow reader of the log. Unit: ms. */
@@ -29,6 +30,10 @@ export interface Surroundings {
   complain(text: string): Promise<void>;
   /** Runs the server until it has stopped. */
   runServer(config: Config): Promise<number>;
+  /** Gives up, for good, what only the lab needs: to start programs and to write files. */
+  giveUpPermissions(): void;
+  /** Runs stages of the lab and says how that ended, as an exit code. */
+  runLab(order: LabOrder): Promise<number>;
   /** Asks a running server whether it is well. */
   askHealth(question: HealthQuestion): Promise<HealthAnswer>;
   /** Sends events to a server and says how that ended, as an exit code. */
@@ -51,6 +56,7 @@ export async function main(
     environment: (name) => surroundings.environment(name),
     columns: helpColumns(surroundings.terminalColumns()),
   });
+  if (request.kind !== "lab") surroundings.giveUpPermissions();
   switch (request.kind) {
     case "print":
       await surroundings.print(request.text);
@@ -60,6 +66,8 @@ export async function main(
       return ExitCode.WRONG_USAGE;
     case "serve":
       return await serve(request.config, surroundings);
+    case "lab":
+      return await surroundings.runLab(request.order);
     case "stress":
       return await surroundings.runStress(request.order);
     case "health": {

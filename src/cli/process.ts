@@ -4,8 +4,9 @@
  * @module
  */
 
-import { runServer } from "../server/run.ts";
+import { ExitCode, runServer } from "../server/run.ts";
 import { askHealth } from "./health.ts";
+import type { LabOrder } from "./lab_flags.ts";
 import type { Surroundings } from "./main.ts";
 import type { StressSignal } from "./stress.ts";
 import type { StressOrder } from "./stress_flags.ts";
@@ -18,6 +19,10 @@ export const processSurroundings: Surroundings = {
   complain: (text) => writeAll(Deno.stderr, text),
   runServer: (config) => runServer(config),
   askHealth,
+  runLab,
+  giveUpPermissions: () => {
+    for (const name of ["run", "write"] as const) Deno.permissions.revokeSync({ name });
+  },
   runStress,
 };
 
@@ -32,6 +37,21 @@ async function runStress(order: StressOrder): Promise<number> {
     complain: (text) => writeAll(Deno.stderr, text),
     progress: standardErrorOutput(),
     onSignal: (handler) => listen(Object.keys(STRESS_SIGNALS) as StressSignal[], handler),
+  });
+}
+
+/** What only this command needs is loaded here: a server never loads it. */
+async function runLab(order: LabOrder): Promise<number> {
+  const { state } = await Deno.permissions.query({ name: "run", command: Deno.execPath() });
+  if (state !== "granted") {
+    const text = "the lab may not start servers; run it with: deno task lab";
+    await writeAll(Deno.stderr, `sluice: ${text}\n`);
+    return ExitCode.CANNOT_START;
+  }
+  const { runLabHere } = await import("./lab_here.ts");
+  return await runLabHere(order, {
+    print: (text) => writeAll(Deno.stdout, text),
+    complain: (text) => writeAll(Deno.stderr, text),
   });
 }
 

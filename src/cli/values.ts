@@ -234,7 +234,9 @@ function isOrigin(text: string): boolean {
 }
 
 /** Reads a switch; a flag without a value reads `true`. */
-export function toggle(field: "insecure" | "accessLog" | "lockTiming"): ValueReader {
+export function toggle(
+  field: "insecure" | "accessLog" | "lockTiming" | "stopOnEof",
+): ValueReader {
   return (text) => {
     switch (text.toLowerCase()) {
       case "true":

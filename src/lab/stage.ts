@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ServerProgram } from "./child/program.ts";
 import type { StageReport } from "./model.ts";
 import type { ProgressOutput } from "./terminal/progress.ts";
 
@@ -13,6 +14,10 @@ export interface StageContext {
   readonly signal: AbortSignal;
   /** Where the progress bar is; a stage tells how far it is with {@link StageContext.show}. */
   readonly output: ProgressOutput;
+  /** How to start a server of this program. */
+  readonly program: ServerProgram;
+  /** What stages found that have run before it. */
+  readonly earlier?: readonly StageReport[];
   /**
    * Tells how far the stage is. A stage that never says so is shown by the time it takes.
    *
@@ -20,6 +25,8 @@ export interface StageContext {
    * @param note what is going on, e.g. `"1,200 of 5,000 requests"`
    */
   show(share: number, note?: string): void;
+  /** Tells what is going on; how far the stage is, is shown by the time it takes. */
+  tell(note: string): void;
 }
 
 /** One stage of the lab. */

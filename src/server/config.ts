@@ -133,6 +133,8 @@ export interface Config {
   readonly drainDelayMs: number;
   /** Deadline of a stop, counted from the signal, the drain delay included. Unit: ms. */
   readonly shutdownTimeoutMs: number;
+  /** Whether the end of standard input asks for a stop. */
+  readonly stopOnEof: boolean;
   /** Least severe level that is logged. */
   readonly logLevel: LogLevel;
   /** Whether there is a line at level `info` for each HTTP request. */
@@ -192,6 +194,7 @@ export function defaultConfig(coreCount: number = navigator.hardwareConcurrency)
     holdMs: 0,
     drainDelayMs: 0,
     shutdownTimeoutMs: 10_000,
+    stopOnEof: false,
     logLevel: "info",
     accessLog: false,
     logFormat: "text",

@@ -10,6 +10,7 @@ import { guardAgainstCrashes } from "./crash_guard.ts";
 import type { RunningServer } from "./running_server.ts";
 import { StartError } from "./start_error.ts";
 import { type StartOptions, startServer } from "./start.ts";
+import { watchStandardInput } from "./stop_on_eof.ts";
 import { listenForSignals } from "./stop_signals.ts";
 
 /**
@@ -74,6 +75,13 @@ export async function runServer(config: Config, options: StartOptions = {}): Pro
       );
     },
   });
+  if (config.stopOnEof) {
+    watchStandardInput(() => {
+      void server?.stop();
+      log.info("stop requested", { event: "stop_requested", signal: "EOF" });
+      stopRequest.resolve("stop");
+    });
+  }
   try {
     server = await startServer(config, options);
   } catch (error) {

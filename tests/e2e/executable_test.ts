@@ -269,6 +269,27 @@ Deno.test(
   },
 );
 
+Deno.test(
+  "executable: runs the lab with servers of its own, and makes the report with what is embedded",
+  needsSignals,
+  async () => {
+    const env = await bareEnvironment("lab");
+    const found = `${folder}/found.json`;
+    const args = ["lab", "1", "3", "--json", found, "--report", `${folder}/report`];
+    const { code, stdout, stderr } = await runProgram(built().path, args, { clearEnv: true, env });
+    assert.deepEqual([code, /FAILED/.test(stdout)], [0, false], stderr);
+    assert.deepEqual(
+      JSON.parse(await Deno.readTextFile(found)).stages.map(({ stage }: { stage: number }) =>
+        stage
+      ),
+      [1, 3],
+    );
+    assert.match(await Deno.readTextFile(`${folder}/report/index.html`), /<\/html>\s*$/);
+    const left = await Array.fromAsync(Deno.readDir(env["TMPDIR"]!));
+    assert.deepEqual(left.map(({ name }) => name), [], "it leaves no file behind");
+  },
+);
+
 Deno.test("executable: a port in use is one line and exit code 1", needsBuild, async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const port = String(listener.addr.port);

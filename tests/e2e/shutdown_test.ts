@@ -205,6 +205,23 @@ Deno.test("signals: SIGHUP is logged, and neither stops the server nor counts as
   assert.equal(code, 0);
 });
 
+Deno.test("stop: with --stop-on-eof the end of standard input stops it in order, no word does", async () => {
+  await using server = await ServerProcess.start(["--stop-on-eof"], { pipedInput: true });
+  await server.writeInput("nobody reads this\n");
+  await acceptEvents(server, 3);
+  assert.deepEqual(server.linesOf("stop_requested"), []);
+  await server.endInput();
+  const { code, lines } = await server.waitForEnd();
+  assert.deepEqual(server.linesOf("stop_requested").map((line) => line["signal"]), ["EOF"]);
+  assert.deepEqual([lines.at(-1)!["processed"], lines.at(-1)!["lost"], code], [3, 0, 0]);
+});
+
+Deno.test("stop: with --stop-on-eof a server that has no standard input stops at once", async () => {
+  await using server = await ServerProcess.start(["--stop-on-eof"], { skipReady: true });
+  const { code, lines } = await server.waitForEnd();
+  assert.deepEqual([lines.at(-1)!["event"], code], ["stopped", 0]);
+});
+
 Deno.test("start: a port in use is one clear line and exit code 1", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const port = String(listener.addr.port);

@@ -59,6 +59,8 @@ export interface ServerProcessOptions {
   readonly descriptorLimit?: number;
   /** Makes it the leader of a process group of its own. */
   readonly ownGroup?: boolean;
+  /** Lets {@link ServerProcess.writeInput} reach its standard input, which is empty otherwise. */
+  readonly pipedInput?: boolean;
   /** Does not wait until it is ready. */
   readonly skipReady?: boolean;
 }
@@ -76,11 +78,13 @@ export class ServerProcess implements AsyncDisposable {
 
   readonly #process: Deno.ChildProcess;
   readonly #reading: Promise<void>;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array> | undefined;
   #news = Promise.withResolvers<void>();
   #over = false;
 
-  private constructor(process: Deno.ChildProcess) {
+  private constructor(process: Deno.ChildProcess, input?: WritableStream<Uint8Array>) {
     this.#process = process;
+    this.#input = input?.getWriter();
     this.#reading = this.#read();
   }
 
@@ -109,12 +113,13 @@ export class ServerProcess implements AsyncDisposable {
       cwd: options.program === undefined ? REPOSITORY : dirname(options.program),
       clearEnv: options.program !== undefined,
       env: { ...options.env },
-      stdin: "null",
+      stdin: options.pipedInput ? "piped" : "null",
       stdout: "null",
       stderr: "piped",
       detached: options.ownGroup ?? false,
     });
-    const server = new ServerProcess(command.spawn());
+    const process = command.spawn();
+    const server = new ServerProcess(process, options.pipedInput ? process.stdin : undefined);
     if (options.skipReady) return server;
     try {
       await server.waitForLine("ready");
@@ -157,6 +162,16 @@ export class ServerProcess implements AsyncDisposable {
   signal(signal: Deno.Signal, toGroup = false): void {
     if (toGroup) Deno.kill(-this.pid, signal);
     else this.#process.kill(signal);
+  }
+
+  /** Writes to its standard input. */
+  async writeInput(text: string): Promise<void> {
+    await this.#input!.write(new TextEncoder().encode(text));
+  }
+
+  /** Ends its standard input. */
+  async endInput(): Promise<void> {
+    await this.#input!.close();
   }
 
   /** Waits for its end. */

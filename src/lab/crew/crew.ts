@@ -71,8 +71,8 @@ export class Crew implements Disposable {
   /** Starts the threads. */
   constructor(threadCount: number) {
     this.#threads = Array.from({ length: threadCount }, (_, i) => {
-      const url = new URL("./crew_worker.ts", import.meta.url);
-      return new CrewThread(new Worker(url, { type: "module", name: `crew ${i}` }));
+      const options = { type: "module", name: `crew ${i}` } as const;
+      return new CrewThread(new Worker(new URL("./crew_worker.ts", import.meta.url), options));
     });
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-const NUMBER = /^(?:-|[<>~]? ?-?[\d.,]+)(?: ?\S+)?$/;
+const NUMBER = /^(?:[-–]|[<>~]? ?-?[\d.,]+)(?: ?\S+)?$/;
 
 /**
  * Lays out rows of cells: words to the left, numbers to the right.

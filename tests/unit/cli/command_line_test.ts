@@ -82,6 +82,7 @@ const OTHER_VALUES: Readonly<Record<string, [text: string, settings: Partial<Con
   "resp-idle-timeout": ["1h", { respIdleTimeoutMs: 3_600_000 }],
   "drain-delay": ["1s", { drainDelayMs: 1000 }],
   "shutdown-timeout": ["30s", { shutdownTimeoutMs: 30_000 }],
+  "stop-on-eof": ["true", { stopOnEof: true }],
   "log-level": ["debug", { logLevel: "debug" }],
   "log-format": ["json", { logFormat: "json" }],
 };
@@ -266,7 +267,7 @@ Deno.test("--help: lists every flag with its default and environment variable, w
 
 Deno.test("--help: lists every command, and `health` its own flags", () => {
   const text = textOf("--help");
-  for (const name of ["serve", "health", "stress", "version", "help"]) {
+  for (const name of ["serve", "health", "stress", "lab", "version", "help"]) {
     assert.match(text, new RegExp(`^  ${name}  +\\S`, "m"));
   }
   assert.match(text, /Authorization: Bearer/);

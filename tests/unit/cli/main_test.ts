@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { main, type Surroundings } from "../../../src/cli/main.ts";
 import type { HealthAnswer } from "../../../src/cli/health.ts";
+import type { LabOrder } from "../../../src/cli/lab_flags.ts";
 import type { StressOrder } from "../../../src/cli/stress_flags.ts";
 import type { Config } from "../../../src/server/config.ts";
 import { ExitCode } from "../../../src/server/run.ts";
@@ -10,6 +11,9 @@ interface Run {
   printed: string;
   complained: string;
   configs: Config[];
+  labs: LabOrder[];
+  /** Whether it gave up the permissions of the lab before anything else. */
+  gaveUp: boolean;
   orders: StressOrder[];
 }
 
@@ -19,17 +23,28 @@ async function run(
   variables: Record<string, string> = {},
   healthAnswer: HealthAnswer = { healthy: true, text: "healthy" },
 ): Promise<Run> {
-  const result: Run = { exitCode: -1, printed: "", complained: "", configs: [], orders: [] };
+  const result: Run = {
+    exitCode: -1,
+    printed: "",
+    complained: "",
+    configs: [],
+    orders: [],
+    labs: [],
+    gaveUp: false,
+  };
   const surroundings: Surroundings = {
     environment: (name) => variables[name],
     terminalColumns: () => null,
     print: (text) => Promise.resolve(void (result.printed += text)),
     complain: (text) => Promise.resolve(void (result.complained += text)),
     runServer: (config) => {
+      assert.ok(result.gaveUp, "a server may neither start programs nor write files");
       result.configs.push(config);
       return runServer(config);
     },
     askHealth: () => Promise.resolve(healthAnswer),
+    runLab: (order) => Promise.resolve(result.labs.push(order)),
+    giveUpPermissions: () => void (result.gaveUp = true),
     runStress: (order) => {
       result.orders.push(order);
       return Promise.resolve(130);
@@ -84,6 +99,16 @@ Deno.test("main: health is one line, on stdout with exit code 0 or on stderr wit
     "sluice: not healthy: why\n",
   ]);
   assert.deepEqual([...well.configs, ...ill.configs], [], "no server was started");
+});
+
+Deno.test("main: everything but the lab gives up what only the lab needs", async () => {
+  for (
+    const args of [[], ["serve"], ["health"], ["stress"], ["version"], ["--help"], ["--wrong"]]
+  ) {
+    assert.ok((await run(args)).gaveUp, args.join(" "));
+  }
+  const { gaveUp, labs, exitCode } = await run(["lab", "7"]);
+  assert.deepEqual([gaveUp, labs.map(({ stages }) => stages), exitCode], [false, [[7]], 1]);
 });
 
 Deno.test("main: stress gets what was asked for, and ends with its exit code; no server", async () => {

@@ -1,0 +1,11 @@
+/// <reference lib="deno.worker" />
+
+/**
+ * Tries in a worker what {@link tryPowers} tries.
+ *
+ * @module
+ */
+
+import { tryPowers } from "./powers.ts";
+
+self.postMessage(await tryPowers());
