@@ -35,9 +35,10 @@ const BATCH_ROOM_BYTES = 65536;
 /**
  * Most that is written at a time of what is kept.
  *
- * Unit: bytes. Reason: the system takes as much in a fraction of a millisecond, and others wait.
+ * Unit: bytes. Reason: the system takes as much in 0.15 to 0.3 ms, and in 16 parts in four times as
+ * long.
  */
-const KEPT_PART_BYTES = 262144;
+const KEPT_PART_BYTES = 1 << 20;
 
 /** Batches that took and gave fewer bytes are not worth the reading of a clock. Unit: bytes. */
 const COSTLY_BYTES = 2048;
