@@ -15,6 +15,7 @@ import type { WrittenReply } from "./canned_reply.ts";
 import { encodeText } from "./characters.ts";
 import { CONNECTION_LINES, Disposition } from "./disposition.ts";
 import { DATE_BYTES, type ReplyDate } from "./reply_date.ts";
+import type { PreparedReply } from "./prepared_reply.ts";
 import type { HttpRequest } from "./request.ts";
 import { HttpRequestParser } from "./request_parser.ts";
 import type { ClientKey } from "./request_limit.ts";
@@ -167,7 +168,10 @@ export class HttpExchange {
 
   /** To be called when the reply ends before its time: what was not sent does not count. */
   noteCutOff(): void {
-    this.bodyBytes -= this.body?.remaining ?? this.kept?.remaining ?? this.#source?.remaining ?? 0;
+    const { body, kept } = this;
+    const missingBytes = body?.remaining ?? kept?.remaining ?? this.#source?.remaining ?? 0;
+    // What is kept may begin with the head.
+    this.bodyBytes = Math.max(0, this.bodyBytes - missingBytes);
   }
 
   /** Forgets whatever the handler wanted to follow the output. */
@@ -254,6 +258,23 @@ export class HttpExchange {
     this.#writeHead(status, contentType, source.byteCount, 0, extraLines);
     if (this.headOnly || source.byteCount === 0) source.release();
     else this.kept = source;
+  }
+
+  /** What {@link HttpExchange.sendWhole} may send; undefined when `reply` has to be sent in parts. */
+  wholeBytes(reply: PreparedReply): Uint8Array<ArrayBuffer> | undefined {
+    if (this.headOnly) return undefined;
+    return reply.wholeBytes(this.#date, this.disposition, this.commonLines);
+  }
+
+  /**
+   * Answers with a reply that is written from where it is, head and all.
+   *
+   * @param source of {@link HttpExchange.wholeBytes}; it is the exchange's from now on
+   */
+  sendWhole({ status, bodyBytes }: PreparedReply, source: KeptSource): void {
+    this.status = status;
+    this.bodyBytes = bodyBytes;
+    this.kept = source;
   }
 
   /**

@@ -366,7 +366,12 @@ export class StaticFiles {
       return exchange.sendBody(status, variant.contentType, body, start, end, lines);
     }
     this.#cache.pin(asset);
-    const source = new MemorySource(body.subarray(start, end), () => this.#cache.unpin(asset));
+    const unpin = (): void => this.#cache.unpin(asset);
+    const whole = status === 200 ? exchange.wholeBytes(variant.reply) : undefined;
+    if (whole !== undefined) {
+      return exchange.sendWhole(variant.reply, new MemorySource(whole, unpin));
+    }
+    const source = new MemorySource(body.subarray(start, end), unpin);
     exchange.sendKept(status, variant.contentType, source, lines);
   }
 
