@@ -32,6 +32,20 @@ export const SessionStep = { NEED_INPUT: 0, FLUSH: 1, CLOSE: 2 } as const;
 export type SessionStep = (typeof SessionStep)[keyof typeof SessionStep];
 
 /**
+ * Bytes that somebody keeps for as long as they are sent, and that are written from where they are.
+ *
+ * They take no client memory, however many clients get them and however slowly.
+ *
+ * Thread: the I/O thread of the connection that they are for.
+ */
+export interface KeptBytes {
+  /** Bytes that were not taken yet. */
+  readonly remaining: number;
+  /** Takes what comes next, at most so much; it stays as it is until the session goes on. */
+  next(mostBytes: number): Uint8Array<ArrayBuffer>;
+}
+
+/**
  * One connection's conversation in one protocol.
  *
  * Thread: belongs to one connection, hence to one I/O thread.
@@ -66,6 +80,12 @@ export interface Session {
   readonly heldBytes?: number;
   /** True when a part of a reply is written and the rest is not; left out: never. */
   readonly midReply?: boolean;
+
+  /**
+   * What is to be written behind the output; left out: nothing. To be looked at when
+   * {@link Session.process} asked to be called again, which is to be done when all of it is written.
+   */
+  readonly kept?: KeptBytes | undefined;
 
   /** What a client that waits is told when the server closes its connection; left out: nothing. */
   readonly farewell?: Uint8Array<ArrayBuffer>;

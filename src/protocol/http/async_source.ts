@@ -1,8 +1,22 @@
 /**
- * Bodies that come from outside of memory.
+ * Bodies that are not made in the output.
  *
  * @module
  */
+
+import type { KeptBytes } from "../session.ts";
+
+/**
+ * A byte string in memory that is kept as long as it is sent, such as a file that many ask for.
+ *
+ * Thread: the I/O thread of the connection that it is for.
+ */
+export interface KeptSource extends KeptBytes {
+  /** Length in all. */
+  readonly byteCount: number;
+  /** Says that it is not needed any more; may be called any number of times, and throws nothing. */
+  release(): void;
+}
 
 /**
  * A byte string of known length that is fetched while it is sent, from front to back, such as a

@@ -10,11 +10,12 @@ import type { ByteSource } from "../../command/byte_source.ts";
 import type { ClientOrigin } from "../../command/client_state.ts";
 import { ReplyStream } from "../reply_stream.ts";
 import type { Session } from "../session.ts";
-import type { AsyncByteSource } from "./async_source.ts";
+import type { AsyncByteSource, KeptSource } from "./async_source.ts";
 import type { WrittenReply } from "./canned_reply.ts";
 import { encodeText } from "./characters.ts";
 import { CONNECTION_LINES, Disposition } from "./disposition.ts";
 import { DATE_BYTES, type ReplyDate } from "./reply_date.ts";
+import type { PreparedReply } from "./prepared_reply.ts";
 import type { HttpRequest } from "./request.ts";
 import { HttpRequestParser } from "./request_parser.ts";
 import type { ClientKey } from "./request_limit.ts";
@@ -92,6 +93,8 @@ export class HttpExchange {
   bodyBytes = 0;
   /** What of the reply comes from outside of memory and follows the output; mostly nothing. */
   body: AsyncByteSource | undefined = undefined;
+  /** What of the reply is in memory and follows the output without a copy; mostly nothing. */
+  kept: KeptSource | undefined = undefined;
   /** Goes on with the connection behind the reply; see {@link HttpExchange.upgrade}. */
   successor: Session | undefined = undefined;
   /** Set by a handler that changed nothing and whose reply may answer other requests, too. */
@@ -165,7 +168,10 @@ export class HttpExchange {
 
   /** To be called when the reply ends before its time: what was not sent does not count. */
   noteCutOff(): void {
-    this.bodyBytes -= this.body?.remaining ?? this.#source?.remaining ?? 0;
+    const { body, kept } = this;
+    const missingBytes = body?.remaining ?? kept?.remaining ?? this.#source?.remaining ?? 0;
+    // What is kept may begin with the head.
+    this.bodyBytes = Math.max(0, this.bodyBytes - missingBytes);
   }
 
   /** Forgets whatever the handler wanted to follow the output. */
@@ -174,6 +180,8 @@ export class HttpExchange {
     this.#source = undefined;
     this.body?.release();
     this.body = undefined;
+    this.kept?.release();
+    this.kept = undefined;
     this.successor?.close();
     this.successor = undefined;
   }
@@ -232,6 +240,41 @@ export class HttpExchange {
     this.#writeHead(status, contentType, source.byteCount, 0, extraLines);
     if (this.headOnly || source.byteCount === 0) source.release();
     else this.body = source;
+  }
+
+  /**
+   * Answers with the bytes of `source`, which are written from where they are; it is the exchange's
+   * from now on.
+   *
+   * @param contentType media type, see {@link ContentType}
+   * @param extraLines whole header lines to add
+   */
+  sendKept(
+    status: number,
+    contentType: Uint8Array,
+    source: KeptSource,
+    extraLines: Uint8Array = NO_LINES,
+  ): void {
+    this.#writeHead(status, contentType, source.byteCount, 0, extraLines);
+    if (this.headOnly || source.byteCount === 0) source.release();
+    else this.kept = source;
+  }
+
+  /** What {@link HttpExchange.sendWhole} may send; undefined when `reply` has to be sent in parts. */
+  wholeBytes(reply: PreparedReply): Uint8Array<ArrayBuffer> | undefined {
+    if (this.headOnly) return undefined;
+    return reply.wholeBytes(this.#date, this.disposition, this.commonLines);
+  }
+
+  /**
+   * Answers with a reply that is written from where it is, head and all.
+   *
+   * @param source of {@link HttpExchange.wholeBytes}; it is the exchange's from now on
+   */
+  sendWhole({ status, bodyBytes }: PreparedReply, source: KeptSource): void {
+    this.status = status;
+    this.bodyBytes = bodyBytes;
+    this.kept = source;
   }
 
   /**

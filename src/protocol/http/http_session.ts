@@ -5,9 +5,10 @@
  */
 
 import type { ByteWriter, InputBuffer } from "../../base/bytes.ts";
+import { CONNECTION_BUFFER_BYTES } from "../../base/limits.ts";
 import type { ClientOrigin } from "../../command/client_state.ts";
 import { BatchSlice } from "../batch_slice.ts";
-import { OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../session.ts";
+import { type KeptBytes, OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../session.ts";
 import type { AsyncByteSource } from "./async_source.ts";
 import { encodeText } from "./characters.ts";
 import { Disposition } from "./disposition.ts";
@@ -24,6 +25,21 @@ const CONTINUE = encodeText("HTTP/1.1 100 Continue\r\n\r\n");
  * Unit: bytes. Reason: a client that takes a file slowly holds no more than this.
  */
 const BODY_PIECE_BYTES = 65536;
+
+/**
+ * Least that is fetched of a body at a time.
+ *
+ * Unit: bytes. Reason: a connection has no smaller output.
+ */
+const BODY_PIECE_MIN_BYTES: number = CONNECTION_BUFFER_BYTES;
+
+/**
+ * A piece is one in so many parts of the memory that is free.
+ *
+ * Reason: a thousand clients that take large files slowly then have some 32 KiB each of 64 MiB, and
+ * leave others a sixth of it.
+ */
+const BODY_PIECE_SHARE = 256;
 
 const NOTHING = new Uint8Array(0);
 
@@ -99,6 +115,11 @@ export class HttpSession implements Session {
     return this.#isReplying || (this.#successor?.midReply ?? false);
   }
 
+  /** See {@link Session.kept}. */
+  get kept(): KeptBytes | undefined {
+    return this.#isReplying ? this.#exchange?.kept : undefined;
+  }
+
   /** See {@link Session.farewell}. */
   get farewell(): Uint8Array<ArrayBuffer> {
     return this.#successor?.farewell ?? NOTHING;
@@ -121,8 +142,13 @@ export class HttpSession implements Session {
     // Nothing was read since a pause.
     if (!this.#isPaused) this.#arrival = ++this.#service.arrivalCount;
     if (this.#isReplying) {
-      const { body } = this.#exchange!;
+      const { body, kept } = this.#exchange!;
       if (body !== undefined) return this.#fetch(body, input, output);
+      if (kept !== undefined) {
+        if (kept.remaining > 0) return SessionStep.FLUSH;
+        this.#isReplying = false;
+        this.#exchange!.dropReply();
+      }
       const step = this.#goOnReplying(input, output);
       this.#isPaused = step === SessionStep.FLUSH;
       if (step !== SessionStep.NEED_INPUT) return step;
@@ -278,7 +304,9 @@ export class HttpSession implements Session {
     output: ByteWriter,
   ): Promise<SessionStep> {
     const exchange = this.#exchange!;
-    const byteCount = Math.min(body.remaining, BODY_PIECE_BYTES);
+    const byteCount = Math.min(body.remaining, this.#pieceBytes());
+    // Of a time when there was more room.
+    if (output.length === 0 && output.bytes.length > 2 * byteCount) output.release();
     const start = output.reserve(byteCount);
     try {
       const piece = output.bytes.subarray(start, start + byteCount);
@@ -293,6 +321,14 @@ export class HttpSession implements Session {
     exchange.dropReply();
     this.#isReplying = false;
     return this.#pause(this.#goOnReplying(input, output), input);
+  }
+
+  /** How much of a body may be fetched: the less, the more is lent to others. A power of two. */
+  #pieceBytes(): number {
+    const { memory } = this.#client;
+    if (memory === undefined) return BODY_PIECE_BYTES;
+    const shareBytes = Math.max(memory.freeBytes / BODY_PIECE_SHARE, BODY_PIECE_MIN_BYTES);
+    return Math.min(2 ** Math.floor(Math.log2(shareBytes)), BODY_PIECE_BYTES);
   }
 
   /** Goes on with a reply that is larger than the output may be. */
@@ -310,7 +346,7 @@ export class HttpSession implements Session {
   #finishRequest(exchange: HttpExchange, input: InputBuffer, output: ByteWriter): SessionStep {
     const { stream } = exchange;
     if (exchange.successor !== undefined) return this.#succeed(exchange, input);
-    if (exchange.body !== undefined) {
+    if (exchange.body !== undefined || exchange.kept !== undefined) {
       this.#isReplying = true;
       return SessionStep.FLUSH;
     }

@@ -74,10 +74,7 @@ export class PreparedReply implements WrittenReply {
     extraLines: Uint8Array,
   ): void {
     const { bytes } = this;
-    if (this.#second !== date.second) {
-      bytes.set(date.bytes, this.#dateStart);
-      this.#second = date.second;
-    }
+    this.#bringUpToDate(date);
     const end = headOnly ? this.bodyStart : bytes.length;
     if (disposition === Disposition.KEEP && extraLines.length === 0) {
       output.copy(bytes, 0, end);
@@ -89,6 +86,27 @@ export class PreparedReply implements WrittenReply {
     output.copy(connectionLine);
     output.copy(extraLines);
     output.copy(bytes, this.#afterDate, end);
+  }
+
+  /**
+   * Head and body as one, to be written from where they are; undefined when lines have to be added.
+   *
+   * Where they wait to be written the date may become that of a later reply.
+   */
+  wholeBytes(
+    date: ReplyDate,
+    disposition: Disposition,
+    extraLines: Uint8Array,
+  ): Uint8Array<ArrayBuffer> | undefined {
+    if (disposition !== Disposition.KEEP || extraLines.length > 0) return undefined;
+    this.#bringUpToDate(date);
+    return this.bytes;
+  }
+
+  #bringUpToDate(date: ReplyDate): void {
+    if (this.#second === date.second) return;
+    this.bytes.set(date.bytes, this.#dateStart);
+    this.#second = date.second;
   }
 
   get #afterDate(): number {

@@ -36,7 +36,7 @@ const LINES: readonly Uint8Array[] = CODING_NAMES.map((name, coding) =>
 );
 
 /** What a body became by coding, as far as anybody asked. */
-type Forms = (Promise<Uint8Array | undefined> | undefined)[];
+type Forms = (Promise<Uint8Array<ArrayBuffer> | undefined> | undefined)[];
 
 /**
  * Sends bodies compressed to those who take that.
@@ -103,13 +103,13 @@ export class CodedBodies {
   #answer(
     exchange: HttpExchange,
     contentType: Uint8Array,
-    body: Uint8Array,
+    body: Uint8Array<ArrayBuffer>,
     lines: Uint8Array,
   ): void {
     if (body.length <= ONE_WRITE_BYTES || !this.#tryKeep(body)) {
       return exchange.sendBody(200, contentType, body, 0, body.length, lines);
     }
-    exchange.sendAsync(200, contentType, new MemorySource(body, () => this.#letGo(body)), lines);
+    exchange.sendKept(200, contentType, new MemorySource(body, () => this.#letGo(body)), lines);
   }
 
   #tryKeep(body: Uint8Array): boolean {
@@ -132,7 +132,10 @@ export class CodedBodies {
     this.#keptBytes -= body.length;
   }
 
-  #formOf(body: Uint8Array<ArrayBuffer>, coding: Coding): Promise<Uint8Array | undefined> {
+  #formOf(
+    body: Uint8Array<ArrayBuffer>,
+    coding: Coding,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     let forms = this.#forms.get(body);
     if (forms === undefined) this.#forms.set(body, forms = []);
     return forms[coding] ??= this.#compressor.compress(body, coding);

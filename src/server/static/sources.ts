@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { AsyncByteSource } from "../../protocol/http/async_source.ts";
+import type { AsyncByteSource, KeptSource } from "../../protocol/http/async_source.ts";
 import type { OpenFile } from "./directory.ts";
 
 /**
@@ -59,15 +59,15 @@ export class FileSource implements AsyncByteSource {
 }
 
 /**
- * A part of what is in memory, for clients that take it in pieces.
+ * A part of what is in memory, for clients that take it when they like.
  *
  * Thread: the I/O thread of the connection that it is for.
  */
-export class MemorySource implements AsyncByteSource {
-  /** See {@link AsyncByteSource.byteCount}. */
+export class MemorySource implements KeptSource {
+  /** See {@link KeptSource.byteCount}. */
   readonly byteCount: number;
 
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #onReleased: () => void;
   #at = 0;
   #isReleased = false;
@@ -77,25 +77,25 @@ export class MemorySource implements AsyncByteSource {
    *
    * @param onReleased told once, when they are not needed any more
    */
-  constructor(bytes: Uint8Array, onReleased: () => void) {
+  constructor(bytes: Uint8Array<ArrayBuffer>, onReleased: () => void) {
     this.#bytes = bytes;
     this.#onReleased = onReleased;
     this.byteCount = bytes.length;
   }
 
-  /** See {@link AsyncByteSource.remaining}. */
+  /** See {@link KeptSource.remaining}. */
   get remaining(): number {
     return this.#bytes.length - this.#at;
   }
 
-  /** See {@link AsyncByteSource.readNext}. */
-  readNext(target: Uint8Array<ArrayBuffer>): Promise<number> {
-    target.set(this.#bytes.subarray(this.#at, this.#at + target.length));
-    this.#at += target.length;
-    return Promise.resolve(target.length);
+  /** See {@link KeptSource.next}. */
+  next(mostBytes: number): Uint8Array<ArrayBuffer> {
+    const part = this.#bytes.subarray(this.#at, this.#at + mostBytes);
+    this.#at += part.length;
+    return part;
   }
 
-  /** See {@link AsyncByteSource.release}. */
+  /** See {@link KeptSource.release}. */
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;

@@ -162,6 +162,11 @@ export class FakeConnection {
         this.output.clear();
       }
       if (step !== SessionStep.FLUSH) return;
+      const kept = this.session.kept;
+      while (kept !== undefined && kept.remaining > 0) {
+        this.written += toLatin1(kept.next(100_000));
+        this.writeCount++;
+      }
     }
   }
 }

@@ -5,9 +5,11 @@
  */
 
 import assert from "node:assert/strict";
+import type { ClientOrigin } from "../../../../src/command/client_state.ts";
 import { CounterIndex } from "../../../../src/metrics/names.ts";
 import { HttpService } from "../../../../src/protocol/http/http_service.ts";
 import { createRouter } from "../../../../src/protocol/http/router.ts";
+import type { Session } from "../../../../src/protocol/session.ts";
 import { Compressor } from "../../../../src/server/compressor.ts";
 import { type OpenFile, StaticDirectory } from "../../../../src/server/static/directory.ts";
 import {
@@ -118,7 +120,12 @@ export class StaticWorld implements AsyncDisposable {
 
   /** Opens a connection. */
   connect(): FakeConnection {
-    return new FakeConnection(this.#service.createSession(), 16384);
+    return new FakeConnection(this.createSession(), 16384);
+  }
+
+  /** Begins a conversation, of a client without a connection or of `origin`. */
+  createSession(origin?: ClientOrigin): Session {
+    return this.#service.createSession(origin);
   }
 
   /** The reply to one request. */
