@@ -74,37 +74,57 @@ function latencyRow(name: string, summary: LatencySummary): string[] {
 }
 
 function remarks(plan: LoadPlan, result: LoadResult): string[] {
-  const { ownLag, latency, durationMs, sent, interrupted } = result;
-  const found: string[] = [];
+  return [
+    endRemark(plan, result),
+    overdueRemark(result),
+    timeoutRemark(result),
+    rateRemark(plan, result),
+    lagRemark(result),
+  ].filter((remark) => remark !== null);
+}
+
+function endRemark({ requestCount }: LoadPlan, { sent, interrupted }: LoadResult): string | null {
   if (interrupted) {
-    found.push(
-      `Ended early: ${countText(sent)} of ${countText(plan.requestCount)} requests were sent.`,
-    );
-  } else if (sent < plan.requestCount) {
-    found.push(
-      `Given up: the server could not be reached any more; ` +
-        `${countText(plan.requestCount - sent)} requests were not sent.`,
-    );
+    return `Ended early: ${countText(sent)} of ${countText(requestCount)} requests were sent.`;
   }
-  const reached = durationMs === 0 ? Infinity : sent / durationMs * 1000;
-  if (
-    plan.ratePerSecond !== null && durationMs >= RATE_DURATION_MIN_MS &&
-    reached < plan.ratePerSecond * RATE_SHARE_MIN
-  ) {
-    found.push(
-      `The rate was not reached: ${countText(Math.round(reached))} of ` +
-        `${countText(plan.ratePerSecond)} requests a second. All\n` +
-        `connections were busy; requests waited for one, and their latency has that wait in it.`,
-    );
-  }
-  if (latency.count > 0 && ownLag.p99Ms > latency.p99Ms * LAG_SHARE_MAX) {
-    found.push(
-      `The load generator itself was a bottleneck: 99 of 100 times it was up to\n` +
-        `${durationText(ownLag.p99Ms)} late, of a latency of ${durationText(latency.p99Ms)}. ` +
-        `The figures say as much about it,\nor about this machine, as about the server.`,
-    );
-  }
-  return found;
+  if (sent === requestCount) return null;
+  return `Given up, ${countText(requestCount - sent)} requests were not sent: ` +
+    "the server was gone, or did not answer any more.";
+}
+
+function overdueRemark({ overdue, overdueMs }: LoadResult): string | null {
+  if (overdue === 0) return null;
+  return `At the end ${countText(overdue)} requests were due that had found no free connection, ` +
+    `the first of\nthem for ${durationText(overdueMs)}. The latencies leave them out.`;
+}
+
+function timeoutRemark({ timeouts }: LoadResult): string | null {
+  if (timeouts === 0) return null;
+  return `${countText(timeouts)} requests were not answered in time. The latencies leave them out.`;
+}
+
+function rateRemark(plan: LoadPlan, { sent, sendingMs }: LoadResult): string | null {
+  const asked = plan.ratePerSecond;
+  if (asked === null || sendingMs < RATE_DURATION_MIN_MS) return null;
+  // The first one is sent at the beginning of that time. How long the last answer takes says nothing.
+  const reached = (sent - 1) / sendingMs * 1000;
+  if (reached >= asked * RATE_SHARE_MIN) return null;
+  return `The rate was not reached: ${rateText(reached)} of ${
+    rateText(asked)
+  } requests a second. ` +
+    `All\nconnections were busy; requests waited for one, and their latency has that wait in it.`;
+}
+
+/** Low rates are told apart by what stands behind the point. */
+function rateText(perSecond: number): string {
+  return countText(perSecond < 100 ? Number(perSecond.toPrecision(3)) : Math.round(perSecond));
+}
+
+function lagRemark({ latency, ownLag }: LoadResult): string | null {
+  if (latency.count === 0 || ownLag.p99Ms <= latency.p99Ms * LAG_SHARE_MAX) return null;
+  return `The load generator itself was a bottleneck: 99 of 100 times it was up to\n` +
+    `${durationText(ownLag.p99Ms)} late, of a latency of ${durationText(latency.p99Ms)}. ` +
+    `The figures say as much about it,\nor about this machine, as about the server.`;
 }
 
 /** One line per text. Not a table: to that, texts such as `400 invalid_event` are numbers. */
