@@ -21,7 +21,7 @@ export function countText(count: number): string {
 
 /** A duration in three digits or a little more, e.g. `"0.123 ms"`, `"12.3 ms"` or `"1.23 s"`. */
 export function durationText(ms: number): string {
-  if (ms >= 1000) return `${(ms / 1000).toFixed(ms >= 10_000 ? 1 : 2)} s`;
+  if (ms >= 999.5) return `${(ms / 1000).toFixed(ms >= 10_000 ? 1 : 2)} s`;
   return `${ms.toFixed(ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 1 ? 2 : 3)} ms`;
 }
 
@@ -42,8 +42,7 @@ function headText(plan: LoadPlan, result: LoadResult): string {
   const pace = plan.ratePerSecond === null
     ? "closed loop"
     : `${countText(plan.ratePerSecond)} a second`;
-  const inTime = result.latency.count === 0 ? "" : ` in ${durationText(result.durationMs)}`;
-  const sent = `${countText(result.sent)} requests${inTime}`;
+  const sent = `${countText(result.sent)} requests in ${durationText(result.durationMs)}`;
   return `${plan.protocol}://${host}:${plan.port}, ${
     countText(plan.connectionCount)
   } connections, ` +

@@ -52,7 +52,7 @@ export class Load implements ConnectionOwner {
   #schedule: Schedule | null = null;
   #startedAtMs = 0;
   #lastSentAtMs = 0;
-  #lastAnswerAtMs = 0;
+  #endedAtMs = 0;
   /** When the first request was sent that went without an answer, if none came since; else null. */
   #unansweredSinceMs: number | null = null;
   #timeoutCount = 0;
@@ -83,7 +83,7 @@ export class Load implements ConnectionOwner {
     this.#connections = connections;
     this.#connectedAtMs = performance.now();
     this.#startedAtMs = this.#connectedAtMs + (ratePerSecond === null ? 0 : LEAD_MS);
-    this.#lastAnswerAtMs = this.#lastSentAtMs = this.#startedAtMs;
+    this.#lastSentAtMs = this.#startedAtMs;
     if (ratePerSecond !== null) this.#schedule = new Schedule(this.#startedAtMs, ratePerSecond);
     const onAbort = (): void => this.#end(true);
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -119,7 +119,7 @@ export class Load implements ConnectionOwner {
     const nowMs = performance.now();
     const tally = this.#tally;
     const latencyMs = nowMs - connection.dueAtMs;
-    this.#connectedAtMs = this.#lastAnswerAtMs = nowMs;
+    this.#connectedAtMs = nowMs;
     this.#unansweredSinceMs = null;
     if (outcome === Outcome.ACCEPTED) {
       tally.accepted++;
@@ -260,7 +260,8 @@ export class Load implements ConnectionOwner {
     for (const { isBusy } of this.#connections) {
       if (isBusy) this.#tally.countError("no answer before the load was ended");
     }
-    this.#countOverdue(performance.now());
+    this.#endedAtMs = performance.now();
+    this.#countOverdue(this.#endedAtMs);
     this.#over.resolve();
   }
 
@@ -280,7 +281,7 @@ export class Load implements ConnectionOwner {
     all.add(this.#refusedLatency);
     all.add(this.#otherLatency);
     const latency = all.summary();
-    const durationMs = Math.max(0, this.#lastAnswerAtMs - this.#startedAtMs);
+    const durationMs = Math.max(0, this.#endedAtMs - this.#startedAtMs);
     return {
       sent,
       accepted,

@@ -108,7 +108,7 @@ export interface LoadResult {
   readonly errors: number;
   /** Errors by text, e.g. `{ "400 invalid_event": 3, "no answer": 1 }`; at most 20 texts. */
   readonly errorTexts: Readonly<Record<string, number>>;
-  /** From the first request to the last answer. Unit: ms. */
+  /** From the first request to the last answer, or error, or the signal. Unit: ms. */
   readonly durationMs: number;
   /** From the first request to the sending of the last one. Unit: ms. */
   readonly sendingMs: number;

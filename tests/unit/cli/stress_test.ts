@@ -45,8 +45,8 @@ const RESULT: LoadResult = {
 
 Deno.test("durationText: three digits or a little more, with the unit that fits", () => {
   assert.deepEqual(
-    [0, 0.1234, 1.234, 12.34, 123.4, 1234, 12_345].map(durationText),
-    ["0.000 ms", "0.123 ms", "1.23 ms", "12.3 ms", "123 ms", "1.23 s", "12.3 s"],
+    [0, 0.1234, 1.234, 12.34, 123.4, 999.7, 1234, 12_345].map(durationText),
+    ["0.000 ms", "0.123 ms", "1.23 ms", "12.3 ms", "123 ms", "1.00 s", "1.23 s", "12.3 s"],
   );
   assert.equal(countText(1_234_567), "1,234,567");
 });
