@@ -110,8 +110,8 @@ function rateRemark(plan: LoadPlan, { sent, sendingMs }: LoadResult): string | n
   if (reached >= asked * RATE_SHARE_MIN) return null;
   return `The rate was not reached: ${rateText(reached)} of ${
     rateText(asked)
-  } requests a second. ` +
-    `All\nconnections were busy; requests waited for one, and their latency has that wait in it.`;
+  } requests a second.\n` +
+    "No connection was free; requests waited for one, and their latency has that wait in it.";
 }
 
 /** Low rates are told apart by what stands behind the point. */
