@@ -197,8 +197,8 @@ export const shardedStage: Stage = {
       stage: 8,
       title: shardedStage.title,
       lesson: "With a lock for each of 64 shards nobody stands in line any more. Sharding alone " +
-        "brings stage 7 from 100 to 145 jobs a second, all that sixteen workers can do; the rest " +
-        "of the gain is a job ten times shorter and a channel ten times larger.",
+        "can bring stage 7 from 100 to 145 jobs a second, all that sixteen workers can do; the " +
+        "rest of the gain is a job ten times shorter and a channel ten times larger.",
       server: `${WORKERS} workers, channel ${ALL_TOGETHER.capacity}, ${ALL_TOGETHER.workMs} ms ` +
         `work + ${ALL_TOGETHER.holdMs} ms holding one of ${SHARDS} locks; beside it stage 7's ` +
         `with ${SHARDS} locks`,
