@@ -208,6 +208,8 @@ export class Load implements ConnectionOwner {
 
   /** Sends what is due, as far as connections are free. */
   #release(schedule: Schedule, nowMs: number): void {
+    // The clock rings on until all connections are closed.
+    if (this.#isOver) return;
     while (this.#idleFrom < this.#idle.length && this.#tally.sent < this.#plan.requestCount) {
       const dueAtMs = schedule.dueAtMs(this.#tally.sent);
       if (dueAtMs > nowMs) return;

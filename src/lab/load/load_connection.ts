@@ -90,7 +90,7 @@ export class LoadConnection {
   async open(): Promise<void> {
     const attempt = ++this.#attempt;
     const socket = await connect(this.#plan);
-    if (this.#attempt !== attempt) return closeQuietly(socket);
+    if (this.#isClosed || this.#attempt !== attempt) return closeQuietly(socket);
     this.#greeting = socket;
     try {
       await this.#authenticate(socket);
@@ -109,6 +109,7 @@ export class LoadConnection {
 
   /** Sends the event of a user; the owner is told how that ends. */
   send(user: number): void {
+    if (this.#isClosed) return;
     this.#isBusy = true;
     if (this.#socket === null) void this.#openAndSend(user);
     else this.#start(this.#socket, user);

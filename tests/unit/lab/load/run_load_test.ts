@@ -337,3 +337,23 @@ Deno.test("runLoad: requests that are due and find no connection are counted whe
   assert.ok(result.overdue > 40 && result.overdue <= 98, `${result.overdue}`);
   assert.ok(result.overdueMs > 40, `${result.overdueMs} ms`);
 });
+
+Deno.test("runLoad: sends nothing any more once it has ended", async () => {
+  await using server = new FakeServer(() => ACCEPTED);
+  for (let run = 1; run <= 5; run++) {
+    const before = server.requestCount;
+    const stop = new AbortController();
+    const plan = planFor(server, {
+      ratePerSecond: 2000,
+      requestCount: 1_000_000,
+      signal: stop.signal,
+      onSample: () => stop.abort(),
+    });
+    const result = await runLoad(plan);
+    assertSound(plan, result);
+    const connectionCount = server.connectionCount;
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    assert.ok(server.requestCount - before <= result.sent, `${result.sent} were sent`);
+    assert.equal(server.connectionCount, connectionCount);
+  }
+});
