@@ -133,7 +133,23 @@ async function writeFindings(
 ): Promise<void> {
   const json = `${JSON.stringify(report, null, 2)}\n`;
   if (jsonPath === "-") await surroundings.print(json);
-  else if (jsonPath !== null) await writeWhole(jsonPath, json);
-  if (reportDirectory === null) return;
-  await writeWhole(`${reportDirectory}/index.html`, await surroundings.renderReport(report));
+  // They took minutes to find: where one cannot be written any more, the other still is.
+  const endings = await Promise.allSettled([
+    ...(jsonPath === null || jsonPath === "-" ? [] : [writeWhole(jsonPath, json)]),
+    ...(reportDirectory === null ? [] : [writeReport(reportDirectory, report, surroundings)]),
+  ]);
+  const failures = endings.filter((ending) => ending.status === "rejected")
+    .map(({ reason }) => reason);
+  const fault = failures.find((failure) => !(failure instanceof UnwritableError));
+  if (fault !== undefined) throw fault;
+  if (failures.length === 0) return;
+  throw new UnwritableError(failures.map(({ message }) => message).join("; "));
+}
+
+async function writeReport(
+  directory: string,
+  report: LabReport,
+  { renderReport }: LabSurroundings,
+): Promise<void> {
+  await writeWhole(`${directory}/index.html`, await renderReport(report));
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseRate } from "../base/units.ts";
+import { formatDuration, parseDuration, parseRate } from "../base/units.ts";
 import type { LoadPlan, LoadProtocol, UserDistribution } from "../lab/load/plan.ts";
 import type { Config } from "../server/config.ts";
 import { type Flag, FLAGS } from "./flags.ts";
@@ -34,6 +34,8 @@ const PROTOCOLS: readonly LoadProtocol[] = ["http", "resp", "proto"];
 const DISTRIBUTIONS: readonly UserDistribution[] = ["uniform", "zipf"];
 
 const DEFAULTS = { requests: 10_000, concurrency: 50, users: 1000, seed: 1 };
+/** Longer than any answer takes that somebody still waits for. Unit: ms. */
+const DEFAULT_TIMEOUT_MS = 30_000;
 const RANGES = {
   requests: { min: 1, max: 1_000_000_000 },
   // Local ports are some 28,000, and open files often fewer.
@@ -42,6 +44,8 @@ const RANGES = {
   users: { min: 1, max: 1_000_000 },
   seed: { min: 0, max: 2 ** 32 - 1 },
 };
+/** Unit: ms. */
+const TIMEOUT_RANGE = { min: 10, max: 3_600_000 };
 const RATE_MIN = 0.01;
 const RATE_MAX = 1_000_000;
 
@@ -86,6 +90,12 @@ export const STRESS_OPTIONS:
     [
       "--distribution <kind>",
       "uniform: all users alike; zipf: few of them most of the time\n(default: uniform)",
+      LOAD_GROUP,
+    ],
+    [
+      "--timeout <duration>",
+      "how long an answer is waited for; then the request is an error and its connection is " +
+      `replaced\n(default: ${formatDuration(DEFAULT_TIMEOUT_MS)})`,
       LOAD_GROUP,
     ],
     [
@@ -172,6 +182,7 @@ function readOrder(
         ? "uniform"
         : readWord(texts, "distribution", DISTRIBUTIONS),
       seed: readCount(texts, "seed"),
+      timeoutMs: readTimeout(texts["timeout"]),
     },
     isSecure,
     // A certificate that nobody else has signed vouches for itself.
@@ -280,6 +291,17 @@ function readWord<Word extends string>(
   throw new WrongUsage(
     `--${name} ${JSON.stringify(texts[name])} must be ${words.slice(0, -1).join(", ")} or ` +
       `${words.at(-1)}`,
+  );
+}
+
+function readTimeout(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_TIMEOUT_MS;
+  const { min, max } = TIMEOUT_RANGE;
+  const timeoutMs = parseDuration(text);
+  if (timeoutMs !== null && timeoutMs >= min && timeoutMs <= max) return timeoutMs;
+  throw new WrongUsage(
+    `--timeout ${JSON.stringify(text)} must be a duration from ${formatDuration(min)} to ` +
+      `${formatDuration(max)}, like 500ms or 30s`,
   );
 }
 

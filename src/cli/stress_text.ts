@@ -21,7 +21,7 @@ export function countText(count: number): string {
 
 /** A duration in three digits or a little more, e.g. `"0.123 ms"`, `"12.3 ms"` or `"1.23 s"`. */
 export function durationText(ms: number): string {
-  if (ms >= 1000) return `${(ms / 1000).toFixed(ms >= 10_000 ? 1 : 2)} s`;
+  if (ms >= 999.5) return `${(ms / 1000).toFixed(ms >= 10_000 ? 1 : 2)} s`;
   return `${ms.toFixed(ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 1 ? 2 : 3)} ms`;
 }
 
@@ -42,8 +42,7 @@ function headText(plan: LoadPlan, result: LoadResult): string {
   const pace = plan.ratePerSecond === null
     ? "closed loop"
     : `${countText(plan.ratePerSecond)} a second`;
-  const inTime = result.latency.count === 0 ? "" : ` in ${durationText(result.durationMs)}`;
-  const sent = `${countText(result.sent)} requests${inTime}`;
+  const sent = `${countText(result.sent)} requests in ${durationText(result.durationMs)}`;
   return `${plan.protocol}://${host}:${plan.port}, ${
     countText(plan.connectionCount)
   } connections, ` +
@@ -74,37 +73,57 @@ function latencyRow(name: string, summary: LatencySummary): string[] {
 }
 
 function remarks(plan: LoadPlan, result: LoadResult): string[] {
-  const { ownLag, latency, durationMs, sent, interrupted } = result;
-  const found: string[] = [];
+  return [
+    endRemark(plan, result),
+    overdueRemark(result),
+    timeoutRemark(result),
+    rateRemark(plan, result),
+    lagRemark(result),
+  ].filter((remark) => remark !== null);
+}
+
+function endRemark({ requestCount }: LoadPlan, { sent, interrupted }: LoadResult): string | null {
   if (interrupted) {
-    found.push(
-      `Ended early: ${countText(sent)} of ${countText(plan.requestCount)} requests were sent.`,
-    );
-  } else if (sent < plan.requestCount) {
-    found.push(
-      `Given up: the server could not be reached any more; ` +
-        `${countText(plan.requestCount - sent)} requests were not sent.`,
-    );
+    return `Ended early: ${countText(sent)} of ${countText(requestCount)} requests were sent.`;
   }
-  const reached = durationMs === 0 ? Infinity : sent / durationMs * 1000;
-  if (
-    plan.ratePerSecond !== null && durationMs >= RATE_DURATION_MIN_MS &&
-    reached < plan.ratePerSecond * RATE_SHARE_MIN
-  ) {
-    found.push(
-      `The rate was not reached: ${countText(Math.round(reached))} of ` +
-        `${countText(plan.ratePerSecond)} requests a second. All\n` +
-        `connections were busy; requests waited for one, and their latency has that wait in it.`,
-    );
-  }
-  if (latency.count > 0 && ownLag.p99Ms > latency.p99Ms * LAG_SHARE_MAX) {
-    found.push(
-      `The load generator itself was a bottleneck: 99 of 100 times it was up to\n` +
-        `${durationText(ownLag.p99Ms)} late, of a latency of ${durationText(latency.p99Ms)}. ` +
-        `The figures say as much about it,\nor about this machine, as about the server.`,
-    );
-  }
-  return found;
+  if (sent === requestCount) return null;
+  return `Given up, ${countText(requestCount - sent)} requests were not sent: ` +
+    "the server was gone, or did not answer any more.";
+}
+
+function overdueRemark({ overdue, overdueMs }: LoadResult): string | null {
+  if (overdue === 0) return null;
+  return `At the end ${countText(overdue)} requests were due that had found no free connection, ` +
+    `the first of\nthem for ${durationText(overdueMs)}. The latencies leave them out.`;
+}
+
+function timeoutRemark({ timeouts }: LoadResult): string | null {
+  if (timeouts === 0) return null;
+  return `${countText(timeouts)} requests were not answered in time. The latencies leave them out.`;
+}
+
+function rateRemark(plan: LoadPlan, { sent, sendingMs }: LoadResult): string | null {
+  const asked = plan.ratePerSecond;
+  if (asked === null || sendingMs < RATE_DURATION_MIN_MS) return null;
+  // The first one is sent at the beginning of that time. How long the last answer takes says nothing.
+  const reached = (sent - 1) / sendingMs * 1000;
+  if (reached >= asked * RATE_SHARE_MIN) return null;
+  return `The rate was not reached: ${rateText(reached)} of ${
+    rateText(asked)
+  } requests a second.\n` +
+    "No connection was free; requests waited for one, and their latency has that wait in it.";
+}
+
+/** Low rates are told apart by what stands behind the point. */
+function rateText(perSecond: number): string {
+  return countText(perSecond < 100 ? Number(perSecond.toPrecision(3)) : Math.round(perSecond));
+}
+
+function lagRemark({ latency, ownLag }: LoadResult): string | null {
+  if (latency.count === 0 || ownLag.p99Ms <= latency.p99Ms * LAG_SHARE_MAX) return null;
+  return `The load generator itself was a bottleneck: 99 of 100 times it was up to\n` +
+    `${durationText(ownLag.p99Ms)} late, of a latency of ${durationText(latency.p99Ms)}. ` +
+    `The figures say as much about it,\nor about this machine, as about the server.`;
 }
 
 /** One line per text. Not a table: to that, texts such as `400 invalid_event` are numbers. */

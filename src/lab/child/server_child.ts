@@ -34,6 +34,9 @@ const OWN_FLAGS = [
 /** How long a server may take to start. Unit: ms. */
 const START_PATIENCE_MS = 30_000;
 
+/** How long one may take to end that was asked to: its own deadlines are over by then. Unit: ms. */
+const STOP_PATIENCE_MS = 90_000;
+
 /** How long a server that nobody needs any more may take for each way of ending. Unit: ms. */
 const END_PATIENCE_MS = 400;
 
@@ -138,17 +141,26 @@ export class ServerChild implements AsyncDisposable {
     }
   }
 
-  /** Waits until it has ended and all of its log is there. */
+  /**
+   * Waits until it has ended and all of its log is there.
+   *
+   * @throws the signal's reason; an `Error` when it does not end
+   */
   async waitForEnd(signal: AbortSignal): Promise<ServerEnd> {
     const { promise: aborted, reject } = Promise.withResolvers<never>();
     const onAbort = (): void => reject(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
+    const timer = setTimeout(
+      () => reject(this.#failure(`it did not end within ${STOP_PATIENCE_MS} ms`)),
+      STOP_PATIENCE_MS,
+    );
     try {
       signal.throwIfAborted();
       const { code } = await Promise.race([this.#process.status, aborted]);
       await this.#reading;
       return { code, lines: this.#lines };
     } finally {
+      clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
     }
   }
@@ -194,6 +206,8 @@ export class ServerChild implements AsyncDisposable {
         this.#news = Promise.withResolvers();
       }
     } finally {
+      // Who dies in the middle of a line leaves it without an end.
+      this.#take(rest);
       this.#over = true;
       this.#news.resolve();
     }

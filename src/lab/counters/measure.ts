@@ -66,6 +66,10 @@ export interface ProcessorsHad {
   readonly had: number;
   /** How many they could have used. */
   readonly wanted: number;
+  /** Turns that count. */
+  readonly turns: number;
+  /** Turns that do not, because other programs had the processors. */
+  readonly leftOut: number;
 }
 
 /** Whether other programs had the processors, so that the costs say little. */
@@ -189,8 +193,14 @@ class ThreadTurns {
   }
 
   processors(): ProcessorsHad {
-    const had = median(this.#counting().map(({ processors }) => processors));
-    return { threads: this.#threads, had, wanted: this.#wanted };
+    const counting = this.#counting();
+    return {
+      threads: this.#threads,
+      had: median(counting.map(({ processors }) => processors)),
+      wanted: this.#wanted,
+      turns: counting.length,
+      leftOut: this.#turns.length - counting.length,
+    };
   }
 
   /** The turns that count: undisturbed ones, if there are any. */

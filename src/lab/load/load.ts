@@ -4,6 +4,7 @@
  * @module
  */
 
+import { formatDuration } from "../../base/units.ts";
 import type { LatencyRecorder, LatencyRecorders } from "./latency.ts";
 import type { ConnectionOwner, LoadConnection } from "./load_connection.ts";
 import type { Pacer } from "./pacer.ts";
@@ -25,6 +26,11 @@ const REST_MS = 100;
 /** After this long without any connection the server is given up. Unit: ms. */
 const PATIENCE_MS = 10_000;
 
+/** How often in the time that an answer has the connections are looked at. */
+const TIMEOUT_LOOKS = 20;
+/** But no more often than this, and no less often than samples are taken. Unit: ms. */
+const TIMEOUT_LOOK_MIN_MS = 5;
+
 /** Runs one load once. Thread: belongs to one thread. */
 export class Load implements ConnectionOwner {
   readonly #plan: LoadPlan;
@@ -45,7 +51,13 @@ export class Load implements ConnectionOwner {
   #idleFrom = 0;
   #schedule: Schedule | null = null;
   #startedAtMs = 0;
-  #lastAnswerAtMs = 0;
+  #lastSentAtMs = 0;
+  #endedAtMs = 0;
+  /** When the first request was sent that went without an answer, if none came since; else null. */
+  #unansweredSinceMs: number | null = null;
+  #timeoutCount = 0;
+  #overdue = 0;
+  #overdueMs = 0;
   /** When there was last a connection. */
   #connectedAtMs = 0;
   /** How late this thread was at the last ring. */
@@ -71,16 +83,18 @@ export class Load implements ConnectionOwner {
     this.#connections = connections;
     this.#connectedAtMs = performance.now();
     this.#startedAtMs = this.#connectedAtMs + (ratePerSecond === null ? 0 : LEAD_MS);
-    this.#lastAnswerAtMs = this.#startedAtMs;
+    this.#lastSentAtMs = this.#startedAtMs;
     if (ratePerSecond !== null) this.#schedule = new Schedule(this.#startedAtMs, ratePerSecond);
     const onAbort = (): void => this.#end(true);
     signal?.addEventListener("abort", onAbort, { once: true });
     const sampling = setInterval(() => this.#sampleOrFail(), SAMPLE_PERIOD_MS);
+    const looking = this.#lookForTimeouts();
     try {
       if (signal?.aborted === true) this.#end(true);
       await this.#sendAll(pacer);
     } finally {
       clearInterval(sampling);
+      clearInterval(looking);
       for (const rest of this.#rests) clearTimeout(rest);
       signal?.removeEventListener("abort", onAbort);
     }
@@ -105,7 +119,8 @@ export class Load implements ConnectionOwner {
     const nowMs = performance.now();
     const tally = this.#tally;
     const latencyMs = nowMs - connection.dueAtMs;
-    this.#connectedAtMs = this.#lastAnswerAtMs = nowMs;
+    this.#connectedAtMs = nowMs;
+    this.#unansweredSinceMs = null;
     if (outcome === Outcome.ACCEPTED) {
       tally.accepted++;
       this.#acceptedLatency.record(latencyMs);
@@ -137,6 +152,40 @@ export class Load implements ConnectionOwner {
     this.#rests.add(rest);
   }
 
+  #lookForTimeouts(): ReturnType<typeof setInterval> | undefined {
+    const { timeoutMs } = this.#plan;
+    if (timeoutMs === undefined) return undefined;
+    const everyMs = Math.min(
+      SAMPLE_PERIOD_MS,
+      Math.max(TIMEOUT_LOOK_MIN_MS, timeoutMs / TIMEOUT_LOOKS),
+    );
+    let lookedAtMs = performance.now();
+    let wasLate = false;
+    return setInterval(() => {
+      const nowMs = performance.now();
+      // Who was held up has answers that were not read yet: they come before the next look.
+      const isLate = nowMs - lookedAtMs > 2 * everyMs;
+      lookedAtMs = nowMs;
+      if (!isLate || wasLate) this.#endTimeouts(timeoutMs);
+      wasLate = isLate && !wasLate;
+    }, everyMs);
+  }
+
+  /** Gives up requests that wait for too long, and the server when it answers none any more. */
+  #endTimeouts(timeoutMs: number): void {
+    const nowMs = performance.now();
+    for (const connection of this.#connections) {
+      if (this.#isOver) return;
+      if (!connection.isBusy || nowMs - connection.sentAtMs < timeoutMs) continue;
+      if (connection.isOpen) this.#connectedAtMs = nowMs;
+      this.#unansweredSinceMs ??= connection.sentAtMs;
+      this.#timeoutCount++;
+      connection.giveUp(timeoutText(connection.isOpen, timeoutMs));
+    }
+    const sinceMs = this.#unansweredSinceMs ?? nowMs;
+    if (nowMs - sinceMs > timeoutMs + PATIENCE_MS) this.#end();
+  }
+
   /** A connection has nothing to do: gives it the next request, if one is due. */
   #free(connection: LoadConnection, nowMs: number): void {
     connection.freeSinceMs = nowMs;
@@ -159,6 +208,8 @@ export class Load implements ConnectionOwner {
 
   /** Sends what is due, as far as connections are free. */
   #release(schedule: Schedule, nowMs: number): void {
+    // The clock rings on until all connections are closed.
+    if (this.#isOver) return;
     while (this.#idleFrom < this.#idle.length && this.#tally.sent < this.#plan.requestCount) {
       const dueAtMs = schedule.dueAtMs(this.#tally.sent);
       if (dueAtMs > nowMs) return;
@@ -177,6 +228,7 @@ export class Load implements ConnectionOwner {
     connection.dueAtMs = dueAtMs;
     connection.sentAtMs = sentAtMs;
     this.#tally.sent++;
+    this.#lastSentAtMs = sentAtMs;
     this.#ownLag.record(ownLagMs);
     connection.send(this.#users.next());
   }
@@ -210,7 +262,18 @@ export class Load implements ConnectionOwner {
     for (const { isBusy } of this.#connections) {
       if (isBusy) this.#tally.countError("no answer before the load was ended");
     }
+    this.#endedAtMs = performance.now();
+    this.#countOverdue(this.#endedAtMs);
     this.#over.resolve();
+  }
+
+  /** Whoever waits for a free connection at the end has no latency: it must be told otherwise. */
+  #countOverdue(nowMs: number): void {
+    const schedule = this.#schedule;
+    if (schedule === null || this.#idleFrom < this.#idle.length) return;
+    const { sent } = this.#tally;
+    this.#overdue = Math.min(schedule.dueCount(nowMs), this.#plan.requestCount) - sent;
+    if (this.#overdue > 0) this.#overdueMs = nowMs - schedule.dueAtMs(sent);
   }
 
   #result(): LoadResult {
@@ -220,7 +283,7 @@ export class Load implements ConnectionOwner {
     all.add(this.#refusedLatency);
     all.add(this.#otherLatency);
     const latency = all.summary();
-    const durationMs = Math.max(0, this.#lastAnswerAtMs - this.#startedAtMs);
+    const durationMs = Math.max(0, this.#endedAtMs - this.#startedAtMs);
     return {
       sent,
       accepted,
@@ -228,6 +291,9 @@ export class Load implements ConnectionOwner {
       errors,
       errorTexts,
       durationMs,
+      sendingMs: Math.max(0, this.#lastSentAtMs - this.#startedAtMs),
+      overdue: this.#overdue,
+      overdueMs: this.#overdueMs,
       answersPerSecond: durationMs === 0 ? 0 : latency.count / durationMs * 1000,
       latency,
       acceptedLatency: this.#acceptedLatency.summary(),
@@ -235,7 +301,12 @@ export class Load implements ConnectionOwner {
       serviceTime: this.#schedule === null ? latency : this.#serviceTime.summary(),
       ownLag: this.#ownLag.summary(),
       samples: this.#samples,
+      timeouts: this.#timeoutCount,
       interrupted: this.#isInterrupted,
     };
   }
+}
+
+function timeoutText(isOpen: boolean, timeoutMs: number): string {
+  return `no ${isOpen ? "answer" : "connection"} within ${formatDuration(timeoutMs)}`;
 }

@@ -50,6 +50,8 @@ export class LoadConnection {
   #socket: Deno.Conn | null = null;
   /** One that was not told the password yet. */
   #greeting: Deno.Conn | null = null;
+  /** Counts attempts to open; who finds another number than its own has been given up. */
+  #attempt = 0;
   #isBusy = false;
   #isClosed = false;
   /** Reads until the socket is closed. */
@@ -80,23 +82,26 @@ export class LoadConnection {
   }
 
   /**
-   * Connects, and says the password where that comes first.
+   * Connects, and says the password where that comes first. When it is given up meanwhile it ends
+   * without a connection.
    *
    * @throws an error whose message says in a few words why that cannot be done
    */
   async open(): Promise<void> {
+    const attempt = ++this.#attempt;
     const socket = await connect(this.#plan);
-    if (this.#isClosed) return closeQuietly(socket);
+    if (this.#isClosed || this.#attempt !== attempt) return closeQuietly(socket);
     this.#greeting = socket;
     try {
       await this.#authenticate(socket);
     } catch (error) {
       closeQuietly(socket);
+      if (this.#attempt !== attempt) return;
       throw new Error(`cannot log in: ${causeText(error)}`, { cause: error });
     } finally {
-      this.#greeting = null;
+      if (this.#greeting === socket) this.#greeting = null;
     }
-    if (this.#isClosed) return closeQuietly(socket);
+    if (this.#attempt !== attempt) return closeQuietly(socket);
     this.#socket = socket;
     this.hasAnswered = false;
     this.#reading = this.#read(socket);
@@ -104,28 +109,43 @@ export class LoadConnection {
 
   /** Sends the event of a user; the owner is told how that ends. */
   send(user: number): void {
+    if (this.#isClosed) return;
     this.#isBusy = true;
     if (this.#socket === null) void this.#openAndSend(user);
     else this.#start(this.#socket, user);
   }
 
+  /** Does not wait for an answer any more: that request has failed, and the next one connects anew. */
+  giveUp(text: string): void {
+    this.#letGo();
+    if (this.#isBusy) this.#fail(text);
+  }
+
   /** Closes for good; the owner hears nothing any more. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const socket of [this.#socket, this.#greeting]) if (socket !== null) closeQuietly(socket);
-    this.#socket = null;
+    this.#letGo();
     await this.#reading;
   }
 
+  /** Closes what is open, or about to be: an answer that comes late must not pass for the next one. */
+  #letGo(): void {
+    this.#attempt++;
+    for (const socket of [this.#socket, this.#greeting]) if (socket !== null) closeQuietly(socket);
+    this.#socket = this.#greeting = null;
+  }
+
   async #openAndSend(user: number): Promise<void> {
+    const attempt = this.#attempt + 1;
     try {
       await this.open();
     } catch (error) {
+      if (this.#attempt !== attempt) return;
       this.hasAnswered = false;
       this.#fail((error as Error).message);
       return;
     }
-    if (this.#socket !== null) this.#start(this.#socket, user);
+    if (this.#attempt === attempt && this.#socket !== null) this.#start(this.#socket, user);
   }
 
   #start(socket: Deno.Conn, user: number): void {

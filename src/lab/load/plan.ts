@@ -43,6 +43,12 @@ export interface LoadPlan {
   readonly distribution: UserDistribution;
   /** Start of the random numbers; the same seed sends the same events. */
   readonly seed: number;
+  /**
+   * How long an answer, or a connection, is waited for; then the request is an error and its
+   * connection is replaced. Counts from the sending; looked at 20 times in that time, or 10 times a
+   * second. Unit: ms; undefined = for ever.
+   */
+  readonly timeoutMs?: number | undefined;
   /** Ends the load early: what was not sent is not sent any more. */
   readonly signal?: AbortSignal | undefined;
   /** Told about every {@link SAMPLE_PERIOD_MS} while it runs, and once at the end. */
@@ -102,9 +108,18 @@ export interface LoadResult {
   readonly errors: number;
   /** Errors by text, e.g. `{ "400 invalid_event": 3, "no answer": 1 }`; at most 20 texts. */
   readonly errorTexts: Readonly<Record<string, number>>;
-  /** From the first request to the last answer. Unit: ms. */
+  /** From the first request to the last answer, or error, or the signal. Unit: ms. */
   readonly durationMs: number;
-  /** Answers a second over that time. */
+  /** From the first request to the sending of the last one. Unit: ms. */
+  readonly sendingMs: number;
+  /**
+   * Requests that were due and not sent when the load ended early: no connection was free for them.
+   * No latency has their wait in it. Always 0 in a closed loop.
+   */
+  readonly overdue: number;
+  /** How long the first of them had waited by then. Unit: ms; 0 when there were none. */
+  readonly overdueMs: number;
+  /** Answers a second over `durationMs`. */
   readonly answersPerSecond: number;
   /** All answers: from when a request was due (open loop) or sent (closed loop). */
   readonly latency: LatencySummary;
@@ -121,6 +136,8 @@ export interface LoadResult {
   readonly ownLag: LatencySummary;
   /** Every {@link SAMPLE_PERIOD_MS}. */
   readonly samples: readonly LoadSample[];
+  /** Errors that were requests without an answer in time; latencies do not have them. */
+  readonly timeouts: number;
   /** The signal ended it early. */
   readonly interrupted: boolean;
 }

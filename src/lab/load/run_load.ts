@@ -4,6 +4,7 @@
  * @module
  */
 
+import { formatDuration } from "../../base/units.ts";
 import { LatencyRecorders } from "./latency.ts";
 import { Load } from "./load.ts";
 import { LoadConnection } from "./load_connection.ts";
@@ -34,7 +35,9 @@ const OPENING_MAX = 64;
  * looked at.
  *
  * A connection that breaks is an error for its request and is opened again for the next one. When
- * none can be opened for ten seconds, the load ends early; then `sent` is less than planned.
+ * none can be opened for ten seconds, the load ends early; then `sent` is less than planned. With a
+ * `timeoutMs`, a request that is not answered in that time is an error as well and its connection is
+ * replaced; when none is answered for ten seconds longer than that, the load ends early.
  *
  * Thread: the main isolate; a second one keeps time. Everything is closed when this returns.
  *
@@ -80,15 +83,36 @@ export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
 }
 
 async function openAll(connections: readonly LoadConnection[], plan: LoadPlan): Promise<void> {
-  const { hostname, port, signal } = plan;
   for (let i = 0; i < connections.length; i += OPENING_MAX) {
     const opening = connections.slice(i, i + OPENING_MAX).map((connection) => connection.open());
     // All of them are waited for, so that none is still opening when the first has failed.
-    const failure = (await Promise.allSettled(opening)).find(({ status }) => status === "rejected");
-    if (signal?.aborted === true) return;
-    if (failure?.status !== "rejected") continue;
-    const address = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
-    const reason = failure.reason instanceof Error ? failure.reason.message : failure.reason;
-    throw new Error(`Cannot start the load on ${address}: ${reason}`, { cause: failure.reason });
+    const endings = await inTime(Promise.allSettled(opening), plan.timeoutMs);
+    if (plan.signal?.aborted === true) return;
+    if (endings === null) {
+      throw cannotStart(plan, `no connection within ${formatDuration(plan.timeoutMs!)}`);
+    }
+    const failure = endings.find(({ status }) => status === "rejected");
+    if (failure?.status === "rejected") throw cannotStart(plan, failure.reason);
   }
+}
+
+/** What is waited for, or null when that takes longer; undefined = as long as it takes. */
+async function inTime<Value>(
+  waiting: Promise<Value>,
+  timeoutMs: number | undefined,
+): Promise<Value | null> {
+  if (timeoutMs === undefined) return await waiting;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), timeoutMs));
+  try {
+    return await Promise.race([waiting, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function cannotStart({ hostname, port }: LoadPlan, reason: unknown): Error {
+  const address = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  const text = reason instanceof Error ? reason.message : reason;
+  return new Error(`Cannot start the load on ${address}: ${text}`, { cause: reason });
 }

@@ -32,6 +32,11 @@ export class Schedule {
   dueAtMs(index: number): number {
     return this.#startedAtMs + index * this.#intervalMs;
   }
+
+  /** How many are due by then. */
+  dueCount(nowMs: number): number {
+    return Math.max(0, Math.floor((nowMs - this.#startedAtMs) / this.#intervalMs) + 1);
+  }
 }
 
 /**

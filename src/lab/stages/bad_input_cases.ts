@@ -24,8 +24,6 @@ export interface InputCase {
   readonly reply: string;
   /** Whether the connection can go on; if not, nobody knows where the next request would begin. */
   readonly goesOn: boolean;
-  /** Whether it is an event that the server accepts. */
-  readonly isAccepted: boolean;
 }
 
 const encoder = new TextEncoder();
@@ -78,7 +76,7 @@ export const VALID: Readonly<Record<LoadProtocol, { bytes: Uint8Array; reply: st
 
 function valid(protocol: LoadProtocol): InputCase {
   const { bytes, reply } = VALID[protocol];
-  return { protocol, what: "valid", pieces: [bytes], reply, goesOn: true, isAccepted: true };
+  return { protocol, what: "valid", pieces: [bytes], reply, goesOn: true };
 }
 
 function inHalves(protocol: LoadProtocol): InputCase {
@@ -90,7 +88,6 @@ function inHalves(protocol: LoadProtocol): InputCase {
     pieces: [bytes.subarray(0, middle), bytes.subarray(middle)],
     reply,
     goesOn: true,
-    isAccepted: true,
   };
 }
 
@@ -102,7 +99,7 @@ function refused(
   goesOn = true,
 ): InputCase {
   const bytes = typeof sent === "string" ? encoder.encode(sent) : sent;
-  return { protocol, what, pieces: [bytes], reply, goesOn, isAccepted: false };
+  return { protocol, what, pieces: [bytes], reply, goesOn };
 }
 
 /** Everything that is sent. */

@@ -63,8 +63,7 @@ export function reportOf(findings: CounterFindings, durationMs: number): StageRe
       "a cache line of its own, costs less the more threads there are; a shared one costs more, " +
       "one behind a lock by far the most.",
     server: `none: counters in shared memory, up to ${processorCount} processors`,
-    load:
-      `1 to ${most} threads that only count, the median of ${TURNS} undisturbed rounds of ${ROUND_MS} ms`,
+    load: `1 to ${most} threads that only count, ${roundsText(findings)}`,
     rows: COUNTER_KINDS.map((kind) => rowOf(kind, findings)),
     checks: [
       ...checksOfSums(findings.totals),
@@ -75,6 +74,20 @@ export function reportOf(findings: CounterFindings, durationMs: number): StageRe
     series: { counters: findings.points },
     durationMs,
   };
+}
+
+/** Which rounds count; a busy machine has fewer of them, or none that was not disturbed. */
+function roundsText({ processors }: CounterFindings): string {
+  const turns = processors.map((one) => one.turns);
+  const [fewest, most] = [Math.min(...turns), Math.max(...turns)];
+  const count = fewest === most ? `${fewest}` : `${fewest} to ${most}`;
+  const leftOut = processors.reduce((sum, one) => sum + one.leftOut, 0);
+  const disturbed = processors.filter(isDisturbed).map(({ threads }) => threads);
+  return `medians of ${count} rounds of ${ROUND_MS} ms` +
+    (leftOut === 0 ? "" : `, ${leftOut} left out because other programs had the processors`) +
+    (disturbed.length === 0
+      ? ""
+      : `; with ${disturbed.join(", ")} threads all rounds were disturbed, and count`);
 }
 
 function rowOf(kind: CounterKind, { points, totals }: CounterFindings): StageRow {

@@ -12,6 +12,12 @@ import { LATE, pause, within } from "./patience.ts";
 /** How often the server is asked while it has a load. Unit: ms. */
 const POLL_PERIOD_MS = 100;
 
+/** How long one answer is waited for. Unit: ms. */
+const ANSWER_PATIENCE_MS = 10_000;
+
+/** The slowest stage settles two events a second. Unit: ms. */
+const SETTLING_PATIENCE_MS = 20_000;
+
 /** How often its shards are looked at. Unit: ms. */
 const SHARD_PERIOD_MS = 200;
 
@@ -67,6 +73,8 @@ export interface WatchOptions {
   readonly finePeriodMs: number;
   /** Whether its shards are looked at too. */
   readonly watchesShards: boolean;
+  /** Nothing settled for so long after the load: nothing will be. Unit: ms; 20 s if left out. */
+  readonly settlingPatienceMs?: number;
 }
 
 /**
@@ -105,22 +113,28 @@ export class ServerWatch implements Disposable {
   }
 
   /**
-   * Looks again and again until `isDone`, or until the server closes the connection.
+   * Looks again and again until `isDone`, or until the server closes the connection, does not
+   * answer, or settles nothing any more: events that are lost must not be waited for.
    *
    * @param isDone asked after each look: whether so many settled events are all there will be
    */
   async run(isDone: (settled: number) => boolean, signal: AbortSignal): Promise<void> {
-    for (let dueMs = performance.now();;) {
+    const { finePeriodMs, settlingPatienceMs = SETTLING_PATIENCE_MS } = this.#options;
+    let progressedAtMs = performance.now();
+    for (let dueMs = progressedAtMs;;) {
+      const settledBefore = this.settled;
       try {
-        await this.#look();
+        await this.#look(signal);
       } catch {
         // A server that stops closes its connections; one that has died is noticed elsewhere.
         signal.throwIfAborted();
         return;
       }
       if (isDone(this.settled)) return;
+      if (this.settled !== settledBefore || !this.isQuiet) progressedAtMs = performance.now();
+      else if (performance.now() - progressedAtMs > settlingPatienceMs) return;
       const isFine = this.isQuiet || this.settled === 0;
-      dueMs += isFine ? this.#options.finePeriodMs : POLL_PERIOD_MS;
+      dueMs += isFine ? finePeriodMs : POLL_PERIOD_MS;
       const pauseMs = dueMs - performance.now();
       // Late ones are left out: two looks in a row would see the same.
       if (pauseMs <= 0) dueMs = performance.now();
@@ -181,19 +195,19 @@ export class ServerWatch implements Disposable {
     this.#wire[Symbol.dispose]();
   }
 
-  async #look(): Promise<void> {
-    const value = await this.#ask<MetricsJson>("/metrics");
+  async #look(signal: AbortSignal): Promise<void> {
+    const value = await this.#ask<MetricsJson>("/metrics", signal);
     const timeMs = performance.now();
     this.#looks.push({ timeMs, value });
     if (!this.#options.watchesShards || timeMs < this.#shardsDueMs) return;
     this.#shardsDueMs = timeMs + SHARD_PERIOD_MS;
-    const shards = await this.#ask<ContentionJson>("/metrics/contention");
+    const shards = await this.#ask<ContentionJson>("/metrics/contention", signal);
     this.#shardLooks.push({ timeMs: performance.now(), value: shards });
   }
 
-  async #ask<Answer>(path: string, signal?: AbortSignal): Promise<Answer> {
+  async #ask<Answer>(path: string, signal: AbortSignal): Promise<Answer> {
     const asking = this.#wire.request("GET", path, "", ["Accept: application/json"]);
-    const answer = signal === undefined ? await asking : await within(asking, 10_000, signal);
+    const answer = await within(asking, ANSWER_PATIENCE_MS, signal);
     if (answer === LATE || answer.status !== 200) {
       throw new Error(`Cannot watch the server: no answer to GET ${path}`);
     }

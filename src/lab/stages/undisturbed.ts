@@ -10,8 +10,18 @@ export interface LeastDisturbed<Outcome> {
   readonly outcome: Outcome;
   /** Runs in all. */
   readonly runCount: number;
-  /** Runs that were disturbed. */
-  readonly disturbedCount: number;
+  /** Whether others disturbed this one too: then all were disturbed. */
+  readonly isDisturbed: boolean;
+  /** The others, which do not count. */
+  readonly leftOut: readonly LeftOut<Outcome>[];
+}
+
+/** A measurement that does not count. */
+export interface LeftOut<Outcome> {
+  /** 1 = the first run. */
+  readonly run: number;
+  /** What it showed. */
+  readonly outcome: Outcome;
 }
 
 /**
@@ -19,21 +29,28 @@ export interface LeastDisturbed<Outcome> {
  *
  * @param disturbance how much a run was disturbed, up to 1 not at all; it must not depend on
  *   whether the run shows what it should, or the choice would be a choice of what one likes to see
+ * @param run is told which run it is: 1, 2, …
  */
 export async function leastDisturbed<Outcome>(
   runMax: number,
-  run: () => Promise<Outcome>,
+  run: (number: number) => Promise<Outcome>,
   disturbance: (outcome: Outcome) => number,
 ): Promise<LeastDisturbed<Outcome>> {
-  let outcome = await run();
-  let least = disturbance(outcome);
-  let runCount = 1;
-  for (; !(least <= 1) && runCount < runMax; runCount++) {
-    const another = await run();
-    const disturbed = disturbance(another);
+  const runs: LeftOut<Outcome>[] = [];
+  let counts = 0;
+  let least = NaN;
+  while (!(least <= 1) && runs.length < runMax) {
+    const outcome = await run(runs.length + 1);
+    const disturbed = disturbance(outcome);
+    runs.push({ run: runs.length + 1, outcome });
     if (disturbed >= least) continue;
-    outcome = another;
+    counts = runs.length - 1;
     least = disturbed;
   }
-  return { outcome, runCount, disturbedCount: runCount - Number(least <= 1) };
+  return {
+    outcome: runs[counts]!.outcome,
+    runCount: runs.length,
+    isDisturbed: !(least <= 1),
+    leftOut: runs.filter((_, i) => i !== counts),
+  };
 }

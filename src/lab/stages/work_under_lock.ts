@@ -84,7 +84,10 @@ async function closedLoop(
     await Promise.all(clients.map(async (wire) => {
       while (sent++ < requestCount) {
         const askedAtMs = performance.now();
-        await wire.request("POST", "/", "work");
+        const { status } = await wire.request("POST", "/", "work");
+        if (status !== 200) {
+          throw new Error(`Cannot go on with the stage: the server answered ${status}`);
+        }
         latenciesMs.push(performance.now() - askedAtMs);
         onAnswer();
       }

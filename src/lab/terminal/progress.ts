@@ -85,8 +85,10 @@ export class Progress implements Disposable {
       this.#output.write(`${this.#title}: ${percent.trim()}${note === "" ? "" : `, ${note}`}\n`);
       return;
     }
-    const filled = Math.round(bounded * BAR_CELLS);
-    const bar = "█".repeat(filled) + "░".repeat(BAR_CELLS - filled);
+    // A narrow terminal has a short bar: the number behind it must not be cut off.
+    const cells = Math.max(0, Math.min(BAR_CELLS, columns - 1 - this.#title.length - 1 - 4));
+    const filled = Math.round(bounded * cells);
+    const bar = "█".repeat(filled) + "░".repeat(cells - filled);
     const line = `${this.#title} ${bar}${percent} ${note}`;
     this.#output.write(CLEAR_LINE + [...line].slice(0, columns - 1).join(""));
   }

@@ -42,6 +42,7 @@ Deno.test("stress: the defaults are a closed loop against the server on this mac
       userCount: 1000,
       distribution: "uniform",
       seed: 1,
+      timeoutMs: 30_000,
     },
     isSecure: false,
     caPath: "",
@@ -53,7 +54,7 @@ Deno.test("stress: the defaults are a closed loop against the server on this mac
 Deno.test("stress: every flag reaches the plan", () => {
   const { plan, isJson, secret, caPath } = orderOf(
     "redis://h:1 --requests 5 --concurrency 6 --rate 7/s --users 8 --distribution zipf --seed 9 " +
-      "--json --password-file p --tls-ca c",
+      "--timeout 1.5s --json --password-file p --tls-ca c",
   );
   assert.deepEqual(plan, {
     protocol: "resp",
@@ -65,6 +66,7 @@ Deno.test("stress: every flag reaches the plan", () => {
     userCount: 8,
     distribution: "zipf",
     seed: 9,
+    timeoutMs: 1500,
   });
   assert.deepEqual([isJson, secret, caPath], [true, { password: "", passwordFile: "p" }, "c"]);
   assert.equal(orderOf("", { SLUICE_PASSWORD: "sesame" }).secret.password, "sesame");
@@ -112,6 +114,9 @@ Deno.test("stress: what is wrong is one clear line", () => {
     ["--concurrency 99999", /^--concurrency "99999" must be a whole number from 1 to 20000$/],
     ["--users x", /^--users "x" must /],
     ["--seed -1", /^--seed "-1" must /],
+    ["--timeout 30", /^--timeout "30" must be a duration from 10ms to 1h, like 500ms or 30s$/],
+    ["--timeout 0", /^--timeout "0" must /],
+    ["--timeout 2h", /^--timeout "2h" must /],
     ["--rate 0", /^--rate "0" must be 0\.01 to 1000000 requests a second, e\.g\. 5000\/s/],
     ["--rate fast", /^--rate "fast" must /],
     ["--rate 5/0", /^--rate "5\/0" must /],
@@ -145,7 +150,7 @@ Deno.test("stress --help: has its own flags, and says what the exit codes mean",
   assert.deepEqual(flags, [
     ...["host", "http-port", "resp-port", "proto-port", "password", "password-file", "tls-cert"],
     ...["protocol", "tls-ca"],
-    ...["requests", "concurrency", "rate", "users", "distribution", "seed"],
+    ...["requests", "concurrency", "rate", "users", "distribution", "timeout", "seed"],
     ...["json", "help"],
   ]);
   assert.match(request.text, /Exit codes: 0 /);

@@ -29,6 +29,9 @@ const RESULT: LoadResult = {
   errors: 0,
   errorTexts: {},
   durationMs: 2000,
+  sendingMs: 1998,
+  overdue: 0,
+  overdueMs: 0,
   answersPerSecond: 500,
   latency: latency(1000, 12),
   acceptedLatency: latency(900, 12),
@@ -36,13 +39,14 @@ const RESULT: LoadResult = {
   serviceTime: latency(1000, 11),
   ownLag: latency(1000, 0.1),
   samples: [],
+  timeouts: 0,
   interrupted: false,
 };
 
 Deno.test("durationText: three digits or a little more, with the unit that fits", () => {
   assert.deepEqual(
-    [0, 0.1234, 1.234, 12.34, 123.4, 1234, 12_345].map(durationText),
-    ["0.000 ms", "0.123 ms", "1.23 ms", "12.3 ms", "123 ms", "1.23 s", "12.3 s"],
+    [0, 0.1234, 1.234, 12.34, 123.4, 999.7, 1234, 12_345].map(durationText),
+    ["0.000 ms", "0.123 ms", "1.23 ms", "12.3 ms", "123 ms", "1.00 s", "1.23 s", "12.3 s"],
   );
   assert.equal(countText(1_234_567), "1,234,567");
 });
@@ -79,14 +83,28 @@ Deno.test("stressText: says so when the generator itself was the bottleneck, and
 Deno.test("stressText: says so when the rate was not reached, or not everything was sent", () => {
   assert.doesNotMatch(stressText(PLAN, RESULT), /not reached|were not sent|Ended early/);
   assert.match(
-    stressText(PLAN, { ...RESULT, durationMs: 4000 }),
+    stressText(PLAN, { ...RESULT, durationMs: 4000, sendingMs: 3996 }),
     /The rate was not reached: 250 of 500/,
   );
+  // Everything was sent in time; that the last answer took long is not the rate's fault.
+  assert.doesNotMatch(stressText(PLAN, { ...RESULT, durationMs: 4000 }), /not reached/);
   const cut = { ...RESULT, sent: 400 };
-  assert.match(stressText(PLAN, cut), /^Given up: .* 600 requests were not sent\.$/m);
+  assert.match(stressText(PLAN, cut), /^Given up, 600 requests were not sent: the server /m);
   assert.match(
     stressText(PLAN, { ...cut, interrupted: true }),
     /^Ended early: 400 of 1,000 requests were sent\.$/m,
+  );
+});
+
+Deno.test("stressText: says what the latencies leave out", () => {
+  assert.doesNotMatch(stressText(PLAN, RESULT), /leave them out/);
+  assert.match(
+    stressText(PLAN, { ...RESULT, overdue: 1200, overdueMs: 2500 }),
+    /1,200 requests were due that had found no free connection, the first of\nthem for 2\.50 s\. The/,
+  );
+  assert.match(
+    stressText(PLAN, { ...RESULT, timeouts: 3 }),
+    /^3 requests were not answered in time/m,
   );
 });
 

@@ -106,22 +106,27 @@ Deno.test("settledPerSecond: is 0 where there was no first and last", () => {
 });
 
 Deno.test("leastDisturbed: the first run that nobody disturbs counts, else the one disturbed least", async () => {
-  const cases: [disturbances: number[], chosen: number, runCount: number, disturbed: number][] = [
-    [[0.5, 9, 9], 0.5, 1, 0],
-    [[1, 9, 9], 1, 1, 0],
-    [[3, 1.1, 0.9], 0.9, 3, 2],
-    [[3, 1.1, 2], 1.1, 3, 3],
-    [[1.2, 1.1, 2, 0.1], 1.1, 3, 3],
-    [[Infinity, Infinity, 5], 5, 3, 3],
-    [[NaN, 0.5, 0.4], 0.5, 2, 1],
-  ];
-  for (const [disturbances, chosen, runCount, disturbedCount] of cases) {
-    let next = 0;
+  const cases: [disturbances: number[], chosen: number, isDisturbed: boolean, leftOut: number[]][] =
+    [
+      [[0.5, 9, 9], 0.5, false, []],
+      [[1, 9, 9], 1, false, []],
+      [[3, 1.1, 0.9], 0.9, false, [3, 1.1]],
+      [[3, 1.1, 2], 1.1, true, [3, 2]],
+      [[1.2, 1.1, 2, 0.1], 1.1, true, [1.2, 2]],
+      [[Infinity, Infinity, 5], 5, true, [Infinity, Infinity]],
+      [[NaN, 0.5, 0.4], 0.5, false, [NaN]],
+    ];
+  for (const [disturbances, chosen, isDisturbed, leftOut] of cases) {
     const result = await leastDisturbed(
       3,
-      () => Promise.resolve(disturbances[next++]!),
+      (run) => Promise.resolve(disturbances[run - 1]!),
       (outcome) => outcome,
     );
-    assert.deepEqual(result, { outcome: chosen, runCount, disturbedCount });
+    assert.deepEqual(
+      [result.outcome, result.isDisturbed, result.leftOut.map(({ outcome }) => outcome)],
+      [chosen, isDisturbed, leftOut],
+    );
+    assert.equal(result.runCount, leftOut.length + 1);
+    for (const { run, outcome } of result.leftOut) assert.equal(disturbances[run - 1], outcome);
   }
 });

@@ -175,6 +175,24 @@ Deno.test("lab: writes whole files, and nothing beside them stays", async () => 
   });
 });
 
+Deno.test("lab: where the JSON cannot be written any more, the report still is, and the other way round", async () => {
+  for (const blocked of ["found.json", "report/index.html"]) {
+    await inFolder(async (folder) => {
+      const order = { jsonPath: `${folder}/found.json`, reportDirectory: `${folder}/report` };
+      const blocking = stage(1, async () => {
+        await Deno.mkdir(`${folder}/${blocked}`);
+        return reportOf(1, true);
+      });
+      const { exitCode, complained } = await run([blocking], order);
+      assert.equal(exitCode, 1);
+      assert.match(complained, /sluice: cannot write [^\n]+\n$/);
+      assert.ok(complained.includes(`${folder}/${blocked}`), complained);
+      const written = blocked === "found.json" ? "report/index.html" : "found.json";
+      assert.ok((await Deno.stat(`${folder}/${written}`)).isFile);
+    });
+  }
+});
+
 Deno.test("lab: what cannot be written is told before anything runs, with exit code 2", async () => {
   const never = stage(1, () => assert.fail("it was run"));
   await inFolder(async (folder) => {

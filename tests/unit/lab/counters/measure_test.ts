@@ -55,7 +55,7 @@ Deno.test("threadCountsFor: up to one thread per processor, at least 4, at most 
 
 /** Findings as an idle machine with two processors has them. */
 function findings(
-  change: { lost?: number; paddedNs?: number; had?: number } = {},
+  change: { leftOut?: number; lost?: number; paddedNs?: number; had?: number } = {},
 ): CounterFindings {
   const costs = [
     { threads: 1, ns: [25, 9, 9, 9] },
@@ -73,8 +73,8 @@ function findings(
       ];
     }),
     processors: [
-      { threads: 1, had: 1, wanted: 1 },
-      { threads: 2, had: change.had ?? 1.95, wanted: 2 },
+      { threads: 1, had: 1, wanted: 1, turns: 8, leftOut: 0 },
+      { threads: 2, had: change.had ?? 1.95, wanted: 2, turns: 6, leftOut: change.leftOut ?? 0 },
     ],
   };
 }
@@ -109,6 +109,21 @@ Deno.test("stage 9: does not pass lost increments, or costs in another order", (
   const none = findings();
   const counted = { ...none, totals: none.totals.map((one) => ({ ...one, counted: one.made })) };
   assert.deepEqual(failedChecks(counted), ["increments lost with no lock at all: 0.0 %"]);
+});
+
+Deno.test("stage 9: says how many rounds count, and which do not", () => {
+  const loadOf = (change: Parameters<typeof findings>[0]): string =>
+    reportOf(findings(change), 1).load;
+  const medians = "1 to 2 threads that only count, medians of 6 to 8 rounds of 50 ms";
+  assert.equal(loadOf({}), medians);
+  assert.equal(
+    loadOf({ leftOut: 3 }),
+    `${medians}, 3 left out because other programs had the processors`,
+  );
+  assert.equal(
+    loadOf({ had: 1.2 }),
+    `${medians}; with 2 threads all rounds were disturbed, and count`,
+  );
 });
 
 Deno.test("stage 9: does not pass what other programs did not let it see", () => {

@@ -245,3 +245,115 @@ Deno.test("runLoad: what onSample throws ends the load with that error", async (
   };
   await assert.rejects(runLoad(planFor(server, { onSample })), { message: "enough" });
 });
+
+Deno.test("runLoad: a request without an answer in time is an error, and its connection is replaced", async () => {
+  for (const ratePerSecond of [null, 400]) {
+    const late: (() => void)[] = [];
+    await using server = new FakeServer(({ number }) => {
+      if (number !== 5) return ACCEPTED;
+      // Comes when nobody waits for it any more: it must not pass for the answer to another request.
+      return new Promise((resolve) => late.push(() => resolve(BUSY)));
+    });
+    const plan = planFor(server, {
+      ratePerSecond,
+      requestCount: 20,
+      connectionCount: 1,
+      timeoutMs: 300,
+      onSample: ({ errors }) => {
+        if (errors > 0) late.forEach((answer) => answer());
+      },
+    });
+    const result = await runLoad(plan);
+    late.forEach((answer) => answer());
+    assertSound(plan, result);
+    assert.deepEqual(result.errorTexts, { "no answer within 300ms": 1 });
+    assert.deepEqual([result.accepted, result.refused, result.timeouts], [19, 0, 1]);
+    assert.equal(server.connectionCount, 2);
+    assert.equal(result.latency.count, 19);
+  }
+});
+
+Deno.test("runLoad: a timeout does not hit answers that come in time, nor requests that wait for a connection", async () => {
+  await using server = new FakeServer(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return ACCEPTED;
+  });
+  // The last ones are due after 30 ms and sent after 600.
+  const plan = planFor(server, {
+    ratePerSecond: 1000,
+    requestCount: 30,
+    connectionCount: 1,
+    timeoutMs: 500,
+  });
+  const result = await runLoad(plan);
+  assertSound(plan, result);
+  assert.deepEqual([result.accepted, result.timeouts], [30, 0]);
+  assert.ok(result.latency.maxMs > 500 && result.sendingMs > 500, `${result.sendingMs} ms`);
+});
+
+Deno.test("runLoad: a connection that is not ready in time keeps the load from starting", async () => {
+  // The password is never answered.
+  await using server = new FakeServer(() => null);
+  await assert.rejects(runLoad(planFor(server, { password: "x", timeoutMs: 100 })), {
+    message: `Cannot start the load on 127.0.0.1:${server.port}: no connection within 100ms`,
+  });
+});
+
+Deno.test("runLoad: a connection that is not ready again in time is an error of its request", async () => {
+  await using server = new FakeServer(({ connection, numberHere }) => {
+    if (connection === 2) return null;
+    if (connection === 1 && numberHere === 3) return "close";
+    return numberHere === 1 ? "+OK\r\n" : ACCEPTED;
+  });
+  const plan = planFor(server, {
+    password: "x",
+    requestCount: 5,
+    connectionCount: 1,
+    timeoutMs: 300,
+  });
+  const result = await runLoad(plan);
+  assertSound(plan, result);
+  assert.deepEqual(result.errorTexts, {
+    "connection closed by the server before its answer": 1,
+    "no connection within 300ms": 1,
+  });
+  assert.equal(result.accepted, 3);
+});
+
+Deno.test("runLoad: requests that are due and find no connection are counted when it ends early", async () => {
+  const stop = new AbortController();
+  await using server = new FakeServer(() => null);
+  const plan = planFor(server, {
+    ratePerSecond: 1000,
+    connectionCount: 2,
+    signal: stop.signal,
+    onSample: ({ atMs }) => {
+      if (atMs > 50) stop.abort();
+    },
+  });
+  const result = await runLoad(plan);
+  assertSound(plan, result);
+  assert.equal(result.sent, 2);
+  assert.ok(result.overdue > 40 && result.overdue <= 98, `${result.overdue}`);
+  assert.ok(result.overdueMs > 40, `${result.overdueMs} ms`);
+});
+
+Deno.test("runLoad: sends nothing any more once it has ended", async () => {
+  await using server = new FakeServer(() => ACCEPTED);
+  for (let run = 1; run <= 5; run++) {
+    const before = server.requestCount;
+    const stop = new AbortController();
+    const plan = planFor(server, {
+      ratePerSecond: 2000,
+      requestCount: 1_000_000,
+      signal: stop.signal,
+      onSample: () => stop.abort(),
+    });
+    const result = await runLoad(plan);
+    assertSound(plan, result);
+    const connectionCount = server.connectionCount;
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    assert.ok(server.requestCount - before <= result.sent, `${result.sent} were sent`);
+    assert.equal(server.connectionCount, connectionCount);
+  }
+});
