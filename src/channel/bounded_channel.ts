@@ -317,7 +317,6 @@ export class BoundedChannel {
    */
   recv(slot: ConsumerSlot, timeoutMs: number): RecvStatus {
     assert(slot.kind === SlotKind.EMPTY, `slot ${slot.index} has room for a job`);
-    const words = this.#words;
     let deadlineMs = -1;
     for (;;) {
       const signal = this.#idle.signal;
@@ -364,7 +363,6 @@ export class BoundedChannel {
     signal?: AbortSignal,
   ): Promise<RecvStatus> {
     assert(slot.kind === SlotKind.EMPTY, `slot ${slot.index} has room for a job`);
-    const words = this.#words;
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
       const seenSignal = this.#idle.signal;
