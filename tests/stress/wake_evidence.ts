@@ -18,9 +18,6 @@ export const WakeEvidence = {
   epochAt: (producers: number, consumer: number): number => 32 + 16 * (producers + consumer),
 } as const;
 
-/** A job that nobody takes for so long was forgotten. Unit: ms. */
-export const FORGOTTEN_AFTER_MS = 1500;
-
 /** What a worker of the stress is told. */
 export interface WakeOrders {
   role: "producer" | "consumer";
@@ -30,6 +27,8 @@ export interface WakeOrders {
   bursts: number;
   /** Jobs in a burst at most. */
   burstJobs: number;
+  /** A job that nobody takes for so long was forgotten. */
+  forgottenAfterMs: number;
   seed: number;
   channelModule: string;
   channel: ChannelMemory;

@@ -109,6 +109,8 @@ export interface WakeStress {
   burstJobs: number;
   /** Sleeping consumers that are fenced and replaced, before the last bursts. Default 0. */
   deaths?: number;
+  /** A job that nobody takes for so long was forgotten. Default: long enough for any machine. */
+  forgottenAfterMs?: number;
   seed: number;
   /** From {@link writeWakeTwin}. */
   channelModule: string;
@@ -150,6 +152,7 @@ export async function writeWakeTwin(
 /** Runs one stress to its end, or until a job was forgotten. */
 export async function runWakeStress(stress: WakeStress): Promise<WakeResult> {
   const { producers, consumers, bursts, burstJobs, seed, channelModule, deaths = 0 } = stress;
+  const { forgottenAfterMs = 60_000 } = stress;
   const module = await import(channelModule) as { BoundedChannel: typeof BoundedChannel };
   const channel = module.BoundedChannel.create({ capacity: producers * burstJobs, jobBytes: 8 });
   const slots = ConsumerSlots.create({ slotCount: consumers, jobBytes: 8 });
@@ -162,6 +165,7 @@ export async function runWakeStress(stress: WakeStress): Promise<WakeResult> {
       producers,
       bursts,
       burstJobs,
+      forgottenAfterMs,
       seed,
       channelModule,
       channel: channel.memory,

@@ -7,23 +7,23 @@
 
 import { type BoundedChannel, RecvStatus } from "../../src/channel/bounded_channel.ts";
 import { ConsumerSlots } from "../../src/channel/consumer_slots.ts";
-import {
-  FORGOTTEN_AFTER_MS,
-  WakeEvidence,
-  type WakeOrders,
-  type WakeReport,
-} from "./wake_evidence.ts";
+import { WakeEvidence, type WakeOrders, type WakeReport } from "./wake_evidence.ts";
 
 /** Turns of a loop between two bursts at most: a consumer goes to sleep in that time. */
 const PAUSE_TURNS_MAX = 300;
 
 /** Waits until a counter that others raise has come to `target`; false when nobody raises it. */
-function awaitCount(evidence: Int32Array<SharedArrayBuffer>, at: number, target: number): boolean {
+function awaitCount(
+  evidence: Int32Array<SharedArrayBuffer>,
+  at: number,
+  target: number,
+  { forgottenAfterMs }: WakeOrders,
+): boolean {
   for (;;) {
     const count = Atomics.load(evidence, at);
     if (((target - count) | 0) <= 0) return true;
     if (Atomics.load(evidence, WakeEvidence.STOP) !== 0) return false;
-    if (Atomics.wait(evidence, at, count, FORGOTTEN_AFTER_MS) === "timed-out") return false;
+    if (Atomics.wait(evidence, at, count, forgottenAfterMs) === "timed-out") return false;
   }
 }
 
@@ -57,7 +57,7 @@ function produce(
       if (callsOften && isCallNeeded) channel.callConsumer();
     }
     if (isCallNeeded) channel.callConsumer();
-    if (!awaitCount(evidence, takenAt, target)) {
+    if (!awaitCount(evidence, takenAt, target, orders)) {
       report.wasForgotten = Atomics.load(evidence, WakeEvidence.STOP) === 0;
       return report;
     }
@@ -82,7 +82,7 @@ function consume(
     if (status === RecvStatus.CLOSED) return report;
     if (status === RecvStatus.FENCED) {
       report.fences++;
-      if (!awaitCount(evidence, epochAt, slot.epoch + 2)) return report;
+      if (!awaitCount(evidence, epochAt, slot.epoch + 2, orders)) return report;
       do {
         // The next life, in which the slot says "asleep" until it has begun: it may end before.
         slot = slots.own(orders.index, Atomics.load(evidence, epochAt));
@@ -95,7 +95,7 @@ function consume(
     report.count++;
     Atomics.add(evidence, takenAt, 1);
     Atomics.notify(evidence, takenAt);
-    awaitCount(evidence, takenAt, target);
+    awaitCount(evidence, takenAt, target, orders);
     slot.clear();
   }
 }

@@ -101,7 +101,7 @@ for (const mutation of WAKE_UP_MUTATIONS) {
       : DEATHS;
     await withTwin(mutation, async (channelModule) => {
       const result = await runTwin(
-        () => run({ ...stress, bursts: stress.bursts * 3, channelModule }),
+        () => run({ ...stress, bursts: stress.bursts * 10, forgottenAfterMs: 600, channelModule }),
         (result) => !isWakeful(result),
       );
       assert.ok(!isWakeful(result), `inconclusive: ${JSON.stringify(result)}`);
