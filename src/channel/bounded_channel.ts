@@ -8,7 +8,7 @@
  * 64    line 1: producers. u32 reserved, u32 tail, u32 high-water mark
  * 128   line 2: consumers. u32 head
  * 192   line 3: u32 consumer lock (see consumer_lock.ts)
- * 256   line 4: idle consumers. u32 signal (they sleep on it; it counts up), u32 sleepers
+ * 256   line 4: consumers that sleep. two words (see idle_consumers.ts)
  * 320   cells, each a whole number of cache lines:
  *         u32 sequence, u32 job length, job
  * ```
@@ -31,10 +31,9 @@
  * can have moved `head`, and the slot says whether the job with ticket `head` was claimed
  * ({@link BoundedChannel.recoverDeadConsumer}).
  *
- * No lost wake-up: a consumer counts itself as a sleeper, looks again and sleeps on the signal
- * value it read before; a producer publishes, then looks for sleepers. In the single order of
- * atomics one of them sees the other. Who takes a job wakes the next sleeper if more are waiting,
- * so that a wake-up given to a consumer that found an unpublished cell in front is made up for.
+ * A producer that has published calls a sleeping consumer; {@link BoundedChannel.publish} does both,
+ * {@link BoundedChannel.put} leaves the call to the producer, who may have more to publish first. Who
+ * takes a job calls the next one if more are waiting. idle_consumers.ts says why no wake-up is lost.
  *
  * @module
  */
@@ -44,6 +43,7 @@ import { MAX_JOB_BYTES } from "../base/job.ts";
 import { CHANNEL_CAPACITY_MAX } from "../base/limits.ts";
 import { ConsumerLock } from "./consumer_lock.ts";
 import type { ConsumerSlot } from "./consumer_slot.ts";
+import { IdleConsumers } from "./idle_consumers.ts";
 import { SLEEP_SLICE_MS, SlotKind } from "./slot_layout.ts";
 import type { SlotSupervision } from "./slot_supervision.ts";
 
@@ -128,8 +128,7 @@ const Header = {
   HIGH_WATER: 18,
   HEAD: 32,
   LOCK: 48,
-  SIGNAL: 64,
-  SLEEPERS: 65,
+  IDLE: 64,
 } as const;
 
 const IDLE_SPIN_ROUNDS = 20;
@@ -164,6 +163,7 @@ export class BoundedChannel {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #bytes: Uint8Array<SharedArrayBuffer>;
   readonly #lock: ConsumerLock;
+  readonly #idle: IdleConsumers;
   readonly #cellMask: number;
   readonly #cellBytes: number;
 
@@ -172,6 +172,7 @@ export class BoundedChannel {
     this.#words = new Int32Array(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
     this.#lock = new ConsumerLock(this.#words, Header.LOCK);
+    this.#idle = new IdleConsumers(this.#words, Header.IDLE);
     assert(this.#words[Header.MAGIC] === MAGIC, "the buffer is a channel of this version");
     this.capacity = this.#words[Header.CAPACITY]!;
     this.jobBytes = this.#words[Header.JOB_BYTES]!;
@@ -226,7 +227,8 @@ export class BoundedChannel {
   }
 
   /**
-   * Takes one place of the capacity; {@link publish} or {@link cancelReservation} must follow.
+   * Takes one place of the capacity; {@link publish}, {@link put} or {@link cancelReservation} must
+   * follow.
    *
    * Thread: any; never blocks.
    *
@@ -271,6 +273,16 @@ export class BoundedChannel {
    * Thread: the one that reserved; never blocks.
    */
   publish(bytes: Uint8Array, start: number, end: number): void {
+    if (this.put(bytes, start, end)) this.callConsumer();
+  }
+
+  /**
+   * Like {@link publish}, but wakes nobody.
+   *
+   * @returns whether somebody must: then {@link callConsumer} has to follow, behind any number of
+   *   others, but soon
+   */
+  put(bytes: Uint8Array, start: number, end: number): boolean {
     const length = end - start;
     // Checked before a ticket is drawn: a ticket without a job would stop the consumers for good.
     assert(length >= 1 && length <= this.jobBytes, `a job of ${length} bytes fits`);
@@ -281,7 +293,12 @@ export class BoundedChannel {
     words[(cellAt >> 2) + 1] = length;
     copyBytes(bytes, start, end, this.#bytes, cellAt + CELL_HEADER_BYTES);
     Atomics.store(words, cellAt >> 2, (ticket + 1) | 0);
-    if (Atomics.load(words, Header.SLEEPERS) !== 0) this.#wake(1);
+    return this.#idle.isCallNeeded;
+  }
+
+  /** Wakes a consumer if one sleeps and a job waits. Thread: any; never blocks. */
+  callConsumer(): void {
+    if (this.#idle.isCallNeeded && this.#isPublished()) this.#idle.callOne();
   }
 
   /** Gives back a place taken by {@link tryReserve}. Thread: the one that reserved. */
@@ -300,10 +317,9 @@ export class BoundedChannel {
    */
   recv(slot: ConsumerSlot, timeoutMs: number): RecvStatus {
     assert(slot.kind === SlotKind.EMPTY, `slot ${slot.index} has room for a job`);
-    const words = this.#words;
     let deadlineMs = -1;
     for (;;) {
-      const signal = Atomics.load(words, Header.SIGNAL);
+      const signal = this.#idle.signal;
       while (this.#isPublished()) {
         this.onStep?.(RecvStep.SEEN);
         this.#lock.acquire(slot.index);
@@ -317,15 +333,15 @@ export class BoundedChannel {
       if (nowMs >= deadlineMs) return RecvStatus.TIMEOUT;
       if (this.#spin(signal)) continue;
       this.onStep?.(RecvStep.SLEEPY);
-      Atomics.add(words, Header.SLEEPERS, 1);
+      this.#idle.enter();
       slot.markCountedAsleep();
       if (!this.#isPublished() && !this.#isDrained()) {
         const sliceMs = Math.min(deadlineMs - nowMs, SLEEP_SLICE_MS);
         if (!slot.fallAsleep()) return RecvStatus.FENCED;
-        Atomics.wait(words, Header.SIGNAL, signal, sliceMs);
+        this.#idle.sleep(signal, sliceMs);
         if (!slot.wakeUp()) {
           // The wake-up may have been meant for a job: a living consumer must get it.
-          this.#wake(1);
+          this.#idle.passOn();
           return RecvStatus.FENCED;
         }
       }
@@ -347,10 +363,9 @@ export class BoundedChannel {
     signal?: AbortSignal,
   ): Promise<RecvStatus> {
     assert(slot.kind === SlotKind.EMPTY, `slot ${slot.index} has room for a job`);
-    const words = this.#words;
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
-      const seenSignal = Atomics.load(words, Header.SIGNAL);
+      const seenSignal = this.#idle.signal;
       while (this.#isPublished()) {
         await this.#lock.acquireAsync(slot.index);
         const status = this.#takeLocked(slot);
@@ -359,12 +374,11 @@ export class BoundedChannel {
       if (this.#isDrained()) return RecvStatus.CLOSED;
       const leftMs = deadlineMs - performance.now();
       if (leftMs <= 0 || signal?.aborted) return RecvStatus.TIMEOUT;
-      Atomics.add(words, Header.SLEEPERS, 1);
+      this.#idle.enter();
       slot.markCountedAsleep();
       if (!this.#isPublished() && !this.#isDrained()) {
         const sliceMs = Math.min(leftMs, SLEEP_SLICE_MS);
-        const wait = Atomics.waitAsync(words, Header.SIGNAL, seenSignal, sliceMs);
-        if (wait.async) await wait.value;
+        await this.#idle.sleepAsync(seenSignal, sliceMs);
       }
       this.#countAwake(slot);
     }
@@ -382,8 +396,7 @@ export class BoundedChannel {
 
   /** Wakes every idle consumer, so that it looks at its orders. Thread: any. */
   wakeAll(): void {
-    Atomics.add(this.#words, Header.SIGNAL, 1);
-    Atomics.notify(this.#words, Header.SIGNAL);
+    this.#idle.callAll();
   }
 
   /** Whether {@link close} was called. */
@@ -421,7 +434,7 @@ export class BoundedChannel {
    */
   recoverDeadConsumer(slot: SlotSupervision): ConsumerRecovery {
     const words = this.#words;
-    if (slot.takeAsleepCount()) Atomics.sub(words, Header.SLEEPERS, 1);
+    if (slot.takeAsleepCount()) this.#idle.leave();
     let recovery: ConsumerRecovery = { kind: "none" };
     if (this.#lock.owner === slot.index) {
       const head = Atomics.load(words, Header.HEAD);
@@ -455,7 +468,7 @@ export class BoundedChannel {
     assert(reserved <= this.capacity, `${reserved} places of ${this.capacity}`);
     assert(words[Header.HIGH_WATER]! >= reserved, "the high-water mark covers the depth");
     assert(words[Header.HIGH_WATER]! <= this.capacity, "the high-water mark is within capacity");
-    assert(words[Header.SLEEPERS]! >= 0, "the sleepers are not fewer than none");
+    this.#idle.assertInvariants();
     for (let i = 0; i <= this.#cellMask; i++) {
       const ticket = (head + i) | 0;
       const at = this.#cellAt(ticket) >> 2;
@@ -490,7 +503,7 @@ export class BoundedChannel {
     this.#advance(head);
     this.#lock.release();
     this.onStep?.(RecvStep.UNLOCKED);
-    if (Atomics.load(words, Header.SLEEPERS) !== 0 && this.#isPublished()) this.#wake(1);
+    this.callConsumer();
     return RecvStatus.JOB;
   }
 
@@ -539,20 +552,15 @@ export class BoundedChannel {
     }
   }
 
-  #wake(count: number): void {
-    Atomics.add(this.#words, Header.SIGNAL, 1);
-    Atomics.notify(this.#words, Header.SIGNAL, count);
-  }
-
   #countAwake(slot: ConsumerSlot): void {
-    if (slot.takeAsleepCount()) Atomics.sub(this.#words, Header.SLEEPERS, 1);
+    if (slot.takeAsleepCount()) this.#idle.leave();
   }
 
   /** Waits a moment for a job before the costly sleep. */
   #spin(signal: number): boolean {
     for (let round = 0; round < IDLE_SPIN_ROUNDS; round++) {
       Atomics.pause?.();
-      if (this.#isPublished() || Atomics.load(this.#words, Header.SIGNAL) !== signal) return true;
+      if (this.#isPublished() || this.#idle.signal !== signal) return true;
     }
     return false;
   }

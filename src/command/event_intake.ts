@@ -32,8 +32,14 @@ export type EventOutcome = (typeof EventOutcome)[keyof typeof EventOutcome];
 export interface EventChannel {
   /** Takes room for one job; false when full or closed. Never waits. */
   tryReserve(): boolean;
-  /** Fills reserved room with the job `bytes[start, end)`. */
-  publish(bytes: Uint8Array, start: number, end: number): void;
+  /**
+   * Fills reserved room with the job `bytes[start, end)`.
+   *
+   * @returns whether {@link EventChannel.callConsumer} has to follow soon
+   */
+  put(bytes: Uint8Array, start: number, end: number): boolean;
+  /** Wakes a worker if one sleeps and a job waits. */
+  callConsumer(): void;
   /** Gives reserved room back. */
   cancelReservation(): void;
   /** Whether no more jobs are taken. */
@@ -71,7 +77,19 @@ export interface EventIntakeOptions {
 }
 
 /**
+ * While workers sleep, so many events are taken before one is woken.
+ *
+ * Reason: enough that waking, which costs as much as taking some events, is little per event; few
+ * enough that the worker can begin while a long batch is still being read.
+ */
+const EVENTS_PER_CALL = 32;
+
+/**
  * Accepts or refuses events; never waits and never allocates.
+ *
+ * A worker that sleeps is not woken for each event, but when all requests were executed that are
+ * already there, and before their replies are written: waking costs as much as taking the event
+ * does, and a worker that is faster than this thread would sleep again before the next one.
  *
  * Thread: one per I/O thread.
  */
@@ -85,6 +103,8 @@ export class EventIntake {
   readonly #clock: () => number;
   readonly #estimate: RetryEstimate;
   readonly #job = new Uint8Array(MAX_JOB_BYTES);
+  /** Events that a worker may have to be woken for; 0 = none. */
+  #uncalledCount = 0;
 
   /** Makes an intake in front of `options.channel`. */
   constructor(options: EventIntakeOptions) {
@@ -130,7 +150,7 @@ export class EventIntake {
       return EventOutcome.OUT_OF_MEMORY;
     }
     if (event.acceptedAtMs === 0) event.acceptedAtMs = this.#clock();
-    channel.publish(this.#job, 0, encodeJob(event, this.#job, 0));
+    if (channel.put(this.#job, 0, encodeJob(event, this.#job, 0))) this.#callSoon();
     return EventOutcome.ACCEPTED;
   }
 
@@ -175,9 +195,25 @@ export class EventIntake {
     }
   }
 
+  /**
+   * Has a worker woken for the events that were taken, if that is needed. Happens by itself when
+   * the requests are executed that are there; who writes replies before that calls it first.
+   */
+  readonly callWorkers = (): void => {
+    if (this.#uncalledCount === 0) return;
+    this.#uncalledCount = 0;
+    this.#channel.callConsumer();
+  };
+
   /** Counts a malformed event; the caller tells the client. */
   countInvalid(): void {
     this.#counters.add(this.#counterIds.invalid);
+  }
+
+  #callSoon(): void {
+    // Microtasks run in the order in which they came: who is ready now has its turn before.
+    if (this.#uncalledCount++ === 0) queueMicrotask(this.callWorkers);
+    else if (this.#uncalledCount > EVENTS_PER_CALL) this.callWorkers();
   }
 
   /**

@@ -49,6 +49,7 @@ import { settingTexts } from "./setting_texts.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import { createStaticFiles } from "./static/static_parts.ts";
 import type { ThreadQuestions } from "./thread_questions.ts";
+import type { WriteTurns } from "./write_turns.ts";
 
 /** What the fronts are made from. */
 export interface FrontParts {
@@ -74,6 +75,8 @@ export interface FrontParts {
   readonly questions: ThreadQuestions;
   /** Settings, numbers and whatever else administration sees and steers. */
   readonly operations: Operations;
+  /** When replies are written. */
+  readonly writeTurns: WriteTurns;
 }
 
 /** The fronts of one thread, by protocol. */
@@ -93,6 +96,7 @@ export interface Fronts {
  */
 export function createFronts(parts: FrontParts): Fronts {
   const intake = createIntake(parts);
+  parts.writeTurns.beforeWrites = intake.callWorkers;
   const authenticator = new Authenticator({
     password: parts.shared.operations.password,
     counters: parts.counters,

@@ -117,6 +117,7 @@ export class IoThread implements IoService {
       notifier,
       questions,
       operations,
+      writeTurns: this.#connections.writeTurns,
     });
     this.#background = helpInBackground(
       shared.store.backgroundWork(Date.now),

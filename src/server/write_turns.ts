@@ -37,6 +37,9 @@ export interface TurnWriter {
  * Thread: the I/O thread that made it.
  */
 export class WriteTurns {
+  /** Called before the replies of a turn are written, which takes a while. Must not throw. */
+  beforeWrites: (() => void) | undefined = undefined;
+
   #writers: TurnWriter[] = [];
   /** The list that is not in use. */
   #spare: TurnWriter[] = [];
@@ -90,6 +93,7 @@ export class WriteTurns {
     const { resolve } = this.#turn!;
     this.#turn = undefined;
     this.#writers = this.#spare;
+    this.beforeWrites?.();
     for (const writer of writers) writer.writeNow();
     writers.length = 0;
     this.#spare = writers;

@@ -82,6 +82,39 @@ Deno.test("EventIntake: a channel that closes between look and reservation means
   assert.deepEqual(counts(harness), [1, 0, 0, 1, 0]);
 });
 
+Deno.test("EventIntake: a worker that sleeps is woken once for the events of a turn", async () => {
+  const { intake, channel } = new Harness();
+  channel.hasSleeper = true;
+  for (let i = 0; i < 5; i++) intake.offer(makeEvent());
+  assert.deepEqual(channel.calls, [], "not before the turn is over");
+  await Promise.resolve();
+  assert.deepEqual(channel.calls, [5]);
+  intake.offer(makeEvent());
+  intake.callWorkers();
+  assert.deepEqual(channel.calls, [5, 6], "replies are about to be written");
+  intake.callWorkers();
+  await Promise.resolve();
+  assert.deepEqual(channel.calls, [5, 6], "nothing came since");
+});
+
+Deno.test("EventIntake: a worker is woken while a long batch is still being read", async () => {
+  const { intake, channel } = new Harness();
+  channel.hasSleeper = true;
+  for (let i = 0; i < 100; i++) intake.offer(makeEvent());
+  const { length } = channel.calls;
+  assert.ok(length >= 2 && length <= 10, `${length} calls`);
+  await Promise.resolve();
+  assert.equal(channel.calls.at(-1), 100, "none is left behind");
+});
+
+Deno.test("EventIntake: no worker is woken when none sleeps", async () => {
+  const { intake, channel } = new Harness();
+  for (let i = 0; i < 100; i++) intake.offer(makeEvent());
+  await Promise.resolve();
+  intake.callWorkers();
+  assert.deepEqual(channel.calls, []);
+});
+
 Deno.test("RetryEstimate: says how long the waiting events take at the recent rate", () => {
   let settled = 0;
   const estimate = new RetryEstimate(() => settled, 1000);

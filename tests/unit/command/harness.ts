@@ -66,6 +66,10 @@ export class FakeChannel implements EventChannel {
   readonly jobs: Uint8Array[] = [];
   reserved = 0;
   closed = false;
+  /** Whether a worker sleeps, so that events are to call one. */
+  hasSleeper = false;
+  /** Jobs that were there when a worker was called, one number for each call. */
+  readonly calls: number[] = [];
 
   constructor(readonly capacity = 1000) {}
 
@@ -79,9 +83,14 @@ export class FakeChannel implements EventChannel {
     return true;
   }
 
-  publish(bytes: Uint8Array, start: number, end: number): void {
+  put(bytes: Uint8Array, start: number, end: number): boolean {
     this.reserved--;
     this.jobs.push(bytes.slice(start, end));
+    return this.hasSleeper;
+  }
+
+  callConsumer(): void {
+    this.calls.push(this.jobs.length);
   }
 
   cancelReservation(): void {

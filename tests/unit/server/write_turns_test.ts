@@ -44,6 +44,16 @@ Deno.test("WriteTurns: nobody waits for somebody who is not ready", async () => 
   ]);
 });
 
+Deno.test("WriteTurns: what else a turn has to tell goes before its replies, once", async () => {
+  const turns = new WriteTurns();
+  const log: string[] = [];
+  turns.beforeWrites = () => void log.push("call");
+  await Promise.all(["A", "B"].map((name) => answer(turns, log, name, { hops: 1 })));
+  const expected = ["execute A", "execute B", "call", "write A", "write B"];
+  assert.deepEqual(log.slice(0, 5), expected);
+  assert.equal(log.filter((line) => line === "call").length, 1);
+});
+
 Deno.test("WriteTurns: a turn that has lasted for long ends before the next one executes", async () => {
   const turns = new WriteTurns();
   const log: string[] = [];
