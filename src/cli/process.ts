@@ -5,7 +5,6 @@
  */
 
 import { runServer } from "../server/run.ts";
-import { askHealth } from "./health.ts";
 import type { Surroundings } from "./main.ts";
 import type { StressSignal } from "./stress.ts";
 import type { StressOrder } from "./stress_flags.ts";
@@ -17,11 +16,11 @@ export const processSurroundings: Surroundings = {
   print: (text) => writeAll(Deno.stdout, text),
   complain: (text) => writeAll(Deno.stderr, text),
   runServer: (config) => runServer(config),
-  askHealth,
+  // What only these commands need is loaded here: a server never loads it.
+  askHealth: async (question) => await (await import("./health.ts")).askHealth(question),
   runStress,
 };
 
-/** What only this command needs is loaded here: a server never loads it. */
 async function runStress(order: StressOrder): Promise<number> {
   const [{ runStress, STRESS_SIGNALS }, { standardErrorOutput }] = await Promise.all([
     import("./stress.ts"),
