@@ -10,7 +10,7 @@
 import { ByteWriter, InputBuffer } from "../base/bytes.ts";
 import type { CounterSink } from "../command/counters.ts";
 import type { ClientMemory } from "../base/client_memory.ts";
-import { CONNECTION_BUFFER_BYTES } from "../base/limits.ts";
+import { CONNECTION_BUFFER_BYTES, IDLE_INPUT_BYTES } from "../base/limits.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import { OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../protocol/session.ts";
 import { AsideInput } from "./aside_input.ts";
@@ -151,7 +151,7 @@ export class Connection implements MemoryHolder, TurnWriter {
     this.front = front;
     this.#socket = socket;
     this.#host = host;
-    this.#input = new InputBuffer(CONNECTION_BUFFER_BYTES, host.memory);
+    this.#input = new InputBuffer(IDLE_INPUT_BYTES, host.memory, CONNECTION_BUFFER_BYTES);
     this.#output = new ByteWriter(CONNECTION_BUFFER_BYTES, host.memory);
     this.#pushes = new PushOutput(this, host.memory);
     this.#pace = new TransferPace(front.minTransferRate);
