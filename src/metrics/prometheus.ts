@@ -29,7 +29,7 @@ const LOCK_BOUNDS_US: readonly number[] = Array.from({ length: 26 }, (_, i) => 2
  */
 export class PrometheusExposition {
   /** Value for the `Content-Type` header. */
-  readonly contentType = PROMETHEUS_CONTENT_TYPE;
+  readonly contentType: string = PROMETHEUS_CONTENT_TYPE;
 
   readonly #region: MetricsRegion;
   readonly #isLockTimed: boolean;
