@@ -2,24 +2,12 @@
  * Makes the executable: `deno task compile`.
  *
  * Arguments are passed on to `deno compile`, e.g. `--target aarch64-apple-darwin`; `--output` says
- * where else than to `dist/sluice` it goes.
+ * where else than to `dist/sluice` it goes. `--bundled`: `build/program/` is there already.
  *
  * @module
  */
 
-/**
- * Modules that run in workers. A worker is not found from `main.ts`, and one that is missing from
- * the executable would be looked for on disk, in the folder for temporary files.
- */
-export const WORKER_ENTRIES: readonly string[] = [
-  "src/worker/worker_main.ts",
-  "src/server/io_worker_main.ts",
-  "src/lab/crew/crew_worker.ts",
-  "src/lab/load/pacer_worker.ts",
-  "src/lab/servers/one_at_a_time.ts",
-  "src/lab/servers/task_each.ts",
-  "src/lab/servers/work_under_lock.ts",
-];
+import { bundle, joinedWorker, PROGRAM_ENTRY, PROGRAM_FOLDER, WORKER_ENTRIES } from "./bundle.ts";
 
 /**
  * What the executable may do.
@@ -38,104 +26,46 @@ const PERMISSIONS = [
   "--deny-import",
 ];
 
-/**
- * Folders of npm packages that the program never reads, below the cache of npm packages; `*` is any
- * one name. Packages are embedded whole, and parsed whole: the samples of `bintrees` are numbers,
- * two megabytes of them, and read as one sum they are too deep for the compiler's stack.
- */
-const LEFT_OUT: readonly string[] = [
-  "*/bintrees/*/test",
-  // Other forms of what the lab's report is made with, and what only the programs among those
-  // packages need.
-  "*/@observablehq/plot/*/dist",
-  "*/linkedom/*/types",
-  "*/linkedom/*/cjs",
-  "*/iconv-lite/*",
-  "*/safer-buffer/*",
-  "*/commander/7.2.0",
-  // Of tests and benches only: fast-check, find-my-way, hono, ioredis, iovalkey, playwright-core,
-  // redis and ws, with what they need.
-  "*/fast-check/*",
-  "*/pure-rand/*",
-  "*/find-my-way/*",
-  "*/fast-decode-uri-component/*",
-  "*/fast-deep-equal/*",
-  "*/fast-querystring/*",
-  "*/ret/*",
-  "*/safe-regex2/*",
-  "*/hono/*",
-  "*/playwright-core/*",
-  "*/ioredis/*",
-  "*/@ioredis/*/*",
-  "*/iovalkey/*",
-  "*/@iovalkey/*/*",
-  "*/redis/*",
-  "*/@redis/*/*",
-  "*/cluster-key-slot/*",
-  "*/debug/*",
-  "*/denque/*",
-  "*/lodash.defaults/*",
-  "*/lodash.isarguments/*",
-  "*/ms/*",
-  "*/redis-errors/*",
-  "*/redis-parser/*",
-  "*/standard-as-callback/*",
-  "*/ws/*",
-];
-
 const ROOT = new URL("../", import.meta.url);
 
-async function deno(args: readonly string[]): Promise<string> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: [...args],
+/** The packages must be there, as the lock file has them. */
+async function install(): Promise<void> {
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: ["install", "--frozen", "--quiet"],
     cwd: ROOT,
-    stderr: "inherit",
-  });
-  const { success, stdout } = await command.output();
+  }).spawn().status;
   if (!success) Deno.exit(1);
-  return new TextDecoder().decode(stdout);
-}
-
-async function npmCacheFolder(): Promise<string> {
-  return JSON.parse(await deno(["info", "--json"])).npmCache;
-}
-
-async function foldersLike(folder: string, pattern: readonly string[]): Promise<string[]> {
-  const [name, ...rest] = pattern;
-  if (name === undefined) return [folder];
-  const found: string[] = [];
-  for await (const entry of Deno.readDir(folder)) {
-    if (!entry.isDirectory || (name !== "*" && name !== entry.name)) continue;
-    found.push(...await foldersLike(`${folder}/${entry.name}`, rest));
-  }
-  return found;
 }
 
 /** Compiles; ends the process with the compiler's exit code. */
 async function compile(args: readonly string[]): Promise<never> {
-  // The packages must be there for their folders to be found.
-  await deno(["install", "--frozen", "--quiet"]);
-  const npmCache = await npmCacheFolder();
-  const leftOut = await Promise.all(LEFT_OUT.map((path) => foldersLike(npmCache, path.split("/"))));
+  if (!args.includes("--bundled")) {
+    await install();
+    await bundle();
+  }
   const { code } = await new Deno.Command(Deno.execPath(), {
     args: [
       "compile",
-      "--frozen",
+      // All that the program needs is joined: neither packages nor settings are looked for.
+      "--no-config",
       // Otherwise the first run writes a cache into the folder for temporary files.
       "--no-code-cache",
       // A third less memory at 1,000 connections, and no slower; and garbage is not let pile up to
       // twice of what lives, which under attack was another 40 MiB.
       "--v8-flags=--max-semi-space-size=2,--heap-growing-percent=50",
       ...PERMISSIONS,
-      ...WORKER_ENTRIES.flatMap((path) => ["--include", path]),
-      ...leftOut.flat().flatMap((path) => ["--exclude", path]),
+      ...WORKER_ENTRIES.flatMap((entry) => ["--include", inProgram(joinedWorker(entry))]),
       ...(args.includes("--output") ? [] : ["--output", "dist/sluice"]),
-      ...args,
-      "main.ts",
+      ...args.filter((word) => word !== "--bundled"),
+      inProgram(PROGRAM_ENTRY),
     ],
     cwd: ROOT,
   }).spawn().status;
   Deno.exit(code);
+}
+
+function inProgram(path: string): string {
+  return `${PROGRAM_FOLDER}/${path}`;
 }
 
 if (import.meta.main) await compile(Deno.args);

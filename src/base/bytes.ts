@@ -22,6 +22,12 @@ const NO_BLOCK = new Uint8Array(0);
 const SHRINK_RATIO = 8;
 
 /**
+ * An input buffer goes to its smallest block after so many reads that would have fitted: a client
+ * that sends batches now and then does not make it go back and forth.
+ */
+const CALM_READS = 16;
+
+/**
  * An append-only byte buffer that grows as needed and is reused between batches.
  *
  * Shape: `bytes[0, length)` is the content; `bytes` may be longer and is replaced when it grows,
@@ -221,17 +227,22 @@ export class InputBuffer {
   end = 0;
 
   readonly #initialBytes: number;
+  readonly #busyBytes: number;
   readonly #memory: ClientMemory | undefined;
   #lastReadFilled = false;
+  /** Reads, one behind the other, that the smallest array had room for. */
+  #smallReads = 0;
 
   /**
    * Makes an empty buffer.
    *
    * @param initialBytes capacity to start with and to shrink back to, in bytes
    * @param memory lends the array; when left out, it is on the heap
+   * @param busyBytes capacity from the first read on that filled it, until many have been small
    */
-  constructor(initialBytes = 4096, memory?: ClientMemory) {
+  constructor(initialBytes = 4096, memory?: ClientMemory, busyBytes = initialBytes) {
     this.#initialBytes = initialBytes;
+    this.#busyBytes = busyBytes;
     this.#memory = memory;
     this.bytes = memory === undefined ? new Uint8Array(initialBytes) : NO_BLOCK;
   }
@@ -261,7 +272,8 @@ export class InputBuffer {
       this.end = 0;
     }
     // A read that filled it: keep the larger array while the client sends large batches.
-    if (this.bytes.length > this.#initialBytes && !this.#lastReadFilled) this.#shrink();
+    if (!this.#lastReadFilled) this.#shrink();
+    else if (this.bytes.length < this.#busyBytes) this.#tryReplace(this.#busyBytes);
     const capacity = this.bytes.length;
     if (this.end < capacity && this.start <= capacity >> 1) return true;
     this.#compact();
@@ -285,6 +297,7 @@ export class InputBuffer {
   commit(byteCount: number): void {
     this.end += byteCount;
     this.#lastReadFilled = this.end === this.bytes.length;
+    this.#smallReads = this.end > this.#initialBytes ? 0 : this.#smallReads + 1;
   }
 
   /**
@@ -319,10 +332,10 @@ export class InputBuffer {
 
   /** Goes to a smaller array when little is unread, if one can be had. */
   #shrink(): void {
-    const unread = this.end - this.start;
     const capacity = this.bytes.length;
-    if (unread * SHRINK_RATIO > capacity) return;
-    let target = this.#initialBytes;
+    let target = this.#smallReads < CALM_READS ? this.#busyBytes : this.#initialBytes;
+    const unread = this.end - this.start;
+    if (capacity <= target || unread * SHRINK_RATIO > capacity) return;
     while (target < unread * 2) target *= 2;
     if (target < capacity) this.#tryReplace(target);
   }

@@ -4,9 +4,9 @@
  * ```text
  * the pool: one ArrayBuffer, committed by the system page by page when first touched
  *
- *   byte 0        4096       8192                  16384
- *   | block 4 KiB | 4 KiB    | 8 KiB               | 16 KiB …         blocks of 4 KiB × 2^k, each
- *   | connection a| spare    | a's request grows   | b's replies      aligned to its size
+ *   byte 0   1024    4096    8192                  16384
+ *   | 1 KiB| … 1 KiB | 4 KiB | 8 KiB               | 16 KiB …         blocks of 1 KiB × 2^k, each
+ *   | idle connections| spare| a's request grows   | b's replies      aligned to its size
  *
  * beside it: blocks of their own, when no block in the pool is large enough, counted alike
  * ```
@@ -28,15 +28,18 @@
 
 import { assert } from "./assert.ts";
 import { BuddyAllocator } from "./buddy_allocator.ts";
-import { CONNECTION_BUFFER_BYTES } from "./limits.ts";
+import { CONNECTION_BUFFER_BYTES, IDLE_INPUT_BYTES } from "./limits.ts";
 
-const UNIT_BYTES = CONNECTION_BUFFER_BYTES;
+const UNIT_BYTES = IDLE_INPUT_BYTES;
 const UNIT_SHIFT = Math.log2(UNIT_BYTES);
+const SPARE_BYTES = CONNECTION_BUFFER_BYTES;
 
 assert(Number.isInteger(UNIT_SHIFT), "a unit is a power of two");
+assert(Number.isInteger(Math.log2(SPARE_BYTES / UNIT_BYTES)), "a spare is a block");
 
 /**
- * Smallest blocks that are kept ready, with their views, instead of being joined to larger ones.
+ * Blocks of {@link SPARE_BYTES} that are kept ready, with their views, instead of being joined to
+ * larger ones.
  *
  * Unit: blocks. Reason: every batch of every connection takes one for its replies and gives it back;
  * so many batches may be under way at once.
@@ -123,19 +126,13 @@ export class ClientMemory {
    * @returns undefined when that would be more than there is
    */
   tryTake(byteCount: number): Uint8Array<ArrayBuffer> | undefined {
-    if (byteCount <= UNIT_BYTES) {
-      const spare = this.#spares.pop();
-      if (spare !== undefined) {
-        if (this.heldBytes + UNIT_BYTES <= this.maxBytes) {
-          this.heldBytes += UNIT_BYTES;
-          return spare;
-        }
-        this.#spares.push(spare);
-        return undefined;
-      }
-    }
     const blockBytes = ClientMemory.blockBytes(byteCount);
     if (this.heldBytes + blockBytes > this.maxBytes) return undefined;
+    const spare = blockBytes === SPARE_BYTES ? this.#spares.pop() : undefined;
+    if (spare !== undefined) {
+      this.heldBytes += SPARE_BYTES;
+      return spare;
+    }
     const order = BuddyAllocator.orderFor(blockBytes / UNIT_BYTES);
     let unit = this.#blocks.tryTake(order);
     if (unit < 0 && this.#spares.length > 0) {
@@ -173,7 +170,7 @@ export class ClientMemory {
       this.#besideBytes -= byteCount;
       // Frees it now and not when the garbage collector gets round to it.
       block.buffer.transfer(0);
-    } else if (byteCount === UNIT_BYTES && this.#spares.length < SPARE_BLOCKS_MAX) {
+    } else if (byteCount === SPARE_BYTES && this.#spares.length < SPARE_BLOCKS_MAX) {
       this.#spares.push(block);
     } else {
       this.#blocks.give(block.byteOffset >>> UNIT_SHIFT);
@@ -184,7 +181,9 @@ export class ClientMemory {
   /** Checks that counts and blocks agree; for tests. */
   assertInvariants(): void {
     this.#blocks.assertInvariants();
-    const lentUnits = this.#blocks.unitCount - this.#blocks.freeUnitCount - this.#spares.length;
+    const { unitCount, freeUnitCount } = this.#blocks;
+    const spareUnits = this.#spares.length * SPARE_BYTES / UNIT_BYTES;
+    const lentUnits = unitCount - freeUnitCount - spareUnits;
     assert(
       this.heldBytes === lentUnits * UNIT_BYTES + this.#besideBytes,
       "what is lent is in the pool or beside it",
@@ -207,5 +206,5 @@ export class ClientMemory {
 }
 
 function roundDown(byteCount: number): number {
-  return Math.floor(byteCount / UNIT_BYTES) * UNIT_BYTES;
+  return Math.floor(byteCount / SPARE_BYTES) * SPARE_BYTES;
 }

@@ -188,11 +188,19 @@ export const CLIENT_MEMORY_MIN_BYTES: number = MIB;
 export const CLIENT_MEMORY_MAX_BYTES: number = GIB;
 
 /**
- * What a connection holds at least while it is open.
+ * What a connection holds while it is busy: what it reads into, and as much again for replies.
  *
- * Unit: bytes. Reason: the smallest read buffer; a command or a request without a body fits.
+ * Unit: bytes. Reason: a request without a body fits, or a pipeline of some dozens of commands.
  */
 export const CONNECTION_BUFFER_BYTES: number = 4 * KIB;
+
+/**
+ * What a connection holds at least while it is open: what it waits for input with.
+ *
+ * Unit: bytes. Reason: most servers have more idle connections than busy ones, and a buffer that was
+ * read into once is resident from then on; most commands and requests fit.
+ */
+export const IDLE_INPUT_BYTES: number = KIB;
 
 /**
  * Longest password.

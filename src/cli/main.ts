@@ -7,9 +7,10 @@
 import { flushLogs, getLogger, startLogging } from "../base/log.ts";
 import type { Config } from "../server/config.ts";
 import { ExitCode } from "../server/run.ts";
-import { parseCommandLine } from "./command_line.ts";
+import type { CommandLineContext, Request } from "./command_line.ts";
 import type { HealthAnswer, HealthQuestion } from "./health.ts";
 import type { LabOrder } from "./lab_flags.ts";
+import { readPlainLine } from "./plain_line.ts";
 import type { StressOrder } from "./stress_flags.ts";
 
 /** How long the end of the program waits for a slow reader of the log. Unit: ms. */
@@ -52,7 +53,7 @@ export async function main(
   args: readonly string[],
   surroundings: Surroundings,
 ): Promise<number> {
-  const request = parseCommandLine(args, {
+  const request = await readRequest(args, {
     environment: (name) => surroundings.environment(name),
     columns: helpColumns(surroundings.terminalColumns()),
   });
@@ -77,6 +78,16 @@ export async function main(
       return healthy ? ExitCode.OK : EXIT_CODE_UNHEALTHY;
     }
   }
+}
+
+/** What reads every command line is loaded only for those that are not plain. */
+async function readRequest(
+  args: readonly string[],
+  context: CommandLineContext,
+): Promise<Request> {
+  const plain = readPlainLine(args, context);
+  if (plain !== null) return plain;
+  return (await import("./command_line.ts")).parseCommandLine(args, context);
 }
 
 async function serve(config: Config, surroundings: Surroundings): Promise<number> {

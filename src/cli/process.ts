@@ -5,7 +5,6 @@
  */
 
 import { ExitCode, runServer } from "../server/run.ts";
-import { askHealth } from "./health.ts";
 import type { LabOrder } from "./lab_flags.ts";
 import type { Surroundings } from "./main.ts";
 import type { StressSignal } from "./stress.ts";
@@ -18,7 +17,8 @@ export const processSurroundings: Surroundings = {
   print: (text) => writeAll(Deno.stdout, text),
   complain: (text) => writeAll(Deno.stderr, text),
   runServer: (config) => runServer(config),
-  askHealth,
+  // What only these commands need is loaded here: a server never loads it.
+  askHealth: async (question) => await (await import("./health.ts")).askHealth(question),
   runLab,
   giveUpPermissions: () => {
     for (const name of ["run", "write"] as const) Deno.permissions.revokeSync({ name });
@@ -26,7 +26,6 @@ export const processSurroundings: Surroundings = {
   runStress,
 };
 
-/** What only this command needs is loaded here: a server never loads it. */
 async function runStress(order: StressOrder): Promise<number> {
   const [{ runStress, STRESS_SIGNALS }, { standardErrorOutput }] = await Promise.all([
     import("./stress.ts"),

@@ -1,17 +1,17 @@
 /**
  * The metrics as Prometheus text.
  *
- * `prom-client` writes the format; its own counting is not used, because the counts live in shared
- * memory. Each scrape copies one snapshot into the registry and renders it.
+ * The counts live in shared memory; each scrape reads one snapshot of them and writes it down. The
+ * format is simple enough to be written here: a client library counts, which is not needed, and
+ * would take a sixth of an idle server's memory and a tenth of its start.
  *
  * @module
  */
 
-import { Counter, Gauge, type Histogram, Registry } from "prom-client";
 import { METRICS_MAX_SHARD_SERIES } from "../base/limits.ts";
 import { type ServerGauges, sumLocks } from "./gauges.ts";
-import type { HistogramSnapshot } from "./histogram.ts";
 import { COUNTER_ROWS, HistogramIndex } from "./names.ts";
+import { type Labels, PROMETHEUS_CONTENT_TYPE, PrometheusText } from "./prometheus_text.ts";
 import { type EventCounters, eventCounters, type MetricsRegion } from "./region.ts";
 
 /** Bucket bounds that a scrape shows, µs: powers of two, which are exact, from 16 µs to 33 s. */
@@ -19,14 +19,6 @@ const SHOWN_BOUNDS_US: readonly number[] = Array.from({ length: 22 }, (_, i) => 
 
 /** The same for locks, which most are held for less, from 1 µs on. */
 const LOCK_BOUNDS_US: readonly number[] = Array.from({ length: 26 }, (_, i) => 2 ** i);
-
-type Labels = Record<string, string>;
-
-/** A histogram series as the exposition shows it. */
-interface HistogramSeries {
-  readonly labels: Labels;
-  readonly snapshot: HistogramSnapshot;
-}
 
 /**
  * Renders metrics as Prometheus text.
@@ -37,48 +29,19 @@ interface HistogramSeries {
  */
 export class PrometheusExposition {
   /** Value for the `Content-Type` header. */
-  readonly contentType: string;
+  readonly contentType: string = PROMETHEUS_CONTENT_TYPE;
 
   readonly #region: MetricsRegion;
-  readonly #registry = new Registry();
-  readonly #counters = new Map<string, Counter>();
-  readonly #gauges = new Map<string, Gauge>();
+  readonly #isLockTimed: boolean;
 
   /**
-   * Prepares the metric families; nothing is read before {@link PrometheusExposition.render}.
+   * Nothing is read before {@link PrometheusExposition.render}.
    *
    * @param isLockTimed whether waits for shard locks and holds of them are measured
    */
   constructor(region: MetricsRegion, isLockTimed = false) {
     this.#region = region;
-    this.contentType = this.#registry.contentType;
-    this.#addHistogram(
-      "sluice_request_duration_seconds",
-      "From reading a request to its reply.",
-      () => [
-        { labels: { protocol: "http" }, snapshot: region.snapshot(HistogramIndex.HTTP_LATENCY) },
-        { labels: { protocol: "resp" }, snapshot: region.snapshot(HistogramIndex.RESP_LATENCY) },
-        { labels: { protocol: "proto" }, snapshot: region.snapshot(HistogramIndex.PROTO_LATENCY) },
-      ],
-    );
-    this.#addHistogram(
-      "sluice_event_settlement_seconds",
-      "From the acceptance of an event to its settlement.",
-      () => [{ labels: {}, snapshot: region.snapshot(HistogramIndex.EVENT_SETTLEMENT) }],
-    );
-    if (!isLockTimed) return;
-    this.#addHistogram(
-      "sluice_lock_wait_seconds",
-      "From asking for a shard lock to having it, all shards and threads.",
-      () => [{ labels: {}, snapshot: region.snapshot(HistogramIndex.LOCK_WAIT) }],
-      LOCK_BOUNDS_US,
-    );
-    this.#addHistogram(
-      "sluice_lock_hold_seconds",
-      "From having a shard lock to giving it back, all shards and threads.",
-      () => [{ labels: {}, snapshot: region.snapshot(HistogramIndex.LOCK_HOLD) }],
-      LOCK_BOUNDS_US,
-    );
+    this.#isLockTimed = isLockTimed;
   }
 
   /**
@@ -86,16 +49,57 @@ export class PrometheusExposition {
    *
    * Thread: the one that made this object.
    */
-  render(gauges: ServerGauges): Promise<string> {
-    // A counter cannot be set: it starts again at 0 and grows by the whole value.
-    for (const counter of this.#counters.values()) counter.reset();
-    const events = this.#setCounters();
-    this.#setGauges(gauges, events);
-    // The registry reads every value before its first await, so overlapping scrapes do not mix.
-    return this.#registry.metrics();
+  render(gauges: ServerGauges): string {
+    const page = new Page(this.#region);
+    page.addHistograms(this.#isLockTimed);
+    const events = page.addCounters();
+    page.addGauges(gauges, events);
+    return page.toString();
+  }
+}
+
+/** One page under way. */
+class Page {
+  readonly #region: MetricsRegion;
+  readonly #text = new PrometheusText();
+
+  constructor(region: MetricsRegion) {
+    this.#region = region;
   }
 
-  #setCounters(): EventCounters {
+  toString(): string {
+    return this.#text.toString();
+  }
+
+  addHistograms(isLockTimed: boolean): void {
+    const duration = "sluice_request_duration_seconds";
+    const durationHelp = "From reading a request to its reply.";
+    this.#addHistogram(duration, durationHelp, HistogramIndex.HTTP_LATENCY, { protocol: "http" });
+    this.#addHistogram(duration, durationHelp, HistogramIndex.RESP_LATENCY, { protocol: "resp" });
+    this.#addHistogram(duration, durationHelp, HistogramIndex.PROTO_LATENCY, { protocol: "proto" });
+    this.#addHistogram(
+      "sluice_event_settlement_seconds",
+      "From the acceptance of an event to its settlement.",
+      HistogramIndex.EVENT_SETTLEMENT,
+    );
+    if (!isLockTimed) return;
+    this.#addHistogram(
+      "sluice_lock_wait_seconds",
+      "From asking for a shard lock to having it, all shards and threads.",
+      HistogramIndex.LOCK_WAIT,
+      {},
+      LOCK_BOUNDS_US,
+    );
+    this.#addHistogram(
+      "sluice_lock_hold_seconds",
+      "From having a shard lock to giving it back, all shards and threads.",
+      HistogramIndex.LOCK_HOLD,
+      {},
+      LOCK_BOUNDS_US,
+    );
+  }
+
+  addCounters(): EventCounters {
     const sums = this.#region.readCounters();
     for (const { index, family, help, kind, labels } of COUNTER_ROWS) {
       if (kind === "counter") this.#count(family, help, sums[index]!, labels);
@@ -104,7 +108,7 @@ export class PrometheusExposition {
     return eventCounters(sums);
   }
 
-  #setGauges(gauges: ServerGauges, events: EventCounters): void {
+  addGauges(gauges: ServerGauges, events: EventCounters): void {
     const { channel, store, workers, locks } = gauges;
     this.#set("sluice_events_pending", "Accepted events not settled yet.", events.pending);
     this.#set("sluice_channel_depth", "Jobs waiting in the channel.", channel.depth);
@@ -188,68 +192,29 @@ export class PrometheusExposition {
     }
   }
 
-  #count(name: string, help: string, value: number, labels: Readonly<Labels> = {}): void {
-    let counter = this.#counters.get(name);
-    if (counter === undefined) {
-      counter = new Counter(this.#options(name, help, Object.keys(labels)));
-      this.#counters.set(name, counter);
-    }
-    counter.inc(labels, value);
+  #count(name: string, help: string, value: number, labels?: Labels): void {
+    this.#text.family(name, help, "counter").add(value, labels);
   }
 
-  #set(name: string, help: string, value: number, labels: Readonly<Labels> = {}): void {
-    let gauge = this.#gauges.get(name);
-    if (gauge === undefined) {
-      gauge = new Gauge(this.#options(name, help, Object.keys(labels)));
-      this.#gauges.set(name, gauge);
-    }
-    gauge.set(labels, value);
-  }
-
-  #options(name: string, help: string, labelNames: string[]): {
-    name: string;
-    help: string;
-    labelNames: string[];
-    registers: Registry[];
-  } {
-    return { name, help, labelNames, registers: [this.#registry] };
+  #set(name: string, help: string, value: number, labels?: Labels): void {
+    this.#text.family(name, help, "gauge").add(value, labels);
   }
 
   #addHistogram(
     name: string,
     help: string,
-    read: () => HistogramSeries[],
+    index: HistogramIndex,
+    labels: Labels = {},
     boundsUs = SHOWN_BOUNDS_US,
   ): void {
-    const get = (): Promise<unknown> =>
-      Promise.resolve({
-        name,
-        help,
-        type: "histogram",
-        aggregator: "sum",
-        values: read().flatMap((series) => histogramValues(name, series, boundsUs)),
-      });
-    // A registry asks a metric for nothing but these; prom-client's own histogram cannot be set.
-    this.#registry.registerMetric({ name, help, get } as unknown as Histogram);
+    const family = this.#text.family(name, help, "histogram");
+    const snapshot = this.#region.snapshot(index);
+    const counts = snapshot.cumulative(boundsUs);
+    for (const [i, boundUs] of boundsUs.entries()) {
+      family.add(counts[i]!, { ...labels, le: String(boundUs / 1e6) }, "_bucket");
+    }
+    family.add(snapshot.count, { ...labels, le: "+Inf" }, "_bucket");
+    family.add(snapshot.sumUs / 1e6, labels, "_sum");
+    family.add(snapshot.count, labels, "_count");
   }
-}
-
-function histogramValues(
-  name: string,
-  { labels, snapshot }: HistogramSeries,
-  boundsUs: readonly number[],
-): { metricName: string; labels: Labels; value: number }[] {
-  const bucketName = `${name}_bucket`;
-  const counts = snapshot.cumulative(boundsUs);
-  const buckets = boundsUs.map((boundUs, i) => ({
-    metricName: bucketName,
-    labels: { ...labels, le: String(boundUs / 1e6) },
-    value: counts[i]!,
-  }));
-  return [
-    ...buckets,
-    { metricName: bucketName, labels: { ...labels, le: "+Inf" }, value: snapshot.count },
-    { metricName: `${name}_sum`, labels, value: snapshot.sumUs / 1e6 },
-    { metricName: `${name}_count`, labels, value: snapshot.count },
-  ];
 }

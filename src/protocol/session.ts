@@ -88,7 +88,7 @@ export interface Session {
   readonly kept?: KeptBytes | undefined;
 
   /** What a client that waits is told when the server closes its connection; left out: nothing. */
-  readonly farewell?: Uint8Array<ArrayBuffer>;
+  readonly farewell?: Uint8Array<ArrayBuffer> | undefined;
 
   /**
    * What a client is told that was too slow, before its connection is closed; left out: what its

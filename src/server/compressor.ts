@@ -4,7 +4,7 @@
  * @module
  */
 
-import zlib from "node:zlib";
+import type zlib from "node:zlib";
 import { nextTurn } from "../command/turns.ts";
 import { Coding } from "../protocol/http/content_coding.ts";
 
@@ -22,11 +22,11 @@ const WAITING_MAX = 16;
 /** Bytes of them. Reason: they are not counted anywhere else. */
 const WAITING_MAX_BYTES = 8 * 1024 * 1024;
 
-const { constants } = zlib;
-
 /** From here on, a little smaller takes many times as long. */
 const BROTLI_QUALITY = 5;
 const ZLIB_LEVEL = 6;
+
+type Zlib = typeof zlib;
 
 /** A stream of `node:zlib`. */
 type Stream = zlib.Gzip | zlib.Deflate | zlib.BrotliCompress;
@@ -81,7 +81,10 @@ async function compressInSlices(
   bytes: Uint8Array<ArrayBuffer>,
   coding: Coding,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const stream = streamFor(coding, bytes.length);
+  // Loaded when somebody first wants it: it is part of the runtime, but not in memory by itself.
+  const { default: zlib } = await import("node:zlib");
+  const { BROTLI_OPERATION_FLUSH } = zlib.constants;
+  const stream = streamFor(zlib, coding, bytes.length);
   const parts: Uint8Array[] = [];
   stream.on("data", (part: Uint8Array) => parts.push(part));
   const end = Promise.withResolvers<void>();
@@ -90,7 +93,8 @@ async function compressInSlices(
   const isSliced = bytes.length > SLICE_BYTES;
   for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
     const slice = bytes.subarray(at, at + SLICE_BYTES);
-    await Promise.race([write(stream, slice, isSliced && coding === Coding.BR), end.promise]);
+    const flush = isSliced && coding === Coding.BR ? BROTLI_OPERATION_FLUSH : undefined;
+    await Promise.race([write(stream, slice, flush), end.promise]);
     if (isSliced) await nextTurn();
   }
   stream.end();
@@ -101,21 +105,22 @@ async function compressInSlices(
 /**
  * Writes a slice.
  *
- * @param isWorkDue whether what it takes is to be done now: Brotli would put off the work of four
- *   slices to the fourth
+ * @param flush has what it takes done now: Brotli would put off the work of four slices to the
+ *   fourth
  */
-function write(stream: Stream, bytes: Uint8Array, isWorkDue: boolean): Promise<void> {
+function write(stream: Stream, bytes: Uint8Array, flush: number | undefined): Promise<void> {
   return new Promise((resolve) => {
     stream.write(bytes, () => {
       // Deno 2.4 does not have the method.
-      if (isWorkDue && typeof stream.flush === "function") {
-        stream.flush(constants.BROTLI_OPERATION_FLUSH, () => resolve());
+      if (flush !== undefined && typeof stream.flush === "function") {
+        stream.flush(flush, () => resolve());
       } else resolve();
     });
   });
 }
 
-function streamFor(coding: Coding, byteCount: number): Stream {
+function streamFor(zlib: Zlib, coding: Coding, byteCount: number): Stream {
+  const { constants } = zlib;
   switch (coding) {
     case Coding.BR:
       return zlib.createBrotliCompress({

@@ -8,7 +8,7 @@
  */
 
 import { ByteWriter, InputBuffer } from "../base/bytes.ts";
-import { CONNECTION_BUFFER_BYTES } from "../base/limits.ts";
+import { CONNECTION_BUFFER_BYTES, IDLE_INPUT_BYTES } from "../base/limits.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import {
   type KeptBytes,
@@ -128,7 +128,7 @@ export class Connection implements MemoryHolder, TurnWriter {
     this.front = front;
     this.#socket = socket;
     this.#host = host;
-    this.#input = new InputBuffer(CONNECTION_BUFFER_BYTES, host.memory);
+    this.#input = new InputBuffer(IDLE_INPUT_BYTES, host.memory, CONNECTION_BUFFER_BYTES);
     this.#output = new ByteWriter(CONNECTION_BUFFER_BYTES, host.memory);
     this.#pushes = new PushOutput(this, host.memory);
     this.#pace = new TransferPace(front.minTransferRate);

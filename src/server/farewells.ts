@@ -8,9 +8,8 @@ import { ByteWriter } from "../base/bytes.ts";
 import { CannedReply, type CannedReplyContent } from "../protocol/http/canned_reply.ts";
 import { Disposition } from "../protocol/http/disposition.ts";
 import { ReplyDate } from "../protocol/http/reply_date.ts";
-import { encodeFrame, errorMessage } from "../protocol/protobuf/codec.ts";
 import type { ProtoFraming } from "../protocol/protobuf/framing.ts";
-import { ErrorCode } from "../protocol/protobuf/messages.ts";
+import { encodePlainError, PlainErrorCode } from "../protocol/protobuf/plain_error.ts";
 
 const NO_LINES = new Uint8Array(0);
 
@@ -84,10 +83,9 @@ export interface ProtoFarewells {
 
 /** Encodes what Protobuf clients are told. */
 export function protoFarewells(framing: ProtoFraming): ProtoFarewells {
-  const frame = (code: ErrorCode, text: string): Uint8Array<ArrayBuffer> =>
-    encodeFrame(framing, errorMessage(code, text));
+  const { TOO_MANY_CONNECTIONS, TIMEOUT } = PlainErrorCode;
   return {
-    full: frame(ErrorCode.TOO_MANY_CONNECTIONS, "there are too many connections"),
-    timeout: frame(ErrorCode.TIMEOUT, "the message did not arrive in time"),
+    full: encodePlainError(framing, TOO_MANY_CONNECTIONS, "there are too many connections"),
+    timeout: encodePlainError(framing, TIMEOUT, "the message did not arrive in time"),
   };
 }

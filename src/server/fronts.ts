@@ -24,8 +24,6 @@ import type { Notifier } from "../pubsub/notifier.ts";
 import { BrowserGuard } from "../protocol/http/browser_guard.ts";
 import { CommandClient } from "../protocol/command_client.ts";
 import { HttpService } from "../protocol/http/http_service.ts";
-import { ProtoService } from "../protocol/protobuf/proto_service.ts";
-import { ProtoSession } from "../protocol/protobuf/proto_session.ts";
 import { commandLogFields } from "../protocol/resp/command_log.ts";
 import { type CommandObserver, RespSession } from "../protocol/resp/resp_session.ts";
 import { LockPoisonedError } from "../store/locks.ts";
@@ -35,19 +33,19 @@ import { type Config, isLoopback } from "./config.ts";
 import {
   httpFullReply,
   httpTimeoutReply,
-  protoFarewells,
   RESP_FULL_REPLY,
   RESP_TIMEOUT_REPLY,
 } from "./farewells.ts";
 import type { Front } from "./front.ts";
 import { createHttpRoutes } from "./http_routes.ts";
 import { createLiveRoutes } from "./live_parts.ts";
+import { createProtoFront } from "./proto_front.ts";
 import { ServerChannels } from "./pubsub_parts.ts";
 import { ServerClients } from "./server_clients.ts";
 import type { ServerView } from "./server_view.ts";
 import { settingTexts } from "./setting_texts.ts";
 import type { SharedParts } from "./shared_parts.ts";
-import { createStaticFiles } from "./static/static_parts.ts";
+import type { createStaticFiles } from "./static/static_parts.ts";
 import type { ThreadQuestions } from "./thread_questions.ts";
 import type { WriteTurns } from "./write_turns.ts";
 
@@ -77,6 +75,8 @@ export interface FrontParts {
   readonly operations: Operations;
   /** When replies are written. */
   readonly writeTurns: WriteTurns;
+  /** Makes what answers `/static/`; left out: nothing is there. */
+  readonly createFiles: typeof createStaticFiles | undefined;
 }
 
 /** The fronts of one thread, by protocol. */
@@ -182,7 +182,7 @@ function createHttpFront(
       readiness: () => lifecycle.readiness,
       live: createLiveRoutes(parts, intake),
       compressor,
-      files: createStaticFiles(config, counters, compressor),
+      files: parts.createFiles?.(config, counters, compressor),
     }),
     phase: lifecycle,
     maxRequestBytes: config.maxRequestBytes,
@@ -279,42 +279,6 @@ function createRespFront(
     fullReply: RESP_FULL_REPLY,
     counterIds: PROTOCOL_COUNTERS.resp,
     latency: latencyRecorder(parts, HistogramIndex.RESP_LATENCY),
-  };
-}
-
-function createProtoFront(
-  parts: FrontParts,
-  dispatcher: Dispatcher,
-  intake: EventIntake,
-  authenticator: Authenticator,
-): Front {
-  const { config, counters, table } = parts;
-  const { lifecycle } = parts.shared;
-  const log = getLogger("proto");
-  const service = new ProtoService({
-    framing: config.protoFraming,
-    dispatcher,
-    table,
-    intake,
-    authenticator,
-    phase: lifecycle,
-    maxRequestBytes: config.maxRequestBytes,
-    counters,
-    messagesProcessed: PROTOCOL_COUNTERS.proto.commands,
-    onCrossProtocol: ({ address }) =>
-      log.debug("HTTP on the Protobuf port, closed", { event: "cross_protocol", peer: address }),
-  });
-  const { full, timeout } = protoFarewells(config.protoFraming);
-  return {
-    protocol: "proto",
-    createSession: (origin) => new ProtoSession(service, origin),
-    idleTimeoutMs: config.idleTimeoutMs,
-    headTimeoutMs: config.headerTimeoutMs,
-    minTransferRate: config.minTransferRate,
-    timeoutReply: timeout,
-    fullReply: full,
-    counterIds: PROTOCOL_COUNTERS.proto,
-    latency: latencyRecorder(parts, HistogramIndex.PROTO_LATENCY),
   };
 }
 

@@ -20,7 +20,7 @@ import { ConnectionSet } from "./connection_set.ts";
 import { FairTurns } from "./fair_turns.ts";
 import { createBlocking } from "./blocking_parts.ts";
 import type { Front } from "./front.ts";
-import { createFronts, type Fronts } from "./fronts.ts";
+import { createFronts, type FrontParts, type Fronts } from "./fronts.ts";
 import { helpInBackground } from "./io_background.ts";
 import { IoInbox } from "./io_inbox.ts";
 import type { ClosedConnections, IoService } from "./io_service.ts";
@@ -83,7 +83,11 @@ export class IoThread implements IoService {
   readonly #tls: TlsTerminator | undefined;
   #listeners: Listeners | undefined;
 
-  private constructor(parts: IoThreadParts, turns: FairTurns, tls: TlsTerminator | undefined) {
+  private constructor(
+    parts: IoThreadParts,
+    turns: FairTurns,
+    { tls, createFiles }: OptionalParts,
+  ) {
     const { config, shared, questions = new ThreadQuestions() } = parts;
     const { threadId, threads, metrics, inboxes, waits } = shared;
     const counters = metrics.counters(threadId);
@@ -118,6 +122,7 @@ export class IoThread implements IoService {
       questions,
       operations,
       writeTurns: this.#connections.writeTurns,
+      createFiles,
     });
     this.#background = helpInBackground(
       shared.store.backgroundWork(Date.now),
@@ -142,11 +147,8 @@ export class IoThread implements IoService {
 
   /** Makes everything; nobody is served before {@link IoThread.listen}. */
   static async open(parts: IoThreadParts): Promise<IoThread> {
-    // Loading it takes time that a server without TLS need not spend.
-    const tls = parts.tls === undefined
-      ? undefined
-      : new (await import("./tls/terminator.ts")).TlsTerminator(parts.tls);
-    return new IoThread(parts, await FairTurns.open(), tls);
+    const optional = await loadOptionalParts(parts);
+    return new IoThread(parts, await FairTurns.open(), optional);
   }
 
   /** See {@link IoService.listen}. */
@@ -210,6 +212,26 @@ export class IoThread implements IoService {
     listeners.serve(this.#fronts, this.#connections);
     return listeners.ports;
   }
+}
+
+/** Parts that not every server needs. */
+interface OptionalParts {
+  /** Speaks TLS. */
+  readonly tls: TlsTerminator | undefined;
+  /** See {@link FrontParts.createFiles}. */
+  readonly createFiles: FrontParts["createFiles"];
+}
+
+/** Loads what the settings ask for: a server without it spends neither its time nor its memory. */
+async function loadOptionalParts({ config, tls }: IoThreadParts): Promise<OptionalParts> {
+  return {
+    tls: tls === undefined
+      ? undefined
+      : new (await import("./tls/terminator.ts")).TlsTerminator(tls),
+    createFiles: config.staticDir === ""
+      ? undefined
+      : (await import("./static/static_parts.ts")).createStaticFiles,
+  };
 }
 
 /** What administration sees and steers on this thread, and its way to the other threads. */

@@ -19,7 +19,7 @@ import { pause } from "./pause.ts";
 import { RunningServer } from "./running_server.ts";
 import { ServerView } from "./server_view.ts";
 import { createSharedParts, type SharedParts } from "./shared_parts.ts";
-import { checkStaticDirectory } from "./static/static_parts.ts";
+import { checkStaticDirectory } from "./static/check_directory.ts";
 import { describeFault } from "./store_fault.ts";
 import { type StopStep, StopSteps } from "./stop_steps.ts";
 import { readTlsMaterial } from "./tls/material.ts";

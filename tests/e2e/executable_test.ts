@@ -3,7 +3,12 @@
  */
 
 import assert from "node:assert/strict";
-import { WORKER_ENTRIES } from "../../scripts/compile.ts";
+import {
+  joinedWorker,
+  PROGRAM_ENTRY,
+  PROGRAM_FOLDER,
+  WORKER_ENTRIES,
+} from "../../scripts/bundle.ts";
 import { VERSION } from "../../src/server/version.ts";
 import { type Build, buildExecutable, embeddedFiles, runProgram } from "../helpers/executable.ts";
 import { eventRequest, RawClient, respCommand } from "../helpers/raw_client.ts";
@@ -115,20 +120,48 @@ Deno.test("executable: every worker that the program starts is on the list of th
   assert.ok(program.workers.length > 0, "the workers were found");
 });
 
-Deno.test("executable: every module that the program can load is embedded", needsBuild, () => {
-  const isEmbedded = embeddedFiles(built().said);
-  const { modules } = program;
-  assert.ok(modules.length > 100 && modules.includes("deno.json"), "deno info read the program");
-  assert.deepEqual(modules.filter((path) => !isEmbedded(path)), []);
-  assert.ok(!isEmbedded("tests/e2e/executable_test.ts"), "not everything counts as embedded");
-});
+/** The modules of the joined program, which the executable is made from; paths from its folder. */
+async function readJoined(): Promise<string[]> {
+  const found = new Set<string>();
+  for (const entry of [PROGRAM_ENTRY, ...WORKER_ENTRIES.map(joinedWorker)]) {
+    for (const path of await loadable(`${PROGRAM_FOLDER}/${entry}`)) {
+      found.add(path.slice(PROGRAM_FOLDER.length + 1));
+    }
+  }
+  return [...found].toSorted();
+}
 
-Deno.test("executable: packages of the tests are not embedded", needsBuild, () => {
-  const lines = built().said.matchAll(/[├└]─[─┬] (@?[^\s/]+)(?:\/\S*)? \(/g);
-  const names = new Set([...lines].map(([, name]) => name));
-  assert.ok(names.has("commander") && names.has("@bufbuild"), "the compiler listed the packages");
-  const ofTests = ["fast-check", "pure-rand", "ioredis", "@ioredis", "iovalkey", "@iovalkey"];
-  assert.deepEqual([...ofTests, "redis", "@redis", "debug"].filter((name) => names.has(name)), []);
+Deno.test(
+  "executable: every module that the program can load is embedded",
+  needsBuild,
+  async () => {
+    const isEmbedded = embeddedFiles(built().said);
+    const joined = await readJoined();
+    assert.ok(joined.length > 2 * WORKER_ENTRIES.length, "deno info read the program");
+    assert.deepEqual(joined.filter((path) => !isEmbedded(path)), []);
+    assert.ok(!isEmbedded("tests/e2e/executable_test.ts"), "not everything counts as embedded");
+    const started: string[] = [];
+    for (const path of joined) {
+      const url = new URL(`${PROGRAM_FOLDER}/${path}`, ROOT);
+      const text = await Deno.readTextFile(url);
+      const workers = text.matchAll(/\bnew URL\("([^"]+\.[jt]s)",import\.meta\.url\)/g);
+      for (const [, target] of workers) {
+        started.push(
+          new URL(target!, url).href.slice(new URL(`${PROGRAM_FOLDER}/`, ROOT).href.length),
+        );
+      }
+    }
+    assert.deepEqual(
+      [...new Set(started)].toSorted(),
+      program.workers.map(joinedWorker).toSorted(),
+    );
+  },
+);
+
+Deno.test("executable: nothing but the joined program is embedded", needsBuild, () => {
+  const { said } = built();
+  assert.match(said, /main\.js/, "the compiler listed what it embedded");
+  assert.doesNotMatch(said, /[├└]─[─┬] (\S*node_modules\S*|@?bufbuild|ioredis|redis|tests) \(/);
 });
 
 Deno.test(
@@ -173,7 +206,7 @@ const PLANTED = "planted module was loaded";
 
 /** Puts a module of our own wherever `program` would look for one that is not embedded. */
 async function plantModules(temporary: string, name: string): Promise<void> {
-  for (const path of program.modules) {
+  for (const path of [...program.modules, ...await readJoined()]) {
     const file = `${temporary}/deno-compile-${name}/${path}`;
     await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
     await Deno.writeTextFile(

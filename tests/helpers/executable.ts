@@ -21,7 +21,10 @@ const KIT_PATIENCE_MS = 200_000;
 const NO_BASE_RUNTIME = /Setting up base binary|error sending request|dl\.deno\.land|timed out/;
 
 /** What the script does; the types are checked by a task of their own, on the newest version. */
-const COMPILE_SCRIPT = ["run", "--no-prompt", "--allow-read", "--allow-run", "scripts/compile.ts"];
+const COMPILE_SCRIPT = [
+  ...["run", "--no-prompt", "--no-config", "--allow-read", "--allow-write=build", "--allow-run"],
+  "scripts/compile.ts",
+];
 
 /** An executable, or why there is none. */
 export type Build =
@@ -103,7 +106,8 @@ export async function buildExecutable(folder: string): Promise<Build> {
     return { ...kit, reason: `the base runtime cannot be downloaded, and ${kit.reason}` };
   }
   const compile = compileBy(kit.deno, kit.env);
-  return { kind: "built", path, said: await compile(script), compile };
+  // The version of the kit need not know how to join modules; that was done above.
+  return { kind: "built", path, said: await compile([...script, "--bundled"]), compile };
 }
 
 function compileBy(
@@ -136,26 +140,9 @@ async function findKit(folder: string): Promise<
   return {
     kind: "kit",
     deno: value("DENO"),
-    env: { DENORT_BIN: value("DENORT_BIN"), DENO_DIR: await copyPackages(`${folder}/deno_dir`) },
+    // Another version of Deno has no business in the caches of this one.
+    env: { DENORT_BIN: value("DENORT_BIN"), DENO_DIR: `${folder}/deno_dir` },
   };
-}
-
-/**
- * Copies the npm packages that are there already, so that another version of Deno neither fetches
- * them again nor works in the caches of this one.
- */
-async function copyPackages(denoDir: string): Promise<string> {
-  const info = await runProgram(Deno.execPath(), ["info", "--json"]);
-  await copyFolder(JSON.parse(info.stdout).npmCache, `${denoDir}/npm`);
-  return denoDir;
-}
-
-async function copyFolder(from: string, to: string): Promise<void> {
-  await Deno.mkdir(to, { recursive: true });
-  for await (const { name, isDirectory, isFile } of Deno.readDir(from)) {
-    if (isDirectory) await copyFolder(`${from}/${name}`, `${to}/${name}`);
-    else if (isFile) await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
-  }
 }
 
 /**
@@ -166,11 +153,11 @@ async function copyFolder(from: string, to: string): Promise<void> {
  *
  * ```text
  * sluice
- * ├── main.ts (794B)
- * └─┬ src (1.64MB)
- *   ├── base/* (136.8KB)
- *   └─┬ worker (120.17KB)
- *     └── worker_main.ts (11.91KB)
+ * ├── main.js (24.3KB)
+ * └─┬ src (64KB)
+ *   ├── lab/* (13.8KB)
+ *   └─┬ worker (12.17KB)
+ *     └── worker_main.js (11.91KB)
  * ```
  */
 export function embeddedFiles(said: string): (path: string) => boolean {

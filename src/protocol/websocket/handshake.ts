@@ -6,7 +6,6 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import {
   COMMA,
   encodeText,
@@ -20,6 +19,7 @@ import type { HttpExchange } from "../http/exchange.ts";
 import { HttpError } from "../http/http_error.ts";
 import { HttpMethod } from "../http/method.ts";
 import type { HttpRequest } from "../http/request.ts";
+import { sha1 } from "./sha1.ts";
 
 const CONNECTION = encodeText("connection");
 const UPGRADE = encodeText("upgrade");
@@ -50,7 +50,7 @@ const UPGRADE_LINES = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
  * ```
  */
 export function acceptValue(key: string): string {
-  return createHash("sha1").update(key + ACCEPT_SUFFIX, "latin1").digest("base64");
+  return btoa(String.fromCharCode(...sha1(encodeText(key + ACCEPT_SUFFIX))));
 }
 
 /**

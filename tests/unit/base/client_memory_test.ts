@@ -51,7 +51,7 @@ Deno.test("ClientMemory: lends each byte once, and no more than its bound", () =
 Deno.test("ClientMemory: fills up to its bound with small blocks, then says no", () => {
   const memory = new ClientMemory(MIB);
   const blocks: Uint8Array<ArrayBuffer>[] = [];
-  for (let i = 0; i < 256; i++) blocks.push(memory.tryTake(1) ?? assert.fail(`block ${i}`));
+  for (let i = 0; i < 1024; i++) blocks.push(memory.tryTake(1) ?? assert.fail(`block ${i}`));
   assert.equal(memory.heldBytes, MIB);
   assert.equal(memory.freeBytes, 0);
   assert.equal(memory.tryTake(1), undefined);
@@ -77,7 +77,7 @@ Deno.test("ClientMemory: is overdrawn until as much is given back", () => {
 Deno.test("ClientMemory: a pool in pieces still has some large blocks to lend", () => {
   const memory = new ClientMemory(MIB);
   const small: Uint8Array<ArrayBuffer>[] = [];
-  for (let i = 0; i < 224; i++) small.push(memory.tryTake(1)!);
+  for (let i = 0; i < 224; i++) small.push(memory.tryTake(4096)!);
   const inPieces = small.filter((block) => block.byteOffset % (64 * KIB) !== 0);
   for (const block of inPieces) memory.give(block);
   assert.ok(memory.heldBytes < 64 * KIB);
@@ -198,4 +198,29 @@ Deno.test("InputBuffer: a large request that was taken leaves a small array for 
   assert.equal(memory.heldBytes, 4096, "although the beginning of the next one was in it");
   assert.equal(input.length, 100);
   assert.ok(input.bytes.subarray(input.start, input.end).every((byte) => byte === 9));
+});
+
+Deno.test("InputBuffer: grows when a read fills it, and is small again after many small reads", () => {
+  const memory = new ClientMemory(MIB);
+  const input = new InputBuffer(1024, memory, 4096);
+  const read = (byteCount: number): void => {
+    assert.ok(input.tryMakeRoom());
+    input.commit(Math.min(byteCount, input.space().length));
+    input.start = input.end;
+  };
+  read(1023);
+  assert.equal(memory.heldBytes, 1024);
+  read(5000);
+  read(100);
+  assert.equal(memory.heldBytes, 4096, "the read behind a full one has more room");
+  for (let i = 0; i < 10; i++) read(1000);
+  read(1025);
+  for (let i = 0; i < 15; i++) read(1024);
+  assert.ok(input.tryMakeRoom());
+  assert.equal(memory.heldBytes, 4096, "a batch now and then keeps it");
+  read(1);
+  assert.ok(input.tryMakeRoom());
+  assert.equal(memory.heldBytes, 1024, "calm for long enough");
+  input.release();
+  memory.assertInvariants();
 });

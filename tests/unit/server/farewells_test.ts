@@ -1,7 +1,14 @@
-/** What the connection layer tells HTTP clients by itself. */
+/** What the connection layer tells clients by itself. */
 
 import assert from "node:assert/strict";
-import { HttpFarewell, httpFullReply, httpTimeoutReply } from "../../../src/server/farewells.ts";
+import { encodeFrame, errorMessage } from "../../../src/protocol/protobuf/codec.ts";
+import { ErrorCode } from "../../../src/protocol/protobuf/messages.ts";
+import {
+  HttpFarewell,
+  httpFullReply,
+  httpTimeoutReply,
+  protoFarewells,
+} from "../../../src/server/farewells.ts";
 import { parseHttpReplies } from "../../helpers/http_reply_parser.ts";
 import { toLatin1 } from "../protocol/http/support.ts";
 
@@ -36,3 +43,15 @@ Deno.test("HttpFarewell: has the date of the second, and leaves a reply on its w
   assert.match(toLatin1(farewell.bytes), /\r\nDate: Sun, 06 Nov 1994 08:49:38 GMT\r\n/);
   assert.equal(toLatin1(first), before);
 });
+
+for (const framing of ["delimited", "none"] as const) {
+  Deno.test(`protoFarewells: with framing ${framing} they are what the library encodes`, () => {
+    const { full, timeout } = protoFarewells(framing);
+    const encode = (code: ErrorCode, text: string): Uint8Array =>
+      encodeFrame(framing, errorMessage(code, text));
+    const fullText = "there are too many connections";
+    assert.deepEqual(full, encode(ErrorCode.TOO_MANY_CONNECTIONS, fullText));
+    const timeoutText = "the message did not arrive in time";
+    assert.deepEqual(timeout, encode(ErrorCode.TIMEOUT, timeoutText));
+  });
+}
