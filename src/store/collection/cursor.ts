@@ -24,7 +24,7 @@ import {
   RUN_HEADER_BYTES,
   skipPart,
 } from "./records.ts";
-import { childOfHash, HASH_END, recordOfHash, recordOfScore } from "./search.ts";
+import { childOfHash, guess, HASH_END, recordOfHash, recordOfScore } from "./search.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -74,9 +74,9 @@ export class RecordCursor {
   #startsLeaf = -1;
   /** Bytes of each record of the leaf, where all are as long; else 0. */
   #stride = 0;
-  /** No hash in the leaf that a search came to is smaller, and none is larger than the other. */
-  #lowHash = 0;
-  #highHash = HASH_END;
+  /** No order in the leaf that a search came to is smaller, and none is larger than the other. */
+  #lowest = 0;
+  #highest = HASH_END;
 
   /** Reads the collections of one store. */
   constructor(arena: Arena, extents: Extents) {
@@ -418,16 +418,18 @@ export class RecordCursor {
       this.indexes[level] = child;
       node = words[at + 4 + child * 4]! >>> 0;
     }
-    this.#lowHash = low;
-    this.#highHash = high;
+    this.#lowest = low;
+    this.#highest = high;
     this.#enter(node);
   }
 
   /** Goes to the leaf where (score, bytes) belongs. */
   #descendScore(order: number, bytes: Uint8Array, start: number, end: number): void {
     let node = this.top;
+    this.#lowest = -Infinity;
+    this.#highest = Infinity;
     for (let level = this.topLevel; level > 0; level--) {
-      const child = this.#childFor(node, level, order, bytes, start, end);
+      const child = this.#childOfScore(node, level, order, bytes, start, end);
       this.nodes[level] = node;
       this.indexes[level] = child;
       node = childAt(this.#arena, node, child);
@@ -435,8 +437,8 @@ export class RecordCursor {
     this.#enter(node);
   }
 
-  /** The last child whose first record is not behind the place that is looked for. */
-  #childFor(
+  /** The last child whose first record is not behind the place; notes between which scores it is. */
+  #childOfScore(
     node: number,
     level: number,
     order: number,
@@ -448,10 +450,15 @@ export class RecordCursor {
     const at = this.#arena.wordAt(node);
     const orders = this.#arena.doublesOf(node);
     const firstOrder = (at >> 1) + 3;
+    const last = (words[at + Node.HEAD]! >>> 16) - 1;
     let low = 0;
-    let high = (words[at + Node.HEAD]! >>> 16) - 1;
+    let high = last;
+    let step = 1;
+    // Where all are the same it is a search among bytes.
+    const second = orders[firstOrder + 2]!;
+    const lastOrder = orders[firstOrder + last * 2]!;
+    let middle = second < lastOrder ? guess(order, second, lastOrder, last) + 1 : (last + 1) >>> 1;
     while (low < high) {
-      const middle = (low + high + 1) >>> 1;
       const separator = orders[firstOrder + middle * 2]!;
       const isBefore = separator < order ||
         (separator === order &&
@@ -463,9 +470,18 @@ export class RecordCursor {
             start,
             end,
           ));
-      if (isBefore) low = middle;
-      else high = middle - 1;
+      if (isBefore) {
+        low = middle;
+        middle += step;
+      } else {
+        high = middle - 1;
+        middle -= step;
+      }
+      step *= 2;
+      if (middle <= low || middle > high) middle = (low + high + 1) >>> 1;
     }
+    if (low > 0) this.#lowest = orders[firstOrder + low * 2]!;
+    if (low < last) this.#highest = orders[firstOrder + low * 2 + 2]!;
     return low;
   }
 
@@ -492,8 +508,8 @@ export class RecordCursor {
     const view = this.#arena.viewOf(this.leaf);
     const stride = this.#stride;
     const nearest = kind === RecordKind.SCORES
-      ? recordOfScore(view, first, stride, count, order)
-      : recordOfHash(view, first, stride, count, order, this.#lowHash, this.#highHash);
+      ? recordOfScore(view, first, stride, count, order, this.#lowest, this.#highest)
+      : recordOfHash(view, first, stride, count, order, this.#lowest, this.#highest);
     let low = nearest;
     let high = count;
     // Of records of the same order the bytes decide; the first one is the one most often.

@@ -5,7 +5,8 @@
  * same fraction of a node's records as of the interval of hashes that the node has. So a search looks
  * at that place first and then at its neighbours, most often one or two of them, which are in the same
  * lines of the processor's cache. Of n random numbers, one is about √n / 2 places away from there at
- * most. Scores may be anything, so they are halved.
+ * most. Scores may be anything. A search looks at the same place first, and then further and further
+ * away until what is left can be halved: at worst it takes twice as long as halving from the start.
  *
  * @module
  */
@@ -75,6 +76,8 @@ export function recordOfHash(
 /**
  * The first record with at least a score, in a leaf whose records have the same length.
  *
+ * @param lowest no score in the leaf is smaller
+ * @param highest all are at most this
  * @returns its index; `count` when there is none
  */
 export function recordOfScore(
@@ -83,21 +86,33 @@ export function recordOfScore(
   stride: number,
   count: number,
   score: number,
+  lowest: number,
+  highest: number,
 ): number {
   let low = 0;
   let high = count;
+  let step = 1;
+  let at = guess(score, lowest, highest, count);
   while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (view.getFloat64(first + middle * stride, true) < score) low = middle + 1;
-    else high = middle;
+    if (view.getFloat64(first + at * stride, true) < score) {
+      low = at + 1;
+      at += step;
+    } else {
+      high = at;
+      at -= step;
+    }
+    step *= 2;
+    if (at < low || at >= high) at = (low + high) >>> 1;
   }
   return low;
 }
 
-/** At which of `count` places a hash probably is; any of them where it lies outside. */
-function guess(hash: number, low: number, high: number, count: number): number {
-  // The quotient of 0 and 0 becomes 0.
-  const place = ((hash - low) / (high - low) * count) | 0;
+/**
+ * At which of `count` places an order probably is, where those there are as good as random between
+ * two bounds; any of them where it lies outside, or where nobody knows the bounds.
+ */
+export function guess(order: number, low: number, high: number, count: number): number {
+  const place = (order - low) / (high - low) * count;
   if (place >= count) return count - 1;
-  return place < 0 ? 0 : place;
+  return place > 0 ? Math.floor(place) : 0;
 }

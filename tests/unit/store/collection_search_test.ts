@@ -86,7 +86,7 @@ Deno.test("childOfHash: is the last child that begins before a hash, or the firs
   );
 });
 
-Deno.test("recordOfScore: is the first record with at least a score", () => {
+Deno.test("recordOfScore: is the first record with at least a score, whatever the bounds say", () => {
   const score = fc.oneof(
     fc.double({ noNaN: true }),
     fc.integer({ min: -3, max: 3 }),
@@ -97,11 +97,14 @@ Deno.test("recordOfScore: is the first record with at least a score", () => {
       fc.array(score, { minLength: 1, maxLength: 130 }),
       fc.integer({ min: 9, max: 40 }),
       score,
-      (unsorted, stride, wanted) => {
+      fc.boolean(),
+      (unsorted, stride, wanted, isTight) => {
         const list = unsorted.toSorted((a, b) => a - b);
+        const low = isTight ? list[0]! : -Infinity;
+        const high = isTight ? list.at(-1)! : Infinity;
         const view = new DataView(new SharedArrayBuffer(1 + stride * list.length));
         for (const [i, one] of list.entries()) view.setFloat64(1 + i * stride, one, true);
-        const found = recordOfScore(view, 1, stride, list.length, wanted);
+        const found = recordOfScore(view, 1, stride, list.length, wanted, low, high);
         assert.equal(found, countBelow(list, wanted));
       },
     ),
