@@ -403,14 +403,7 @@ export class RecordCursor {
       // Separators that are equal to it are rare: then first records decide.
       while (
         child < last && orders[firstOrder + child * 2 + 2]! === order &&
-        this.#firstIsBefore(
-          words[at + 8 + child * 4]! >>> 0,
-          level - 1,
-          order,
-          bytes,
-          start,
-          end,
-        )
+        this.#firstIsBefore(childAt(arena, node, child + 1), level - 1, order, bytes, start, end)
       ) child++;
       if (child > 0) low = orders[firstOrder + child * 2]!;
       if (child < last) high = orders[firstOrder + child * 2 + 2]!;
@@ -463,7 +456,7 @@ export class RecordCursor {
       const isBefore = separator < order ||
         (separator === order &&
           this.#firstIsBefore(
-            words[at + 4 + middle * 4]! >>> 0,
+            childAt(this.#arena, node, middle),
             level - 1,
             order,
             bytes,
@@ -507,10 +500,9 @@ export class RecordCursor {
     const { bytes: own, count, first, kind } = this;
     const view = this.#arena.viewOf(this.leaf);
     const stride = this.#stride;
-    const nearest = kind === RecordKind.SCORES
+    let low = kind === RecordKind.SCORES
       ? recordOfScore(view, first, stride, count, order, this.#lowest, this.#highest)
       : recordOfHash(view, first, stride, count, order, this.#lowest, this.#highest);
-    let low = nearest;
     let high = count;
     // Of records of the same order the bytes decide; the first one is the one most often.
     for (let at = low; low < high; at = (low + high) >>> 1) {
