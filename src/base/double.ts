@@ -4,6 +4,11 @@
  * @module
  */
 
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const POWERS_OF_TEN = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
+
 /** A longer text is no number that anybody means. Unit: bytes. */
 const MAX_TEXT_BYTES = 5 * 1024;
 
@@ -40,6 +45,8 @@ export function formatDouble(value: number): string {
  * @returns NaN when it is no double
  */
 export function parseDouble(bytes: Uint8Array, start: number, end: number): number {
+  const plain = parsePlain(bytes, start, end);
+  if (!Number.isNaN(plain)) return plain;
   const text = numberText(bytes, start, end);
   if (DECIMAL.test(text)) {
     const value = Number(text);
@@ -53,6 +60,31 @@ export function parseDouble(bytes: Uint8Array, start: number, end: number): numb
   const value = Number(parts.mantissa) * 2 ** parts.exponent;
   if (!Number.isFinite(value) || (value === 0 && parts.mantissa !== 0n)) return NaN;
   return parts.isNegative ? -value : value;
+}
+
+/**
+ * Reads what most numbers look like: digits, perhaps a point and a minus. A whole number of at most 15
+ * digits and a power of ten up to 22 are doubles as they are, so their quotient is the nearest one.
+ *
+ * @returns NaN when it is something else
+ */
+function parsePlain(bytes: Uint8Array, start: number, end: number): number {
+  const isNegative = bytes[start] === MINUS;
+  const first = isNegative ? start + 1 : start;
+  // Digits and a point.
+  if (end <= first || end - first > 16) return NaN;
+  let whole = 0;
+  let pointAt = -1;
+  for (let i = first; i < end; i++) {
+    const digit = bytes[i]! - ZERO;
+    if (digit >= 0 && digit <= 9) whole = whole * 10 + digit;
+    else if (bytes[i] === POINT && pointAt < 0) pointAt = i;
+    else return NaN;
+  }
+  const digits = end - first - (pointAt < 0 ? 0 : 1);
+  if (digits === 0 || digits > 15) return NaN;
+  const value = pointAt < 0 ? whole : whole / POWERS_OF_TEN[end - pointAt - 1]!;
+  return isNegative ? -value : value;
 }
 
 /** A number with a base 2 exponent: `mantissa × 2^exponent`. */

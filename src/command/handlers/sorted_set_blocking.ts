@@ -119,7 +119,7 @@ function putBack(call: CommandCall, index: number, taken: HandedElements): Write
   if (status !== WriteStatus.OK) return status;
   for (let i = 0; i < taken.count; i++) {
     if (sortedSets.find(c, bytes, starts[i]!, ends[i]!)) continue;
-    sortedSets.put(c, bytes, starts[i]!, ends[i]!, scores[i]!);
+    sortedSets.putFound(c, false, bytes, starts[i]!, ends[i]!, scores[i]!);
   }
   sortedSets.finish(c);
   call.notify(NotifyClass.SORTED_SET, "zadd");

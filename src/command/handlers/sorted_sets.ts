@@ -172,7 +172,7 @@ function addOne(
   let score = scores[position]!;
   if (!sortedSets.find(c, args.bytes, start, end)) {
     if ((options & Option.XX) !== 0) return 0;
-    sortedSets.put(c, args.bytes, start, end, score);
+    sortedSets.putFound(c, false, args.bytes, start, end, score);
     return Outcome.ADDED;
   }
   if ((options & Option.NX) !== 0) return 0;
@@ -182,7 +182,7 @@ function addOne(
   if ((options & Option.LT) !== 0 && score >= old) return 0;
   // 0 and -0 are the same score.
   if (score === old) return Outcome.SAME;
-  sortedSets.put(c, args.bytes, start, end, score);
+  sortedSets.putFound(c, true, args.bytes, start, end, score);
   return Outcome.CHANGED;
 }
 

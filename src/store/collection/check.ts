@@ -125,6 +125,7 @@ function checkNode(
     assert(used <= block, `${name}: leaf ${node} fits its block`);
     let byteCount = block;
     checkHeavy(parts, root, node, kind, name);
+    checkEven(parts, node, kind, name);
     forEachLong(arena, node, (bytes, at) => {
       assert((head & NodeFlag.HAS_LONG) !== 0, `${name}: leaf ${node} says it has long elements`);
       const long = longAddress(bytes, at);
@@ -163,6 +164,23 @@ function checkHeavy(
   for (let more = cursor.seekFirst(); more; more = cursor.next()) {
     const byteCount = cursor.end - cursor.at;
     assert(byteCount <= HEAVY_RECORD_BYTES, `${name}: the root says that it has heavy records`);
+  }
+}
+
+/** The records of a leaf that says so have the same length. */
+function checkEven(
+  { arena, extents }: CollectionCheckParts,
+  leaf: number,
+  kind: number,
+  name: string,
+): void {
+  if ((arena.read(leaf, Node.HEAD) & NodeFlag.EVEN) === 0) return;
+  const run = arena.read(leaf, Node.RUN);
+  const cursor = new RecordCursor(arena, extents);
+  cursor.openTree(kind, leaf);
+  for (let more = cursor.seekFirst(); more; more = cursor.next()) {
+    const byteCount = cursor.end - cursor.at;
+    assert(byteCount * (run >>> 16) === (run & 0xffff), `${name}: leaf ${leaf} is even`);
   }
 }
 

@@ -13,8 +13,8 @@ import { Entry, EntryType, MAX_KEY_BYTES } from "../entry.ts";
 import { type EntryWriter, WriteStatus } from "../entry_writer.ts";
 import type { ExpiryWheel } from "../expiry_wheel.ts";
 import type { Extents } from "../extents.ts";
-import { hashKey } from "../hash.ts";
-import { Key } from "../key.ts";
+import { hashWord } from "../hash.ts";
+import type { Key } from "../key.ts";
 import { KeyEvent } from "../key_watcher.ts";
 import { type CollectionChange, ElementEffect } from "../mutation_hook.ts";
 import type { Table } from "../table.ts";
@@ -103,9 +103,9 @@ export class CollectionCore {
   protected readonly planner: Planner;
   /** The change under way makes a tree of a run, whether the next record needs it or not. */
   #goesToTree = false;
-  readonly #trees: TreeWriter;
+  /** Changes of trees. */
+  readonly trees: TreeWriter;
   readonly #handles: Collection[] = [];
-  readonly #hashed = new Key();
   readonly #seed0: number;
   readonly #seed1: number;
   /** The promise was made by {@link CollectionCore.reserve}: operations take none of their own. */
@@ -138,7 +138,7 @@ export class CollectionCore {
     this.writer = parts.writer;
     this.entries = new CollectionEntries({ ...parts, clock: parts.writer.clock });
     this.planner = new Planner(parts, this.entries);
-    this.#trees = new TreeWriter(parts.arena, parts.memory);
+    this.trees = new TreeWriter(parts.arena, parts.memory);
     this.#source = new RecordCursor(parts.arena, parts.extents);
     this.maxElementBytes = parts.control.words[Header.MAX_VALUE_BYTES]!;
     this.#seed0 = parts.control.words[Header.HASH_SEED_0]!;
@@ -214,8 +214,7 @@ export class CollectionCore {
 
   /** Hash of an element, field or member: the order of those trees. */
   hashOf(bytes: Uint8Array, start: number, end: number): number {
-    hashKey(this.#hashed.set(bytes, start, end), this.#seed0, this.#seed1);
-    return this.#hashed.hash;
+    return hashWord(bytes, start, end, this.#seed0, this.#seed1);
   }
 
   /** Bytes of the arena that the value of a collection takes; of a packed one, of its run. */
@@ -399,14 +398,14 @@ export class CollectionCore {
     if (c.root === 0) {
       this.entries.splice(c, removed, record);
     } else {
-      this.#trees.splice(c.root, 0, c.cursor, removed, record);
+      this.trees.splice(c.root, 0, c.cursor, removed, record);
     }
     this.#count(c, (record === undefined ? 0 : 1) - removed);
   }
 
   /** The same in the members of a large sorted set; counts nothing. */
   spliceMembers(c: Collection, removed: 0 | 1, record: RecordScratch | undefined): void {
-    this.#trees.splice(c.root, 1, c.members, removed, record);
+    this.trees.splice(c.root, 1, c.members, removed, record);
     c.isDirty = true;
     c.members.openTree(RecordKind.MEMBERS, this.arena.read(c.root, CollectionRoot.TREE_1));
   }
@@ -415,7 +414,7 @@ export class CollectionCore {
   removeRanks(c: Collection, from: number, to: number): void {
     if (from < to && to - from < c.count) {
       if (c.root === 0) this.entries.removeRanks(c, from, to);
-      else this.#trees.removeRanks(c.root, 0, from, to);
+      else this.trees.removeRanks(c.root, 0, from, to);
     } else if (from < to && c.isDetached) {
       // No key goes with the last one, and there may be others.
       this.#clear(c.root);
@@ -554,14 +553,14 @@ export class CollectionCore {
     } else {
       c.cursor.seekOrder(from.order, element.bytes, element.start, element.end);
     }
-    this.#trees.splice(c.root, 0, c.cursor, 0, record);
+    this.trees.splice(c.root, 0, c.cursor, 0, record);
     if (kind === RecordKind.SCORES) {
       const hash = this.hashOf(element.bytes, element.start, element.end);
       record.begin(RecordKind.MEMBERS, hash);
       record.part(element.bytes, element.start, element.end);
       record.score(from.score());
       c.members.seekOrder(hash, element.bytes, element.start, element.end);
-      this.#trees.splice(c.root, 1, c.members, 0, record);
+      this.trees.splice(c.root, 1, c.members, 0, record);
     }
     this.rewind(c);
   }

@@ -7,7 +7,15 @@
 import type { Arena } from "../arena.ts";
 import type { Extents } from "../extents.ts";
 import { ElementView } from "./element.ts";
-import { childAt, childCount, LEAF_HEADER_BYTES, LEAF_RECORDS, MAX_LEVELS, Node } from "./node.ts";
+import {
+  childAt,
+  childCount,
+  LEAF_HEADER_BYTES,
+  LEAF_RECORDS,
+  MAX_LEVELS,
+  Node,
+  NodeFlag,
+} from "./node.ts";
 import {
   orderBytes,
   readUint32,
@@ -16,6 +24,7 @@ import {
   RUN_HEADER_BYTES,
   skipPart,
 } from "./records.ts";
+import { childOfHash, guess, HASH_END, recordOfHash, recordOfScore } from "./search.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -63,6 +72,11 @@ export class RecordCursor {
   /** Starts of the records of the leaf, for going backwards; made on demand. */
   readonly #starts = new Int32Array(LEAF_RECORDS + 1);
   #startsLeaf = -1;
+  /** Bytes of each record of the leaf, where all are as long; else 0. */
+  #stride = 0;
+  /** No order in the leaf that a search came to is smaller, and none is larger than the other. */
+  #lowest = 0;
+  #highest = HASH_END;
 
   /** Reads the collections of one store. */
   constructor(arena: Arena, extents: Extents) {
@@ -79,7 +93,7 @@ export class RecordCursor {
 
   /** Order of the current record: hash or score; 0 in a list. */
   get order(): number {
-    return this.#orderAt(this.bytes, this.at);
+    return this.#orderAt(this.bytes, this.at, this.leaf);
   }
 
   /** The first part of the current record: element, field or member. */
@@ -97,6 +111,7 @@ export class RecordCursor {
     return this.#readDouble(
       this.bytes,
       this.kind === RecordKind.SCORES ? this.at : this.end - 8,
+      this.leaf,
     );
   }
 
@@ -106,6 +121,7 @@ export class RecordCursor {
     this.top = 0;
     this.topLevel = 0;
     this.leaf = 0;
+    this.#stride = 0;
     this.#startsLeaf = -1;
     this.bytes = bytes;
     this.first = header + RUN_HEADER_BYTES;
@@ -120,6 +136,7 @@ export class RecordCursor {
     this.top = top;
     this.topLevel = top === 0 ? 0 : this.#arena.read(top, Node.HEAD) & 0xff;
     this.leaf = 0;
+    this.#stride = 0;
     this.#startsLeaf = -1;
     this.at =
       this.limit =
@@ -181,7 +198,8 @@ export class RecordCursor {
     }
     const { bytes, kind } = this;
     let { at } = this;
-    for (let i = 0; i < left; i++) at = recordEnd(kind, bytes, at);
+    if (this.#stride > 0) at += left * this.#stride;
+    else for (let i = 0; i < left; i++) at = recordEnd(kind, bytes, at);
     this.#stand(at, left);
     return true;
   }
@@ -205,14 +223,9 @@ export class RecordCursor {
    */
   seekOrder(order: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (this.top !== 0) {
-      let node = this.top;
-      for (let level = this.topLevel; level > 0; level--) {
-        const child = this.#childFor(node, level, order, bytes, start, end);
-        this.nodes[level] = node;
-        this.indexes[level] = child;
-        node = childAt(this.#arena, node, child);
-      }
-      this.#enter(node);
+      if (this.kind === RecordKind.SCORES) this.#descendScore(order, bytes, start, end);
+      else this.#descendHash(order, bytes, start, end);
+      if (this.#stride > 0) return this.#searchEven(order, bytes, start, end);
     }
     this.#enterFront();
     return this.#searchLeaf(order, bytes, start, end);
@@ -314,6 +327,8 @@ export class RecordCursor {
     this.first = at * 4 + LEAF_HEADER_BYTES + (words[at + Node.HEAD]! >>> 16);
     this.limit = this.first + (run & 0xffff);
     this.count = run >>> 16;
+    const isEven = (words[at + Node.HEAD]! & NodeFlag.EVEN) !== 0;
+    this.#stride = isEven ? ((run & 0xffff) / this.count) | 0 : 0;
     this.#startsLeaf = -1;
   }
 
@@ -372,8 +387,51 @@ export class RecordCursor {
     this.#startsLeaf = this.first;
   }
 
-  /** The last child whose first record is not behind the place that is looked for. */
-  #childFor(
+  /** Goes to the leaf where a hash belongs; notes between which hashes its records are. */
+  #descendHash(order: number, bytes: Uint8Array, start: number, end: number): void {
+    const arena = this.#arena;
+    let node = this.top;
+    let low = 0;
+    let high = HASH_END;
+    for (let level = this.topLevel; level > 0; level--) {
+      const words = arena.wordsOf(node);
+      const orders = arena.doublesOf(node);
+      const at = arena.wordAt(node);
+      const firstOrder = (at >> 1) + 3;
+      const last = (words[at + Node.HEAD]! >>> 16) - 1;
+      let child = childOfHash(orders, firstOrder, last, order, low, high);
+      // Separators that are equal to it are rare: then first records decide.
+      while (
+        child < last && orders[firstOrder + child * 2 + 2]! === order &&
+        this.#firstIsBefore(childAt(arena, node, child + 1), level - 1, order, bytes, start, end)
+      ) child++;
+      if (child > 0) low = orders[firstOrder + child * 2]!;
+      if (child < last) high = orders[firstOrder + child * 2 + 2]!;
+      this.nodes[level] = node;
+      this.indexes[level] = child;
+      node = words[at + 4 + child * 4]! >>> 0;
+    }
+    this.#lowest = low;
+    this.#highest = high;
+    this.#enter(node);
+  }
+
+  /** Goes to the leaf where (score, bytes) belongs. */
+  #descendScore(order: number, bytes: Uint8Array, start: number, end: number): void {
+    let node = this.top;
+    this.#lowest = -Infinity;
+    this.#highest = Infinity;
+    for (let level = this.topLevel; level > 0; level--) {
+      const child = this.#childOfScore(node, level, order, bytes, start, end);
+      this.nodes[level] = node;
+      this.indexes[level] = child;
+      node = childAt(this.#arena, node, child);
+    }
+    this.#enter(node);
+  }
+
+  /** The last child whose first record is not behind the place; notes between which scores it is. */
+  #childOfScore(
     node: number,
     level: number,
     order: number,
@@ -385,10 +443,15 @@ export class RecordCursor {
     const at = this.#arena.wordAt(node);
     const orders = this.#arena.doublesOf(node);
     const firstOrder = (at >> 1) + 3;
+    const last = (words[at + Node.HEAD]! >>> 16) - 1;
     let low = 0;
-    let high = (words[at + Node.HEAD]! >>> 16) - 1;
+    let high = last;
+    let step = 1;
+    // Where all are the same it is a search among bytes.
+    const second = orders[firstOrder + 2]!;
+    const lastOrder = orders[firstOrder + last * 2]!;
+    let middle = second < lastOrder ? guess(order, second, lastOrder, last) + 1 : (last + 1) >>> 1;
     while (low < high) {
-      const middle = (low + high + 1) >>> 1;
       const separator = orders[firstOrder + middle * 2]!;
       const isBefore = separator < order ||
         (separator === order &&
@@ -400,9 +463,18 @@ export class RecordCursor {
             start,
             end,
           ));
-      if (isBefore) low = middle;
-      else high = middle - 1;
+      if (isBefore) {
+        low = middle;
+        middle += step;
+      } else {
+        high = middle - 1;
+        middle -= step;
+      }
+      step *= 2;
+      if (middle <= low || middle > high) middle = (low + high + 1) >>> 1;
     }
+    if (low > 0) this.#lowest = orders[firstOrder + low * 2]!;
+    if (low < last) this.#highest = orders[firstOrder + low * 2 + 2]!;
     return low;
   }
 
@@ -419,7 +491,44 @@ export class RecordCursor {
     const words = this.#arena.wordsOf(node);
     const at = this.#arena.wordAt(node);
     const first = at * 4 + LEAF_HEADER_BYTES + (words[at + Node.HEAD]! >>> 16);
-    return this.#compare(this.#arena.bytesOf(node), first, order, bytes, start, end) <= 0;
+    const own = this.#arena.bytesOf(node);
+    return this.#compare(own, first, node, order, bytes, start, end) <= 0;
+  }
+
+  /** As `#searchLeaf`, where all records are as long: they need not be gone through. */
+  #searchEven(order: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const { bytes: own, count, first, kind } = this;
+    const view = this.#arena.viewOf(this.leaf);
+    const stride = this.#stride;
+    let low = kind === RecordKind.SCORES
+      ? recordOfScore(view, first, stride, count, order, this.#lowest, this.#highest)
+      : recordOfHash(view, first, stride, count, order, this.#lowest, this.#highest);
+    let high = count;
+    // Of records of the same order the bytes decide; the first one is the one most often.
+    for (let at = low; low < high; at = (low + high) >>> 1) {
+      const comparison = this.#compare(
+        own,
+        first + at * stride,
+        this.leaf,
+        order,
+        bytes,
+        start,
+        end,
+      );
+      if (comparison < 0) {
+        low = at + 1;
+      } else if (comparison === 0 || at === low) {
+        this.at = first + at * stride;
+        this.end = this.at + stride;
+        this.index = at;
+        return comparison === 0;
+      } else {
+        high = at;
+      }
+    }
+    if (low === count) this.#enterEnd();
+    else this.#stand(first + low * stride, low);
+    return false;
   }
 
   #searchLeaf(order: number, bytes: Uint8Array, start: number, end: number): boolean {
@@ -438,7 +547,7 @@ export class RecordCursor {
       }
     }
     for (; at < limit; index++) {
-      const comparison = this.#compare(own, at, order, bytes, start, end);
+      const comparison = this.#compare(own, at, this.leaf, order, bytes, start, end);
       if (comparison >= 0) {
         this.#stand(at, index);
         return comparison === 0;
@@ -449,28 +558,34 @@ export class RecordCursor {
     return false;
   }
 
-  /** The record at `own[at]` against (order, bytes); `start` -1 is behind all of that order. */
+  /**
+   * The record at `own[at]` against (order, bytes); `start` -1 is behind all of that order.
+   *
+   * @param leaf that it is in; 0 = a run
+   */
   #compare(
     own: Uint8Array,
     at: number,
+    leaf: number,
     order: number,
     bytes: Uint8Array,
     start: number,
     end: number,
   ): number {
-    const ownOrder = this.#orderAt(own, at);
+    const ownOrder = this.#orderAt(own, at, leaf);
     if (ownOrder < order) return -1;
     if (ownOrder > order) return 1;
     if (start < 0) return -1;
     return this.#probe.set(own, at + orderBytes(this.kind)).compare(bytes, start, end);
   }
 
-  #orderAt(bytes: Uint8Array, at: number): number {
-    if (this.kind === RecordKind.SCORES) return this.#readDouble(bytes, at);
+  #orderAt(bytes: Uint8Array, at: number, leaf: number): number {
+    if (this.kind === RecordKind.SCORES) return this.#readDouble(bytes, at, leaf);
     return this.kind === RecordKind.LIST ? 0 : readUint32(bytes, at);
   }
 
-  #readDouble(bytes: Uint8Array, at: number): number {
+  #readDouble(bytes: Uint8Array, at: number, leaf: number): number {
+    if (leaf !== 0) return this.#arena.viewOf(leaf).getFloat64(at, true);
     const target = this.#doubleBytes;
     for (let i = 0; i < 8; i++) target[i] = bytes[at + i]!;
     return this.#double[0]!;

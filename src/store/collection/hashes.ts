@@ -10,7 +10,7 @@ import { ElementEffect } from "../mutation_hook.ts";
 import type { Collection, ElementSource } from "./collection.ts";
 import type { CollectionCore } from "./core.ts";
 import type { RecordCursor } from "./cursor.ts";
-import { encodedPartBytes, orderBytes, RecordKind } from "./records.ts";
+import { copyBytes, encodedPartBytes, orderBytes, RecordKind } from "./records.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -255,6 +255,11 @@ export class Hashes {
     const fits = collections.fits(c, exists ? 1 : 0, recordBytes, longest);
     if (fits) {
       collections.beginFitting(c);
+      if (exists && this.#overwrite(c, valueBytes, valueStart, valueEnd)) {
+        collections.tellField(c, bytes, start, end, valueBytes, valueStart, valueEnd);
+        collections.finish(c);
+        return WriteStatus.OK;
+      }
     } else {
       collections.startComing(c).add(end - start, isSet ? -1 : valueEnd - valueStart);
       const status = collections.begin(c, 0);
@@ -263,6 +268,15 @@ export class Hashes {
     this.#commit(c, hash, exists, fits, bytes, start, end, valueBytes, valueStart, valueEnd);
     collections.finish(c);
     return WriteStatus.OK;
+  }
+
+  /** Writes a value over the one at the cursor, when it is as long and nobody reads that. */
+  #overwrite(c: Collection, bytes: Uint8Array, start: number, end: number): boolean {
+    const value = c.cursor.value();
+    if (value.longRoot !== 0 || value.byteCount !== end - start) return false;
+    copyBytes(bytes, start, end, value.bytes, value.start);
+    c.isDirty = true;
+    return true;
   }
 
   #commit(

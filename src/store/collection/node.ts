@@ -7,7 +7,8 @@
  *   word 1  version of the collection in which this node was made
  *   word 2  next node on a list of what is freed later
  *   word 3  level (8 bits; 0 = leaf) │ flags (8: 1 has long elements, 2 is freed alone,
- *           the upper four: kind of the records) │ interior: children, leaf: gap (16)
+ *           4 all records have the same length, the upper four: kind of the records)
+ *           │ interior: children, leaf: gap (16)
  * leaf
  *   word 4  run header: record bytes (16) │ records (16)
  *   byte 20 gap bytes that are free, then the records back to back, then free bytes
@@ -101,7 +102,7 @@ export const MAX_CHILDREN = 120;
 export const MAX_LEVELS = 16;
 
 /** Flags of a node, in the second byte of its head. */
-export const NodeFlag = { HAS_LONG: 1 << 8, ALONE: 2 << 8 } as const;
+export const NodeFlag = { HAS_LONG: 1 << 8, ALONE: 2 << 8, EVEN: 4 << 8 } as const;
 
 /** Block sizes that nodes grow through; few, so that growing is rare and pages are shared. */
 const BLOCK_STEPS = [128, 256, 384, 512, 768, 1024, 1536, 2048];

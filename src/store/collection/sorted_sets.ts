@@ -25,6 +25,8 @@ export class SortedSets {
   /** Score of the member that {@link SortedSets.find} found, or that was replaced or removed. */
   score = 0;
   readonly #collections: CollectionCore;
+  /** Hash of the member that was looked for last in a large one. */
+  #hash = 0;
 
   /** Operations on the sorted sets of a store. */
   constructor(collections: CollectionCore) {
@@ -39,8 +41,8 @@ export class SortedSets {
       this.score = c.cursor.score();
       return true;
     }
-    const hash = this.#collections.hashOf(bytes, start, end);
-    if (!c.members.seekOrder(hash, bytes, start, end)) return false;
+    this.#hash = this.#collections.hashOf(bytes, start, end);
+    if (!c.members.seekOrder(this.#hash, bytes, start, end)) return false;
     this.score = c.members.score();
     return true;
   }
@@ -106,30 +108,51 @@ export class SortedSets {
    * @returns whether the member is new; else its old score is {@link SortedSets.score}
    */
   put(c: Collection, bytes: Uint8Array, start: number, end: number, score: number): boolean {
-    const collections = this.#collections;
     const exists = this.find(c, bytes, start, end);
-    if (exists) {
-      if (Object.is(this.score, score)) return false;
-      this.#takeOut(c, bytes, start, end);
+    this.putFound(c, exists, bytes, start, end, score);
+    return !exists;
+  }
+
+  /**
+   * As {@link SortedSets.put}, of a member that {@link SortedSets.find} has looked for since the last
+   * change.
+   *
+   * @param exists what it said
+   */
+  putFound(
+    c: Collection,
+    exists: boolean,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    score: number,
+  ): void {
+    if (exists && Object.is(this.score, score)) return;
+    const collections = this.#collections;
+    const isTree = c.root !== 0;
+    if (isTree && exists) {
+      // Among the members it stays where it is.
+      collections.trees.setScore(c.root, 1, c.members, score);
+      this.#takeScore(c, bytes, start, end);
+    } else if (isTree) {
+      this.#addMember(c, this.#hash, bytes, start, end, score);
+    } else if (exists) {
+      collections.splice(c, 1, undefined);
     }
     collections.makeRoom(c, 8 + encodedPartBytes(end - start), end - start);
     c.cursor.seekOrder(score, bytes, start, end);
     collections.record.begin(RecordKind.SCORES, score);
     collections.addPart(c, bytes, start, end);
     collections.splice(c, 0, collections.record);
-    if (c.root !== 0) {
+    if (c.root !== 0 && !isTree) {
       const hash = collections.hashOf(bytes, start, end);
       c.members.seekOrder(hash, bytes, start, end);
-      collections.record.begin(RecordKind.MEMBERS, hash);
-      collections.addPart(c, bytes, start, end);
-      collections.record.score(score);
-      collections.spliceMembers(c, 0, collections.record);
+      this.#addMember(c, hash, bytes, start, end, score);
     }
     if (!exists) c.changed++;
     if (collections.hasHook) {
       collections.tell(c, ElementEffect.PUT, bytes, start, end, 0, score);
     }
-    return !exists;
   }
 
   /** Removes a member; `c.changed` is 1 and {@link SortedSets.score} its score when it existed. */
@@ -192,13 +215,36 @@ export class SortedSets {
     return c.members;
   }
 
-  /** Takes a member that was just found out of the records; it may come back with another score. */
+  /** Takes a member that was just found out of the records. */
   #takeOut(c: Collection, bytes: Uint8Array, start: number, end: number): void {
     const collections = this.#collections;
-    if (c.root !== 0) {
+    if (c.root === 0) {
+      collections.splice(c, 1, undefined);
+    } else {
       collections.spliceMembers(c, 1, undefined);
-      c.cursor.seekOrder(this.score, bytes, start, end);
+      this.#takeScore(c, bytes, start, end);
     }
-    collections.splice(c, 1, undefined);
+  }
+
+  /** Takes a member that was just found out of the scores of a large sorted set. */
+  #takeScore(c: Collection, bytes: Uint8Array, start: number, end: number): void {
+    c.cursor.seekOrder(this.score, bytes, start, end);
+    this.#collections.splice(c, 1, undefined);
+  }
+
+  /** Adds a member to those of a large sorted set, where `c.members` is. */
+  #addMember(
+    c: Collection,
+    hash: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    score: number,
+  ): void {
+    const collections = this.#collections;
+    collections.record.begin(RecordKind.MEMBERS, hash);
+    collections.addPart(c, bytes, start, end);
+    collections.record.score(score);
+    collections.spliceMembers(c, 0, collections.record);
   }
 }

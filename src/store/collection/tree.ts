@@ -19,6 +19,7 @@ import {
   LEAF_HEADER_BYTES,
   LEAF_RECORD_BYTES,
   LEAF_RECORDS,
+  leafStart,
   Node,
   NodeFlag,
   nodeHead,
@@ -42,6 +43,8 @@ const JOIN_BELOW_BYTES = 256;
 const JOINED_BYTES = 760;
 const JOINED_RECORDS = 100;
 const WORK_BYTES = 8192;
+/** More bytes are moved sooner by the built-in function, which takes a while to begin. */
+const SHIFTED_BYTES = 160;
 
 /** Changes trees. Thread: one instance per thread, under the shard's exclusive lock. */
 export class TreeWriter {
@@ -52,6 +55,8 @@ export class TreeWriter {
   readonly #workView = new DataView(this.#work.buffer);
   /** Ends of the pieces that a leaf is split into, in `#work`. */
   readonly #pieceEnds: number[] = [];
+  /** Whether the records that were counted last have the same length. */
+  #countedEven = false;
 
   /** Wires the parts of one thread together. */
   constructor(arena: Arena, memory: CollectionMemory) {
@@ -93,6 +98,7 @@ export class TreeWriter {
     const run = arena.read(leaf, Node.RUN);
     const newBytes = (run & 0xffff) - removedBytes + added;
     const newCount = (run >>> 16) + delta;
+    const staysEven = newCount === 1 || added === 0 || added * (run >>> 16) === (run & 0xffff);
     if (newCount === 0) {
       this.#memory.freeNode(root, leaf);
       this.#interiors.removeEmpty(root, tree, cursor);
@@ -104,12 +110,27 @@ export class TreeWriter {
         this.#rewrite(root, tree, cursor, newBytes, newCount, relative === 0);
       }
       writeRun(arena, cursor.leaf, newBytes, newCount);
+      if (!staysEven || newCount === 1) this.#setEven(cursor.leaf, staysEven);
       if (record !== undefined) this.#adoptLong(cursor.leaf, record.hasLong);
       if (removed === 1 && added === 0) this.#afterRemoval(root, tree, cursor);
     } else {
       this.#compose(leaf, relative, removedBytes, record);
       this.#split(root, tree, cursor, newBytes, relative, removedBytes, record!);
     }
+  }
+
+  /**
+   * Gives the member at a cursor another score, where its record is. The cursor is invalid after.
+   *
+   * {@link CollectionMemory.enter} was called, and memory promised as for a splice.
+   *
+   * @param tree the one with records of {@link RecordKind.MEMBERS}
+   */
+  setScore(root: number, tree: number, cursor: RecordCursor, score: number): void {
+    const relative = cursor.end - 8 - cursor.first;
+    if (this.#memory.isShared) this.#interiors.ownPath(root, tree, cursor);
+    const at = leafStart(this.#arena, cursor.leaf) + relative;
+    this.#arena.viewOf(cursor.leaf).setFloat64(at, score, true);
   }
 
   /** Removes the records with ranks `[from, to)`; at least one record stays. */
@@ -130,7 +151,7 @@ export class TreeWriter {
 
   /** First record of an empty tree. */
   #plant(root: number, tree: number, kind: number, record: RecordScratch): void {
-    const head = nodeHead(0, kind, 0);
+    const head = nodeHead(0, kind, 0) | NodeFlag.EVEN;
     const leaf = this.#memory.makeNode(root, root, head, LEAF_HEADER_BYTES + record.length);
     copyBytes(
       record.bytes,
@@ -153,6 +174,7 @@ export class TreeWriter {
   ): void {
     const arena = this.#arena;
     const bytes = arena.bytesOf(leaf);
+    const view = arena.viewOf(leaf);
     const added = record === undefined ? 0 : record.length;
     const growth = added - removedBytes;
     const head = arena.read(leaf, Node.HEAD);
@@ -177,12 +199,12 @@ export class TreeWriter {
       }
     }
     if (moveHead) {
-      shift(bytes, start - growth, start, relative);
+      shift(view, bytes, start - growth, start, relative);
       gap -= growth;
       start -= growth;
     } else if (growth !== 0) {
       const from = start + relative + removedBytes;
-      shift(bytes, from + growth, from, tail);
+      shift(view, bytes, from + growth, from, tail);
     }
     if (gap !== head >>> 16) arena.write(leaf, Node.HEAD, (head & 0xffff) | (gap << 16));
     if (record !== undefined) copyBytes(record.bytes, 0, added, bytes, start + relative);
@@ -290,6 +312,7 @@ export class TreeWriter {
         const isNew = atEnd || (atFront && i === 0);
         const room = isNew ? LEAF_HEADER_BYTES + LEAF_RECORD_BYTES : 0;
         const leaf = this.#makeLeaf(root, cursor, start, end, count, atFront && i === 0, room);
+        this.#setEven(leaf, this.#countedEven);
         if (i === 0) {
           this.#interiors.setNode(root, tree, cursor, 0, leaf);
           this.#interiors.setCount(cursor, 1, count);
@@ -335,10 +358,24 @@ export class TreeWriter {
     this.#cut(kind, cutAt, to);
   }
 
+  /** Records in `#work[from, to)`; notes whether all are as long. */
   #countRecords(kind: number, from: number, to: number): number {
     let count = 0;
-    for (let at = from; at < to; at = recordEnd(kind, this.#work, at)) count++;
+    let longest = 0;
+    for (let at = from; at < to; count++) {
+      const end = recordEnd(kind, this.#work, at);
+      if (end - at > longest) longest = end - at;
+      at = end;
+    }
+    this.#countedEven = longest * count === to - from;
     return count;
+  }
+
+  /** Says of a leaf whether all of its records have the same length. */
+  #setEven(leaf: number, isEven: boolean): void {
+    const head = this.#arena.read(leaf, Node.HEAD);
+    const other = isEven ? head | NodeFlag.EVEN : head & ~NodeFlag.EVEN;
+    this.#arena.write(leaf, Node.HEAD, other);
   }
 
   #orderAt(kind: number, at: number): number {
@@ -379,7 +416,12 @@ export class TreeWriter {
       this.#work,
       leftRun & 0xffff,
     );
-    const flags = (arena.read(left, Node.HEAD) | arena.read(right, Node.HEAD)) & 0xffff;
+    const leftHead = arena.read(left, Node.HEAD);
+    const rightHead = arena.read(right, Node.HEAD);
+    const isEven = (leftHead & rightHead & NodeFlag.EVEN) !== 0 &&
+      (leftRun & 0xffff) * (rightRun >>> 16) === (rightRun & 0xffff) * (leftRun >>> 16);
+    const even = isEven ? NodeFlag.EVEN : 0;
+    const flags = ((leftHead | rightHead) & 0xffff & ~NodeFlag.EVEN) | even;
     const leafNow = this.#memory.tryMakeNode(root, parent, flags, LEAF_HEADER_BYTES + joined);
     if (leafNow === 0) return;
     copyBytes(
@@ -447,7 +489,7 @@ export class TreeWriter {
     if (from === 0) {
       arena.write(leaf, Node.HEAD, (head & 0xffff) | (((head >>> 16) + behind - at) << 16));
     } else {
-      shift(bytes, at, behind, end - behind);
+      shift(arena.viewOf(leaf), bytes, at, behind, end - behind);
     }
     writeRun(arena, leaf, (run & 0xffff) - (behind - at), (run >>> 16) - (to - from));
   }
@@ -490,14 +532,27 @@ function isAtEdge(arena: Arena, cursor: RecordCursor, side: 0 | 1): boolean {
   return true;
 }
 
-/** Moves `byteCount` bytes within one buffer; the ranges may overlap. */
-function shift(bytes: Uint8Array, to: number, from: number, byteCount: number): void {
+/** Moves `byteCount` bytes within the segment of a leaf; the ranges may overlap. */
+function shift(
+  view: DataView,
+  bytes: Uint8Array,
+  to: number,
+  from: number,
+  byteCount: number,
+): void {
   if (byteCount === 0 || to === from) return;
-  if (byteCount > 48) {
+  let left = byteCount;
+  if (byteCount > SHIFTED_BYTES) {
     bytes.copyWithin(to, from, from + byteCount);
   } else if (to < from) {
-    for (let i = 0; i < byteCount; i++) bytes[to + i] = bytes[from + i]!;
+    let i = 0;
+    for (; left >= 4; left -= 4, i += 4) view.setInt32(to + i, view.getInt32(from + i, true), true);
+    for (; left > 0; left--, i++) bytes[to + i] = bytes[from + i]!;
   } else {
-    for (let i = byteCount - 1; i >= 0; i--) bytes[to + i] = bytes[from + i]!;
+    while (left >= 4) {
+      left -= 4;
+      view.setInt32(to + left, view.getInt32(from + left, true), true);
+    }
+    while (left-- > 0) bytes[to + left] = bytes[from + left]!;
   }
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { formatDouble, parseDouble } from "../../../src/base/double.ts";
 import {
   addLongDouble,
@@ -100,4 +101,16 @@ Deno.test("addLongDouble: has no sum beyond the largest number", () => {
   assert.equal(long("1e4933"), undefined);
   assert.equal(long("1e-4960"), undefined);
   assert.equal(long("-inf"), "infinite");
+});
+
+Deno.test("parseDouble: is the double nearest to any number of digits, with and without a point", () => {
+  const digits = fc.string({ unit: fc.constantFrom(..."0123456789"), maxLength: 20 });
+  fc.assert(
+    fc.property(digits, digits, fc.boolean(), fc.boolean(), (whole, rest, hasPoint, isNegative) => {
+      const text = `${isNegative ? "-" : ""}${whole}${hasPoint ? `.${rest}` : ""}`;
+      const isNumber = /\d/.test(text);
+      assert.ok(Object.is(parse(text), isNumber ? Number(text) : NaN), `${text}: ${parse(text)}`);
+    }),
+    { seed: 1517, numRuns: 20_000 },
+  );
 });

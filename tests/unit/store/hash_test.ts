@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { hashKey } from "../../../src/store/hash.ts";
+import { hashKey, hashWord } from "../../../src/store/hash.ts";
 import { Key } from "../../../src/store/key.ts";
 
 /**
@@ -111,6 +111,9 @@ Deno.test("hashKey: is HalfSipHash-1-3 of the key's bytes, wherever they lie in 
         hashKey(key, seed0, seed1);
         assert.deepEqual([key.hash, key.hashHigh], signed);
         assert.deepEqual(signed, halfSipHash(input, seed0, seed1, 1, 3));
+        const end = offset + input.length;
+        assert.equal(hashWord(buffer, offset, end, seed0 | 0, seed1 | 0), key.hash);
+        assert.equal(hashWord(buffer, offset, end, seed0, seed1), key.hash);
       },
     ),
     { numRuns: 2000 },
