@@ -54,7 +54,7 @@ export function popOne(call: CommandCall, c: Collection, atFront: boolean): Hand
   if (atFront) c.cursor.seekFirst();
   else c.cursor.seekLast();
   replyElement(store, sink, c.cursor.element());
-  const status = store.collections.lists.removeRanks(c, atFront ? 0 : c.count - 1, 1);
+  const status = store.collections.lists.removeEnd(c, atFront);
   if (status === WriteStatus.OK) {
     notifyRemoval(call, c, NotifyClass.LIST, atFront ? "lpop" : "rpop");
     return HandlerStatus.DONE;

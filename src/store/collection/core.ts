@@ -23,6 +23,7 @@ import type { CollectionMemory } from "./collection_memory.ts";
 import type { Coming } from "./coming.ts";
 import { RecordCursor } from "./cursor.ts";
 import { CollectionEntries } from "./entries.ts";
+import { ListEnds } from "./list_ends.ts";
 import {
   CollectionRoot,
   FRESH,
@@ -84,6 +85,8 @@ export class CollectionCore {
   readonly memory: CollectionMemory;
   /** The record that an operation is making. */
   readonly record: RecordScratch = new RecordScratch();
+  /** Changes lists at their ends. */
+  readonly ends: ListEnds;
   /** Longest element in bytes. */
   readonly maxElementBytes: number;
 
@@ -140,6 +143,7 @@ export class CollectionCore {
     this.planner = new Planner(parts, this.entries);
     this.trees = new TreeWriter(parts.arena, parts.memory);
     this.#source = new RecordCursor(parts.arena, parts.extents);
+    this.ends = new ListEnds(parts.arena, parts.blocks, parts.memory);
     this.maxElementBytes = parts.control.words[Header.MAX_VALUE_BYTES]!;
     this.#seed0 = parts.control.words[Header.HASH_SEED_0]!;
     this.#seed1 = parts.control.words[Header.HASH_SEED_1]!;
@@ -168,23 +172,21 @@ export class CollectionCore {
   ): WriteStatus {
     c.database = database;
     c.type = type;
-    takeKey(c.key, key, key.bytes, key.start);
+    c.key.copyFrom(key);
     c.entry = c.root = 0;
     c.count = c.changed = 0;
     c.isDetached = false;
     const entry = this.#table.find(this.#control.databaseRootAt(database, key.shard), key);
     const access = this.writer.clock;
-    if (entry !== 0) {
-      if (this.writer.isExpired(entry)) {
-        if (willWrite) this.writer.remove(database, key);
-      } else {
-        if ((this.arena.read(entry, Entry.TYPE) & 0xff) !== type) return WriteStatus.WRONG_TYPE;
-        if (access.stamps) this.arena.write(entry, Entry.CLOCK, (access.nowMs / 1000) >>> 0);
-        this.#load(c, entry);
-      }
+    if (entry !== 0 && !this.writer.isExpired(entry)) {
+      if ((this.arena.read(entry, Entry.TYPE) & 0xff) !== type) return WriteStatus.WRONG_TYPE;
+      if (access.stamps) this.arena.write(entry, Entry.CLOCK, (access.nowMs / 1000) >>> 0);
+      this.#load(c, entry);
+    } else {
+      if (entry !== 0 && willWrite) this.writer.remove(database, key);
+      this.rewind(c);
     }
     access.note(c.exists);
-    this.rewind(c);
     if (willWrite && key.end - key.start > MAX_KEY_BYTES) return WriteStatus.KEY_TOO_LONG;
     return WriteStatus.OK;
   }
@@ -193,7 +195,6 @@ export class CollectionCore {
   openEntry(c: Collection, entry: number): void {
     c.type = (this.arena.read(entry, Entry.TYPE) & 0xff) as EntryType;
     this.#load(c, entry);
-    this.rewind(c);
   }
 
   /** Points the cursors of a collection at what it is now; they stand nowhere until they seek. */
@@ -275,13 +276,15 @@ export class CollectionCore {
    */
   begin(c: Collection, removals: number, isAtEdge = false): WriteStatus {
     if (!this.isReserved && !this.#promise(c, removals, isAtEdge)) return WriteStatus.OUT_OF_MEMORY;
-    this.beginFitting(c);
+    if (c.root !== 0) this.memory.enter(c.root);
+    c.isDirty = false;
+    c.seq = 0;
     return WriteStatus.OK;
   }
 
   /** As {@link CollectionCore.begin}, of one record that {@link CollectionCore.fits}. */
   beginFitting(c: Collection): void {
-    if (c.root !== 0) this.memory.enter(c.root);
+    if (c.root !== 0) this.memory.enterAlone(c.root);
     c.isDirty = false;
     c.seq = 0;
   }
@@ -344,7 +347,7 @@ export class CollectionCore {
     }
     if (cursor.leaf === 0 || byteCount > LEAF_RECORD_BYTES) return false;
     if (LEAF_HEADER_BYTES + byteCount > this.blocks.blockBytes(cursor.leaf)) return false;
-    return !this.memory.isLeased(c.root);
+    return !this.memory.mayBeLeased(c.root);
   }
 
   /** Ends a change: the key goes when nothing is left, small trees are packed, the hook was told. */
@@ -353,9 +356,13 @@ export class CollectionCore {
       if (c.count === 0) {
         this.writer.remove(c.database, c.key);
         c.entry = c.root = 0;
+        this.rewind(c);
       } else {
         this.writer.stamp(c.entry, this.#drawSeq(c));
-        if (c.root !== 0 && c.count <= REPACK_RECORDS) this.repack(c, REPACK_BYTES);
+        if (c.root !== 0 && c.count <= REPACK_RECORDS) {
+          this.repack(c, REPACK_BYTES);
+          this.rewind(c);
+        }
       }
     }
     if (!this.isReserved) {
@@ -363,7 +370,6 @@ export class CollectionCore {
       this.memory.makesWhole = this.#goesToTree = false;
       this.entries.wholeBytes = 0;
     }
-    this.rewind(c);
   }
 
   /**
@@ -512,13 +518,8 @@ export class CollectionCore {
   #load(c: Collection, entry: number): void {
     c.entry = entry;
     c.root = this.entries.rootOf(entry);
-    if (c.root !== 0) {
-      c.count = this.arena.read(c.root, CollectionRoot.COUNT);
-    } else {
-      const at = this.entries.runAt(entry);
-      const bytes = this.arena.bytesOf(entry);
-      c.count = bytes[at + 2]! | (bytes[at + 3]! << 8);
-    }
+    this.rewind(c);
+    c.count = c.root === 0 ? c.cursor.count : this.arena.read(c.root, CollectionRoot.COUNT);
   }
 
   #count(c: Collection, delta: number): void {
@@ -587,13 +588,4 @@ export class CollectionCore {
       this.memory.drop(root);
     }
   }
-}
-
-/** Makes `own` the same key as `key`, with its bytes at `bytes[start…]`. */
-export function takeKey(own: Key, key: Key, bytes: Uint8Array, start: number): void {
-  own.set(bytes, start, start + key.end - key.start);
-  own.hash = key.hash;
-  own.hashHigh = key.hashHigh;
-  own.shard = key.shard;
-  own.tag = key.tag;
 }

@@ -17,6 +17,7 @@ import {
   NodeFlag,
 } from "./node.ts";
 import {
+  MEDIUM_PART,
   orderBytes,
   readUint32,
   recordEnd,
@@ -151,6 +152,31 @@ export class RecordCursor {
     if (this.top !== 0) this.#descendFirst(this.top, this.topLevel);
     this.#enterFront();
     return this.isValid;
+  }
+
+  /** Enters the first leaf of a tree, to see what room there is; stands nowhere until it seeks. */
+  enterFirst(): void {
+    if (this.top !== 0) this.#descendFirst(this.top, this.topLevel);
+  }
+
+  /** Stands nowhere in its tree, which has the same top as before, until it seeks. */
+  leave(): void {
+    this.leaf =
+      this.at =
+      this.limit =
+      this.first =
+      this.index =
+      this.count =
+        0;
+    this.#startsLeaf = -1;
+  }
+
+  /** The packed run that it reads has other records now, at the same place; goes to the first. */
+  adjustRun(byteCount: number, count: number): void {
+    this.limit = this.first + byteCount;
+    this.count = count;
+    this.#startsLeaf = -1;
+    this.#enterFront();
   }
 
   /** Goes to the last record; returns whether there is one. */
@@ -302,6 +328,11 @@ export class RecordCursor {
     return true;
   }
 
+  /** Goes `count` records on in its leaf, to the one at `at` or behind the last one. */
+  moveOn(at: number, count: number): void {
+    this.#stand(at, this.index + count);
+  }
+
   #stand(at: number, index: number): void {
     this.at = at;
     this.index = index;
@@ -379,10 +410,20 @@ export class RecordCursor {
   }
 
   #findStarts(): void {
+    const { bytes, count, kind } = this;
+    const starts = this.#starts;
     let at = this.first;
-    for (let i = 0; i < this.count; i++) {
-      this.#starts[i] = at;
-      at = recordEnd(this.kind, this.bytes, at);
+    if (kind === RecordKind.LIST) {
+      for (let i = 0; i < count; i++) {
+        starts[i] = at;
+        const head = bytes[at]!;
+        at = head < MEDIUM_PART ? at + 1 + head : skipPart(bytes, at);
+      }
+    } else {
+      for (let i = 0; i < count; i++) {
+        starts[i] = at;
+        at = recordEnd(kind, bytes, at);
+      }
     }
     this.#startsLeaf = this.first;
   }
