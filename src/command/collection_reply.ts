@@ -68,6 +68,10 @@ export interface RecordWriter {
  */
 export function writeElement(sink: ReplySink, element: ElementView, mode: PartMode): number {
   const { byteCount } = element;
+  if (element.longRoot === 0) {
+    sink.bulk(element.bytes, element.start, element.end);
+    return byteCount;
+  }
   if (byteCount > WHOLE_ELEMENT_BYTES && mode !== PartMode.WHOLE) {
     if (mode === PartMode.SHORT) return PART_TOO_LONG;
     if (sink.bulkSource !== undefined) {

@@ -9,7 +9,7 @@ import { assert } from "../../base/assert.ts";
 import type { Arena } from "../arena.ts";
 import type { BlockAllocator } from "../block_allocator.ts";
 import { type ControlRegion, Header } from "../control.ts";
-import { Entry, EntryType, MAX_KEY_BYTES } from "../entry.ts";
+import { Encoding, Entry, EntryFlag, EntryType, MAX_KEY_BYTES } from "../entry.ts";
 import { type EntryWriter, WriteStatus } from "../entry_writer.ts";
 import type { ExpiryWheel } from "../expiry_wheel.ts";
 import type { Extents } from "../extents.ts";
@@ -22,7 +22,7 @@ import { Collection } from "./collection.ts";
 import type { CollectionMemory } from "./collection_memory.ts";
 import type { Coming } from "./coming.ts";
 import { RecordCursor } from "./cursor.ts";
-import { CollectionEntries } from "./entries.ts";
+import { CollectionEntries, rootWord } from "./entries.ts";
 import { ListEnds } from "./list_ends.ts";
 import {
   CollectionRoot,
@@ -52,6 +52,9 @@ const REPACK_RECORDS = 32;
 const PLENTY_FACTOR = 8;
 /** Garbage that each write that may allocate takes away. */
 const GARBAGE_STEPS = 4;
+
+/** The flag in the first word of an entry. */
+const HAS_TTL = EntryFlag.HAS_TTL << 16;
 
 const EMPTY = new Uint8Array(0);
 /** What {@link CollectionCore} works with. */
@@ -178,10 +181,13 @@ export class CollectionCore {
     c.isDetached = false;
     const entry = this.#table.find(this.#control.databaseRootAt(database, key.shard), key);
     const access = this.writer.clock;
-    if (entry !== 0 && !this.writer.isExpired(entry)) {
-      if ((this.arena.read(entry, Entry.TYPE) & 0xff) !== type) return WriteStatus.WRONG_TYPE;
-      if (access.stamps) this.arena.write(entry, Entry.CLOCK, (access.nowMs / 1000) >>> 0);
-      this.#load(c, entry);
+    const words = this.arena.wordsOf(entry);
+    const at = this.arena.wordAt(entry);
+    const head = words[at + Entry.TYPE]!;
+    if (entry !== 0 && ((head & HAS_TTL) === 0 || !this.writer.isExpired(entry))) {
+      if ((head & 0xff) !== type) return WriteStatus.WRONG_TYPE;
+      if (access.stamps) words[at + Entry.CLOCK] = (access.nowMs / 1000) >>> 0;
+      this.#load(c, entry, head);
     } else {
       if (entry !== 0 && willWrite) this.writer.remove(database, key);
       this.rewind(c);
@@ -193,8 +199,9 @@ export class CollectionCore {
 
   /** Opens the collection of an entry that was looked up, to read it. */
   openEntry(c: Collection, entry: number): void {
-    c.type = (this.arena.read(entry, Entry.TYPE) & 0xff) as EntryType;
-    this.#load(c, entry);
+    const head = this.arena.read(entry, Entry.TYPE);
+    c.type = (head & 0xff) as EntryType;
+    this.#load(c, entry, head);
   }
 
   /** Points the cursors of a collection at what it is now; they stand nowhere until they seek. */
@@ -358,7 +365,8 @@ export class CollectionCore {
         c.entry = c.root = 0;
         this.rewind(c);
       } else {
-        this.writer.stamp(c.entry, this.#drawSeq(c));
+        if (c.seq === 0) this.writer.stampSeq(c.key.shard, c.entry);
+        else this.writer.stamp(c.entry, c.seq);
         if (c.root !== 0 && c.count <= REPACK_RECORDS) {
           this.repack(c, REPACK_BYTES);
           this.rewind(c);
@@ -515,11 +523,23 @@ export class CollectionCore {
     return c.seq;
   }
 
-  #load(c: Collection, entry: number): void {
+  /** Opens an entry with the first word `head`. */
+  #load(c: Collection, entry: number, head: number): void {
     c.entry = entry;
-    c.root = this.entries.rootOf(entry);
-    this.rewind(c);
-    c.count = c.root === 0 ? c.cursor.count : this.arena.read(c.root, CollectionRoot.COUNT);
+    if (((head >>> 8) & 0xff) !== Encoding.TREE) {
+      c.root = 0;
+      this.rewind(c);
+      c.count = c.cursor.count;
+      return;
+    }
+    c.root = this.arena.read(entry, rootWord(head >>> 16));
+    const words = this.arena.wordsOf(c.root);
+    const at = this.arena.wordAt(c.root);
+    c.count = words[at + CollectionRoot.COUNT]! >>> 0;
+    c.cursor.openTree(RECORD_KINDS[c.type]!, words[at + CollectionRoot.TREE_0]! >>> 0);
+    if (c.type === EntryType.SORTED_SET) {
+      c.members.openTree(RecordKind.MEMBERS, words[at + CollectionRoot.TREE_1]! >>> 0);
+    }
   }
 
   #count(c: Collection, delta: number): void {

@@ -368,7 +368,7 @@ export class RecordCursor {
     for (let level = fromLevel; level > 0; level--) {
       this.nodes[level] = node;
       this.indexes[level] = 0;
-      node = childAt(this.#arena, node, 0);
+      node = this.#arena.wordsOf(node)[this.#arena.wordAt(node) + 4]! >>> 0;
     }
     this.#enter(node);
   }
@@ -376,10 +376,12 @@ export class RecordCursor {
   #descendLast(from: number, fromLevel: number): void {
     let node = from;
     for (let level = fromLevel; level > 0; level--) {
-      const last = (this.#arena.read(node, Node.HEAD) >>> 16) - 1;
+      const words = this.#arena.wordsOf(node);
+      const at = this.#arena.wordAt(node);
+      const last = (words[at + Node.HEAD]! >>> 16) - 1;
       this.nodes[level] = node;
       this.indexes[level] = last;
-      node = childAt(this.#arena, node, last);
+      node = words[at + 4 + last * 4]! >>> 0;
     }
     this.#enter(node);
   }
