@@ -17,7 +17,6 @@ import {
   NodeFlag,
 } from "./node.ts";
 import {
-  MEDIUM_PART,
   orderBytes,
   readUint32,
   recordEnd,
@@ -328,6 +327,12 @@ export class RecordCursor {
     return true;
   }
 
+  /** From the end of its leaf or run, which has records, to the last one, which starts at `at`. */
+  standOnLast(at: number): void {
+    this.at = at;
+    this.index = this.count - 1;
+  }
+
   /** Goes `count` records on in its leaf, to the one at `at` or behind the last one. */
   moveOn(at: number, count: number): void {
     this.#stand(at, this.index + count);
@@ -412,20 +417,10 @@ export class RecordCursor {
   }
 
   #findStarts(): void {
-    const { bytes, count, kind } = this;
-    const starts = this.#starts;
     let at = this.first;
-    if (kind === RecordKind.LIST) {
-      for (let i = 0; i < count; i++) {
-        starts[i] = at;
-        const head = bytes[at]!;
-        at = head < MEDIUM_PART ? at + 1 + head : skipPart(bytes, at);
-      }
-    } else {
-      for (let i = 0; i < count; i++) {
-        starts[i] = at;
-        at = recordEnd(kind, bytes, at);
-      }
+    for (let i = 0; i < this.count; i++) {
+      this.#starts[i] = at;
+      at = recordEnd(this.kind, this.bytes, at);
     }
     this.#startsLeaf = this.first;
   }

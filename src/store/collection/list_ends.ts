@@ -7,6 +7,11 @@
  * empty, long elements, lists that somebody reads, runs that become trees) is refused here and goes
  * the general way. Both ways leave the same bytes behind.
  *
+ * **The last record.** Records can be walked forwards only, so who wants the last one of a leaf has
+ * to walk all of it. Where they start is remembered for the list that this thread looked at last. Its
+ * entry's number says whether that is still true: every change of a list draws a new one, and none is
+ * drawn twice in a shard. What this thread changes at an end it follows.
+ *
  * @module
  */
 
@@ -25,19 +30,68 @@ import {
   Node,
 } from "./node.ts";
 import { PACKED_RECORD_BYTES, PACKED_RECORDS } from "./planner.ts";
-import { copyBytes, isLongPart, RUN_HEADER_BYTES } from "./records.ts";
+import { copyBytes, isLongPart, MEDIUM_PART, RUN_HEADER_BYTES, skipPart } from "./records.ts";
 
 /** Thread: one instance per thread, under the shard's exclusive lock. */
 export class ListEnds {
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
   readonly #memory: CollectionMemory;
+  /** Where the records of the last leaf, or of the run, start; from the first one on. */
+  readonly #starts = new Int32Array(LEAF_RECORDS + 1);
+  /** How many of them are known: all, or the list is not known. */
+  #known = 0;
+  // Which list that is, and when: words of its entry.
+  #shard = 0;
+  #seqLo = 0;
+  #seqHigh = 0;
+  /** What is known will be true of the list once the change under way has its number. */
+  #follows = false;
 
   /** Wires the parts of one thread together. */
   constructor(arena: Arena, blocks: BlockAllocator, memory: CollectionMemory) {
     this.#arena = arena;
     this.#blocks = blocks;
     this.#memory = memory;
+  }
+
+  /** Goes to the first or the last element; returns whether there is one. */
+  seek(c: Collection, atFront: boolean): boolean {
+    const { cursor } = c;
+    if (atFront) return cursor.seekFirst();
+    // One that is made aside, or a fork, has no entry.
+    if (c.entry === 0) return cursor.seekLast();
+    cursor.seekEnd();
+    const { count } = cursor;
+    if (count === 0) return false;
+    if (!this.#isKnown(c) || this.#known !== count) {
+      findStarts(cursor, this.#starts);
+      this.#known = count;
+      this.#remember(c);
+    }
+    cursor.standOnLast(cursor.first + this.#starts[count - 1]!);
+    return true;
+  }
+
+  /** The change that was made here has its number: to be called after it. */
+  follow(c: Collection): void {
+    if (this.#follows) this.#remember(c);
+    this.#follows = false;
+  }
+
+  #isKnown(c: Collection): boolean {
+    const words = this.#arena.wordsOf(c.entry);
+    const at = this.#arena.wordAt(c.entry);
+    return this.#known > 0 && words[at + Entry.SEQ_LO] === this.#seqLo &&
+      words[at + Entry.KEY_BYTES]! >>> 16 === this.#seqHigh && c.key.shard === this.#shard;
+  }
+
+  #remember(c: Collection): void {
+    const words = this.#arena.wordsOf(c.entry);
+    const at = this.#arena.wordAt(c.entry);
+    this.#seqLo = words[at + Entry.SEQ_LO]!;
+    this.#seqHigh = words[at + Entry.KEY_BYTES]! >>> 16;
+    this.#shard = c.key.shard;
   }
 
   /**
@@ -69,9 +123,16 @@ export class ListEnds {
       if (gap < recordBytes) return false;
       words[at + Node.HEAD] = (head & 0xffff) | ((gap - recordBytes) << 16);
       putRecord(cursor.bytes, first - recordBytes, bytes, start, end);
+      // Of a tree with more than one leaf it is not the last one.
+      this.#follows = this.#hasManyLeaves(cursor) && this.#isKnown(c);
     } else {
       if (LEAF_HEADER_BYTES + gap + total > this.#blocks.blockBytes(leaf)) return false;
       putRecord(cursor.bytes, limit, bytes, start, end);
+      if (this.#isKnown(c)) {
+        this.#starts[cursor.count] = limit - first;
+        this.#known = cursor.count + 1;
+        this.#follows = true;
+      }
     }
     words[at + Node.RUN] = total | ((cursor.count + 1) << 16);
     this.#count(c, 1);
@@ -93,9 +154,13 @@ export class ListEnds {
     const recordBytes = cursor.end - cursor.at;
     const words = this.#arena.wordsOf(cursor.leaf);
     const at = this.#arena.wordAt(cursor.leaf);
+    this.#follows = this.#isKnown(c);
     if (atFront) {
       const head = words[at + Node.HEAD]!;
       words[at + Node.HEAD] = (head & 0xffff) | (((head >>> 16) + recordBytes) << 16);
+      this.#follows = this.#follows && this.#hasManyLeaves(cursor);
+    } else if (this.#follows) {
+      this.#known = cursor.count - 1;
     }
     words[at + Node.RUN] = (cursor.limit - cursor.first - recordBytes) |
       ((cursor.count - 1) << 16);
@@ -118,7 +183,13 @@ export class ListEnds {
     if (total > PACKED_RECORD_BYTES || cursor.count >= PACKED_RECORDS) return false;
     const before = first - this.#arena.byteAt(c.entry);
     if (before + total > this.#blocks.blockBytes(c.entry)) return false;
-    if (atFront) run.copyWithin(first + recordBytes, first, limit);
+    if (atFront) {
+      run.copyWithin(first + recordBytes, first, limit);
+    } else if (this.#isKnown(c)) {
+      this.#starts[cursor.count] = limit - first;
+      this.#known = cursor.count + 1;
+      this.#follows = true;
+    }
     putRecord(run, atFront ? first : limit, bytes, start, end);
     this.#writeRun(c, total, cursor.count + 1);
     return true;
@@ -131,7 +202,12 @@ export class ListEnds {
     const need = first - this.#arena.byteAt(c.entry) + total;
     // Half of the block would do, or nearly: the general way looks for a smaller one.
     if (need * 2 <= this.#blocks.blockBytes(c.entry)) return false;
-    if (atFront) cursor.bytes.copyWithin(first, end, limit);
+    if (atFront) {
+      cursor.bytes.copyWithin(first, end, limit);
+    } else if (this.#isKnown(c)) {
+      this.#known = cursor.count - 1;
+      this.#follows = true;
+    }
     this.#writeRun(c, total, cursor.count - 1);
     return true;
   }
@@ -162,9 +238,24 @@ export class ListEnds {
     cursor.leave();
   }
 
+  #hasManyLeaves({ top, topLevel }: RecordCursor): boolean {
+    return topLevel > 0 && this.#arena.read(top, Node.HEAD) >>> 16 > 1;
+  }
+
   #end(c: Collection): void {
     c.isDirty = true;
     c.seq = 0;
+  }
+}
+
+/** Finds where the records of a list's leaf or run start. */
+function findStarts(cursor: RecordCursor, starts: Int32Array): void {
+  const { bytes, count, first } = cursor;
+  let at = first;
+  for (let i = 0; i < count; i++) {
+    starts[i] = at - first;
+    const head = bytes[at]!;
+    at = head < MEDIUM_PART ? at + 1 + head : skipPart(bytes, at);
   }
 }
 

@@ -65,6 +65,7 @@ export class Lists {
         collections.tell(c, ElementEffect.INSERTED_AT, bytes, start, end, rank);
       }
       collections.finish(c);
+      collections.ends.follow(c);
       return WriteStatus.OK;
     }
     const byteCount = end - start;
@@ -125,11 +126,20 @@ export class Lists {
   removeRanks(c: Collection, rank: number, count: number): WriteStatus {
     if (count === 0) return WriteStatus.OK;
     if (count === 1 && (rank === 0 || rank === c.count - 1)) {
-      if (rank === 0) c.cursor.seekFirst();
-      else c.cursor.seekLast();
+      this.seekEnd(c, rank === 0);
       return this.removeEnd(c, rank === 0);
     }
     return this.#removeRanks(c, rank, count);
+  }
+
+  /**
+   * Goes to the first or the last element. For one that is then removed: `seekLast` of the cursor is
+   * for those who go on backwards.
+   *
+   * @returns whether there is one
+   */
+  seekEnd(c: Collection, atFront: boolean): boolean {
+    return this.#collections.ends.seek(c, atFront);
   }
 
   /**
@@ -144,6 +154,7 @@ export class Lists {
     }
     if (collections.hasHook) collections.tellRange(c, atFront ? 0 : c.count, 1);
     collections.finish(c);
+    collections.ends.follow(c);
     return WriteStatus.OK;
   }
 

@@ -53,7 +53,7 @@ function pop(store: Store, model: string[], atFront: boolean, byRank: boolean): 
   const c = open(store, "k", LIST);
   const { lists } = store.collections;
   const expected = atFront ? model[0]! : model.at(-1)!;
-  assert.ok(atFront ? c.cursor.seekFirst() : c.cursor.seekLast(), "there is an element");
+  assert.ok(store.collections.lists.seekEnd(c, atFront), "there is an element");
   assert.equal(decoder.decode(c.cursor.element().toBytes()), expected, "what is at the end");
   const status = byRank
     ? lists.removeRanks(c, atFront ? 0 : c.count - 1, 1)
