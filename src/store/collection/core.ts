@@ -154,10 +154,9 @@ export class CollectionCore {
 
   /** A {@link Collection} to open; the same one for the same `index` each time. */
   handle(index: number): Collection {
-    while (this.#handles.length <= index) {
-      this.#handles.push(new Collection(this.arena, this.extents));
-    }
-    return this.#handles[index]!;
+    const handles = this.#handles;
+    while (handles.length <= index) handles.push(new Collection(this.arena, this.extents));
+    return handles[index]!;
   }
 
   /**
