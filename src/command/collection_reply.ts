@@ -191,7 +191,7 @@ function writeShortElements(sink: ReplySink, cursor: RecordCursor, most: number)
     sink.bulk(bytes, start, at);
     written++;
   }
-  cursor.moveOn(at, written);
+  cursor.stand(at, cursor.index + written);
   return written;
 }
 

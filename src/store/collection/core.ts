@@ -22,6 +22,7 @@ import { Collection } from "./collection.ts";
 import type { CollectionMemory } from "./collection_memory.ts";
 import type { Coming } from "./coming.ts";
 import { RecordCursor } from "./cursor.ts";
+import type { CollectionsParts } from "./parts.ts";
 import { CollectionEntries, rootWord } from "./entries.ts";
 import { ListEnds } from "./list_ends.ts";
 import {
@@ -57,25 +58,6 @@ const GARBAGE_STEPS = 4;
 const HAS_TTL = EntryFlag.HAS_TTL << 16;
 
 const EMPTY = new Uint8Array(0);
-/** What {@link CollectionCore} works with. */
-export interface CollectionsParts {
-  /** Client data. */
-  arena: Arena;
-  /** Blocks and pages. */
-  blocks: BlockAllocator;
-  /** Locks, lists, roots. */
-  control: ControlRegion;
-  /** Long elements. */
-  extents: Extents;
-  /** Nodes, leases, garbage. */
-  memory: CollectionMemory;
-  /** The index. */
-  table: Table;
-  /** The expiry index. */
-  wheel: ExpiryWheel;
-  /** Deletes keys, draws numbers. */
-  writer: EntryWriter;
-}
 
 /**
  * What all collections have in common.

@@ -7,8 +7,8 @@
  * empty, long elements, lists that somebody reads, runs that become trees) is refused here and goes
  * the general way. Both ways leave the same bytes behind.
  *
- * **The last record.** Records can be walked forwards only, so who wants the last one of a leaf has
- * to walk all of it. Where they start is remembered for the list that this thread looked at last. Its
+ * **The last record.** Records can be walked forwards only, so who wants the last one of a leaf whose
+ * records differ in length has to walk all of it. Where they start is remembered for the list that this thread looked at last. Its
  * entry's number says whether that is still true: every change of a list draws a new one, and none is
  * drawn twice in a shard. What this thread changes at an end it follows.
  *
@@ -28,6 +28,7 @@ import {
   LEAF_RECORD_BYTES,
   LEAF_RECORDS,
   Node,
+  NodeFlag,
 } from "./node.ts";
 import { PACKED_RECORD_BYTES, PACKED_RECORDS } from "./planner.ts";
 import { copyBytes, isLongPart, MEDIUM_PART, RUN_HEADER_BYTES, skipPart } from "./records.ts";
@@ -64,12 +65,17 @@ export class ListEnds {
     cursor.seekEnd();
     const { count } = cursor;
     if (count === 0) return false;
+    const { stride } = cursor;
+    if (stride > 0) {
+      cursor.stand(cursor.limit - stride, count - 1);
+      return true;
+    }
     if (!this.#isKnown(c) || this.#known !== count) {
       findStarts(cursor, this.#starts);
       this.#known = count;
       this.#remember(c);
     }
-    cursor.standOnLast(cursor.first + this.#starts[count - 1]!);
+    cursor.stand(cursor.first + this.#starts[count - 1]!, count - 1);
     return true;
   }
 
@@ -109,7 +115,7 @@ export class ListEnds {
     }
     if (this.#memory.mayBeLeased(c.root)) return false;
     const { cursor } = c;
-    if (atFront) cursor.enterFirst();
+    if (atFront) cursor.seekFirst();
     else cursor.seekEnd();
     const { leaf, first, limit } = cursor;
     if (leaf === 0 || cursor.count >= LEAF_RECORDS) return false;
@@ -117,11 +123,12 @@ export class ListEnds {
     if (total > LEAF_RECORD_BYTES) return false;
     const words = this.#arena.wordsOf(leaf);
     const at = this.#arena.wordAt(leaf);
-    const head = words[at + Node.HEAD]!;
+    let head = words[at + Node.HEAD]!;
     const gap = head >>> 16;
+    if (recordBytes * cursor.count !== limit - first) head &= ~NodeFlag.EVEN;
     if (atFront) {
       if (gap < recordBytes) return false;
-      words[at + Node.HEAD] = (head & 0xffff) | ((gap - recordBytes) << 16);
+      head = (head & 0xffff) | ((gap - recordBytes) << 16);
       putRecord(cursor.bytes, first - recordBytes, bytes, start, end);
       // Of a tree with more than one leaf it is not the last one.
       this.#follows = this.#hasManyLeaves(cursor) && this.#isKnown(c);
@@ -134,6 +141,7 @@ export class ListEnds {
         this.#follows = true;
       }
     }
+    words[at + Node.HEAD] = head;
     words[at + Node.RUN] = total | ((cursor.count + 1) << 16);
     this.#count(c, 1);
     return true;
@@ -154,14 +162,16 @@ export class ListEnds {
     const recordBytes = cursor.end - cursor.at;
     const words = this.#arena.wordsOf(cursor.leaf);
     const at = this.#arena.wordAt(cursor.leaf);
+    let head = words[at + Node.HEAD]!;
+    if (cursor.count === 2) head |= NodeFlag.EVEN;
     this.#follows = this.#isKnown(c);
     if (atFront) {
-      const head = words[at + Node.HEAD]!;
-      words[at + Node.HEAD] = (head & 0xffff) | (((head >>> 16) + recordBytes) << 16);
+      head = (head & 0xffff) | (((head >>> 16) + recordBytes) << 16);
       this.#follows = this.#follows && this.#hasManyLeaves(cursor);
     } else if (this.#follows) {
       this.#known = cursor.count - 1;
     }
+    words[at + Node.HEAD] = head;
     words[at + Node.RUN] = (cursor.limit - cursor.first - recordBytes) |
       ((cursor.count - 1) << 16);
     this.#count(c, -1);
@@ -221,7 +231,7 @@ export class ListEnds {
     this.#arena.write(c.entry, Entry.VALUE_BYTES, RUN_HEADER_BYTES + byteCount);
     c.count = count;
     this.#end(c);
-    c.cursor.adjustRun(byteCount, count);
+    c.cursor.openRun(c.cursor.kind, bytes, first - RUN_HEADER_BYTES);
   }
 
   /** Adds to the counts on the way to the cursor's leaf. */
@@ -235,7 +245,7 @@ export class ListEnds {
     c.count += delta;
     arena.write(c.root, CollectionRoot.COUNT, c.count);
     this.#end(c);
-    cursor.leave();
+    cursor.openTree(cursor.kind, cursor.top);
   }
 
   #hasManyLeaves({ top, topLevel }: RecordCursor): boolean {
