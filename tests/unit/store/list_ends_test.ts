@@ -292,6 +292,32 @@ Deno.test("Lists: an end with room takes and gives elements without asking for m
   check(store, model);
 });
 
+Deno.test("Lists: a single leaf with elements of all lengths is right at one end after the other changed", () => {
+  const store = oneShard();
+  const dice = new Dice(SEED);
+  const model: string[] = [];
+  const element = (): string => "e".repeat(dice.roll(12)) + dice.roll(1e6);
+  for (let i = 0; i < 150; i++) push(store, model, false, element());
+  // Of the two leaves only the last one stays, with room in front.
+  while (open(store, "k", LIST).cursor.topLevel > 0) pop(store, model, true, false);
+  for (let i = 0; i < 4; i++) pop(store, model, true, false);
+  const c = open(store, "k", LIST);
+  assert.ok(c.root !== 0 && c.count > 40, `inconclusive: ${c.count} elements`);
+  for (let round = 0; round < 1500; round++) {
+    const changes = 1 + dice.roll(4);
+    for (let i = 0; i < changes; i++) {
+      const atFront = dice.roll(2) === 0;
+      if (dice.roll(2) === 0) push(store, model, atFront, element());
+      else pop(store, model, atFront, false);
+    }
+    for (let i = 0; i < changes; i++) {
+      if (model.length > 45) pop(store, model, dice.roll(4) === 0, false);
+      else push(store, model, dice.roll(2) === 0, element());
+    }
+  }
+  check(store, model);
+});
+
 Deno.test("Lists: what the hook is told of single elements rebuilds the list", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1 }), (seed) => {
