@@ -11,7 +11,6 @@ import type { BlockAllocator } from "../block_allocator.ts";
 import { type ControlRegion, Header } from "../control.ts";
 import { Encoding, Entry, EntryFlag, EntryType, MAX_KEY_BYTES } from "../entry.ts";
 import { type EntryWriter, WriteStatus } from "../entry_writer.ts";
-import type { ExpiryWheel } from "../expiry_wheel.ts";
 import type { Extents } from "../extents.ts";
 import { hashWord } from "../hash.ts";
 import type { Key } from "../key.ts";
