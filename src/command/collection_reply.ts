@@ -15,6 +15,7 @@ import type { Collection } from "../store/collection/collection.ts";
 import type { CollectionLease } from "../store/collection/collection_lease.ts";
 import type { RecordCursor } from "../store/collection/cursor.ts";
 import type { ElementView } from "../store/collection/element.ts";
+import { MEDIUM_PART, orderBytes, RecordKind } from "../store/collection/records.ts";
 import type { ByteSource } from "./byte_source.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import { type ReplySource, streamReplies } from "./reply_source.ts";
@@ -67,6 +68,10 @@ export interface RecordWriter {
  */
 export function writeElement(sink: ReplySink, element: ElementView, mode: PartMode): number {
   const { byteCount } = element;
+  if (element.longRoot === 0) {
+    sink.bulk(element.bytes, element.start, element.end);
+    return byteCount;
+  }
   if (byteCount > WHOLE_ELEMENT_BYTES && mode !== PartMode.WHOLE) {
     if (mode === PartMode.SHORT) return PART_TOO_LONG;
     if (sink.bulkSource !== undefined) {
@@ -131,7 +136,18 @@ export function replyRecords(
   let room = mode === PartMode.WHOLE ? Infinity : AT_ONCE_BYTES;
   if (mode === PartMode.SHORT && c.root !== 0 && sink.isFull) room = 0;
   cursor.seekRank(first);
-  for (let done = 0; done < count; done++) {
+  const areElements = writer === ELEMENTS && !isBackwards && hasElementsOnly(cursor.kind);
+  for (let done = 0; done < count;) {
+    if (areElements && room > 0) {
+      const { at } = cursor;
+      const written = writeShortElements(sink, cursor, count - done);
+      done += written;
+      room -= cursor.at - at + written * PART_OVERHEAD_BYTES;
+      if (written > 0) {
+        cursor.settle();
+        continue;
+      }
+    }
     for (let part = 0; part < writer.partCount; part++) {
       const byteCount = room <= 0 ? PART_TOO_LONG : writer.write(sink, cursor, part, mode);
       if (byteCount === PART_TOO_LONG) {
@@ -145,9 +161,38 @@ export function replyRecords(
       }
       room -= byteCount + PART_OVERHEAD_BYTES;
     }
+    done++;
     if (isBackwards) cursor.previous();
     else cursor.next();
   }
+}
+
+/** Whether a record consists of an element and perhaps what it is ordered by. */
+function hasElementsOnly(kind: number): boolean {
+  return kind === RecordKind.LIST || kind === RecordKind.SET || kind === RecordKind.SCORES;
+}
+
+/**
+ * Writes the elements from the cursor on that are short, at most `most` of them, and moves it behind
+ * them: at most to the end of its leaf.
+ *
+ * @returns how many
+ */
+function writeShortElements(sink: ReplySink, cursor: RecordCursor, most: number): number {
+  const { bytes, limit } = cursor;
+  const skip = orderBytes(cursor.kind);
+  let { at } = cursor;
+  let written = 0;
+  while (written < most && at < limit) {
+    const start = at + skip + 1;
+    const byteCount = bytes[start - 1]!;
+    if (byteCount >= MEDIUM_PART) break;
+    at = start + byteCount;
+    sink.bulk(bytes, start, at);
+    written++;
+  }
+  cursor.stand(at, cursor.index + written);
+  return written;
 }
 
 /** The records of a leased collection as replies. Thread: the one that took the lease. */

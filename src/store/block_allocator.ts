@@ -23,6 +23,7 @@ import {
   MAX_SIZE_CLASSES,
   PAGE_BYTES,
   PAGE_UNITS,
+  PAGE_UNITS_SHIFT,
   sizeClassOf,
 } from "./size_classes.ts";
 
@@ -256,7 +257,8 @@ export class BlockAllocator {
 
   /** Bytes that the block at `address` really has. */
   blockBytes(address: number): number {
-    return CLASS_BYTES[this.#pages.classOf(Math.floor(address / PAGE_UNITS))]!;
+    // Asked for by every write, and a division takes longer than a shift.
+    return CLASS_BYTES[this.#pages.classOf(address >>> PAGE_UNITS_SHIFT)]!;
   }
 
   /**

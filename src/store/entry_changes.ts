@@ -176,7 +176,17 @@ export class EntryChanges {
 
   /** Draws the number of a mutation and gives it to an entry. Needs the exclusive lock. */
   stampSeq(shard: number, entry: number): void {
-    this.stamp(entry, this.nextSeq(shard));
+    // As nextSeq and stamp, without the number as a whole.
+    const words = this.#control.words;
+    const at = this.#control.shardAt(shard);
+    const lo = (words[at + Shard.SEQ_LO]! + 1) | 0;
+    words[at + Shard.SEQ_LO] = lo;
+    if (lo === 0) words[at + Shard.SEQ_HI]!++;
+    const own = this.#arena.wordsOf(entry);
+    const ownAt = this.#arena.wordAt(entry);
+    own[ownAt + Entry.KEY_BYTES] = (own[ownAt + Entry.KEY_BYTES]! & 0xffff) |
+      (words[at + Shard.SEQ_HI]! << 16);
+    own[ownAt + Entry.SEQ_LO] = lo;
   }
 
   /** Numbers and tells of an entry that was written as a whole. */

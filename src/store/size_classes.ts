@@ -17,6 +17,8 @@ export const PAGE_BYTES = 65536;
 export const UNIT_BYTES = 8;
 /** Units in a page. */
 export const PAGE_UNITS = PAGE_BYTES / UNIT_BYTES;
+/** log2 of {@link PAGE_UNITS}. */
+export const PAGE_UNITS_SHIFT: number = Math.log2(PAGE_UNITS);
 /** Largest block in bytes. */
 export const MAX_BLOCK_BYTES = 8192;
 /** Room for size classes in the shard block's lists. */

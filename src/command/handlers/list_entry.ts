@@ -51,10 +51,9 @@ export function endAt(args: CommandArguments, index: number): boolean | undefine
 export function popOne(call: CommandCall, c: Collection, atFront: boolean): HandlerStatus {
   const { sink, store } = call;
   const mark = sink.mark();
-  if (atFront) c.cursor.seekFirst();
-  else c.cursor.seekLast();
+  store.collections.lists.seekEnd(c, atFront);
   replyElement(store, sink, c.cursor.element());
-  const status = store.collections.lists.removeRanks(c, atFront ? 0 : c.count - 1, 1);
+  const status = store.collections.lists.removeEnd(c, atFront);
   if (status === WriteStatus.OK) {
     notifyRemoval(call, c, NotifyClass.LIST, atFront ? "lpop" : "rpop");
     return HandlerStatus.DONE;

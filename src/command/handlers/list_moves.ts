@@ -72,8 +72,7 @@ export function moveElement(
   const target = isSame ? source : openList(call, 2, true, 1);
   if (target === undefined) return HandlerStatus.DONE;
   const mark = sink.mark();
-  if (ends.from) source.cursor.seekFirst();
-  else source.cursor.seekLast();
+  store.collections.lists.seekEnd(source, ends.from);
   replyElement(store, sink, source.cursor.element());
   moved.take(source);
   const status = shift(call, source, target, ends, moved);

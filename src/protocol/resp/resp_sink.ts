@@ -31,6 +31,9 @@ const EQUALS = 0x3d;
 const UNDERSCORE = 0x5f;
 const TILDE = 0x7e;
 
+/** A byte string of at most so many bytes is written in one go; less than 100. */
+const SHORT_BULK_BYTES = 24;
+
 /** Most bytes of a header line: type, 16 digits of a safe integer, line end. */
 const MAX_HEADER_BYTES = 19;
 
@@ -183,9 +186,27 @@ export class RespSink implements ReplySink {
 
   /** `$3`, the bytes */
   bulk(bytes: Uint8Array, start: number, end: number): void {
-    this.#header(DOLLAR, end - start);
-    this.output.copy(bytes, start, end);
-    this.#lineEnd();
+    const byteCount = end - start;
+    if (byteCount > SHORT_BULK_BYTES) {
+      this.#header(DOLLAR, byteCount);
+      this.output.copy(bytes, start, end);
+      this.#lineEnd();
+      return;
+    }
+    // Replies with many elements are made of these: room for all of it is made once.
+    const output = this.output;
+    let at = output.reserve(byteCount + 7);
+    const target = output.bytes;
+    target[at++] = DOLLAR;
+    const tens = (byteCount / 10) | 0;
+    if (tens > 0) target[at++] = 0x30 + tens;
+    target[at++] = 0x30 + byteCount - tens * 10;
+    target[at++] = CARRIAGE_RETURN;
+    target[at++] = LINE_FEED;
+    for (let i = start; i < end; i++) target[at++] = bytes[i]!;
+    target[at++] = CARRIAGE_RETURN;
+    target[at++] = LINE_FEED;
+    output.length = at;
   }
 
   /** `$3`, the text's bytes */

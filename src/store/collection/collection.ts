@@ -68,3 +68,12 @@ export class Collection {
     return this.entry !== 0 && this.root === 0;
   }
 }
+
+/** Makes `own` the same key as `key`, with its bytes at `bytes[start…]`. */
+export function takeKey(own: Key, key: Key, bytes: Uint8Array, start: number): void {
+  own.set(bytes, start, start + key.end - key.start);
+  own.hash = key.hash;
+  own.hashHigh = key.hashHigh;
+  own.shard = key.shard;
+  own.tag = key.tag;
+}

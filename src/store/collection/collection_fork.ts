@@ -35,11 +35,10 @@ import type { EntryReader } from "../entry_reader.ts";
 import { type EntryWriter, WriteStatus } from "../entry_writer.ts";
 import type { ExpiryWriter } from "../expiry_writer.ts";
 import type { Extents } from "../extents.ts";
-import { Collection } from "./collection.ts";
+import { Collection, takeKey } from "./collection.ts";
 import type { CollectionLease, CollectionLeases } from "./collection_lease.ts";
 import type { CollectionMemory } from "./collection_memory.ts";
 import type { Collections } from "./collections.ts";
-import { takeKey } from "./core.ts";
 import { ForkBook } from "./fork_book.ts";
 import { childAt, COLLECTION_LEASE_MASK, CollectionRoot, Node, OWNER_ASIDE } from "./node.ts";
 

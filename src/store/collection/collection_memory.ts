@@ -108,6 +108,21 @@ export class CollectionMemory {
     this.version = words[at + CollectionRoot.VERSION]!;
   }
 
+  /** Begins a change that makes no node of a collection that nobody reads. */
+  enterAlone(root: number): void {
+    this.isShared = false;
+    this.version = this.#arena.read(root, CollectionRoot.VERSION);
+  }
+
+  /**
+   * Whether the collection may have readers. Who holds the exclusive lock need not read the word
+   * atomically to hear that there are none: leases are taken under the lock, and without it their
+   * number only falls.
+   */
+  mayBeLeased(root: number): boolean {
+    return (this.#arena.read(root, CollectionRoot.LEASES) & COLLECTION_LEASE_MASK) !== 0;
+  }
+
   /** Whether the collection has readers. */
   isLeased(root: number): boolean {
     return (this.leasesOf(root) & COLLECTION_LEASE_MASK) !== 0;

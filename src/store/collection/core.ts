@@ -9,9 +9,8 @@ import { assert } from "../../base/assert.ts";
 import type { Arena } from "../arena.ts";
 import type { BlockAllocator } from "../block_allocator.ts";
 import { type ControlRegion, Header } from "../control.ts";
-import { Entry, EntryType, MAX_KEY_BYTES } from "../entry.ts";
+import { Encoding, Entry, EntryFlag, EntryType, MAX_KEY_BYTES } from "../entry.ts";
 import { type EntryWriter, WriteStatus } from "../entry_writer.ts";
-import type { ExpiryWheel } from "../expiry_wheel.ts";
 import type { Extents } from "../extents.ts";
 import { hashWord } from "../hash.ts";
 import type { Key } from "../key.ts";
@@ -22,7 +21,9 @@ import { Collection } from "./collection.ts";
 import type { CollectionMemory } from "./collection_memory.ts";
 import type { Coming } from "./coming.ts";
 import { RecordCursor } from "./cursor.ts";
-import { CollectionEntries } from "./entries.ts";
+import type { CollectionsParts } from "./parts.ts";
+import { CollectionEntries, rootWord } from "./entries.ts";
+import { ListEnds } from "./list_ends.ts";
 import {
   CollectionRoot,
   FRESH,
@@ -52,26 +53,10 @@ const PLENTY_FACTOR = 8;
 /** Garbage that each write that may allocate takes away. */
 const GARBAGE_STEPS = 4;
 
+/** The flag in the first word of an entry. */
+const HAS_TTL = EntryFlag.HAS_TTL << 16;
+
 const EMPTY = new Uint8Array(0);
-/** What {@link CollectionCore} works with. */
-export interface CollectionsParts {
-  /** Client data. */
-  arena: Arena;
-  /** Blocks and pages. */
-  blocks: BlockAllocator;
-  /** Locks, lists, roots. */
-  control: ControlRegion;
-  /** Long elements. */
-  extents: Extents;
-  /** Nodes, leases, garbage. */
-  memory: CollectionMemory;
-  /** The index. */
-  table: Table;
-  /** The expiry index. */
-  wheel: ExpiryWheel;
-  /** Deletes keys, draws numbers. */
-  writer: EntryWriter;
-}
 
 /**
  * What all collections have in common.
@@ -84,6 +69,8 @@ export class CollectionCore {
   readonly memory: CollectionMemory;
   /** The record that an operation is making. */
   readonly record: RecordScratch = new RecordScratch();
+  /** Changes lists at their ends. */
+  readonly ends: ListEnds;
   /** Longest element in bytes. */
   readonly maxElementBytes: number;
 
@@ -140,6 +127,7 @@ export class CollectionCore {
     this.planner = new Planner(parts, this.entries);
     this.trees = new TreeWriter(parts.arena, parts.memory);
     this.#source = new RecordCursor(parts.arena, parts.extents);
+    this.ends = new ListEnds(parts.arena, parts.blocks, parts.memory);
     this.maxElementBytes = parts.control.words[Header.MAX_VALUE_BYTES]!;
     this.#seed0 = parts.control.words[Header.HASH_SEED_0]!;
     this.#seed1 = parts.control.words[Header.HASH_SEED_1]!;
@@ -147,10 +135,9 @@ export class CollectionCore {
 
   /** A {@link Collection} to open; the same one for the same `index` each time. */
   handle(index: number): Collection {
-    while (this.#handles.length <= index) {
-      this.#handles.push(new Collection(this.arena, this.extents));
-    }
-    return this.#handles[index]!;
+    const handles = this.#handles;
+    while (handles.length <= index) handles.push(new Collection(this.arena, this.extents));
+    return handles[index]!;
   }
 
   /**
@@ -168,32 +155,33 @@ export class CollectionCore {
   ): WriteStatus {
     c.database = database;
     c.type = type;
-    takeKey(c.key, key, key.bytes, key.start);
+    c.key.copyFrom(key);
     c.entry = c.root = 0;
     c.count = c.changed = 0;
     c.isDetached = false;
     const entry = this.#table.find(this.#control.databaseRootAt(database, key.shard), key);
     const access = this.writer.clock;
-    if (entry !== 0) {
-      if (this.writer.isExpired(entry)) {
-        if (willWrite) this.writer.remove(database, key);
-      } else {
-        if ((this.arena.read(entry, Entry.TYPE) & 0xff) !== type) return WriteStatus.WRONG_TYPE;
-        if (access.stamps) this.arena.write(entry, Entry.CLOCK, (access.nowMs / 1000) >>> 0);
-        this.#load(c, entry);
-      }
+    const words = this.arena.wordsOf(entry);
+    const at = this.arena.wordAt(entry);
+    const head = words[at + Entry.TYPE]!;
+    if (entry !== 0 && ((head & HAS_TTL) === 0 || !this.writer.isExpired(entry))) {
+      if ((head & 0xff) !== type) return WriteStatus.WRONG_TYPE;
+      if (access.stamps) words[at + Entry.CLOCK] = (access.nowMs / 1000) >>> 0;
+      this.#load(c, entry, head);
+    } else {
+      if (entry !== 0 && willWrite) this.writer.remove(database, key);
+      this.rewind(c);
     }
     access.note(c.exists);
-    this.rewind(c);
     if (willWrite && key.end - key.start > MAX_KEY_BYTES) return WriteStatus.KEY_TOO_LONG;
     return WriteStatus.OK;
   }
 
   /** Opens the collection of an entry that was looked up, to read it. */
   openEntry(c: Collection, entry: number): void {
-    c.type = (this.arena.read(entry, Entry.TYPE) & 0xff) as EntryType;
-    this.#load(c, entry);
-    this.rewind(c);
+    const head = this.arena.read(entry, Entry.TYPE);
+    c.type = (head & 0xff) as EntryType;
+    this.#load(c, entry, head);
   }
 
   /** Points the cursors of a collection at what it is now; they stand nowhere until they seek. */
@@ -275,13 +263,15 @@ export class CollectionCore {
    */
   begin(c: Collection, removals: number, isAtEdge = false): WriteStatus {
     if (!this.isReserved && !this.#promise(c, removals, isAtEdge)) return WriteStatus.OUT_OF_MEMORY;
-    this.beginFitting(c);
+    if (c.root !== 0) this.memory.enter(c.root);
+    c.isDirty = false;
+    c.seq = 0;
     return WriteStatus.OK;
   }
 
   /** As {@link CollectionCore.begin}, of one record that {@link CollectionCore.fits}. */
   beginFitting(c: Collection): void {
-    if (c.root !== 0) this.memory.enter(c.root);
+    if (c.root !== 0) this.memory.enterAlone(c.root);
     c.isDirty = false;
     c.seq = 0;
   }
@@ -344,7 +334,7 @@ export class CollectionCore {
     }
     if (cursor.leaf === 0 || byteCount > LEAF_RECORD_BYTES) return false;
     if (LEAF_HEADER_BYTES + byteCount > this.blocks.blockBytes(cursor.leaf)) return false;
-    return !this.memory.isLeased(c.root);
+    return !this.memory.mayBeLeased(c.root);
   }
 
   /** Ends a change: the key goes when nothing is left, small trees are packed, the hook was told. */
@@ -353,9 +343,14 @@ export class CollectionCore {
       if (c.count === 0) {
         this.writer.remove(c.database, c.key);
         c.entry = c.root = 0;
+        this.rewind(c);
       } else {
-        this.writer.stamp(c.entry, this.#drawSeq(c));
-        if (c.root !== 0 && c.count <= REPACK_RECORDS) this.repack(c, REPACK_BYTES);
+        if (c.seq === 0) this.writer.stampSeq(c.key.shard, c.entry);
+        else this.writer.stamp(c.entry, c.seq);
+        if (c.root !== 0 && c.count <= REPACK_RECORDS) {
+          this.repack(c, REPACK_BYTES);
+          this.rewind(c);
+        }
       }
     }
     if (!this.isReserved) {
@@ -363,7 +358,6 @@ export class CollectionCore {
       this.memory.makesWhole = this.#goesToTree = false;
       this.entries.wholeBytes = 0;
     }
-    this.rewind(c);
   }
 
   /**
@@ -509,15 +503,22 @@ export class CollectionCore {
     return c.seq;
   }
 
-  #load(c: Collection, entry: number): void {
+  /** Opens an entry with the first word `head`. */
+  #load(c: Collection, entry: number, head: number): void {
     c.entry = entry;
-    c.root = this.entries.rootOf(entry);
-    if (c.root !== 0) {
-      c.count = this.arena.read(c.root, CollectionRoot.COUNT);
-    } else {
-      const at = this.entries.runAt(entry);
-      const bytes = this.arena.bytesOf(entry);
-      c.count = bytes[at + 2]! | (bytes[at + 3]! << 8);
+    if (((head >>> 8) & 0xff) !== Encoding.TREE) {
+      c.root = 0;
+      this.rewind(c);
+      c.count = c.cursor.count;
+      return;
+    }
+    c.root = this.arena.read(entry, rootWord(head >>> 16));
+    const words = this.arena.wordsOf(c.root);
+    const at = this.arena.wordAt(c.root);
+    c.count = words[at + CollectionRoot.COUNT]! >>> 0;
+    c.cursor.openTree(RECORD_KINDS[c.type]!, words[at + CollectionRoot.TREE_0]! >>> 0);
+    if (c.type === EntryType.SORTED_SET) {
+      c.members.openTree(RecordKind.MEMBERS, words[at + CollectionRoot.TREE_1]! >>> 0);
     }
   }
 
@@ -587,13 +588,4 @@ export class CollectionCore {
       this.memory.drop(root);
     }
   }
-}
-
-/** Makes `own` the same key as `key`, with its bytes at `bytes[start…]`. */
-export function takeKey(own: Key, key: Key, bytes: Uint8Array, start: number): void {
-  own.set(bytes, start, start + key.end - key.start);
-  own.hash = key.hash;
-  own.hashHigh = key.hashHigh;
-  own.shard = key.shard;
-  own.tag = key.tag;
 }

@@ -91,6 +91,11 @@ export class RecordCursor {
     return this.at < this.limit;
   }
 
+  /** Bytes of each record of its leaf, where it is known that all are as long; else 0. */
+  get stride(): number {
+    return this.#stride;
+  }
+
   /** Order of the current record: hash or score; 0 in a list. */
   get order(): number {
     return this.#orderAt(this.bytes, this.at, this.leaf);
@@ -127,7 +132,7 @@ export class RecordCursor {
     this.first = header + RUN_HEADER_BYTES;
     this.limit = this.first + (bytes[header]! | (bytes[header + 1]! << 8));
     this.count = bytes[header + 2]! | (bytes[header + 3]! << 8);
-    this.#enterFront();
+    this.stand(this.first, 0);
   }
 
   /** Starts to read a tree; stands nowhere until it seeks. */
@@ -138,18 +143,14 @@ export class RecordCursor {
     this.leaf = 0;
     this.#stride = 0;
     this.#startsLeaf = -1;
-    this.at =
-      this.limit =
-      this.first =
-      this.index =
-      this.count =
-        0;
+    this.at = this.limit = this.first = 0;
+    this.index = this.count = 0;
   }
 
   /** Goes to the first record; returns whether there is one. */
   seekFirst(): boolean {
     if (this.top !== 0) this.#descendFirst(this.top, this.topLevel);
-    this.#enterFront();
+    this.stand(this.first, 0);
     return this.isValid;
   }
 
@@ -191,7 +192,7 @@ export class RecordCursor {
       }
       this.#enter(node);
     }
-    this.#enterFront();
+    this.stand(this.first, 0);
     if (left >= this.count) {
       this.#enterEnd();
       return false;
@@ -200,7 +201,7 @@ export class RecordCursor {
     let { at } = this;
     if (this.#stride > 0) at += left * this.#stride;
     else for (let i = 0; i < left; i++) at = recordEnd(kind, bytes, at);
-    this.#stand(at, left);
+    this.stand(at, left);
     return true;
   }
 
@@ -227,7 +228,7 @@ export class RecordCursor {
       else this.#descendHash(order, bytes, start, end);
       if (this.#stride > 0) return this.#searchEven(order, bytes, start, end);
     }
-    this.#enterFront();
+    this.stand(this.first, 0);
     return this.#searchLeaf(order, bytes, start, end);
   }
 
@@ -256,7 +257,7 @@ export class RecordCursor {
    */
   findInRun(order: number, bytes: Uint8Array, start: number, end: number): boolean {
     const skip = orderBytes(this.kind);
-    this.#enterFront();
+    this.stand(this.first, 0);
     let { at, index } = this;
     while (at < this.limit) {
       const next = recordEnd(this.kind, this.bytes, at);
@@ -264,7 +265,7 @@ export class RecordCursor {
         readUint32(this.bytes, at) === order &&
         this.#probe.set(this.bytes, at + skip).equals(bytes, start, end)
       ) {
-        this.#stand(at, index);
+        this.stand(at, index);
         return true;
       }
       at = next;
@@ -276,10 +277,10 @@ export class RecordCursor {
 
   /** Finds a member in the packed run of a sorted set; at the end when there is none. */
   findMemberInRun(bytes: Uint8Array, start: number, end: number): boolean {
-    this.#enterFront();
+    this.stand(this.first, 0);
     while (this.at < this.limit) {
       if (this.#probe.set(this.bytes, this.at + 8).equals(bytes, start, end)) return true;
-      this.#stand(this.end, this.index + 1);
+      this.stand(this.end, this.index + 1);
     }
     return false;
   }
@@ -287,7 +288,7 @@ export class RecordCursor {
   /** Goes to the next record; returns whether there is one. */
   next(): boolean {
     if (this.at >= this.limit) return false;
-    this.#stand(this.end, this.index + 1);
+    this.stand(this.end, this.index + 1);
     return this.at < this.limit || this.settle();
   }
 
@@ -298,18 +299,15 @@ export class RecordCursor {
       this.#enterEnd();
     }
     if (this.#startsLeaf !== this.first) this.#findStarts();
-    this.#stand(this.#starts[this.index - 1]!, this.index - 1);
+    this.stand(this.#starts[this.index - 1]!, this.index - 1);
     return true;
   }
 
-  #stand(at: number, index: number): void {
+  /** Stands on the record `index` of its leaf or run, which starts at `at`; or behind the last one. */
+  stand(at: number, index: number): void {
     this.at = at;
     this.index = index;
     this.end = at < this.limit ? recordEnd(this.kind, this.bytes, at) : at;
-  }
-
-  #enterFront(): void {
-    this.#stand(this.first, 0);
   }
 
   #enterEnd(): void {
@@ -337,7 +335,7 @@ export class RecordCursor {
     for (let level = fromLevel; level > 0; level--) {
       this.nodes[level] = node;
       this.indexes[level] = 0;
-      node = childAt(this.#arena, node, 0);
+      node = this.#arena.wordsOf(node)[this.#arena.wordAt(node) + 4]! >>> 0;
     }
     this.#enter(node);
   }
@@ -360,7 +358,7 @@ export class RecordCursor {
       if (child < this.#arena.read(node, Node.HEAD) >>> 16) {
         this.indexes[level] = child;
         this.#descendFirst(childAt(this.#arena, node, child), level - 1);
-        this.#enterFront();
+        this.stand(this.first, 0);
         return;
       }
     }
@@ -527,7 +525,7 @@ export class RecordCursor {
       }
     }
     if (low === count) this.#enterEnd();
-    else this.#stand(first + low * stride, low);
+    else this.stand(first + low * stride, low);
     return false;
   }
 
@@ -549,7 +547,7 @@ export class RecordCursor {
     for (; at < limit; index++) {
       const comparison = this.#compare(own, at, this.leaf, order, bytes, start, end);
       if (comparison >= 0) {
-        this.#stand(at, index);
+        this.stand(at, index);
         return comparison === 0;
       }
       at = recordEnd(kind, own, at);

@@ -5,7 +5,7 @@
  */
 
 import type { Extents } from "../extents.ts";
-import { isLongPart, longAddress, partLength, partStart } from "./records.ts";
+import { isLongPart, longAddress, MEDIUM_PART, partLength, partStart } from "./records.ts";
 
 const COMPARE_BYTES = 4096;
 
@@ -40,6 +40,15 @@ export class ElementView {
   /** Looks at the part that starts at `bytes[at]`. */
   set(bytes: Uint8Array, at: number): this {
     this.bytes = bytes;
+    const head = bytes[at]!;
+    if (head < MEDIUM_PART) {
+      // Nearly all are as short as that.
+      this.longRoot = 0;
+      this.byteCount = head;
+      this.start = at + 1;
+      this.end = at + 1 + head;
+      return this;
+    }
     this.byteCount = partLength(bytes, at);
     if (isLongPart(bytes, at)) {
       this.longRoot = longAddress(bytes, at);

@@ -37,23 +37,12 @@ export class Lists {
     first: number,
     count: number,
   ): WriteStatus {
+    if (count === 1) return this.#pushOne(c, atFront, source, first);
     const coming = this.#collections.startComing(c);
     for (let i = first; i < first + count; i++) {
       const length = source.ends[i]! - source.starts[i]!;
       if (length > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
       coming.add(length);
-    }
-    if (count === 1 && c.exists) {
-      const byteCount = source.ends[first]! - source.starts[first]!;
-      if (atFront) c.cursor.seekFirst();
-      else c.cursor.seekEnd();
-      if (this.#collections.fits(c, 0, encodedPartBytes(byteCount), byteCount)) {
-        this.#collections.beginFitting(c);
-        const rank = atFront ? 0 : c.count;
-        this.#put(c, rank, source.bytes, source.starts[first]!, source.ends[first]!);
-        this.#collections.finish(c);
-        return WriteStatus.OK;
-      }
     }
     const status = this.#collections.begin(c, 0, true);
     if (status !== WriteStatus.OK) return status;
@@ -61,6 +50,37 @@ export class Lists {
       this.#insert(c, atFront ? 0 : c.count, source.bytes, source.starts[i]!, source.ends[i]!);
     }
     this.#collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  #pushOne(c: Collection, atFront: boolean, source: ElementSource, first: number): WriteStatus {
+    const collections = this.#collections;
+    const { bytes } = source;
+    const start = source.starts[first]!;
+    const end = source.ends[first]!;
+    if (end - start > collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
+    if (collections.ends.tryPush(c, atFront, bytes, start, end)) {
+      if (collections.hasHook) {
+        const rank = atFront ? 0 : c.count - 1;
+        collections.tell(c, ElementEffect.INSERTED_AT, bytes, start, end, rank);
+      }
+      collections.finish(c);
+      collections.ends.follow(c);
+      return WriteStatus.OK;
+    }
+    const byteCount = end - start;
+    if (atFront) c.cursor.seekFirst();
+    else c.cursor.seekEnd();
+    if (c.exists && collections.fits(c, 0, encodedPartBytes(byteCount), byteCount)) {
+      collections.beginFitting(c);
+      this.#put(c, atFront ? 0 : c.count, bytes, start, end);
+    } else {
+      collections.startComing(c).add(byteCount);
+      const status = collections.begin(c, 0, true);
+      if (status !== WriteStatus.OK) return status;
+      this.#insert(c, atFront ? 0 : c.count, bytes, start, end);
+    }
+    collections.finish(c);
     return WriteStatus.OK;
   }
 
@@ -105,6 +125,40 @@ export class Lists {
    */
   removeRanks(c: Collection, rank: number, count: number): WriteStatus {
     if (count === 0) return WriteStatus.OK;
+    if (count === 1 && (rank === 0 || rank === c.count - 1)) {
+      this.seekEnd(c, rank === 0);
+      return this.removeEnd(c, rank === 0);
+    }
+    return this.#removeRanks(c, rank, count);
+  }
+
+  /**
+   * Goes to the first or the last element. For one that is then removed: `seekLast` of the cursor is
+   * for those who go on backwards.
+   *
+   * @returns whether there is one
+   */
+  seekEnd(c: Collection, atFront: boolean): boolean {
+    return this.#collections.ends.seek(c, atFront);
+  }
+
+  /**
+   * Removes the first or the last element of a list, which its cursor stands on.
+   *
+   * @returns OK or OUT_OF_MEMORY, as {@link Lists.removeRanks}
+   */
+  removeEnd(c: Collection, atFront: boolean): WriteStatus {
+    const collections = this.#collections;
+    if (!collections.ends.tryRemove(c, atFront)) {
+      return this.#removeRanks(c, atFront ? 0 : c.count - 1, 1);
+    }
+    if (collections.hasHook) collections.tellRange(c, atFront ? 0 : c.count, 1);
+    collections.finish(c);
+    collections.ends.follow(c);
+    return WriteStatus.OK;
+  }
+
+  #removeRanks(c: Collection, rank: number, count: number): WriteStatus {
     const collections = this.#collections;
     // However many go, at most two ways from the top to a leaf are changed.
     collections.startComing(c);

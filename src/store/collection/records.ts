@@ -44,7 +44,8 @@ export const LONG_PART_BYTES = 9;
 /** Longest record in bytes: a hash's, of two parts that are just not long. */
 export const MAX_RECORD_BYTES: number = 4 + 2 * (3 + MAX_SHORT_PART_BYTES);
 
-const MEDIUM = 254;
+/** First byte of a part with two bytes for its length; a lower one is the length itself. */
+export const MEDIUM_PART = 254;
 const LONG = 255;
 const ORDER_BYTES = Int32Array.of(0, 4, 4, 8, 4);
 
@@ -56,8 +57,8 @@ export function orderBytes(kind: number): number {
 /** Where the part that starts at `bytes[at]` ends. */
 export function skipPart(bytes: Uint8Array, at: number): number {
   const head = bytes[at]!;
-  if (head < MEDIUM) return at + 1 + head;
-  if (head === MEDIUM) return at + 3 + (bytes[at + 1]! | (bytes[at + 2]! << 8));
+  if (head < MEDIUM_PART) return at + 1 + head;
+  if (head === MEDIUM_PART) return at + 3 + (bytes[at + 1]! | (bytes[at + 2]! << 8));
   return at + LONG_PART_BYTES;
 }
 
@@ -75,14 +76,14 @@ export function isLongPart(bytes: Uint8Array, at: number): boolean {
 
 /** Where the bytes of a part that is not long begin. */
 export function partStart(bytes: Uint8Array, at: number): number {
-  return bytes[at]! < MEDIUM ? at + 1 : at + 3;
+  return bytes[at]! < MEDIUM_PART ? at + 1 : at + 3;
 }
 
 /** Length of what the part at `bytes[at]` holds. */
 export function partLength(bytes: Uint8Array, at: number): number {
   const head = bytes[at]!;
-  if (head < MEDIUM) return head;
-  if (head === MEDIUM) return bytes[at + 1]! | (bytes[at + 2]! << 8);
+  if (head < MEDIUM_PART) return head;
+  if (head === MEDIUM_PART) return bytes[at + 1]! | (bytes[at + 2]! << 8);
   return readUint32(bytes, at + 1);
 }
 
@@ -98,7 +99,7 @@ export function setLongAddress(bytes: Uint8Array, at: number, address: number): 
 
 /** Bytes of a part that holds `byteCount` bytes. */
 export function encodedPartBytes(byteCount: number): number {
-  if (byteCount < MEDIUM) return byteCount + 1;
+  if (byteCount < MEDIUM_PART) return byteCount + 1;
   return byteCount <= MAX_SHORT_PART_BYTES ? byteCount + 3 : LONG_PART_BYTES;
 }
 
@@ -160,10 +161,10 @@ export class RecordScratch {
   part(bytes: Uint8Array, start: number, end: number): void {
     const byteCount = end - start;
     let at = this.length;
-    if (byteCount < MEDIUM) {
+    if (byteCount < MEDIUM_PART) {
       this.bytes[at++] = byteCount;
     } else {
-      this.bytes[at++] = MEDIUM;
+      this.bytes[at++] = MEDIUM_PART;
       this.bytes[at++] = byteCount;
       this.bytes[at++] = byteCount >>> 8;
     }

@@ -148,6 +148,23 @@ export class ListModel implements Model {
     if (status === WriteStatus.OK) elements.splice(at, count);
     return status;
   }
+
+  /** Puts or takes one element at an end, as a queue does. */
+  stepAtEnd(store: Store, c: Collection, atFront: boolean, dice: Dice): WriteStatus {
+    const { lists } = store.collections;
+    const elements = this.#elements;
+    if (elements.length === 0 || dice.roll(2) === 0) {
+      const value = `${dice.roll(1e9)}`;
+      const status = lists.push(c, atFront, sourceOf(value), 0, 1);
+      if (status === WriteStatus.OK) elements.splice(atFront ? 0 : elements.length, 0, value);
+      return status;
+    }
+    if (atFront) c.cursor.seekFirst();
+    else c.cursor.seekLast();
+    const status = lists.removeEnd(c, atFront);
+    if (status === WriteStatus.OK) elements.splice(atFront ? 0 : elements.length - 1, 1);
+    return status;
+  }
 }
 
 /** A map from fields to values; members of sets have none. */

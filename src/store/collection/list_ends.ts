@@ -1,0 +1,282 @@
+/**
+ * The ends of lists: one short element comes or goes there, in place.
+ *
+ * What queues do nearly always needs no memory: a record goes into free bytes in front of the first
+ * leaf or behind the last one, or comes off it. Whether it is such a case is known before the first
+ * write, so nothing can fail and nothing is promised. All else (a leaf that is full or becomes
+ * empty, long elements, lists that somebody reads, runs that become trees) is refused here and goes
+ * the general way. Both ways leave the same bytes behind.
+ *
+ * **The last record.** Records can be walked forwards only, so who wants the last one of a leaf whose
+ * records differ in length has to walk all of it. Where they start is remembered for the list that this thread looked at last. Its
+ * entry's number says whether that is still true: every change of a list draws a new one, and none is
+ * drawn twice in a shard. What this thread changes at an end it follows.
+ *
+ * @module
+ */
+
+import type { Arena } from "../arena.ts";
+import type { BlockAllocator } from "../block_allocator.ts";
+import { Entry } from "../entry.ts";
+import type { Collection } from "./collection.ts";
+import type { CollectionMemory } from "./collection_memory.ts";
+import type { RecordCursor } from "./cursor.ts";
+import {
+  CollectionRoot,
+  HEAVY_RECORD_BYTES,
+  LEAF_HEADER_BYTES,
+  LEAF_RECORD_BYTES,
+  LEAF_RECORDS,
+  Node,
+  NodeFlag,
+} from "./node.ts";
+import { PACKED_RECORD_BYTES, PACKED_RECORDS } from "./planner.ts";
+import { copyBytes, isLongPart, MEDIUM_PART, RUN_HEADER_BYTES, skipPart } from "./records.ts";
+
+/** Thread: one instance per thread, under the shard's exclusive lock. */
+export class ListEnds {
+  readonly #arena: Arena;
+  readonly #blocks: BlockAllocator;
+  readonly #memory: CollectionMemory;
+  /** Where the records of the last leaf, or of the run, start; from the first one on. */
+  readonly #starts = new Int32Array(LEAF_RECORDS + 1);
+  /** How many of them are known: all, or the list is not known. */
+  #known = 0;
+  // Which list that is, and when: words of its entry.
+  #shard = 0;
+  #seqLo = 0;
+  #seqHigh = 0;
+  /** What is known will be true of the list once the change under way has its number. */
+  #follows = false;
+
+  /** Wires the parts of one thread together. */
+  constructor(arena: Arena, blocks: BlockAllocator, memory: CollectionMemory) {
+    this.#arena = arena;
+    this.#blocks = blocks;
+    this.#memory = memory;
+  }
+
+  /** Goes to the first or the last element; returns whether there is one. */
+  seek(c: Collection, atFront: boolean): boolean {
+    const { cursor } = c;
+    if (atFront) return cursor.seekFirst();
+    // One that is made aside, or a fork, has no entry.
+    if (c.entry === 0) return cursor.seekLast();
+    cursor.seekEnd();
+    const { count } = cursor;
+    if (count === 0) return false;
+    const { stride } = cursor;
+    if (stride > 0) {
+      cursor.stand(cursor.limit - stride, count - 1);
+      return true;
+    }
+    if (!this.#isKnown(c) || this.#known !== count) {
+      findStarts(cursor, this.#starts);
+      this.#known = count;
+      this.#remember(c);
+    }
+    cursor.stand(cursor.first + this.#starts[count - 1]!, count - 1);
+    return true;
+  }
+
+  /** The change that was made here has its number: to be called after it. */
+  follow(c: Collection): void {
+    if (this.#follows) this.#remember(c);
+    this.#follows = false;
+  }
+
+  #isKnown(c: Collection): boolean {
+    const words = this.#arena.wordsOf(c.entry);
+    const at = this.#arena.wordAt(c.entry);
+    return this.#known > 0 && words[at + Entry.SEQ_LO] === this.#seqLo &&
+      words[at + Entry.KEY_BYTES]! >>> 16 === this.#seqHigh && c.key.shard === this.#shard;
+  }
+
+  #remember(c: Collection): void {
+    const words = this.#arena.wordsOf(c.entry);
+    const at = this.#arena.wordAt(c.entry);
+    this.#seqLo = words[at + Entry.SEQ_LO]!;
+    this.#seqHigh = words[at + Entry.KEY_BYTES]! >>> 16;
+    this.#shard = c.key.shard;
+  }
+
+  /**
+   * Puts an element before the first or behind the last one of a list that has elements. The number
+   * of the change and its end are the caller's.
+   *
+   * @returns false when it is not one of the simple cases: nothing has changed
+   */
+  tryPush(c: Collection, atFront: boolean, bytes: Uint8Array, start: number, end: number): boolean {
+    // A record that is not heavy has one byte for its length.
+    const recordBytes = end - start + 1;
+    if (recordBytes > HEAVY_RECORD_BYTES) return false;
+    if (c.root === 0) {
+      return c.entry !== 0 && this.#tryPushPacked(c, atFront, recordBytes, bytes, start, end);
+    }
+    if (this.#memory.mayBeLeased(c.root)) return false;
+    const { cursor } = c;
+    if (atFront) cursor.seekFirst();
+    else cursor.seekEnd();
+    const { leaf, first, limit } = cursor;
+    if (leaf === 0 || cursor.count >= LEAF_RECORDS) return false;
+    const total = limit - first + recordBytes;
+    if (total > LEAF_RECORD_BYTES) return false;
+    const words = this.#arena.wordsOf(leaf);
+    const at = this.#arena.wordAt(leaf);
+    let head = words[at + Node.HEAD]!;
+    const gap = head >>> 16;
+    if (recordBytes * cursor.count !== limit - first) head &= ~NodeFlag.EVEN;
+    if (atFront) {
+      if (gap < recordBytes) return false;
+      head = (head & 0xffff) | ((gap - recordBytes) << 16);
+      putRecord(cursor.bytes, first - recordBytes, bytes, start, end);
+      // Of a tree with more than one leaf it is not the last one.
+      this.#follows = this.#hasManyLeaves(cursor) && this.#isKnown(c);
+    } else {
+      if (LEAF_HEADER_BYTES + gap + total > this.#blocks.blockBytes(leaf)) return false;
+      putRecord(cursor.bytes, limit, bytes, start, end);
+      if (this.#isKnown(c)) {
+        this.#starts[cursor.count] = limit - first;
+        this.#known = cursor.count + 1;
+        this.#follows = true;
+      }
+    }
+    words[at + Node.HEAD] = head;
+    words[at + Node.RUN] = total | ((cursor.count + 1) << 16);
+    this.#count(c, 1);
+    return true;
+  }
+
+  /**
+   * Takes the element away that the cursor of a list stands on, its first or its last one. The number
+   * of the change and its end are the caller's.
+   *
+   * @returns false when it is not one of the simple cases: nothing has changed, not even the cursor
+   */
+  tryRemove(c: Collection, atFront: boolean): boolean {
+    const { cursor } = c;
+    // A leaf that becomes empty goes, and so does the key with its last element.
+    if (cursor.count < 2 || isLongPart(cursor.bytes, cursor.at)) return false;
+    if (c.root === 0) return this.#tryRemovePacked(c, atFront);
+    if (this.#memory.mayBeLeased(c.root)) return false;
+    const recordBytes = cursor.end - cursor.at;
+    const words = this.#arena.wordsOf(cursor.leaf);
+    const at = this.#arena.wordAt(cursor.leaf);
+    let head = words[at + Node.HEAD]!;
+    if (cursor.count === 2) head |= NodeFlag.EVEN;
+    this.#follows = this.#isKnown(c);
+    if (atFront) {
+      head = (head & 0xffff) | (((head >>> 16) + recordBytes) << 16);
+      this.#follows = this.#follows && this.#hasManyLeaves(cursor);
+    } else if (this.#follows) {
+      this.#known = cursor.count - 1;
+    }
+    words[at + Node.HEAD] = head;
+    words[at + Node.RUN] = (cursor.limit - cursor.first - recordBytes) |
+      ((cursor.count - 1) << 16);
+    this.#count(c, -1);
+    return true;
+  }
+
+  #tryPushPacked(
+    c: Collection,
+    atFront: boolean,
+    recordBytes: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): boolean {
+    const { cursor } = c;
+    const { first, limit } = cursor;
+    const run = cursor.bytes;
+    const total = limit - first + recordBytes;
+    if (total > PACKED_RECORD_BYTES || cursor.count >= PACKED_RECORDS) return false;
+    const before = first - this.#arena.byteAt(c.entry);
+    if (before + total > this.#blocks.blockBytes(c.entry)) return false;
+    if (atFront) {
+      run.copyWithin(first + recordBytes, first, limit);
+    } else if (this.#isKnown(c)) {
+      this.#starts[cursor.count] = limit - first;
+      this.#known = cursor.count + 1;
+      this.#follows = true;
+    }
+    putRecord(run, atFront ? first : limit, bytes, start, end);
+    this.#writeRun(c, total, cursor.count + 1);
+    return true;
+  }
+
+  #tryRemovePacked(c: Collection, atFront: boolean): boolean {
+    const { cursor } = c;
+    const { end, first, limit } = cursor;
+    const total = limit - first - (end - cursor.at);
+    const need = first - this.#arena.byteAt(c.entry) + total;
+    // Half of the block would do, or nearly: the general way looks for a smaller one.
+    if (need * 2 <= this.#blocks.blockBytes(c.entry)) return false;
+    if (atFront) {
+      cursor.bytes.copyWithin(first, end, limit);
+    } else if (this.#isKnown(c)) {
+      this.#known = cursor.count - 1;
+      this.#follows = true;
+    }
+    this.#writeRun(c, total, cursor.count - 1);
+    return true;
+  }
+
+  #writeRun(c: Collection, byteCount: number, count: number): void {
+    const { bytes, first } = c.cursor;
+    bytes[first - 4] = byteCount;
+    bytes[first - 3] = byteCount >>> 8;
+    bytes[first - 2] = count;
+    bytes[first - 1] = count >>> 8;
+    this.#arena.write(c.entry, Entry.VALUE_BYTES, RUN_HEADER_BYTES + byteCount);
+    c.count = count;
+    this.#end(c);
+    c.cursor.openRun(c.cursor.kind, bytes, first - RUN_HEADER_BYTES);
+  }
+
+  /** Adds to the counts on the way to the cursor's leaf. */
+  #count(c: Collection, delta: 1 | -1): void {
+    const { cursor } = c;
+    const arena = this.#arena;
+    for (let level = 1; level <= cursor.topLevel; level++) {
+      const node = cursor.nodes[level]!;
+      arena.wordsOf(node)[arena.wordAt(node) + 5 + cursor.indexes[level]! * 4]! += delta;
+    }
+    c.count += delta;
+    arena.write(c.root, CollectionRoot.COUNT, c.count);
+    this.#end(c);
+    cursor.openTree(cursor.kind, cursor.top);
+  }
+
+  #hasManyLeaves({ top, topLevel }: RecordCursor): boolean {
+    return topLevel > 0 && this.#arena.read(top, Node.HEAD) >>> 16 > 1;
+  }
+
+  #end(c: Collection): void {
+    c.isDirty = true;
+    c.seq = 0;
+  }
+}
+
+/** Finds where the records of a list's leaf or run start. */
+function findStarts(cursor: RecordCursor, starts: Int32Array): void {
+  const { bytes, count, first } = cursor;
+  let at = first;
+  for (let i = 0; i < count; i++) {
+    starts[i] = at - first;
+    const head = bytes[at]!;
+    at = head < MEDIUM_PART ? at + 1 + head : skipPart(bytes, at);
+  }
+}
+
+/** Writes the record of a list's element at `target[at…]`. */
+function putRecord(
+  target: RecordCursor["bytes"],
+  at: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  target[at] = end - start;
+  copyBytes(bytes, start, end, target, at + 1);
+}
