@@ -8,19 +8,18 @@
  */
 
 import { ByteWriter, InputBuffer } from "../base/bytes.ts";
-import type { CounterSink } from "../command/counters.ts";
-import type { ClientMemory } from "../base/client_memory.ts";
 import { CONNECTION_BUFFER_BYTES } from "../base/limits.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import { OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../protocol/session.ts";
 import { AsideInput } from "./aside_input.ts";
 import type { ClientSocket } from "./client_socket.ts";
 import { REQUEST_SLACK_BYTES } from "./config.ts";
+import type { ConnectionHost } from "./connection_host.ts";
 import type { Front } from "./front.ts";
-import type { MemoryHolder, MemoryPressure } from "./memory_pressure.ts";
+import type { MemoryHolder } from "./memory_pressure.ts";
 import { PushOutput } from "./push_output.ts";
 import { TransferPace } from "./transfer_pace.ts";
-import type { TurnWriter, WriteTurns } from "./write_turns.ts";
+import type { TurnWriter } from "./write_turns.ts";
 
 /** A larger output is given back between the parts of a batch. Unit: bytes. */
 const KEPT_OUTPUT_BYTES = 2 * OUTPUT_PAUSE_BYTES;
@@ -57,43 +56,6 @@ export const ConnectionState = { READING: 0, ANSWERING: 1, CLOSING: 2, CLOSED: 3
 
 /** One of the values of {@link ConnectionState}. */
 export type ConnectionState = (typeof ConnectionState)[keyof typeof ConnectionState];
-
-/**
- * What connections share on their thread.
- *
- * Thread: one object per I/O thread.
- */
-export interface ConnectionHost {
-  /** A clock that is right to a sweep, and free to read. Unit: ms since the epoch. */
-  readonly nowMs: number;
-  /** Bound on an incomplete request. Unit: bytes. */
-  readonly maxRequestBytes: number;
-  /** The thread's counters. */
-  readonly counters: CounterSink;
-  /** Lends the buffers. */
-  readonly memory: ClientMemory;
-  /** Who has to go when it is short. */
-  readonly pressure: MemoryPressure<Connection>;
-  /** When replies are written. */
-  readonly writeTurns: WriteTurns;
-  /** Takes note of a read that brought something. */
-  countRead(): void;
-  /**
-   * A promise of the connection's turn to go on; undefined when it may at once.
-   *
-   * @param nowMs a recent reading of `performance.now()`
-   * @param costMs how long it just kept the thread busy; 0 when that is not worth knowing
-   */
-  park(nowMs: number, costMs: number): Promise<void> | undefined;
-  /**
-   * How long a batch that begins now may go on. Unit: ms.
-   *
-   * @param nowMs a recent reading of `performance.now()`
-   */
-  sliceMs(nowMs: number): number;
-  /** Told when a session threw: our bug, which costs that connection only. */
-  sessionFailed(connection: Connection, error: unknown): void;
-}
 
 /**
  * One accepted connection.
@@ -133,6 +95,8 @@ export class Connection implements MemoryHolder, TurnWriter {
   #executing = false;
   /** Whether the current batch wrote a reply. */
   #replied = false;
+  /** When the current batch began, by `performance.now()`. */
+  #batchStartedAtMs = 0;
   /** The last reading of `performance.now()`. */
   #clockMs = 0;
   /** How long the last batch kept the thread busy; 0 = hardly. Unit: ms. */
@@ -325,27 +289,55 @@ export class Connection implements MemoryHolder, TurnWriter {
     return idleTimeoutMs > 0 && nowMs - this.#lastActivityMs >= idleTimeoutMs;
   }
 
-  /** @returns true when we end the connection and the client should get to see our last reply */
+  /**
+   * The whole of it in one function, which runs as long as the connection is open: another one that
+   * waits would be made and thrown away for every batch.
+   *
+   * @returns true when we end the connection and the client should get to see our last reply
+   */
   async #serve(): Promise<boolean> {
     const input = this.#input;
+    const output = this.#output;
     const host = this.#host;
-    const { counters } = host;
-    const { bytesRead } = this.front.counterIds;
     for (;;) {
       if (!input.tryMakeRoom() && !await this.#waitForRoom()) return !this.#isOver();
       const byteCount = await (this.#aside ?? this.#socket).read(input.space());
       host.countRead();
       if (this.#state !== ConnectionState.READING) return true;
       if (byteCount === null) return false;
-      input.commit(byteCount);
-      counters.add(bytesRead, byteCount);
-      this.#lastActivityMs = host.nowMs;
-      this.#pace.earn(byteCount, host.nowMs);
-      this.#state = ConnectionState.ANSWERING;
-      this.batchCount++;
-      const step = await this.#answer();
-      if (this.#isOver()) return false;
-      if (step === SessionStep.CLOSE) return true;
+      this.#beginBatch(byteCount);
+      for (;;) {
+        host.writeTurns.endIfDue(this.#clockMs);
+        // Nothing may come between the last look and the batch: many are told at once.
+        while (host.memory.isOverdrawn) await this.#waitForOthers();
+        let step = this.#execute();
+        if (typeof step !== "number") step = await step;
+        if (step === FAILED) return !this.#isOver();
+        if (host.memory.isOverdrawn) host.pressure.relieve();
+        if (this.#isOver()) return false;
+        if (output.length > 0) {
+          this.#replied = true;
+          if (this.#pushing !== undefined) await this.#pushing;
+          if (this.#isOver()) return false;
+          await host.writeTurns.join(this, this.#clockMs);
+          const written = await this.#firstWrite!;
+          if (written < output.length) await this.#writeFrom(output.view(), written);
+          this.#noteReply(step);
+          if (this.#isOver()) return false;
+        }
+        if (step === SessionStep.CLOSE || this.#endedAtMs > 0) return true;
+        if (step !== SessionStep.FLUSH) break;
+        // Without a turn, a client that reads as fast as we write, or wants no replies at all, would
+        // never let the thread go.
+        this.#clockMs = performance.now();
+        const turn = host.park(this.#clockMs, this.#costMs);
+        if (turn !== undefined) {
+          await turn;
+          this.#clockMs = performance.now();
+        }
+        if (this.#isOver()) return false;
+        if (this.#endedAtMs > 0) return true;
+      }
       this.#state = ConnectionState.READING;
       this.pushed();
       this.#noteRequestStart();
@@ -353,6 +345,19 @@ export class Connection implements MemoryHolder, TurnWriter {
       const turn = host.park(this.#clockMs, this.#costMs);
       if (turn !== undefined) await turn;
     }
+  }
+
+  /** Takes note of what was read: it is going to be executed. */
+  #beginBatch(byteCount: number): void {
+    const { counters, nowMs } = this.#host;
+    this.#input.commit(byteCount);
+    counters.add(this.front.counterIds.bytesRead, byteCount);
+    this.#lastActivityMs = nowMs;
+    this.#pace.earn(byteCount, nowMs);
+    this.#state = ConnectionState.ANSWERING;
+    this.batchCount++;
+    this.#replied = false;
+    this.#batchStartedAtMs = this.#clockMs = performance.now();
   }
 
   /**
@@ -365,6 +370,7 @@ export class Connection implements MemoryHolder, TurnWriter {
     this.#pace.end();
     if (!this.#isOver()) await this.#host.pressure.waitForRoom(this, BATCH_ROOM_BYTES);
     if (this.#isOver()) throw new Deno.errors.Interrupted("closed while it waited for memory");
+    this.#clockMs = performance.now();
   }
 
   /**
@@ -384,72 +390,49 @@ export class Connection implements MemoryHolder, TurnWriter {
     return true;
   }
 
-  /** Executes everything complete in the input and writes every reply. */
-  async #answer(): Promise<SessionStep> {
+  /** Executes what is complete in the input, as far as the session goes at a stretch. */
+  #execute(): PartStep | Promise<PartStep> {
+    const input = this.#input;
     const output = this.#output;
-    const host = this.#host;
-    this.#replied = false;
-    const startedAtMs = this.#clockMs = performance.now();
-    for (;;) {
-      let step: SessionStep;
-      host.writeTurns.endIfDue(this.#clockMs);
-      // Nothing may come between the last look and the batch: many are told at once.
-      while (host.memory.isOverdrawn) {
-        await this.#waitForOthers();
-        this.#clockMs = performance.now();
+    const session = this.#session;
+    // What was published before a command is seen before its reply.
+    if (!session.midReply) this.#pushes.moveTo(output);
+    const startedAtMs = this.#clockMs;
+    const inputBytes = input.length;
+    // A command that waits costs the thread next to nothing.
+    this.#costMs = 0;
+    this.#executing = true;
+    try {
+      const untilMs = startedAtMs + this.#host.sliceMs(startedAtMs);
+      const step = session.process(input, output, untilMs);
+      if (typeof step !== "number") return this.#executeOn(step);
+      this.#executing = false;
+      const movedBytes = inputBytes - input.length + output.length;
+      if (movedBytes >= COSTLY_BYTES || step === SessionStep.FLUSH) {
+        this.#costMs = performance.now() - startedAtMs;
       }
-      // What was published before a command is seen before its reply.
-      if (!this.#session.midReply) this.#pushes.moveTo(output);
-      const sliceStartedAtMs = this.#clockMs;
-      const inputBytes = this.#input.length;
-      // A command that waits costs the thread next to nothing.
-      this.#costMs = 0;
-      this.#executing = true;
-      try {
-        const untilMs = sliceStartedAtMs + host.sliceMs(sliceStartedAtMs);
-        const result = this.#session.process(this.#input, output, untilMs);
-        if (typeof result === "number") {
-          step = result;
-          const movedBytes = inputBytes - this.#input.length + output.length;
-          if (movedBytes >= COSTLY_BYTES || step === SessionStep.FLUSH) {
-            this.#costMs = performance.now() - sliceStartedAtMs;
-          }
-        } else {
-          step = await result;
-          this.#lastActivityMs = host.nowMs;
-        }
-      } catch (error) {
-        host.sessionFailed(this, error);
-        return SessionStep.CLOSE;
-      } finally {
-        this.#executing = false;
-      }
-      if (host.memory.isOverdrawn) host.pressure.relieve();
-      if (this.#isOver()) return step;
-      if (output.length > 0) {
-        this.#replied = true;
-        if (this.#pushing !== undefined) await this.#pushing;
-        if (this.#isOver()) return step;
-        await host.writeTurns.join(this, this.#clockMs);
-        await this.#write(output.view());
-        if (step === SessionStep.FLUSH) output.clear(KEPT_OUTPUT_BYTES);
-        else output.release();
-        this.#clockMs = performance.now();
-        this.front.latency?.recordMs(this.#clockMs - startedAtMs);
-      }
-      if (this.#endedAtMs > 0) return SessionStep.CLOSE;
-      if (step !== SessionStep.FLUSH || this.#isOver()) return step;
-      // Without a turn, a client that reads as fast as we write, or wants no replies at all, would
-      // never let the thread go.
-      this.#clockMs = performance.now();
-      const turn = host.park(this.#clockMs, this.#costMs);
-      if (turn !== undefined) {
-        await turn;
-        this.#clockMs = performance.now();
-      }
-      if (this.#endedAtMs > 0) return SessionStep.CLOSE;
-      if (this.#isOver()) return step;
+      return step;
+    } catch (error) {
+      return this.#fail(error);
     }
+  }
+
+  /** Never rejects. */
+  async #executeOn(pending: Promise<SessionStep>): Promise<PartStep> {
+    try {
+      const step = await pending;
+      this.#lastActivityMs = this.#host.nowMs;
+      this.#executing = false;
+      return step;
+    } catch (error) {
+      return this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): typeof FAILED {
+    this.#executing = false;
+    this.#host.sessionFailed(this.front, error);
+    return FAILED;
   }
 
   /** While a command waits, the client's end is its end, too. */
@@ -488,6 +471,8 @@ export class Connection implements MemoryHolder, TurnWriter {
 
   /** See {@link TurnWriter.writeNow}: the reply that {@link Connection.run} waits to write. */
   writeNow(): void {
+    this.#isWriting = true;
+    this.#pace.beginReply(this.#host.nowMs);
     try {
       this.#firstWrite = this.#socket.write(this.#output.view());
     } catch (error) {
@@ -516,25 +501,44 @@ export class Connection implements MemoryHolder, TurnWriter {
     this.#pushing = undefined;
   }
 
+  /** Writes what is not in the output, such as a farewell. */
   async #write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const host = this.#host;
-    if (this.#pushing !== undefined) await this.#pushing;
     this.#isWriting = true;
-    this.#pace.beginReply(host.nowMs);
-    let written = await (this.#firstWrite ?? this.#socket.write(bytes));
-    this.#firstWrite = undefined;
-    // The kernel takes what fits; a client that reads slowly makes this a loop.
-    while (written < bytes.length) {
+    this.#pace.beginReply(this.#host.nowMs);
+    const written = await this.#socket.write(bytes);
+    if (written < bytes.length) await this.#writeFrom(bytes, written);
+    this.#noteWritten(bytes.length);
+  }
+
+  /** The kernel takes what fits; a client that reads slowly makes this a loop. */
+  async #writeFrom(bytes: Uint8Array<ArrayBuffer>, start: number): Promise<void> {
+    const host = this.#host;
+    for (let written = start; written < bytes.length;) {
+      // A large reply is many writes; none of them may look like the client's last sign of life.
       this.#lastActivityMs = host.nowMs;
       const byteCount = await this.#socket.write(bytes.subarray(written));
       this.#pace.earn(byteCount, host.nowMs);
       written += byteCount;
     }
+  }
+
+  #noteWritten(byteCount: number): void {
+    const host = this.#host;
     this.#pace.end();
     this.#isWriting = false;
-    // A large reply is many writes; none of them may look like the client's last sign of life.
     this.#lastActivityMs = host.nowMs;
-    host.counters.add(this.front.counterIds.bytesWritten, written);
+    host.counters.add(this.front.counterIds.bytesWritten, byteCount);
+  }
+
+  /** All of the output is written. */
+  #noteReply(step: SessionStep): void {
+    const output = this.#output;
+    this.#firstWrite = undefined;
+    this.#noteWritten(output.length);
+    if (step === SessionStep.FLUSH) output.clear(KEPT_OUTPUT_BYTES);
+    else output.release();
+    this.#clockMs = performance.now();
+    this.front.latency?.recordMs(this.#clockMs - this.#batchStartedAtMs);
   }
 
   /** Says that nothing more will come, then throws away what the client still sends. */
@@ -565,6 +569,12 @@ export class Connection implements MemoryHolder, TurnWriter {
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** Instead of a {@link SessionStep}: the session threw. */
+const FAILED = -1;
+
+/** How a part of a batch ended. */
+type PartStep = SessionStep | typeof FAILED;
 
 function addressText({ hostname, port }: Deno.NetAddr): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
