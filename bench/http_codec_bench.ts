@@ -70,7 +70,7 @@ function makeSession(isFull: boolean): Session {
     maxRequestBytes: MAX_REQUEST_BYTES,
     counters,
     counterIds: { requests: CounterId.SESSION, limited: CounterId.SESSION + 1 },
-    onBatch: () => dispatcher.beginBatch(),
+    clock: () => dispatcher.beginBatch(),
   }).createSession();
 }
 

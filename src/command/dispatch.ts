@@ -98,10 +98,14 @@ export class Dispatcher {
     return row.subcommands.find(bytes, starts[1]!, ends[1]!);
   }
 
-  /** Takes the time once for the commands that follow in this turn of the event loop. */
-  beginBatch(): void {
-    this.#services.store.nowMs = this.#services.clock();
+  /**
+   * Takes the time once for the commands that follow in this turn of the event loop.
+   *
+   * @returns that time, ms since the epoch
+   */
+  beginBatch(): number {
     this.#operations.beginBatch();
+    return this.#services.store.nowMs = this.#services.clock();
   }
 
   /**

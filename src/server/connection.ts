@@ -10,65 +10,28 @@
 import { ByteWriter, InputBuffer } from "../base/bytes.ts";
 import { CONNECTION_BUFFER_BYTES, IDLE_INPUT_BYTES } from "../base/limits.ts";
 import { CounterIndex } from "../metrics/names.ts";
-import {
-  type KeptBytes,
-  OUTPUT_PAUSE_BYTES,
-  type Session,
-  SessionStep,
-} from "../protocol/session.ts";
+import { type KeptBytes, type Session, SessionStep } from "../protocol/session.ts";
 import { AsideInput } from "./aside_input.ts";
 import type { ClientSocket } from "./client_socket.ts";
 import { REQUEST_SLACK_BYTES } from "./config.ts";
 import type { ConnectionHost } from "./connection_host.ts";
+import {
+  BATCH_ROOM_BYTES,
+  COSTLY_BYTES,
+  KEPT_OUTPUT_BYTES,
+  KEPT_PART_BYTES,
+  LINGER_BYTES,
+  LINGER_MS,
+} from "./connection_limits.ts";
+import { ConnectionState } from "./connection_state.ts";
 import type { Front } from "./front.ts";
 import type { MemoryHolder } from "./memory_pressure.ts";
 import { PushOutput } from "./push_output.ts";
 import { TransferPace } from "./transfer_pace.ts";
 import type { TurnWriter } from "./write_turns.ts";
 
-/** A larger output is given back between the parts of a batch. Unit: bytes. */
-const KEPT_OUTPUT_BYTES = 2 * OUTPUT_PAUSE_BYTES;
-
-/** Room that a batch waits for before it begins while memory is overdrawn. Unit: bytes. */
-const BATCH_ROOM_BYTES = 65536;
-
-/**
- * Most that is written at a time of what is kept.
- *
- * Unit: bytes. Reason: the system takes as much in 0.15 to 0.3 ms, and in 16 parts in four times as
- * long; the largest file that is kept has room in it with its head.
- */
-const KEPT_PART_BYTES: number = (1 << 20) + 4096;
-
-/** Batches that took and gave fewer bytes are not worth the reading of a clock. Unit: bytes. */
-const COSTLY_BYTES = 2048;
-
-/**
- * How long a closing connection waits for its client to close first. Unit: ms.
- *
- * A socket closed with unread input resets the connection, and a reset can destroy the reply that
- * was written just before: the client would never see why.
- */
-const LINGER_MS = 1000;
-
-/** How much a closing connection throws away before it closes anyway. Unit: bytes. */
-const LINGER_BYTES = 4 * 1024 * 1024;
-
 /** Where closing connections put the bytes that they throw away; never looked at. */
 const discarded = new Uint8Array(65536);
-
-/**
- * What a connection is doing.
- *
- * - `READING`: waiting for input.
- * - `ANSWERING`: executing or writing replies.
- * - `CLOSING`: the last reply is out; waiting for the client to close.
- * - `CLOSED`: over.
- */
-export const ConnectionState = { READING: 0, ANSWERING: 1, CLOSING: 2, CLOSED: 3 } as const;
-
-/** One of the values of {@link ConnectionState}. */
-export type ConnectionState = (typeof ConnectionState)[keyof typeof ConnectionState];
 
 /**
  * One accepted connection.
@@ -108,6 +71,8 @@ export class Connection implements MemoryHolder, TurnWriter {
   #executing = false;
   /** Whether the current batch wrote a reply. */
   #replied = false;
+  /** When the current batch began, by `performance.now()`. */
+  #batchStartedAtMs = 0;
   /** The last reading of `performance.now()`. */
   #clockMs = 0;
   /** How long the last batch kept the thread busy; 0 = hardly. Unit: ms. */
@@ -302,27 +267,64 @@ export class Connection implements MemoryHolder, TurnWriter {
     return idleTimeoutMs > 0 && nowMs - this.#lastActivityMs >= idleTimeoutMs;
   }
 
-  /** @returns true when we end the connection and the client should get to see our last reply */
+  /**
+   * The whole of it in one function, which runs as long as the connection is open: another one that
+   * waits would be made and thrown away for every batch.
+   *
+   * @returns true when we end the connection and the client should get to see our last reply
+   */
   async #serve(): Promise<boolean> {
     const input = this.#input;
+    const output = this.#output;
     const host = this.#host;
-    const { counters } = host;
-    const { bytesRead } = this.front.counterIds;
     for (;;) {
       if (!input.tryMakeRoom() && !await this.#waitForRoom()) return !this.#isOver();
       const byteCount = await (this.#aside ?? this.#socket).read(input.space());
       host.countRead();
       if (this.#state !== ConnectionState.READING) return true;
       if (byteCount === null) return false;
-      input.commit(byteCount);
-      counters.add(bytesRead, byteCount);
-      this.#lastActivityMs = host.nowMs;
-      this.#pace.earn(byteCount, host.nowMs);
-      this.#state = ConnectionState.ANSWERING;
-      this.batchCount++;
-      const step = await this.#answer();
-      if (this.#isOver()) return false;
-      if (step === SessionStep.CLOSE) return true;
+      this.#beginBatch(byteCount);
+      for (;;) {
+        host.writeTurns.endIfDue(this.#clockMs);
+        // Nothing may come between the last look and the batch: many are told at once.
+        while (host.memory.isOverdrawn) await this.#waitForOthers();
+        let step = this.#execute();
+        if (typeof step !== "number") step = await step;
+        if (step === FAILED) return !this.#isOver();
+        if (host.memory.isOverdrawn) host.pressure.relieve();
+        if (this.#isOver()) return false;
+        const kept = step === SessionStep.FLUSH ? this.#session.kept : undefined;
+        if (output.length > 0) {
+          this.#replied = true;
+          if (this.#pushing !== undefined) await this.#pushing;
+          if (this.#isOver()) return false;
+          await host.writeTurns.join(this, this.#clockMs);
+          const written = await this.#firstWrite!;
+          if (written < output.length) await this.#writeFrom(output.view(), written);
+          this.#noteReply(step, kept !== undefined);
+          if (this.#isOver()) return false;
+        }
+        if (kept !== undefined) {
+          this.#replied = true;
+          await this.#writeKept(kept);
+          this.front.latency?.recordMs(this.#clockMs - this.#batchStartedAtMs);
+          if (this.#isOver()) return false;
+          // What is left to do for the reply is little, and the turn comes before the next one.
+          if (this.#endedAtMs === 0) continue;
+        }
+        if (step === SessionStep.CLOSE || this.#endedAtMs > 0) return true;
+        if (step !== SessionStep.FLUSH) break;
+        // Without a turn, a client that reads as fast as we write, or wants no replies at all, would
+        // never let the thread go.
+        this.#clockMs = performance.now();
+        const turn = this.#park();
+        if (turn !== undefined) {
+          await turn;
+          this.#clockMs = performance.now();
+        }
+        if (this.#isOver()) return false;
+        if (this.#endedAtMs > 0) return true;
+      }
       this.#state = ConnectionState.READING;
       this.pushed();
       this.#noteRequestStart();
@@ -330,6 +332,19 @@ export class Connection implements MemoryHolder, TurnWriter {
       const turn = this.#park();
       if (turn !== undefined) await turn;
     }
+  }
+
+  /** Takes note of what was read: it is going to be executed. */
+  #beginBatch(byteCount: number): void {
+    const { counters, nowMs } = this.#host;
+    this.#input.commit(byteCount);
+    counters.add(this.front.counterIds.bytesRead, byteCount);
+    this.#lastActivityMs = nowMs;
+    this.#pace.earn(byteCount, nowMs);
+    this.#state = ConnectionState.ANSWERING;
+    this.batchCount++;
+    this.#replied = false;
+    this.#batchStartedAtMs = this.#clockMs = performance.now();
   }
 
   /**
@@ -342,6 +357,7 @@ export class Connection implements MemoryHolder, TurnWriter {
     this.#pace.end();
     if (!this.#isOver()) await this.#host.pressure.waitForRoom(this, BATCH_ROOM_BYTES);
     if (this.#isOver()) throw new Deno.errors.Interrupted("closed while it waited for memory");
+    this.#clockMs = performance.now();
   }
 
   /**
@@ -361,80 +377,49 @@ export class Connection implements MemoryHolder, TurnWriter {
     return true;
   }
 
-  /** Executes everything complete in the input and writes every reply. */
-  async #answer(): Promise<SessionStep> {
+  /** Executes what is complete in the input, as far as the session goes at a stretch. */
+  #execute(): PartStep | Promise<PartStep> {
+    const input = this.#input;
     const output = this.#output;
-    const host = this.#host;
-    this.#replied = false;
-    const startedAtMs = this.#clockMs = performance.now();
-    for (;;) {
-      let step: SessionStep;
-      host.writeTurns.endIfDue(this.#clockMs);
-      // Nothing may come between the last look and the batch: many are told at once.
-      while (host.memory.isOverdrawn) {
-        await this.#waitForOthers();
-        this.#clockMs = performance.now();
+    const session = this.#session;
+    // What was published before a command is seen before its reply.
+    if (!session.midReply) this.#pushes.moveTo(output);
+    const startedAtMs = this.#clockMs;
+    const inputBytes = input.length;
+    // A command that waits costs the thread next to nothing.
+    this.#costMs = 0;
+    this.#executing = true;
+    try {
+      const untilMs = startedAtMs + this.#host.sliceMs(startedAtMs);
+      const step = session.process(input, output, untilMs);
+      if (typeof step !== "number") return this.#executeOn(step);
+      this.#executing = false;
+      const movedBytes = inputBytes - input.length + output.length;
+      if (movedBytes >= COSTLY_BYTES || step === SessionStep.FLUSH) {
+        this.#costMs = performance.now() - startedAtMs;
       }
-      // What was published before a command is seen before its reply.
-      if (!this.#session.midReply) this.#pushes.moveTo(output);
-      const sliceStartedAtMs = this.#clockMs;
-      const inputBytes = this.#input.length;
-      // A command that waits costs the thread next to nothing.
-      this.#costMs = 0;
-      this.#executing = true;
-      try {
-        const untilMs = sliceStartedAtMs + host.sliceMs(sliceStartedAtMs);
-        const result = this.#session.process(this.#input, output, untilMs);
-        if (typeof result === "number") {
-          step = result;
-          const movedBytes = inputBytes - this.#input.length + output.length;
-          if (movedBytes >= COSTLY_BYTES || step === SessionStep.FLUSH) {
-            this.#costMs = performance.now() - sliceStartedAtMs;
-          }
-        } else {
-          step = await result;
-          this.#lastActivityMs = host.nowMs;
-        }
-      } catch (error) {
-        host.sessionFailed(this, error);
-        return SessionStep.CLOSE;
-      } finally {
-        this.#executing = false;
-      }
-      if (host.memory.isOverdrawn) host.pressure.relieve();
-      if (this.#isOver()) return step;
-      const kept = step === SessionStep.FLUSH ? this.#session.kept : undefined;
-      if (output.length > 0) {
-        this.#replied = true;
-        if (this.#pushing !== undefined) await this.#pushing;
-        if (this.#isOver()) return step;
-        await host.writeTurns.join(this, this.#clockMs);
-        await this.#write(output.view());
-        if (step === SessionStep.FLUSH && kept === undefined) output.clear(KEPT_OUTPUT_BYTES);
-        else output.release();
-        this.#clockMs = performance.now();
-        if (kept === undefined) this.front.latency?.recordMs(this.#clockMs - startedAtMs);
-      }
-      if (kept !== undefined) {
-        this.#replied = true;
-        await this.#writeKept(kept);
-        this.front.latency?.recordMs(this.#clockMs - startedAtMs);
-        // What is left to do for the reply is little, and the turn comes before the next one.
-        if (this.#endedAtMs === 0 && !this.#isOver()) continue;
-      }
-      if (this.#endedAtMs > 0) return SessionStep.CLOSE;
-      if (step !== SessionStep.FLUSH || this.#isOver()) return step;
-      // Without a turn, a client that reads as fast as we write, or wants no replies at all, would
-      // never let the thread go.
-      this.#clockMs = performance.now();
-      const turn = this.#park();
-      if (turn !== undefined) {
-        await turn;
-        this.#clockMs = performance.now();
-      }
-      if (this.#endedAtMs > 0) return SessionStep.CLOSE;
-      if (this.#isOver()) return step;
+      return step;
+    } catch (error) {
+      return this.#fail(error);
     }
+  }
+
+  /** Never rejects. */
+  async #executeOn(pending: Promise<SessionStep>): Promise<PartStep> {
+    try {
+      const step = await pending;
+      this.#lastActivityMs = this.#host.nowMs;
+      this.#executing = false;
+      return step;
+    } catch (error) {
+      return this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): typeof FAILED {
+    this.#executing = false;
+    this.#host.sessionFailed(this.front, error);
+    return FAILED;
   }
 
   /** While a command waits, the client's end is its end, too. */
@@ -473,6 +458,8 @@ export class Connection implements MemoryHolder, TurnWriter {
 
   /** See {@link TurnWriter.writeNow}: the reply that {@link Connection.run} waits to write. */
   writeNow(): void {
+    this.#isWriting = true;
+    this.#pace.beginReply(this.#host.nowMs);
     try {
       this.#firstWrite = this.#socket.write(this.#output.view());
     } catch (error) {
@@ -501,25 +488,44 @@ export class Connection implements MemoryHolder, TurnWriter {
     this.#pushing = undefined;
   }
 
-  async #write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const host = this.#host;
-    if (this.#pushing !== undefined) await this.#pushing;
+  /** Writes what is not in the output, such as a farewell. */
+  async #write(bytes: Uint8Array<ArrayBuffer>, writing = this.#socket.write(bytes)): Promise<void> {
     this.#isWriting = true;
-    this.#pace.beginReply(host.nowMs);
-    let written = await (this.#firstWrite ?? this.#socket.write(bytes));
-    this.#firstWrite = undefined;
-    // The kernel takes what fits; a client that reads slowly makes this a loop.
-    while (written < bytes.length) {
+    this.#pace.beginReply(this.#host.nowMs);
+    const written = await writing;
+    if (written < bytes.length) await this.#writeFrom(bytes, written);
+    this.#noteWritten(bytes.length);
+  }
+
+  /** The kernel takes what fits; a client that reads slowly makes this a loop. */
+  async #writeFrom(bytes: Uint8Array<ArrayBuffer>, start: number): Promise<void> {
+    const host = this.#host;
+    for (let written = start; written < bytes.length;) {
+      // A large reply is many writes; none of them may look like the client's last sign of life.
       this.#lastActivityMs = host.nowMs;
       const byteCount = await this.#socket.write(bytes.subarray(written));
       this.#pace.earn(byteCount, host.nowMs);
       written += byteCount;
     }
+  }
+
+  #noteWritten(byteCount: number): void {
+    const host = this.#host;
     this.#pace.end();
     this.#isWriting = false;
-    // A large reply is many writes; none of them may look like the client's last sign of life.
     this.#lastActivityMs = host.nowMs;
-    host.counters.add(this.front.counterIds.bytesWritten, written);
+    host.counters.add(this.front.counterIds.bytesWritten, byteCount);
+  }
+
+  /** All of the output is written; the reply may go on with kept bytes. */
+  #noteReply(step: SessionStep, hasMore: boolean): void {
+    const output = this.#output;
+    this.#firstWrite = undefined;
+    this.#noteWritten(output.length);
+    if (step === SessionStep.FLUSH && !hasMore) output.clear(KEPT_OUTPUT_BYTES);
+    else output.release();
+    this.#clockMs = performance.now();
+    if (!hasMore) this.front.latency?.recordMs(this.#clockMs - this.#batchStartedAtMs);
   }
 
   /** Writes what somebody keeps for us, in parts between which others have their turn. */
@@ -534,9 +540,9 @@ export class Connection implements MemoryHolder, TurnWriter {
       host.writeTurns.endIfDue(startedAtMs);
       const part = kept.next(KEPT_PART_BYTES);
       // The system copies what it takes before the promise is there.
-      this.#firstWrite = this.#socket.write(part);
+      const writing = this.#socket.write(part);
       this.#writeCostMs += performance.now() - startedAtMs;
-      await this.#write(part);
+      await this.#write(part, writing);
     }
     this.#clockMs = performance.now();
   }
@@ -576,6 +582,12 @@ export class Connection implements MemoryHolder, TurnWriter {
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** Instead of a {@link SessionStep}: the session threw. */
+const FAILED = -1;
+
+/** How a part of a batch ended. */
+type PartStep = SessionStep | typeof FAILED;
 
 function addressText({ hostname, port }: Deno.NetAddr): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;

@@ -1,13 +1,13 @@
 /**
- * What a connection finds on its thread.
+ * What a connection asks of its thread.
  *
  * @module
  */
 
 import type { ClientMemory } from "../base/client_memory.ts";
 import type { CounterSink } from "../command/counters.ts";
-import type { Connection } from "./connection.ts";
-import type { MemoryPressure } from "./memory_pressure.ts";
+import type { Front } from "./front.ts";
+import type { MemoryHolder, MemoryPressure } from "./memory_pressure.ts";
 import type { WriteTurns } from "./write_turns.ts";
 
 /**
@@ -25,7 +25,10 @@ export interface ConnectionHost {
   /** Lends the buffers. */
   readonly memory: ClientMemory;
   /** Who has to go when it is short. */
-  readonly pressure: MemoryPressure<Connection>;
+  readonly pressure: Pick<
+    MemoryPressure<MemoryHolder>,
+    "waitForRoom" | "relieve" | "forget" | "departed"
+  >;
   /** When replies are written. */
   readonly writeTurns: WriteTurns;
   /** Takes note of a read that brought something. */
@@ -44,5 +47,5 @@ export interface ConnectionHost {
    */
   sliceMs(nowMs: number): number;
   /** Told when a session threw: our bug, which costs that connection only. */
-  sessionFailed(connection: Connection, error: unknown): void;
+  sessionFailed(front: Front, error: unknown): void;
 }

@@ -17,7 +17,8 @@ import type { ClientSocket } from "./client_socket.ts";
 import { MemoryPressure } from "./memory_pressure.ts";
 import type { StopBudget } from "./stop_deadline.ts";
 import type { TlsTerminator } from "./tls/terminator.ts";
-import { Connection, ConnectionState } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import { ConnectionState } from "./connection_state.ts";
 import type { ConnectionHost } from "./connection_host.ts";
 import type { CounterSink } from "../command/counters.ts";
 import { BATCH_SLICE_MS } from "../protocol/batch_slice.ts";
@@ -181,8 +182,8 @@ export class ConnectionSet implements ConnectionHost, Disposable {
   }
 
   /** See {@link ConnectionHost.sessionFailed}. */
-  sessionFailed(connection: Connection, error: unknown): void {
-    this.#options.onSessionFailure(connection.front, error);
+  sessionFailed(front: Front, error: unknown): void {
+    this.#options.onSessionFailure(front, error);
   }
 
   /**

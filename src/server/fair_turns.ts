@@ -97,7 +97,8 @@ export class FairTurns implements Disposable {
    * the next one would find its byte without a visit to the I/O driver.
    */
   readonly #room = new Uint8Array(16);
-  #parked: (() => void)[] = [];
+  /** The turn of all who are parked and not costly; undefined while nobody is. */
+  #parked: PromiseWithResolvers<void> | undefined;
   /** In the order in which they came. */
   #costly: Costly[] = [];
   #turning = false;
@@ -146,15 +147,16 @@ export class FairTurns implements Disposable {
       nowMs - this.#turnedAtMs < TURN_INTERVAL_MS;
     // Those who keep the thread busy do not overtake each other.
     if (fewAndRecent && !(isCostly && this.#costly.length > 0)) return undefined;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (isCostly) this.#costly.push({ resume: resolve, costMs });
-    else this.#parked.push(resolve);
+    const turn = isCostly
+      ? Promise.withResolvers<void>()
+      : this.#parked ??= Promise.withResolvers<void>();
+    if (isCostly) this.#costly.push({ resume: turn.resolve, costMs });
     if (!this.#turning) {
       this.#turning = true;
       this.#roundStartedAtMs = nowMs;
       void this.#turn();
     }
-    return promise;
+    return turn.promise;
   }
 
   /**
@@ -179,7 +181,7 @@ export class FairTurns implements Disposable {
 
   async #turn(): Promise<void> {
     try {
-      while (this.#parked.length > 0 || this.#costly.length > 0) {
+      while (this.#parked !== undefined || this.#costly.length > 0) {
         do {
           this.#readCount = 0;
           await this.#near.write(this.#byte);
@@ -199,8 +201,8 @@ export class FairTurns implements Disposable {
   /** Lets everybody go on, of the costly ones as many as will take `shareMs`, but one at least. */
   #release(shareMs: number): void {
     const parked = this.#parked;
-    this.#parked = [];
-    for (const resume of parked) resume();
+    this.#parked = undefined;
+    parked?.resolve();
     const costly = this.#costly;
     let releasedCount = 0;
     for (let leftMs = shareMs; leftMs > 0 && releasedCount < costly.length; releasedCount++) {

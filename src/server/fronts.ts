@@ -218,7 +218,7 @@ function createHttpFront(
         reason: String(error),
       });
     },
-    onBatch: () => dispatcher.beginBatch(),
+    clock: () => dispatcher.beginBatch(),
   });
   const full = httpFullReply();
   const timeout = httpTimeoutReply();

@@ -63,9 +63,7 @@ export interface HttpServiceOptions {
   readonly onAnswered?: (exchange: HttpExchange) => void;
   /** Told what kept a body that is fetched, such as a file, from being sent as a whole. */
   readonly onBodyFailure?: (error: unknown) => void;
-  /** Told when a batch of requests begins, for what takes the time once per batch. */
-  readonly onBatch?: () => void;
-  /** Time of day, ms since the epoch; `Date.now` when left out. */
+  /** Time of day, ms since the epoch, read once for each batch of requests; else `Date.now`. */
   readonly clock?: () => number;
 }
 
@@ -170,7 +168,6 @@ export class HttpService {
   /** Takes the time once for the requests that follow in this turn of the event loop. */
   beginBatch(): void {
     this.#date.update(this.#clock());
-    this.#options.onBatch?.();
   }
 
   /** Lends an exchange to the connection of `client`. */

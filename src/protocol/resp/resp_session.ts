@@ -156,8 +156,7 @@ export class RespSession implements Session {
     sink.output = output;
     output.mostBytes = this.#mostReplyBytes;
     output.keptBytes = OUTPUT_PAUSE_BYTES;
-    dispatcher.beginBatch();
-    client.lastSeenMs = dispatcher.nowMs;
+    client.lastSeenMs = dispatcher.beginBatch();
     this.#slice.begin(untilMs);
     if (this.#isHeld) {
       // What was pushed meanwhile goes first, when it is long.

@@ -42,7 +42,7 @@ export class TestServer {
       authenticator: harness.authenticator,
       counters: harness.counters,
       counterIds: { requests: Count.COMMANDS, limited: Count.THROTTLED },
-      onBatch: () => harness.dispatcher.beginBatch(),
+      clock: () => harness.dispatcher.beginBatch(),
       ...serviceOptions,
     });
   }
