@@ -130,6 +130,10 @@ svg.narrow { display: none; max-width: 27rem; }
 }
 .beside { color: var(--muted); font: 0.9375rem/1.5 ${SANS}; }
 footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--rule); color: var(--muted); font: 0.8125rem/1.5 ${SANS}; }
+@media (min-width: 40rem) and (max-width: 80rem) {
+  .comparison th, .comparison td { padding: 0.36rem 0.3rem; }
+  .comparison tbody th { min-width: 10rem; padding-left: 0; }
+}
 @media (max-width: 40rem) {
   body { font-size: 1rem; }
   .strip { grid-template-columns: repeat(2, minmax(0, 1fr)); }
