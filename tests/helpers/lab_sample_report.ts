@@ -4,6 +4,7 @@
  * @module
  */
 
+import { row } from "../../src/lab/stages/findings.ts";
 import type {
   LabReport,
   ServerSample,
@@ -48,25 +49,9 @@ interface ChannelStage {
   readonly loadMs: number;
 }
 
-/** A line of the table without any figure. */
-function emptyRow(name: string): StageRow {
-  return {
-    name,
-    accepted: null,
-    refused: null,
-    errors: null,
-    answersPerSecond: null,
-    latency: null,
-    lockWait: null,
-    lockHold: null,
-    jobsPerSecond: null,
-    figures: [],
-  };
-}
-
 function channelRow(name: string, plan: ChannelStage, lock?: [number, number]): StageRow {
   return {
-    ...emptyRow(name),
+    ...row(name, {}),
     accepted: plan.accepted,
     refused: plan.requests - plan.accepted,
     errors: 0,
@@ -303,7 +288,7 @@ function stageParts(stage: number, random: () => number): StageParts {
     case 1:
       return {
         rows: [{
-          ...emptyRow("1"),
+          ...row("1", {}),
           accepted: 0,
           refused: 0,
           errors: 1,
@@ -315,7 +300,7 @@ function stageParts(stage: number, random: () => number): StageParts {
     case 2:
       return {
         rows: [{
-          ...emptyRow("2"),
+          ...row("2", {}),
           accepted: 1,
           refused: 0,
           errors: 0,
@@ -327,7 +312,7 @@ function stageParts(stage: number, random: () => number): StageParts {
     case 3:
       return {
         rows: [{
-          ...emptyRow("3"),
+          ...row("3", {}),
           accepted: 25,
           refused: 0,
           errors: 75,
@@ -342,7 +327,7 @@ function stageParts(stage: number, random: () => number): StageParts {
     case 4:
       return {
         rows: [{
-          ...emptyRow("4"),
+          ...row("4", {}),
           accepted: 20,
           refused: 0,
           errors: 0,
@@ -402,13 +387,13 @@ function stageParts(stage: number, random: () => number): StageParts {
     case 9:
       return {
         rows: [
-          { ...emptyRow("9, one lock"), figures: figure("ns per increment, 4 threads", 210, "ns") },
+          { ...row("9, one lock", {}), figures: figure("ns per increment, 4 threads", 210, "ns") },
           {
-            ...emptyRow("9, padded atomics"),
+            ...row("9, padded atomics", {}),
             figures: figure("ns per increment, 4 threads", 5.9, "ns"),
           },
           {
-            ...emptyRow("9, one shared atomic"),
+            ...row("9, one shared atomic", {}),
             figures: figure("ns per increment, 4 threads", 29.3, "ns"),
           },
         ],

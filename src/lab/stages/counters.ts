@@ -20,6 +20,7 @@ import {
   WRONG_KIND,
 } from "../counters/measure.ts";
 import type { CounterPoint, Figure, StageCheck, StageReport, StageRow } from "../model.ts";
+import { row } from "./findings.ts";
 import type { Stage } from "../stage.ts";
 
 const NUMBER = 9;
@@ -94,18 +95,7 @@ function rowOf(kind: CounterKind, { points, totals }: CounterFindings): StageRow
   const figures = kind === WRONG_KIND
     ? totals.filter((total) => total.kind === kind).map(lostFigure)
     : points.filter((point) => point.kind === kind).map(costFigure);
-  return {
-    name: `${NUMBER}, ${kind}`,
-    accepted: null,
-    refused: null,
-    errors: null,
-    answersPerSecond: null,
-    latency: null,
-    lockWait: null,
-    lockHold: null,
-    jobsPerSecond: null,
-    figures,
-  };
+  return row(`${NUMBER}, ${kind}`, { figures });
 }
 
 function threadsText(threads: number): string {
