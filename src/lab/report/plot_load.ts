@@ -17,6 +17,7 @@ import {
   stageLines,
   stageNumbers,
   thinned,
+  timeFrame,
   timeUnit,
 } from "./series.ts";
 import { counted, fixed, percent } from "./text.ts";
@@ -149,15 +150,7 @@ function drawPanel(
   const body = drawPlot({ Plot, ...tools }, {
     width,
     height,
-    marginLeft: 46,
-    marginRight: 20,
-    marginTop: 28,
-    marginBottom: 38,
-    x: {
-      label: `time since the first request (${unit.name})`,
-      domain: [0, maxMs / unit.ms],
-      ticks: 4,
-    },
+    ...timeFrame(maxMs),
     y: { label: "answers (count)", domain: [0, maxCount], grid: true, ticks: 4 },
     marks: [
       // A band of no height would still show its dots.

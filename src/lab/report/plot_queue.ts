@@ -16,6 +16,7 @@ import {
   stageLines,
   stageNumbers,
   thinned,
+  timeFrame,
   timeUnit,
   upperFirst,
 } from "./series.ts";
@@ -129,15 +130,7 @@ function drawPanel(
   const body = drawPlot(tools, {
     width,
     height,
-    marginLeft: 46,
-    marginRight: 20,
-    marginTop: 28,
-    marginBottom: 38,
-    x: {
-      label: `time since the first request (${unit.name})`,
-      domain: [0, maxMs / unit.ms],
-      ticks: 4,
-    },
+    ...timeFrame(maxMs),
     y: {
       label: "waiting (jobs)",
       domain: [0, Math.max(capacity, maxDepth) * 1.16],

@@ -14,6 +14,7 @@ import {
   type StageLine,
   stageLines,
   stageNumbers,
+  timeFrame,
   timeUnit,
 } from "./series.ts";
 import { counted, short } from "./text.ts";
@@ -173,15 +174,7 @@ function drawPanel(
   const body = drawPlot(tools, {
     width,
     height,
-    marginLeft: 46,
-    marginRight: 20,
-    marginTop: 28,
-    marginBottom: 38,
-    x: {
-      label: `time since the first request (${unit.name})`,
-      domain: [0, maxMs / unit.ms],
-      ticks: 4,
-    },
+    ...timeFrame(maxMs),
     y: {
       label: "shard (number)",
       labelArrow: "none",

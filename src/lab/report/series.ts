@@ -162,3 +162,37 @@ export function roundTicks(low: number, high: number): number[] {
 export function areNumbers(...values: readonly unknown[]): boolean {
   return values.every((value) => Number.isFinite(value) && (value as number) >= 0);
 }
+
+/** What drawings over time have in common: their margins, and an axis from 0 to `maxMs`. */
+export interface TimeFrame {
+  /** Room for the labels of the other axis. Unit: px, as the others. */
+  readonly marginLeft: number;
+  /** Room for half a label of the last tick. */
+  readonly marginRight: number;
+  /** Room for the name of the other axis. */
+  readonly marginTop: number;
+  /** Room for ticks and name of this axis. */
+  readonly marginBottom: number;
+  /** The axis, in the unit that {@link timeUnit} says. */
+  readonly x: { label: string; domain: [number, number]; ticks: number };
+}
+
+/**
+ * The frame of a drawing over time.
+ *
+ * @param maxMs where the axis ends, since the first request. Unit: ms
+ */
+export function timeFrame(maxMs: number): TimeFrame {
+  const unit = timeUnit(maxMs);
+  return {
+    marginLeft: 46,
+    marginRight: 20,
+    marginTop: 28,
+    marginBottom: 38,
+    x: {
+      label: `time since the first request (${unit.name})`,
+      domain: [0, maxMs / unit.ms],
+      ticks: 4,
+    },
+  };
+}
