@@ -7,6 +7,7 @@
  * @module
  */
 
+import { V8_FLAGS } from "../src/base/v8_flags.ts";
 import { bundle, joinedWorker, PROGRAM_ENTRY, PROGRAM_FOLDER, WORKER_ENTRIES } from "./bundle.ts";
 
 /**
@@ -50,9 +51,7 @@ async function compile(args: readonly string[]): Promise<never> {
       "--no-config",
       // Otherwise the first run writes a cache into the folder for temporary files.
       "--no-code-cache",
-      // A third less memory at 1,000 connections, and no slower; and garbage is not let pile up to
-      // twice of what lives, which under attack was another 40 MiB.
-      "--v8-flags=--max-semi-space-size=2,--heap-growing-percent=50",
+      `--v8-flags=${V8_FLAGS}`,
       ...PERMISSIONS,
       ...WORKER_ENTRIES.flatMap((entry) => ["--include", inProgram(joinedWorker(entry))]),
       ...(args.includes("--output") ? [] : ["--output", "dist/sluice"]),

@@ -3,6 +3,7 @@
  */
 
 import assert from "node:assert/strict";
+import { V8_FLAGS } from "../src/base/v8_flags.ts";
 import { FLAGS } from "../src/cli/flags.ts";
 import { defaultConfig } from "../src/server/config.ts";
 
@@ -220,6 +221,14 @@ Deno.test("README: has every flag with its default", async () => {
   }
   for (const [, name] of readme.matchAll(/^\| `--([a-z-]+)`/gm)) {
     assert.ok(FLAGS.some((flag) => flag.name === name), `--${name} in README exists`);
+  }
+});
+
+Deno.test("tasks: those that serve set V8 up as the executable does", async () => {
+  const { tasks } = JSON.parse(await read("deno.json"));
+  for (const name of ["start", "dev", "lab", "bench"]) {
+    const words: string[] = tasks[name].command.split(" ");
+    assert.ok(words.includes(`--v8-flags=${V8_FLAGS}`), `${name}: --v8-flags=${V8_FLAGS}`);
   }
 });
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { V8_FLAGS } from "../../src/base/v8_flags.ts";
 import { makeSite, PATH_ESCAPES, SECRET } from "../cases/path_escapes.ts";
 import { RawClient } from "../helpers/raw_client.ts";
 import { IO_THREAD_COUNTS, isInstalled, ServerProcess } from "../helpers/server_process.ts";
@@ -8,7 +9,7 @@ const GIB = 2 ** 30;
 /** With the right to read every file, so that nothing but the server keeps clients from them. */
 const DENO_ARGS = [
   "run",
-  "--v8-flags=--max-semi-space-size=2,--heap-growing-percent=50",
+  `--v8-flags=${V8_FLAGS}`,
   "--no-prompt",
   "--allow-net",
   "--allow-read",

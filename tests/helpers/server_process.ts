@@ -6,11 +6,9 @@
 
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
+import { V8_FLAGS } from "../../src/base/v8_flags.ts";
 
 const REPOSITORY = new URL("../../", import.meta.url);
-
-/** As in `deno task start` and in the executable. */
-const V8_FLAGS = "--v8-flags=--max-semi-space-size=2,--heap-growing-percent=50";
 
 /** What the server is allowed to do, the same as in the task `start`. */
 const PERMISSIONS = [
@@ -98,7 +96,7 @@ export class ServerProcess implements AsyncDisposable {
     options: ServerProcessOptions = {},
   ): Promise<ServerProcess> {
     const denoArgs = options.denoArgs ??
-      ["run", V8_FLAGS, ...PERMISSIONS, options.script ?? "main.ts"];
+      ["run", `--v8-flags=${V8_FLAGS}`, ...PERMISSIONS, options.script ?? "main.ts"];
     const ownFlags = ["http", "resp", "proto"].flatMap((protocol) => [`--${protocol}-port`, "0"]);
     ownFlags.push("--log-format", "json");
     const program = options.program === undefined

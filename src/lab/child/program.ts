@@ -4,6 +4,8 @@
  * @module
  */
 
+import { V8_FLAGS } from "../../base/v8_flags.ts";
+
 /** How to start this program. */
 export interface ServerProgram {
   /** The executable: this program's own, or Deno's. */
@@ -13,9 +15,6 @@ export interface ServerProgram {
   /** What its environment has more than ours, or other than ours. */
   readonly env: Readonly<Record<string, string>>;
 }
-
-/** As in the task `start` and in the executable. */
-const V8_FLAGS = "--v8-flags=--max-semi-space-size=2,--heap-growing-percent=50";
 
 /** What a server may do; the same as in the task `start`. */
 const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-read", "--allow-env=SLUICE_*"];
@@ -32,7 +31,9 @@ const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-read", "--allow-env=
  * @param variables names of the environment variables that a server reads
  */
 export function thisProgram(mainModule: string, variables: readonly string[]): ServerProgram {
-  const args = Deno.build.standalone ? [] : ["run", V8_FLAGS, ...PERMISSIONS, mainModule];
+  const args = Deno.build.standalone
+    ? []
+    : ["run", `--v8-flags=${V8_FLAGS}`, ...PERMISSIONS, mainModule];
   return {
     path: Deno.execPath(),
     args,
