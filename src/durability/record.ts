@@ -127,6 +127,8 @@ export class RecordWriter {
   bytes: Uint8Array<ArrayBuffer>;
   /** Of the same bytes. */
   view: DataView<ArrayBuffer>;
+  /** Of the same bytes, whose number is a multiple of 4. */
+  words: Int32Array<ArrayBuffer>;
   /** Behind the last record; between two records a multiple of 8. */
   length: number = FRAME_HEADER_BYTES;
 
@@ -141,9 +143,10 @@ export class RecordWriter {
    * @param keptBytes a buffer that has grown beyond this is let go by {@link RecordWriter.clear}
    */
   constructor(initialBytes = 4096, keptBytes = 65_536) {
-    this.bytes = new Uint8Array(initialBytes);
+    this.bytes = new Uint8Array(aligned(Math.max(initialBytes, FRAME_HEADER_BYTES)));
     this.view = new DataView(this.bytes.buffer);
-    this.#keptBytes = keptBytes;
+    this.words = new Int32Array(this.bytes.buffer);
+    this.#keptBytes = aligned(keptBytes);
   }
 
   /** Whether there are no records. */
@@ -276,7 +279,7 @@ export class RecordWriter {
   #reserve(byteCount: number): void {
     const needed = this.length + byteCount;
     if (needed <= this.bytes.length) return;
-    const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2));
+    const grown = new Uint8Array(aligned(Math.max(needed, this.bytes.length * 2)));
     grown.set(this.bytes.subarray(0, this.length));
     this.#move(grown);
   }
@@ -284,6 +287,7 @@ export class RecordWriter {
   #move(bytes: Uint8Array<ArrayBuffer>): void {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer);
+    this.words = new Int32Array(bytes.buffer);
   }
 }
 
