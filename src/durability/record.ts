@@ -98,13 +98,11 @@ const LAST_TYPE = RecordType.SNAPSHOT_END;
 export const RecordFlag = {
   /** The record has a time when the key expires. */
   HAS_EXPIRY: 1,
-  /** The key did not exist before: a change of an element that made its collection. */
-  CREATED: 2,
   /** The key is a balance that an event wrote, and is never evicted. */
-  PINNED: 4,
+  PINNED: 2,
 } as const;
 
-const KNOWN_FLAGS: number = RecordFlag.HAS_EXPIRY | RecordFlag.CREATED | RecordFlag.PINNED;
+const KNOWN_FLAGS: number = RecordFlag.HAS_EXPIRY | RecordFlag.PINNED;
 const EMPTY = new Uint8Array(0);
 
 /** Length of a record with a key and a payload of these lengths. */
@@ -378,6 +376,11 @@ export class RecordReader {
   /** Length of the payload in bytes. */
   get payloadBytes(): number {
     return this.payloadEnd - this.payloadStart;
+  }
+
+  /** The payload's 32 bits at this offset, which it has. */
+  wordAt(offset: number): number {
+    return this.#view.getInt32(this.payloadStart + offset, true);
   }
 
   /** The payload's number at this offset; `NaN` when the payload is shorter or it is no safe one. */

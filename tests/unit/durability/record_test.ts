@@ -27,7 +27,7 @@ const samples: fc.Arbitrary<Sample> = fc.record({
   seq: fc.maxSafeNat().map((n) => n % 2 ** 48),
   valueType: fc.nat(5),
   expireAtMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 2 ** 47 })),
-  flags: fc.constantFrom(0, RecordFlag.CREATED, RecordFlag.PINNED),
+  flags: fc.constantFrom(0, RecordFlag.PINNED),
 }, { noNullPrototype: true });
 
 function append(writer: RecordWriter, sample: Sample): void {
