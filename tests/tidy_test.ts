@@ -19,6 +19,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   store: ["base"],
   channel: ["base"],
   metrics: ["base"],
+  durability: ["base", "store"],
   pubsub: ["base", "store", "channel"],
   command: ["base", "store", "channel", "pubsub"],
   protocol: ["base", "command"],

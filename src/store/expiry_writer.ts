@@ -186,7 +186,9 @@ export class ExpiryWriter {
       if (!staysLinked) wheel.link(key.shard, entry, writer.clock.nowMs);
     }
     writer.stampSeq(key.shard, entry);
-    writer.hook?.written(key.shard, database, entry);
+    const { hook } = writer;
+    if (hook?.expiryChanged !== undefined) hook.expiryChanged(key.shard, database, entry);
+    else hook?.written(key.shard, database, entry);
     writer.markPhase(key.shard, MutationPhase.DONE);
   }
 }

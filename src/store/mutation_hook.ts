@@ -63,6 +63,11 @@ export interface CollectionChange {
 export interface MutationHook {
   /** The entry at `address` was created or changed; its `seq` is already the mutation's number. */
   written(shard: number, database: number, address: number): void;
+  /**
+   * When the key of the entry at `address` expires was changed, and nothing else. Who does not have
+   * this is told that the entry was written.
+   */
+  expiryChanged?(shard: number, database: number, address: number): void;
   /** The key is gone: deleted, expired or evicted. `seq` is the mutation's number (48 bits). */
   removed(shard: number, database: number, key: Key, seq: number): void;
   /**

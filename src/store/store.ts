@@ -20,9 +20,9 @@ import type { CollectionLeases } from "./collection/collection_lease.ts";
 import type { Collections } from "./collection/collections.ts";
 import type { ElementView } from "./collection/element.ts";
 import type { GarbageSweep } from "./collection/garbage.ts";
-import { type ControlRegion, Header } from "./control.ts";
+import { type ControlRegion, Header, Shard } from "./control.ts";
 import { type DeadOwner, recoverDeadOwner } from "./dead_owner.ts";
-import { Entry, type EntryType } from "./entry.ts";
+import { Entry, EntryFlag, type EntryType } from "./entry.ts";
 import type { EntryReader } from "./entry_reader.ts";
 import type { EntryWriter, WriteStatus } from "./entry_writer.ts";
 import type { EvictionPolicy } from "./evictor.ts";
@@ -232,6 +232,35 @@ export class Store {
   /** Number of the entry's last mutation, 48 bits, drawn per shard. */
   entrySeq(entry: number): number {
     return this.#reader.seq(entry);
+  }
+
+  /** Whether an event wrote the entry, so that it is never evicted. */
+  isPinned(entry: number): boolean {
+    return (this.#reader.flags(entry) & EntryFlag.PINNED) !== 0;
+  }
+
+  /**
+   * Gives an entry what it had in a store that was before this one: the number of its last mutation,
+   * and whether an event wrote it. Needs the shard's exclusive lock.
+   */
+  restore(entry: number, seq: number, isPinned: boolean): void {
+    this.#writer.stamp(entry, seq);
+    if (!isPinned) return;
+    const head = this.#arena.read(entry, Entry.TYPE);
+    this.#arena.write(entry, Entry.TYPE, head | (EntryFlag.PINNED << 16));
+  }
+
+  /**
+   * Lets all mutations to come have numbers above `seq`.
+   *
+   * Thread: the one that starts the server, before there are others.
+   */
+  continueAfter(seq: number): void {
+    for (let shard = 0; shard < this.shardCount; shard++) {
+      const at = this.#control.shardAt(shard);
+      this.#control.words[at + Shard.SEQ_LO] = seq | 0;
+      this.#control.words[at + Shard.SEQ_HI] = Math.floor(seq / 2 ** 32);
+    }
   }
 
   /** Expiry time of an entry in milliseconds since 1970; 0 = never. */

@@ -53,6 +53,11 @@ export class Collections extends CollectionCore {
   /** Operations on sorted sets. */
   readonly sortedSets: SortedSets = new SortedSets(this);
 
+  /** A {@link Collection} for who needs one while others may have all handles in hand. */
+  newHandle(): Collection {
+    return new Collection(this.arena, this.extents);
+  }
+
   /**
    * Makes a collection that is not at its key yet, to be filled aside: in several slices, with the
    * lock given back in between, if need be. Needs the exclusive lock of the key's shard. Ends with

@@ -1,0 +1,157 @@
+/**
+ * The writer's side of the intake; intake_layout.ts draws it.
+ *
+ * @module
+ */
+
+import { assert } from "../base/assert.ts";
+import { bufferAt, CLOSED, filledAt, IntakeHeader, type IntakeMemory } from "./intake_layout.ts";
+import { FRAME_HEADER_BYTES } from "./layout.ts";
+import { MARK_FRAME_BYTES } from "./mark.ts";
+
+/** How often the writer looks at an unconfirmed frame before it sleeps in between. */
+const SPIN_ROUNDS = 200;
+/** How long it sleeps then. Unit: ms. */
+const CONFIRM_SLICE_MS = 1;
+/**
+ * How long the writer waits for a frame to be confirmed. A living thread takes microseconds, and dead
+ * ones are seen to: after this, the log is stuck for good. Unit: ms.
+ */
+const PATIENCE_MS = 30_000;
+
+/** Frames that were taken out of the intake. */
+export interface Piece {
+  /** Its number. */
+  readonly number: number;
+  /** Room for a mark, and then frames whose headers have their length only. */
+  readonly bytes: Uint8Array;
+  /** Of the same bytes. */
+  readonly view: DataView;
+  /** Behind the last frame. */
+  readonly end: number;
+}
+
+/**
+ * Takes pieces out of the intake, one at a time.
+ *
+ * Thread: the writer; one instance.
+ */
+export class Drain {
+  /** How often a piece had a frame that was claimed and not confirmed yet when it was closed. */
+  unconfirmedCount = 0;
+
+  readonly #memory: IntakeMemory;
+  readonly #patienceMs: number;
+  readonly #words: Int32Array;
+  readonly #buffers: readonly { bytes: Uint8Array; view: DataView }[];
+  /** The piece that was taken and not released. */
+  #taken: Piece | undefined;
+
+  /**
+   * Attaches the writer.
+   *
+   * @param patienceMs how long a frame may stay unconfirmed
+   */
+  constructor(memory: IntakeMemory, patienceMs = PATIENCE_MS) {
+    this.#memory = memory;
+    this.#patienceMs = patienceMs;
+    this.#words = new Int32Array(memory.bytes);
+    this.#buffers = [0, 1].map((parity) => {
+      const at = bufferAt(memory, parity);
+      return {
+        bytes: new Uint8Array(memory.bytes, at, memory.bufferBytes),
+        view: new DataView(memory.bytes, at, memory.bufferBytes),
+      };
+    });
+  }
+
+  /** Counts how often the writer was called; what {@link Drain.sleep} takes. */
+  get calls(): number {
+    return Atomics.load(this.#words, IntakeHeader.BELL);
+  }
+
+  /**
+   * Sleeps until the writer is called.
+   *
+   * @param calls as it was before the writer looked for work
+   * @param timeoutMs at most so long
+   */
+  sleep(calls: number, timeoutMs: number): void {
+    Atomics.wait(this.#words, IntakeHeader.BELL, calls, timeoutMs);
+  }
+
+  /**
+   * Takes everything that was put in so far.
+   *
+   * @returns a piece, to be released before the next one is taken; undefined: there is nothing
+   * @throws {AssertionFault} when a frame stays unconfirmed: the log is stuck
+   */
+  take(): Piece | undefined {
+    assert(this.#taken === undefined, "one piece is taken at a time");
+    const words = this.#words;
+    const number = Atomics.load(words, IntakeHeader.PIECE);
+    if (Atomics.load(words, filledAt(number)) === MARK_FRAME_BYTES) return undefined;
+    const next = (number + 1) | 0;
+    // In this order: at any time at least one buffer is open.
+    Atomics.store(words, filledAt(next), MARK_FRAME_BYTES);
+    Atomics.store(words, IntakeHeader.PIECE, next);
+    const filled = Atomics.or(words, filledAt(number), CLOSED);
+    // Who found no room waits for this.
+    Atomics.notify(words, IntakeHeader.PIECE);
+    const end = this.#awaitConfirmed(number, filled);
+    const { bytes, view } = this.#buffers[number & 1]!;
+    return this.#taken = { number, bytes, view, end };
+  }
+
+  /** Gives the piece's buffer back: it is written, or given up. */
+  release(): void {
+    assert(this.#taken !== undefined, "a piece was taken");
+    const { number, bytes } = this.#taken;
+    const filled = Atomics.load(this.#words, filledAt(number)) & ~CLOSED;
+    bytes.fill(0, 0, filled);
+    this.#taken = undefined;
+  }
+
+  /** Says that everything up to and including a piece is durable. */
+  setDurable(piece: number): void {
+    Atomics.store(this.#words, IntakeHeader.DURABLE, piece);
+    Atomics.notify(this.#words, IntakeHeader.DURABLE);
+  }
+
+  /** Waits until every frame is confirmed, and closes the gaps that dead threads left. */
+  #awaitConfirmed(piece: number, filled: number): number {
+    const words = this.#words;
+    const base = bufferAt(this.#memory, piece);
+    const { bytes } = this.#buffers[piece & 1]!;
+    let end: number = MARK_FRAME_BYTES;
+    for (let at: number = MARK_FRAME_BYTES; at < filled;) {
+      const bodyBytes = Atomics.load(words, (base + at) >> 2) || this.#awaitLength(base + at);
+      const byteCount = FRAME_HEADER_BYTES + Math.abs(bodyBytes);
+      if (bodyBytes > 0) {
+        if (end !== at) bytes.copyWithin(end, at, at + byteCount);
+        end += byteCount;
+      }
+      at += byteCount;
+      assert(at <= filled, "frames end where the piece ends");
+    }
+    return end;
+  }
+
+  #awaitLength(at: number): number {
+    const words = this.#words;
+    this.unconfirmedCount++;
+    let untilMs = 0;
+    for (let round = 0;; round++) {
+      const bodyBytes = Atomics.load(words, at >> 2);
+      if (bodyBytes !== 0) return bodyBytes;
+      if (round < SPIN_ROUNDS) {
+        Atomics.pause();
+        continue;
+      }
+      Atomics.wait(words, at >> 2, 0, CONFIRM_SLICE_MS);
+      const nowMs = performance.now();
+      untilMs ||= nowMs + this.#patienceMs;
+      assert(nowMs < untilMs, "a frame that was claimed is confirmed or void soon");
+    }
+  }
+}

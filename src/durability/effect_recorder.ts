@@ -1,0 +1,155 @@
+/**
+ * Turns the effects of one thread on the store into records.
+ *
+ * @module
+ */
+
+import { Int64 } from "../base/int64.ts";
+import type { Collection } from "../store/collection/collection.ts";
+import { MAX_KEY_BYTES } from "../store/entry.ts";
+import type { Key } from "../store/key.ts";
+import { type CollectionChange, ElementEffect, type MutationHook } from "../store/mutation_hook.ts";
+import { EntryType, type Store } from "../store/store.ts";
+import { appendElement } from "./elements.ts";
+import { RecordFlag, RecordType, RecordWriter } from "./record.ts";
+
+/** A record of elements is ended when it is as long as this. */
+const ELEMENTS_BYTES = 65_536;
+/** Integers are at most as long, as text. */
+const MOST_DIGITS = 20;
+const NO_KEY = new Uint8Array(0);
+
+/**
+ * Told of the mutations of one thread, it has their records until they are published.
+ *
+ * Thread: belongs to the thread of its store.
+ */
+export class EffectRecorder implements MutationHook {
+  /** What was told since it was published last. */
+  readonly records: RecordWriter;
+
+  readonly #store: Store;
+  /** Where the key of an entry is copied to. */
+  readonly #key = new Uint8Array(MAX_KEY_BYTES);
+  readonly #number = new Int64();
+  readonly #collection: Collection;
+
+  /**
+   * Writes down what happens to a store, once it is the store's hook.
+   *
+   * @param records where to; default: a writer of its own
+   */
+  constructor(store: Store, records: RecordWriter = new RecordWriter()) {
+    this.#store = store;
+    this.records = records;
+    // Its own: the handles may be in the hands of the command whose effects these are.
+    this.#collection = store.collections.newHandle();
+  }
+
+  /** See {@link MutationHook.written}. */
+  written(_shard: number, database: number, address: number): void {
+    const type = this.#store.entryType(address);
+    if (type === EntryType.STRING) this.#writeString(database, address);
+    else this.#writeCollection(database, address, type);
+  }
+
+  /** See {@link MutationHook.expiryChanged}. */
+  expiryChanged(_shard: number, database: number, address: number): void {
+    this.#begin(RecordType.EXPIRY, database, address);
+    this.records.end();
+  }
+
+  /** See {@link MutationHook.removed}. */
+  removed(_shard: number, database: number, key: Key, seq: number): void {
+    const { bytes, start, end } = key;
+    this.records.begin(RecordType.REMOVED, database, bytes, start, end, seq).end();
+  }
+
+  /** See {@link MutationHook.changed}. */
+  changed(_shard: number, database: number, key: Key, change: CollectionChange): void {
+    const type = RECORD_TYPES[change.effect];
+    const { records } = this;
+    records.begin(type, database, key.bytes, key.start, key.end, change.seq, change.type);
+    switch (type) {
+      case RecordType.PUT:
+        this.#appendPut(change);
+        break;
+      case RecordType.ELEMENT_REMOVED:
+        records.append(change.bytes, change.start, change.end);
+        break;
+      case RecordType.RANGE_REMOVED:
+        records.appendUint64(change.rank).appendUint64(change.count);
+        break;
+      default:
+        records.appendUint64(change.rank).append(change.bytes, change.start, change.end);
+    }
+    records.end();
+  }
+
+  /** See {@link MutationHook.flushed}. */
+  flushed(database: number): void {
+    this.records.begin(RecordType.FLUSHED, database, NO_KEY, 0, 0, 0).end();
+  }
+
+  /** See {@link MutationHook.swapped}. */
+  swapped(first: number, second: number): void {
+    this.records.begin(RecordType.SWAPPED, first, NO_KEY, 0, 0, 0).appendUint64(second).end();
+  }
+
+  #appendPut(change: CollectionChange): void {
+    const { records } = this;
+    if (change.type === EntryType.SORTED_SET) records.appendFloat64(change.score);
+    records.appendCounted(change.bytes, change.start, change.end);
+    if (change.type === EntryType.HASH) {
+      records.appendCounted(change.valueBytes, change.valueStart, change.valueEnd);
+    }
+  }
+
+  #writeString(database: number, entry: number): void {
+    const store = this.#store;
+    const byteCount = store.stringLength(entry);
+    if (byteCount <= MOST_DIGITS && store.readInteger(entry, this.#number)) {
+      this.#begin(RecordType.INTEGER, database, entry);
+      this.records.appendInt64(this.#number.hi, this.#number.lo).end();
+      return;
+    }
+    this.#begin(RecordType.STRING, database, entry);
+    const at = this.records.extend(byteCount);
+    store.copyString(entry, this.records.bytes, at);
+    this.records.end();
+  }
+
+  #writeCollection(database: number, entry: number, type: EntryType): void {
+    const { records } = this;
+    const c = this.#collection;
+    this.#store.collections.openEntry(c, entry);
+    this.#begin(RecordType.COLLECTION, database, entry, type);
+    records.appendUint64(c.count).end();
+    for (let hasMore = c.cursor.seekFirst(); hasMore;) {
+      records.begin(RecordType.ELEMENTS, database, NO_KEY, 0, 0, 0, type);
+      const end = records.length + ELEMENTS_BYTES;
+      while (hasMore && records.length < end) {
+        appendElement(records, type, c.cursor);
+        hasMore = c.cursor.next();
+      }
+      records.end();
+    }
+  }
+
+  #begin(recordType: RecordType, database: number, entry: number, type: number = EntryType.STRING) {
+    const store = this.#store;
+    const keyBytes = store.copyKey(entry, this.#key, 0);
+    const flags = store.isPinned(entry) ? RecordFlag.PINNED : 0;
+    const seq = store.entrySeq(entry);
+    const expireAtMs = store.expireAtMs(entry);
+    this.records.begin(recordType, database, this.#key, 0, keyBytes, seq, type, expireAtMs, flags);
+  }
+}
+
+const RECORD_TYPES: Readonly<Record<ElementEffect, RecordType>> = {
+  [ElementEffect.PUT]: RecordType.PUT,
+  [ElementEffect.REMOVED]: RecordType.ELEMENT_REMOVED,
+  [ElementEffect.INSERTED_AT]: RecordType.INSERTED_AT,
+  [ElementEffect.SET_AT]: RecordType.SET_AT,
+  [ElementEffect.RANGE_REMOVED]: RecordType.RANGE_REMOVED,
+};

@@ -1,0 +1,111 @@
+/**
+ * Elements of collections as records have them (record.ts): each with its lengths, one behind the
+ * other.
+ *
+ * @module
+ */
+
+import type { Collection } from "../store/collection/collection.ts";
+import type { RecordCursor } from "../store/collection/cursor.ts";
+import type { ElementView } from "../store/collection/element.ts";
+import { EntryType, type Store, WriteStatus } from "../store/store.ts";
+import type { RecordWriter } from "./record.ts";
+
+/** Appends the element that a cursor stands on to the payload of the record that was begun. */
+export function appendElement(
+  records: RecordWriter,
+  type: EntryType,
+  cursor: RecordCursor,
+): void {
+  if (type === EntryType.SORTED_SET) records.appendFloat64(cursor.score());
+  appendPart(records, cursor.element());
+  if (type === EntryType.HASH) appendPart(records, cursor.value());
+}
+
+function appendPart(records: RecordWriter, view: ElementView): void {
+  if (view.longRoot === 0) records.appendCounted(view.bytes, view.start, view.end);
+  else records.appendCounted(view.toBytes(), 0, view.byteCount);
+}
+
+/**
+ * Reads elements and puts them into collections.
+ *
+ * Thread: belongs to one thread.
+ */
+export class ElementReader {
+  /** Where the next element begins. */
+  at = 0;
+  /** Behind the last one. */
+  end = 0;
+  /** Score of the element that was read last, of a sorted set. */
+  score = 0;
+  /** First byte of the element that was read last. */
+  elementStart = 0;
+  /** Behind its last byte. */
+  elementEnd = 0;
+  /** First byte of its value, of a hash. */
+  valueStart = 0;
+  /** Behind the value's last byte. */
+  valueEnd = 0;
+
+  #bytes: Uint8Array = new Uint8Array(0);
+  #view: DataView = new DataView(new ArrayBuffer(0));
+
+  /** Begins with the elements in `bytes[start, end)`. */
+  open(bytes: Uint8Array, start: number, end: number): this {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.at = start;
+    this.end = end;
+    return this;
+  }
+
+  /** Reads the next element; false when it is not whole, or has no score that is one. */
+  read(type: EntryType): boolean {
+    if (type === EntryType.SORTED_SET) {
+      if (this.end - this.at < 8) return false;
+      this.score = this.#view.getFloat64(this.at, true);
+      if (Number.isNaN(this.score)) return false;
+      this.at += 8;
+    }
+    if (!this.#readPart()) return false;
+    this.elementStart = this.valueStart;
+    this.elementEnd = this.valueEnd;
+    return type !== EntryType.HASH || this.#readPart();
+  }
+
+  /**
+   * Puts the element that was read last into a collection, at the end of a list. Needs the exclusive
+   * lock of its shard.
+   */
+  put(store: Store, c: Collection): WriteStatus {
+    const { hashes, lists, sets, sortedSets } = store.collections;
+    const bytes = this.#bytes;
+    const { elementStart: start, elementEnd: end } = this;
+    switch (c.type) {
+      case EntryType.LIST:
+        return lists.insert(c, c.count, bytes, start, end);
+      case EntryType.SET:
+        return sets.addMember(c, bytes, start, end);
+      case EntryType.HASH:
+        return hashes.putField(c, bytes, start, end, bytes, this.valueStart, this.valueEnd);
+      default: {
+        if (sortedSets.isTooLong(end - start)) return WriteStatus.VALUE_TOO_LARGE;
+        const status = sortedSets.beginOne(c, end - start);
+        if (status !== WriteStatus.OK) return status;
+        sortedSets.put(c, bytes, start, end, this.score);
+        sortedSets.finish(c);
+        return status;
+      }
+    }
+  }
+
+  #readPart(): boolean {
+    if (this.end - this.at < 4) return false;
+    const byteCount = this.#view.getUint32(this.at, true);
+    if (byteCount > this.end - this.at - 4) return false;
+    this.valueStart = this.at + 4;
+    this.valueEnd = this.at = this.valueStart + byteCount;
+    return true;
+  }
+}

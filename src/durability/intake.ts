@@ -1,0 +1,241 @@
+/**
+ * Where threads put what goes into the log; intake_layout.ts draws it.
+ *
+ * @module
+ */
+
+import { assert } from "../base/assert.ts";
+import {
+  bufferAt,
+  Claim,
+  claimAt,
+  ClaimState,
+  CLOSED,
+  filledAt,
+  IntakeHeader,
+  type IntakeMemory,
+} from "./intake_layout.ts";
+import { FRAME_HEADER_BYTES } from "./layout.ts";
+import { MARK_FRAME_BYTES } from "./mark.ts";
+import type { RecordWriter } from "./record.ts";
+
+/** Up to this length words are copied one by one: faster than a call. */
+const SHORT_FRAME_BYTES = 256;
+/** The writer is called when so much waits, whatever it would do next. */
+const MUCH_BYTES = 2 ** 20;
+/** How long a thread waits at a time for room. Unit: ms. */
+const ROOM_SLICE_MS = 10;
+
+/** What {@link Intake.onStep} is told of. */
+export type PublishStep = "announced" | "claimed" | "copied" | "confirmed";
+
+/**
+ * One thread's way into the log.
+ *
+ * Thread: one instance per thread.
+ */
+export class Intake {
+  /** Tests only: called between the steps of a publication. */
+  onStep: ((step: PublishStep) => void) | undefined;
+  /** How often this thread found no room and waited. */
+  stallCount = 0;
+
+  readonly #memory: IntakeMemory;
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #claimAt: number;
+
+  /** Attaches a thread. */
+  constructor(memory: IntakeMemory, threadId: number) {
+    assert(threadId < memory.threadCount, "each thread has a line");
+    this.#memory = memory;
+    this.#words = new Int32Array(memory.bytes);
+    this.#bytes = new Uint8Array(memory.bytes);
+    this.#claimAt = claimAt(threadId);
+  }
+
+  /**
+   * Puts the records into the log as one frame, and forgets them.
+   *
+   * Called with the locks held under which the effects were made; so it does not wait, but for the
+   * rare case that what waits for the disk fills a buffer.
+   *
+   * @param records at least one
+   * @returns number of the piece that has the frame
+   */
+  publish(records: RecordWriter): number {
+    const byteCount = records.length;
+    const { bufferBytes } = this.#memory;
+    assert(byteCount <= bufferBytes - MARK_FRAME_BYTES, "a frame fits an empty buffer");
+    const words = this.#words;
+    const line = this.#claimAt;
+    words[line + Claim.BYTES] = byteCount;
+    let piece: number;
+    let start: number;
+    for (;;) {
+      piece = Atomics.load(words, IntakeHeader.PIECE);
+      start = Atomics.load(words, filledAt(piece));
+      // Closed: the next piece is open already.
+      if ((start & CLOSED) !== 0) continue;
+      if (start + byteCount > bufferBytes) {
+        this.#awaitRoom(piece);
+        continue;
+      }
+      words[line + Claim.PIECE] = piece;
+      words[line + Claim.START] = start;
+      Atomics.store(words, line + Claim.STATE, ClaimState.CLAIMING);
+      this.onStep?.("announced");
+      const found = Atomics.compareExchange(words, filledAt(piece), start, start + byteCount);
+      if (found === start) break;
+    }
+    // The writer may have come round to this buffer since PIECE was read. It does not again before
+    // this frame is confirmed: the frame is in the open piece, or in the one before.
+    const open = Atomics.load(words, IntakeHeader.PIECE);
+    piece = (open - ((open ^ piece) & 1)) | 0;
+    this.onStep?.("claimed");
+    const at = bufferAt(this.#memory, piece) + start;
+    this.#copy(records, at + FRAME_HEADER_BYTES);
+    this.onStep?.("copied");
+    // Who sees the length sees the frame.
+    Atomics.store(words, at >> 2, byteCount - FRAME_HEADER_BYTES);
+    this.onStep?.("confirmed");
+    Atomics.store(words, line + Claim.STATE, ClaimState.NONE);
+    if (start < MUCH_BYTES && start + byteCount >= MUCH_BYTES) this.callWriter();
+    records.clear();
+    return piece;
+  }
+
+  /** Number of the last piece that has a frame: everything visible so far is in it or before it. */
+  get lastPiece(): number {
+    const words = this.#words;
+    const piece = Atomics.load(words, IntakeHeader.PIECE);
+    // An empty piece may be closed and filled meanwhile, by what is not visible yet.
+    return Atomics.load(words, filledAt(piece)) === MARK_FRAME_BYTES ? (piece - 1) | 0 : piece;
+  }
+
+  /** Whether a piece is durable. */
+  isDurable(piece: number): boolean {
+    return (Atomics.load(this.#words, IntakeHeader.DURABLE) - piece | 0) >= 0;
+  }
+
+  /** How much waits to be written, without what is being written. Unit: bytes. */
+  get waitingBytes(): number {
+    const words = this.#words;
+    const filled = Atomics.load(words, filledAt(Atomics.load(words, IntakeHeader.PIECE)));
+    return (filled & ~CLOSED) - MARK_FRAME_BYTES;
+  }
+
+  /** Wakes the writer if it sleeps. */
+  callWriter(): void {
+    Atomics.add(this.#words, IntakeHeader.BELL, 1);
+    Atomics.notify(this.#words, IntakeHeader.BELL);
+  }
+
+  /**
+   * Resolves when another piece has become durable, or after some time.
+   *
+   * @param timeoutMs at most so long
+   */
+  async nextDurable(seen: number, timeoutMs: number): Promise<void> {
+    const wait = Atomics.waitAsync(this.#words, IntakeHeader.DURABLE, seen, timeoutMs);
+    if (wait.async) await wait.value;
+  }
+
+  /** Number of the last piece that is durable. */
+  get durablePiece(): number {
+    return Atomics.load(this.#words, IntakeHeader.DURABLE);
+  }
+
+  /** Sleeps until there is another piece. */
+  #awaitRoom(piece: number): void {
+    this.stallCount++;
+    this.callWriter();
+    Atomics.wait(this.#words, IntakeHeader.PIECE, piece, ROOM_SLICE_MS);
+  }
+
+  /** Copies the records, without the header of the frame. */
+  #copy(records: RecordWriter, at: number): void {
+    const { bytes, words: source, length } = records;
+    if (length > SHORT_FRAME_BYTES) {
+      this.#bytes.set(bytes.subarray(FRAME_HEADER_BYTES, length), at);
+      return;
+    }
+    const target = this.#words;
+    let to = at >> 2;
+    for (let from = FRAME_HEADER_BYTES >> 2; from < length >> 2; from++) {
+      target[to++] = source[from]!;
+    }
+  }
+}
+
+/**
+ * Voids the frame that a dead thread had claimed and not confirmed, so that the writer need not wait
+ * for it.
+ *
+ * Two threads that die between the same two instructions, having tried to claim the same place, can
+ * not be told apart; the frame is then taken for that of the first one asked about.
+ *
+ * Thread: the supervisor, once, after that thread's isolate has ended.
+ *
+ * @param isAlive whether a thread still runs
+ * @returns whether there was such a frame: effects were made that the log does not have
+ */
+export function voidClaimOf(
+  memory: IntakeMemory,
+  deadThread: number,
+  isAlive: (threadId: number) => boolean,
+): boolean {
+  const words = new Int32Array(memory.bytes);
+  const line = claimAt(deadThread);
+  if (Atomics.load(words, line + Claim.STATE) === ClaimState.NONE) return false;
+  const parity = words[line + Claim.PIECE]! & 1;
+  const start = words[line + Claim.START]!;
+  const at = bufferAt(memory, parity) + start;
+  while (isUnconfirmed(memory, words, parity, start)) {
+    if (isAnnouncedByOthers(memory, words, deadThread, isAlive)) {
+      // It has the place and is about to confirm it, or finds that it is taken and looks for another.
+      Atomics.pause();
+      continue;
+    }
+    Atomics.store(words, at >> 2, -(words[line + Claim.BYTES]! - FRAME_HEADER_BYTES));
+    Atomics.store(words, line + Claim.STATE, ClaimState.NONE);
+    return true;
+  }
+  Atomics.store(words, line + Claim.STATE, ClaimState.NONE);
+  return false;
+}
+
+/** Whether a frame that is claimed and not confirmed begins there. */
+function isUnconfirmed(
+  memory: IntakeMemory,
+  words: Int32Array,
+  parity: number,
+  start: number,
+): boolean {
+  const base = bufferAt(memory, parity);
+  for (let at: number = MARK_FRAME_BYTES;;) {
+    // From the front: a zero elsewhere may be in the middle of another frame.
+    if (at >= (Atomics.load(words, filledAt(parity)) & ~CLOSED) || at > start) return false;
+    const bodyBytes = Atomics.load(words, (base + at) >> 2);
+    if (bodyBytes !== 0) at += FRAME_HEADER_BYTES + Math.abs(bodyBytes);
+    else if (at === start) return true;
+    else Atomics.pause();
+  }
+}
+
+function isAnnouncedByOthers(
+  memory: IntakeMemory,
+  words: Int32Array,
+  deadThread: number,
+  isAlive: (threadId: number) => boolean,
+): boolean {
+  const own = claimAt(deadThread);
+  for (let threadId = 0; threadId < memory.threadCount; threadId++) {
+    if (threadId === deadThread || !isAlive(threadId)) continue;
+    const line = claimAt(threadId);
+    if (Atomics.load(words, line + Claim.STATE) !== ClaimState.CLAIMING) continue;
+    const isSameBuffer = ((words[line + Claim.PIECE]! ^ words[own + Claim.PIECE]!) & 1) === 0;
+    if (isSameBuffer && words[line + Claim.START] === words[own + Claim.START]) return true;
+  }
+  return false;
+}

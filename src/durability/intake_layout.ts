@@ -1,0 +1,100 @@
+/**
+ * The shared memory between the threads that change the store and the one that writes the log.
+ *
+ * ```text
+ * 32-bit words, one line (64 bytes) per drawing
+ *
+ * header   0  PIECE      number of the piece that takes frames; its buffer is PIECE & 1
+ *          1  BELL       counts up when the writer is to look; it sleeps on this
+ *          2  DURABLE    number of the last piece that is durable, as are all before it
+ * buffer 0, buffer 1
+ *          0  FILLED     bytes that were claimed, the room for the mark included; bit 31 = closed
+ * thread   0  STATE      ClaimState                    one line for each thread
+ *          1  piece  2  first byte  3  bytes           what it claims, or tries to claim
+ *
+ * content of buffer 0, content of buffer 1
+ *          room for a mark │ frame │ frame │ … │ zeros
+ * ```
+ *
+ * **A frame** is claimed by compare-and-swap of FILLED, copied, and confirmed by its first word, the
+ * length of its body, which is 0 until then. So everything behind FILLED is zero while a buffer takes
+ * frames. A length below zero is that of a frame whose thread died before it was confirmed.
+ *
+ * **Pieces.** The writer first opens the other buffer (FILLED, then PIECE), then closes this one, then
+ * waits until everything in it is confirmed. Between the two a thread that had read the old PIECE may
+ * still claim there; a thread that has the lock of the same shard after it reads PIECE after it, so
+ * that the frames of one key are in the order in which its lock was held.
+ *
+ * Numbers of pieces are compared by their difference, and go round after 2^32.
+ *
+ * @module
+ */
+
+import { assert } from "../base/assert.ts";
+import { MARK_FRAME_BYTES } from "./mark.ts";
+
+/** Word offsets in the header. */
+export const IntakeHeader = { PIECE: 0, BELL: 1, DURABLE: 2 } as const;
+
+/** Word offsets in a thread's line. */
+export const Claim = { STATE: 0, PIECE: 1, START: 2, BYTES: 3 } as const;
+
+/** What a thread's line says. */
+export const ClaimState = {
+  /** The thread claims nothing. */
+  NONE: 0,
+  /** It tries to claim what the line says, or has it and has not confirmed it. */
+  CLAIMING: 1,
+} as const;
+
+/** Bit of FILLED: the buffer takes no more frames. */
+export const CLOSED = 1 << 31;
+
+const LINE_BYTES = 64;
+const LINE_WORDS = LINE_BYTES / 4;
+
+/** The memory, to be handed to threads. */
+export interface IntakeMemory {
+  /** Header, buffers' lines, threads' lines, contents. */
+  readonly bytes: SharedArrayBuffer;
+  /** How many threads may publish. */
+  readonly threadCount: number;
+  /** Length of one buffer. */
+  readonly bufferBytes: number;
+}
+
+/**
+ * Makes the memory. The system gives it out when it is first touched, so that a large buffer costs
+ * what is ever waiting in it.
+ *
+ * @param bufferBytes a multiple of 8, below 2^31; the longest frame has less than this
+ */
+export function createIntakeMemory(threadCount: number, bufferBytes: number): IntakeMemory {
+  assert(bufferBytes % LINE_BYTES === 0 && bufferBytes < 2 ** 30, "a buffer can be addressed");
+  const bytes = new SharedArrayBuffer(contentAt(threadCount) + 2 * bufferBytes);
+  const memory = { bytes, threadCount, bufferBytes };
+  const words = new Int32Array(bytes);
+  words[IntakeHeader.DURABLE] = -1;
+  words[filledAt(0)] = MARK_FRAME_BYTES;
+  words[filledAt(1)] = CLOSED;
+  return memory;
+}
+
+/** Word index of FILLED of the buffer of a piece. */
+export function filledAt(piece: number): number {
+  return (1 + (piece & 1)) * LINE_WORDS;
+}
+
+/** Word index of a thread's line. */
+export function claimAt(threadId: number): number {
+  return (3 + threadId) * LINE_WORDS;
+}
+
+/** Index of the first byte of the buffer of a piece. */
+export function bufferAt(memory: IntakeMemory, piece: number): number {
+  return contentAt(memory.threadCount) + (piece & 1) * memory.bufferBytes;
+}
+
+function contentAt(threadCount: number): number {
+  return (3 + threadCount) * LINE_BYTES;
+}

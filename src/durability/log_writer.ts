@@ -1,0 +1,239 @@
+/**
+ * Writes a log: frames in pieces, each with a mark in front, into segments.
+ *
+ * ```text
+ * piece    mark, 56 bytes │ frame │ frame │ …        one write, perhaps followed by one sync
+ * ```
+ *
+ * **Invariants.**
+ * - A segment is followed by another one only when all of it is on the disk, or when it failed.
+ * - After a failure nothing is written to that segment any more: what the system has dropped of it is
+ *   not known. The segment that follows says so in its header.
+ * - `durablePosition` never goes beyond what a sync has confirmed.
+ *
+ * @module
+ */
+
+import { assert } from "../base/assert.ts";
+import { encodeFileHeader, HeaderFlag } from "./file_header.ts";
+import { fileName } from "./file_names.ts";
+import { sealFrame } from "./frame.ts";
+import { FILE_HEADER_BYTES, FRAME_HEADER_BYTES } from "./layout.ts";
+import { MARK_FRAME_BYTES, writeMark } from "./mark.ts";
+import { appendAll, type Storage, type StorageFile } from "./storage.ts";
+
+/** What a {@link LogWriter} works with. */
+export interface LogWriterOptions {
+  /** The directory. */
+  readonly storage: Storage;
+  /** Of the directory. */
+  readonly history: Uint8Array;
+  /** A segment that has this many bytes is followed by another one. */
+  readonly segmentBytes: number;
+  /** The time. Unit: ms since the epoch. */
+  readonly clock: () => number;
+}
+
+/** Writes a log. Thread: belongs to one thread. */
+export class LogWriter {
+  readonly #options: LogWriterOptions;
+  #file: StorageFile | undefined;
+  #segment = "";
+  #segmentBytes = 0;
+  #position = 0;
+  #durablePosition = 0;
+  #hasFailed = false;
+
+  private constructor(options: LogWriterOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Begins a log, or goes on behind its end with a new segment.
+   *
+   * @param position where the log ends; everything in front of it is on the disk
+   * @throws what the system says
+   */
+  static begin(options: LogWriterOptions, position: number): LogWriter {
+    const writer = new LogWriter(options);
+    writer.#position = writer.#durablePosition = position;
+    writer.#makeSegment(0, position);
+    return writer;
+  }
+
+  /**
+   * Goes on with the last segment of a log, of which everything is on the disk.
+   *
+   * @throws what the system says
+   */
+  static resume(options: LogWriterOptions, segment: string, position: number): LogWriter {
+    const writer = new LogWriter(options);
+    writer.#position = writer.#durablePosition = position;
+    writer.#file = options.storage.open(segment, "update");
+    writer.#segment = segment;
+    writer.#segmentBytes = writer.#file.size();
+    return writer;
+  }
+
+  /** Position behind everything that was written. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Everything in front of this position is on the disk. */
+  get durablePosition(): number {
+    return this.#durablePosition;
+  }
+
+  /** Name of the segment that is written to. */
+  get segment(): string {
+    return this.#segment;
+  }
+
+  /** Whether nothing can be written before {@link LogWriter.startAnew}. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
+  /**
+   * Writes a piece.
+   *
+   * @param bytes room for a mark, {@link MARK_FRAME_BYTES}, and then frames whose headers have their
+   *   length only; is changed
+   * @param view of the same bytes
+   * @param end behind the last frame
+   * @throws what the system says; the segment has failed then
+   */
+  append(bytes: Uint8Array, view: DataView, end: number): void {
+    assert(!this.#hasFailed, "nothing is written to a segment that has failed");
+    if (this.#segmentBytes >= this.#options.segmentBytes) this.rotate();
+    this.#seal(bytes, view, end, false);
+    this.#write(bytes.subarray(0, end));
+  }
+
+  /**
+   * Returns when everything that was written is on the disk.
+   *
+   * @throws what the system says; the segment has failed then
+   */
+  sync(): void {
+    assert(!this.#hasFailed, "a segment that has failed is not asked again");
+    if (this.#durablePosition === this.#position) return;
+    this.#attempt(() => this.#file!.sync());
+    this.#durablePosition = this.#position;
+  }
+
+  /**
+   * Begins another segment, unless there is nothing in this one; what was written is on the disk then.
+   *
+   * @throws what the system says; the segment has failed then
+   */
+  rotate(): void {
+    this.sync();
+    if (this.#segmentBytes === FILE_HEADER_BYTES) return;
+    this.#file!.close();
+    this.#file = undefined;
+    this.#attempt(() => this.#makeSegment(0, this.#position));
+  }
+
+  /**
+   * Begins another segment after a failure. Nothing but marks may be written to it before a snapshot
+   * was made whose position is that of this segment.
+   *
+   * @param position behind everything that was to be written before
+   * @throws what the system says; it may be called again
+   */
+  startAnew(position: number): void {
+    assert(this.#hasFailed && position >= this.#position, "it goes on behind what failed");
+    this.#file?.close();
+    this.#file = undefined;
+    this.#makeSegment(HeaderFlag.AFTER_FAILURE, position);
+    this.#position = this.#durablePosition = position;
+    this.#hasFailed = false;
+  }
+
+  /**
+   * Ends the log with a mark which says that nothing is missing.
+   *
+   * @throws what the system says
+   */
+  stop(): void {
+    if (!this.#hasFailed) {
+      this.sync();
+      const bytes = new Uint8Array(MARK_FRAME_BYTES);
+      this.#seal(bytes, new DataView(bytes.buffer), bytes.length, true);
+      this.#write(bytes);
+      this.sync();
+    }
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  /** Fills in the mark, and the headers of all frames. */
+  #seal(bytes: Uint8Array, view: DataView, end: number, isStop: boolean): void {
+    const first = this.#position;
+    const writtenAtMs = Math.floor(this.#options.clock());
+    writeMark(bytes, view, 0, first, {
+      durablePosition: this.#durablePosition,
+      writtenAtMs,
+      isStop,
+    });
+    for (let at = MARK_FRAME_BYTES; at < end;) {
+      const bodyBytes = view.getUint32(at, true);
+      sealFrame(bytes, view, at, bodyBytes, first + at);
+      at += FRAME_HEADER_BYTES + bodyBytes;
+      assert(at <= end, "frames end where the piece ends");
+    }
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#attempt(() => appendAll(this.#file!, bytes));
+    this.#position += bytes.length;
+    this.#segmentBytes += bytes.length;
+  }
+
+  #makeSegment(flags: number, position: number): void {
+    const { storage, history, clock } = this.#options;
+    const name = fileName("log", position);
+    const header = encodeFileHeader({
+      kind: "log",
+      flags,
+      position,
+      createdAtMs: Math.floor(clock()),
+      history,
+    });
+    this.#removeUnbegun(name);
+    const file = storage.open(name, "create");
+    try {
+      appendAll(file, header);
+      file.sync();
+      storage.syncDirectory();
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    this.#file = file;
+    this.#segment = name;
+    this.#segmentBytes = FILE_HEADER_BYTES;
+  }
+
+  /** Removes a segment of this name that was being made when a crash or a failure came. */
+  #removeUnbegun(name: string): void {
+    const { storage } = this.#options;
+    if (!storage.list().includes(name)) return;
+    const file = storage.open(name, "read");
+    const byteCount = file.size();
+    file.close();
+    assert(byteCount <= FILE_HEADER_BYTES, `${name} has nothing in it that would be overwritten`);
+    storage.remove(name);
+  }
+
+  #attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,343 @@
+/**
+ * Puts what records tell into a store that is empty at first: those of a snapshot, then those of the
+ * log behind it.
+ *
+ * A snapshot's keys are of different moments, so some of them are newer than the log's first records.
+ * Those do nothing to a key whose own mutation has the same number or a higher one. And a change of an
+ * element may belong to a key that is not there, because it was deleted before the snapshot came to
+ * it: then the deletion is still to come in the log, and until then it does not matter what the key
+ * is.
+ *
+ * @module
+ */
+
+import { formatInt64, INT64_MAX_DECIMAL_BYTES } from "../base/int64.ts";
+import type { Collection } from "../store/collection/collection.ts";
+import { Key } from "../store/key.ts";
+import { EntryType, type Store, WriteStatus } from "../store/store.ts";
+import { ElementReader } from "./elements.ts";
+import { RecordFlag, type RecordReader, RecordType } from "./record.ts";
+
+/** How often a record is tried again after memory was found. */
+const MAX_RECLAIM_ATTEMPTS = 1000;
+
+/** Thrown when the data do not fit the store; who starts the server says what to do about it. */
+export class NoRoomError extends Error {
+  /** Always `"NoRoomError"`. */
+  override readonly name = "NoRoomError";
+}
+
+/** What a record can be that was told of no event and is no part of the log's own. */
+type Outcome = "done" | "no memory" | "not a record";
+
+/**
+ * Applies records.
+ *
+ * Thread: the one that starts the server, before there are others.
+ */
+export class Replayer {
+  /** Records that were applied. */
+  appliedCount = 0;
+  /** Records that a newer key did not need. */
+  skippedCount = 0;
+
+  readonly #store: Store;
+  readonly #key = new Key();
+  readonly #digits = new Uint8Array(INT64_MAX_DECIMAL_BYTES);
+  readonly #elements = new ElementReader();
+  readonly #collection: Collection;
+  /** A collection that is not whole yet, and how many elements it is to have. */
+  #coming: Collection | undefined;
+  #comingCount = 0;
+  #comingRecord = { seq: 0, expireAtMs: 0, flags: 0 };
+  /** How many elements are still to come of a collection that its key does not need. */
+  #skippedElements = 0;
+  /** The highest number of a mutation so far. */
+  #seq = 0;
+  /** The key and the mutation of the record before: effects of one command share a number. */
+  readonly #lastKey = new Key();
+  #lastSeq = -1;
+
+  /**
+   * Fills a store.
+   *
+   * @param store empty, with a hook that is not set; its clock is set to 0, so that nothing expires
+   *   on the way
+   */
+  constructor(store: Store) {
+    this.#store = store;
+    this.#collection = store.collections.newHandle();
+    store.nowMs = 0;
+  }
+
+  /**
+   * Applies a record. Those of events, marks and ends are not for this.
+   *
+   * @returns what is wrong with the record; undefined: nothing
+   * @throws {NoRoomError} when the store has no room
+   */
+  apply(record: RecordReader): string | undefined {
+    this.#seq = Math.max(this.#seq, record.seq);
+    if (this.#coming !== undefined && record.type !== RecordType.ELEMENTS) {
+      return "a collection ends before it has all its elements";
+    }
+    if (record.type === RecordType.FLUSHED || record.type === RecordType.SWAPPED) {
+      return this.#applyToDatabase(record);
+    }
+    for (let attempt = 0;; attempt++) {
+      const outcome = this.#attempt(record);
+      if (outcome === "done") return undefined;
+      if (outcome === "not a record") return `a record of type ${record.type} has a wrong payload`;
+      if (attempt === MAX_RECLAIM_ATTEMPTS || !this.#store.reclaim()) {
+        throw new NoRoomError("the store has no room for all keys");
+      }
+    }
+  }
+
+  /** Ends the replay: mutations to come have higher numbers than all that were. */
+  finish(): void {
+    this.#store.continueAfter(this.#seq);
+  }
+
+  #attempt(record: RecordReader): Outcome {
+    const store = this.#store;
+    if (record.type === RecordType.ELEMENTS) return this.#addElements(record);
+    const key = this.#key.set(record.bytes, record.keyStart, record.keyEnd);
+    store.locate(key);
+    store.locks.lock(key.shard, true);
+    try {
+      if (this.#isOld(record, key)) {
+        this.skippedCount++;
+        return record.type === RecordType.COLLECTION ? this.#skipCollection(record) : "done";
+      }
+      const outcome = this.#applyToKey(record, key);
+      if (outcome !== "done") return outcome;
+      this.appliedCount++;
+      this.#noteLast(record, key);
+      if (record.type !== RecordType.COLLECTION) this.#stamp(record.database, key, record);
+      return "done";
+    } finally {
+      store.locks.unlock(key.shard, true);
+    }
+  }
+
+  /** Whether the key is newer than the record. */
+  #isOld(record: RecordReader, key: Key): boolean {
+    const entry = this.#store.peek(record.database, key);
+    if (entry === 0 || this.#store.entrySeq(entry) < record.seq) return false;
+    // The same mutation: the key has all of it, unless it has just got a part of it here.
+    return record.seq !== this.#lastSeq || !isSameKey(key, this.#lastKey);
+  }
+
+  #noteLast(record: RecordReader, key: Key): void {
+    this.#lastSeq = record.seq;
+    this.#lastKey.set(key.bytes.slice(key.start, key.end), 0, key.end - key.start);
+  }
+
+  #applyToKey(record: RecordReader, key: Key): Outcome {
+    const store = this.#store;
+    const { database, bytes, payloadStart, payloadEnd, expireAtMs } = record;
+    switch (record.type) {
+      case RecordType.STRING:
+        return outcomeOf(
+          store.setString(database, key, bytes, payloadStart, payloadEnd, expireAtMs),
+        );
+      case RecordType.INTEGER:
+        return this.#setInteger(record, key);
+      case RecordType.REMOVED:
+        store.remove(database, key);
+        return "done";
+      case RecordType.EXPIRY:
+        if (store.peek(database, key) === 0) return "done";
+        return outcomeOf(store.setExpiry(database, key, expireAtMs));
+      case RecordType.COLLECTION:
+        return this.#beginCollection(record, key);
+      case RecordType.PUT:
+      case RecordType.ELEMENT_REMOVED:
+      case RecordType.INSERTED_AT:
+      case RecordType.SET_AT:
+      case RecordType.RANGE_REMOVED:
+        return this.#changeElement(record, key);
+      default:
+        return "not a record";
+    }
+  }
+
+  #setInteger(record: RecordReader, key: Key): Outcome {
+    if (record.payloadBytes !== 8) return "not a record";
+    const digits = formatInt64(record.wordAt(4), record.wordAt(0), this.#digits, 0);
+    return outcomeOf(
+      this.#store.setString(record.database, key, this.#digits, 0, digits, record.expireAtMs),
+    );
+  }
+
+  #changeElement(record: RecordReader, key: Key): Outcome {
+    const { collections } = this.#store;
+    const c = this.#collection;
+    const type = record.valueType as EntryType;
+    if (type < EntryType.LIST || type > EntryType.SORTED_SET) return "not a record";
+    const status = collections.open(c, record.database, key, type, true);
+    // A key of another type was deleted before it had this one, and the snapshot came after that.
+    if (status === WriteStatus.WRONG_TYPE) return "done";
+    if (status !== WriteStatus.OK) return outcomeOf(status);
+    const { bytes, payloadStart, payloadEnd } = record;
+    const elements = this.#elements.open(bytes, payloadStart, payloadEnd);
+    const { hashes, sortedSets } = collections;
+    switch (record.type) {
+      case RecordType.PUT:
+        if (!elements.read(type) || elements.at !== elements.end) return "not a record";
+        return outcomeOf(elements.put(this.#store, c));
+      case RecordType.ELEMENT_REMOVED:
+        if (!c.exists) return "done";
+        return outcomeOf(
+          type === EntryType.SORTED_SET
+            ? sortedSets.remove(c, bytes, payloadStart, payloadEnd)
+            : hashes.removeOne(c, bytes, payloadStart, payloadEnd),
+        );
+      default:
+        return this.#changeRank(record, c);
+    }
+  }
+
+  /** A change at a rank; of a key that is not whole, ranks may be beyond its end. */
+  #changeRank(record: RecordReader, c: Collection): Outcome {
+    const { lists, sortedSets } = this.#store.collections;
+    const rank = record.uint64At(0);
+    if (Number.isNaN(rank)) return "not a record";
+    const { bytes, payloadStart, payloadEnd } = record;
+    if (record.type === RecordType.INSERTED_AT) {
+      const at = Math.min(rank, c.count);
+      return outcomeOf(lists.insert(c, at, bytes, payloadStart + 8, payloadEnd));
+    }
+    if (rank >= c.count) return "done";
+    if (record.type === RecordType.SET_AT) {
+      return outcomeOf(lists.set(c, rank, bytes, payloadStart + 8, payloadEnd));
+    }
+    const count = Math.min(record.uint64At(8), c.count - rank);
+    if (Number.isNaN(count)) return "not a record";
+    const operations = c.type === EntryType.SORTED_SET ? sortedSets : lists;
+    return outcomeOf(operations.removeRanks(c, rank, count));
+  }
+
+  #beginCollection(record: RecordReader, key: Key): Outcome {
+    const count = record.uint64At(0);
+    const type = record.valueType as EntryType;
+    const isKnown = type >= EntryType.LIST && type <= EntryType.SORTED_SET;
+    if (Number.isNaN(count) || count === 0 || !isKnown) return "not a record";
+    const c = this.#store.collections.make(record.database, key, type);
+    if (c === undefined) return "no memory";
+    const { seq, expireAtMs, flags } = record;
+    this.#coming = c;
+    this.#comingCount = count;
+    this.#comingRecord = { seq, expireAtMs, flags };
+    return "done";
+  }
+
+  /** The elements of a collection that the key does not need follow all the same. */
+  #skipCollection(record: RecordReader): Outcome {
+    const count = record.uint64At(0);
+    if (Number.isNaN(count)) return "not a record";
+    this.#skippedElements = count;
+    return "done";
+  }
+
+  #addElements(record: RecordReader): Outcome {
+    const { bytes, payloadStart, payloadEnd } = record;
+    const elements = this.#elements.open(bytes, payloadStart, payloadEnd);
+    const c = this.#coming;
+    if (c === undefined) return this.#skipElements(record);
+    const { locks } = this.#store;
+    locks.lock(c.key.shard, true);
+    try {
+      while (elements.at < elements.end) {
+        if (c.count === this.#comingCount || !elements.read(c.type)) return "not a record";
+        const outcome = this.#addElement(c);
+        if (outcome !== "done") return outcome;
+      }
+      return c.count === this.#comingCount ? this.#publish(c) : "done";
+    } finally {
+      locks.unlock(c.key.shard, true);
+    }
+  }
+
+  #addElement(c: Collection): Outcome {
+    const before = c.count;
+    for (let attempt = 0;; attempt++) {
+      const outcome = outcomeOf(this.#elements.put(this.#store, c));
+      if (outcome === "done") return c.count === before + 1 ? "done" : "not a record";
+      if (outcome !== "no memory" || attempt === MAX_RECLAIM_ATTEMPTS) return outcome;
+      this.#reclaimUnlocked(c.key.shard);
+    }
+  }
+
+  #publish(c: Collection): Outcome {
+    const { collections } = this.#store;
+    let status = collections.publish(c);
+    for (let attempt = 0; status === WriteStatus.OUT_OF_MEMORY; attempt++) {
+      if (attempt === MAX_RECLAIM_ATTEMPTS) return "no memory";
+      this.#reclaimUnlocked(c.key.shard);
+      status = collections.publish(c);
+    }
+    this.#coming = undefined;
+    const { expireAtMs } = this.#comingRecord;
+    while (expireAtMs !== 0) {
+      if (this.#store.setExpiry(c.database, c.key, expireAtMs) === WriteStatus.OK) break;
+      this.#reclaimUnlocked(c.key.shard);
+    }
+    this.#stamp(c.database, c.key, this.#comingRecord);
+    return "done";
+  }
+
+  #skipElements(record: RecordReader): Outcome {
+    const elements = this.#elements;
+    while (elements.at < elements.end) {
+      if (this.#skippedElements-- === 0) return "not a record";
+      if (!elements.read(record.valueType as EntryType)) return "not a record";
+    }
+    return "done";
+  }
+
+  /** Finds memory in the middle of a collection, which nobody sees yet. */
+  #reclaimUnlocked(shard: number): void {
+    const { locks } = this.#store;
+    locks.unlock(shard, true);
+    const found = this.#store.reclaim();
+    locks.lock(shard, true);
+    if (!found) throw new NoRoomError("the store has no room for all keys");
+  }
+
+  #stamp(database: number, key: Key, { seq, flags }: { seq: number; flags: number }): void {
+    const entry = this.#store.peek(database, key);
+    if (entry !== 0) this.#store.restore(entry, seq, (flags & RecordFlag.PINNED) !== 0);
+  }
+
+  #applyToDatabase(record: RecordReader): string | undefined {
+    const { locks, keyspace, shardCount } = this.#store;
+    const other = record.type === RecordType.SWAPPED ? record.uint64At(0) : 0;
+    if (!(other >= 0 && other <= 0xff)) return "a swap is with no database";
+    for (let attempt = 0; attempt < MAX_RECLAIM_ATTEMPTS; attempt++) {
+      for (let shard = 0; shard < shardCount; shard++) locks.lock(shard, true);
+      const isDone = record.type === RecordType.FLUSHED
+        ? keyspace.flush(record.database)
+        : keyspace.swap(record.database, other);
+      for (let shard = 0; shard < shardCount; shard++) locks.unlock(shard, true);
+      this.appliedCount++;
+      if (isDone) return undefined;
+      keyspace.reclaim();
+    }
+    throw new NoRoomError("the store has no room for the index of a database");
+  }
+}
+
+function isSameKey(a: Key, b: Key): boolean {
+  if (a.end - a.start !== b.end - b.start) return false;
+  for (let i = a.start, j = b.start; i < a.end; i++, j++) {
+    if (a.bytes[i] !== b.bytes[j]) return false;
+  }
+  return true;
+}
+
+function outcomeOf(status: WriteStatus): Outcome {
+  if (status === WriteStatus.OK) return "done";
+  return status === WriteStatus.OUT_OF_MEMORY ? "no memory" : "not a record";
+}
