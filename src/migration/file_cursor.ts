@@ -178,19 +178,9 @@ export class FileCursor {
     }
   }
 
-  /** The byte `ahead` places behind the cursor's; it must be in the buffer. */
-  peek(ahead: number): number {
-    return this.#bytes[this.#at + ahead]!;
-  }
-
-  /**
-   * How many bytes of the buffer come before the next `wanted`; -1 when there is none within the
-   * first `most`.
-   */
-  find(wanted: number, most: number): number {
-    const end = Math.min(this.#end, this.#at + most);
-    for (let i = this.#at; i < end; i++) if (this.#bytes[i] === wanted) return i - this.#at;
-    return -1;
+  /** The next byte, which must be in the buffer; it is not taken. */
+  peek(): number {
+    return this.#bytes[this.#at]!;
   }
 
   /** Throws, and remembers it. */

@@ -30,6 +30,8 @@ export class PackedBytes {
   readonly #wasCompressed: boolean;
 
   /**
+   * Takes the bytes of a string.
+   *
    * @param offset where the bytes begin in the file, or, when they were compressed, what they were
    *   made of
    */

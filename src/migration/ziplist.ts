@@ -83,7 +83,7 @@ export class ZiplistReader implements ElementReader {
       previousBytes = packed.view.getUint32(next, true);
       next += 4;
     }
-    if (previousBytes !== this.#previousBytes) {
+    if (previousBytes !== this.#previousBytes || packed.bytes[at] === END_MARK) {
       packed.fail(at, `the length before, ${this.#previousBytes}`, String(previousBytes));
     }
     packed.check(next, 1, this.#end, "an encoding");
