@@ -89,15 +89,8 @@ function sets(): Words[] {
 
 function hashes(random: Random): Words[] {
   return [
-    [
-      "HSET",
-      "hash:small",
-      ...pairs(NUMBERS.slice(0, 14), LOOKALIKES),
-      "",
-      "",
-      ALL_BYTES,
-      ALL_BYTES,
-    ],
+    ["HSET", "hash:small", ...pairs(NUMBERS.slice(0, 14), LOOKALIKES), "", "", "\r\n", "\0\xff"],
+    ["HSET", "hash:bytes", ALL_BYTES.slice(0, 64), ALL_BYTES.slice(192), ALL_BYTES, ALL_BYTES],
     ["HSET", "hash:large", ...pairs(words(300, "field"), NUMBERS)],
     ["HSET", "hash:long", "field", noise(random, 300), "f".repeat(70), "v".repeat(3000)],
     ["PEXPIREAT", "hash:small", String(FUTURE_MS + 2)],

@@ -3,7 +3,8 @@
  *
  * Starts `redis-server` on a free loopback port, fills it with what `redis_data.ts` has, and copies
  * what it writes to `redis-files/`. Beside each file lies what Redis answers when it is asked for the
- * same keys, a line of JSON for each, a character for each byte.
+ * same keys, a line of JSON for each, a character for each byte. What Redis 7 does not write any more
+ * is in `redis_old_files.ts`; of these files, too, it is recorded what Redis finds in them.
  *
  * @module
  */
@@ -12,6 +13,7 @@ import { say } from "../helpers/say.ts";
 import { type ParsedRespReply, parseRespReplies } from "../helpers/resp_reply_parser.ts";
 import { afterRewrite, beforeRewrite, everything, type Words } from "./redis_data.ts";
 import { type RecordedKey, REDIS_FILES } from "./redis_model.ts";
+import { version3File, version9File } from "./redis_old_files.ts";
 import { RedisServer } from "./redis_server.ts";
 import { VectorConnection } from "./session.ts";
 
@@ -130,9 +132,25 @@ async function recordLog(name: string, flags: readonly string[]): Promise<void> 
   }
 }
 
+/** Files that were written by hand, as Redis reads them. */
+async function recordReading(name: string, bytes: Uint8Array): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeFile(`${folder}/dump.rdb`, bytes);
+    await using server = await RedisServer.start(["--dir", folder]);
+    using client = await VectorConnection.open(server.port, 2);
+    await Deno.writeFile(new URL(`${name}.rdb`, REDIS_FILES), bytes);
+    await Deno.writeTextFile(new URL(`${name}.jsonl`, REDIS_FILES), await model(client));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
 await Deno.mkdir(REDIS_FILES, { recursive: true });
 await recordSnapshots("snapshot", []);
 await recordSnapshots("unchecked", ["--rdbcompression", "no", "--rdbchecksum", "no"]);
 await recordLog("log-with-commands", ["--aof-use-rdb-preamble", "no"]);
 await recordLog("log-with-snapshot", ["--aof-use-rdb-preamble", "yes"]);
+await recordReading("version-3", version3File());
+await recordReading("version-9", version9File());
 say("Recorded the files of tests/vectors/redis-files/");

@@ -4,11 +4,13 @@
  * @module
  */
 
+import assert from "node:assert/strict";
 import { type AofItem, AofReader } from "../../../src/migration/aof_reader.ts";
 import { BytesSource, type FileSource } from "../../../src/migration/file_source.ts";
 import type { RdbEntry } from "../../../src/migration/rdb_entry.ts";
 import { RdbReader } from "../../../src/migration/rdb_reader.ts";
 import type { RecordedKey } from "../../vectors/redis_model.ts";
+import { RedisFileError } from "../../../src/migration/redis_file_error.ts";
 import { toLatin1 } from "../latin1.ts";
 
 /** Gives a byte at a time, however much is asked for. */
@@ -75,7 +77,7 @@ export function foundKey(entry: RdbEntry): FoundKey {
     type: entry.kind === "sorted_set"
       ? "zset"
       : entry.kind === "unsupported"
-      ? `${entry.what}${entry.moduleType}`
+      ? `${entry.what} ${entry.moduleType}`.trimEnd()
       : entry.kind,
     expireAtMs: entry.kind === "unsupported" ? 0 : entry.expireAtMs,
     ...(value === undefined ? {} : { value }),
@@ -88,6 +90,29 @@ export function readSnapshot(source: Uint8Array | FileSource): FoundKey[] {
     new RdbReader(source instanceof Uint8Array ? new BytesSource(source) : source),
     foundKey,
   );
+}
+
+/**
+ * Where and what the error is that `read` ends with: `12 expected …, found …`, or `(none)`.
+ *
+ * @throws any other error
+ */
+export function failureOf(read: () => unknown): string {
+  try {
+    read();
+  } catch (error) {
+    if (!(error instanceof RedisFileError)) throw error;
+    const { offset, expected, found, file } = error;
+    const words = `${offset} expected ${expected}, found ${found}`;
+    assert.equal(error.message, `Cannot read ${file}: at byte ${words}`);
+    return words;
+  }
+  return "(none)";
+}
+
+/** The error that reading an RDB file ends with, see {@link failureOf}. */
+export function errorOf(bytes: Uint8Array): string {
+  return failureOf(() => readSnapshot(bytes));
 }
 
 /** An item of an AOF in words: `0 SET a 1`, `torn command 17 +5`, or the key of a snapshot. */
