@@ -19,6 +19,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   store: ["base"],
   channel: ["base"],
   metrics: ["base"],
+  migration: ["base"],
   pubsub: ["base", "store", "channel"],
   command: ["base", "store", "channel", "pubsub"],
   protocol: ["base", "command"],

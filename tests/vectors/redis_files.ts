@@ -91,7 +91,7 @@ async function untilRewritten(client: VectorConnection): Promise<void> {
   throw new Error("Cannot record an AOF: it is not rewritten");
 }
 
-/** Files that one command writes all of. */
+/** Files that one command writes all of; the same is in each. */
 async function recordSnapshots(name: string, flags: readonly string[]): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
@@ -101,7 +101,7 @@ async function recordSnapshots(name: string, flags: readonly string[]): Promise<
     await play(client, everything());
     await ask(client, ["SAVE"]);
     await Deno.copyFile(`${folder}/dump.rdb`, new URL(`${name}.rdb`, REDIS_FILES));
-    await Deno.writeTextFile(new URL(`${name}.jsonl`, REDIS_FILES), await model(client));
+    await Deno.writeTextFile(new URL("snapshot.jsonl", REDIS_FILES), await model(client));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
