@@ -12,6 +12,7 @@
  * @module
  */
 
+import { assert } from "../base/assert.ts";
 import { Crc64 } from "../base/crc64.ts";
 import { type FileSource, messageOf } from "./file_source.ts";
 import { RedisFileError } from "./redis_file_error.ts";
@@ -44,8 +45,6 @@ export class FileCursor {
   #at = 0;
   #end = 0;
   #sum: Crc64 | undefined;
-  /** The sum has everything before this place in `#bytes`. */
-  #summedTo = 0;
 
   /** Begins at the first byte. */
   constructor(source: FileSource) {
@@ -74,16 +73,16 @@ export class FileCursor {
     this.#bytes = NOTHING;
   }
 
-  /** Begins a checksum, with what comes next. */
+  /** Begins a checksum. At the start of the file only. */
   beginSum(): void {
+    assert(this.offset === 0, "a checksum has everything from the start");
     this.#sum = new Crc64();
-    this.#summedTo = this.#at;
   }
 
   /** The checksum up to here; none is made any more. */
   endSum(): Crc64 {
     const sum = this.#sum ?? new Crc64();
-    sum.add(this.#bytes, this.#summedTo, this.#at);
+    sum.add(this.#bytes, 0, this.#at);
     this.#sum = undefined;
     return sum;
   }
@@ -208,8 +207,7 @@ export class FileCursor {
 
   /** Another buffer, with room for `byteCount` bytes from here. */
   #replace(byteCount: number): void {
-    this.#sum?.add(this.#bytes, this.#summedTo, this.#at);
-    this.#summedTo = 0;
+    this.#sum?.add(this.#bytes, 0, this.#at);
     const bytes = new Uint8Array(Math.min(Math.max(CHUNK_BYTES, byteCount), this.remaining));
     bytes.set(this.#bytes.subarray(this.#at, this.#end));
     this.#bytes = bytes;

@@ -135,6 +135,14 @@ Deno.test("RdbReader: compares ziplists with what they say of themselves", () =>
     "17 expected the place of the last entry, 18, found 14",
   );
   assert.equal(error(changed(list, 14, 5)), "27 expected the length before, 4, found 5");
+  const past = "33 expected 3 bytes of an element, found 2 before the end";
+  assert.equal(error(changed(list, 19, 3)), past);
+  // Lengths from 254 on are written in another way, and 255 is none.
+  const long = ziplist(["x".repeat(252), "y"]);
+  assert.equal(valueErrorOf(10, string(long)), "(none)");
+  const short = [...changed(long, 0, 13).slice(0, 265), 255, ...long.slice(270)];
+  const previous = "279 expected the length before, 255, found 255";
+  assert.equal(valueErrorOf(10, string(short)), previous);
   assert.match(
     error(changed(list, 11, 63)),
     /^25 expected 63 bytes of an element, found 10 before/,
@@ -163,6 +171,8 @@ Deno.test("RdbReader: compares listpacks with what they say of themselves", () =
     error(changed(list, 6, 0xbf)),
     /^20 expected 63 bytes of an element, found 11 before/,
   );
+  const past = "28 expected 4 bytes of an element, found 3 before the end";
+  assert.equal(error(changed(list, 14, 0x84)), past);
   const length = "22 expected the length behind an element of 3 bytes, found 4";
   assert.equal(error(changed(list, 9, 4)), length);
   assert.match(
@@ -178,6 +188,8 @@ Deno.test("RdbReader: compares intsets and zipmaps with what they say of themsel
   assert.equal(setError(changed(set, 4, 4)), "17 expected numbers in 6 bytes, found a count of 4");
   const order = "expected a number greater than the one before, found one that is not";
   assert.equal(setError(changed(set, 12, 1)), `25 ${order}`);
+  assert.equal(setError(intset(4, [5, 5])), `25 ${order}`);
+  assert.equal(setError(intset(8, [2n ** 40n, 2n ** 40n])), `29 ${order}`);
   assert.equal(setError(intset(8, [2 ** 32 + 5, 2 ** 32 + 4])), `29 ${order}`);
   assert.match(setError([2, 0]), /^13 expected 8 bytes of an intset, found 2 before the end$/);
 
@@ -192,13 +204,14 @@ Deno.test("RdbReader: compares intsets and zipmaps with what they say of themsel
 });
 
 Deno.test("RdbReader: an error is for ever", () => {
-  const body = [...entry(20, "k", string(listpack(["a"], 2))), ...entry(0, "next", string("v"))];
+  const list = [3, 0xc4, ...string("a"), ...string("b")];
+  const body = [...entry(1, "k", list), ...entry(0, "next", string("v"))];
   const reader = new RdbReader(new BytesSource(rdbFile(11, body)));
-  const entryOfSet = reader.next()!;
-  assert.ok(entryOfSet.kind === "set");
-  const first = failureOf(() => [...entryOfSet.elements]);
-  assert.equal(first, "17 expected a count of 1, found 2");
-  assert.equal(failureOf(() => [...entryOfSet.elements]), first);
+  const damaged = reader.next()!;
+  assert.ok(damaged.kind === "list");
+  const first = failureOf(() => [...damaged.elements]);
+  assert.equal(first, "13 expected a string, found the encoding 196");
+  assert.equal(failureOf(() => [...damaged.elements]), first);
   assert.equal(failureOf(() => reader.next()), first);
   assert.equal(failureOf(() => reader.next()), first);
 });

@@ -78,12 +78,32 @@ Deno.test("RdbReader: gives a long string in pieces that are the string", () => 
   const first = reader.next()!;
   assert.ok(first.kind === "string");
   assert.equal(first.byteCount, content.length);
+  assert.ok(reader.offset < 100, "nothing of it is read before it is asked for");
   for (const piece of first.pieces) {
     assert.ok(piece.length < content.length, "it is not one piece");
     break;
   }
   assert.equal(reader.next()!.kind, "string", "what is left of it is passed over");
   assert.equal(reader.next(), undefined);
+});
+
+Deno.test("RdbReader: reads no more of a collection than is asked for", () => {
+  const names = Array.from({ length: 1000 }, (_, i) => string(`name ${i}`)).flat();
+  for (const [type, count] of [[1, 1000], [2, 1000], [4, 500]] as const) {
+    const bytes = rdbFile(11, entry(type, "k", [...length(count), ...names]));
+    const reader = new RdbReader(new BytesSource(bytes));
+    const collection = reader.next()!;
+    assert.ok(reader.offset < 20);
+    const parts: Iterable<unknown> = collection.kind === "hash"
+      ? collection.fields
+      : collection.kind === "list" || collection.kind === "set"
+      ? collection.elements
+      : [];
+    for (const _ of parts) break;
+    assert.ok(reader.offset > 20 && reader.offset < 50);
+    assert.equal([...parts].length, count - 1, "a loop that was left goes on");
+    assert.equal(reader.next(), undefined);
+  }
 });
 
 Deno.test("RdbReader: bytes that were given stay as they are", () => {
