@@ -1,5 +1,5 @@
 /**
- * Reads RDB files, the snapshots of Redis, versions 1 to 11 (Redis 1.0 to 7.2).
+ * Reads RDB files, the snapshots of Redis, versions 1 to 11 (up to Redis 7.2).
  *
  * @module
  */
@@ -71,6 +71,8 @@ export class RdbReader implements Iterable<RdbEntry> {
   /**
    * Reads a file from its start.
    *
+   * @param source the file, or, when something else may follow, a cursor at its start, which is moved
+   *   behind the checksum
    * @throws {RedisFileError} when it is none, or one of another version
    */
   constructor(source: FileSource | FileCursor, limits: RedisFileLimits = DEFAULT_LIMITS) {

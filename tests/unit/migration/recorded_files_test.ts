@@ -4,15 +4,20 @@ import assert from "node:assert/strict";
 import { RedisFiles } from "../../../src/migration/redis_files.ts";
 import { DiskSource } from "../../../src/migration/file_source.ts";
 import { RdbReader } from "../../../src/migration/rdb_reader.ts";
+import { Random } from "../../helpers/fuzz/random.ts";
 import { toLatin1 } from "../../helpers/latin1.ts";
 import {
   comparable,
+  errorOf,
+  failureOf,
   type FoundKey,
   foundKey,
   NO_KEY,
+  readLog,
   readSnapshot,
   SlowSource,
 } from "../../helpers/redis_files/contents.ts";
+import { say } from "../../helpers/say.ts";
 import { readModel, REDIS_FILES } from "../../vectors/redis_model.ts";
 
 const path = (name: string): string => decodeURIComponent(new URL(name, REDIS_FILES).pathname);
@@ -139,5 +144,39 @@ Deno.test("RedisFiles: reads a log of one file with a snapshot in front, as Redi
     assert.deepEqual(comparable(replay(files)), comparable(await readModel("log-with-snapshot")));
   } finally {
     await Deno.remove(file);
+  }
+});
+
+Deno.test("AofReader: reads the recorded files byte by byte, and notices wherever they end", async () => {
+  const file = (name: string) => Deno.readFile(path(`log-with-snapshot/appendonly.aof.2.${name}`));
+  const base = await file("base.rdb");
+  const increment = await file("incr.aof");
+  const whole = readLog(base, increment);
+  assert.deepEqual(readLog(new SlowSource(base), new SlowSource(increment)), whole);
+  const commands = readLog(increment);
+  for (let end = 1; end < base.length; end++) {
+    assert.notEqual(failureOf(() => readLog(base.slice(0, end))), "(none)", `cut at ${end}`);
+  }
+  let tornCount = 0;
+  for (let end = 0; end < increment.length; end++) {
+    const found = readLog(increment.slice(0, end));
+    const isTorn = found.at(-1)?.startsWith("torn") === true;
+    if (isTorn) tornCount++;
+    const given = isTorn ? found.slice(0, -1) : found;
+    assert.deepEqual(given, commands.slice(0, given.length), `cut at ${end}`);
+  }
+  assert.ok(tornCount > increment.length - 40, "all but between commands");
+});
+
+Deno.test("RdbReader: a recorded file that ends too early is an error", async () => {
+  const seed = Date.now() >>> 0;
+  say(`seed ${seed}`);
+  const random = new Random(seed);
+  for (const { name } of SNAPSHOTS) {
+    const bytes = await Deno.readFile(path(`${name}.rdb`));
+    for (let i = 0; i < 40; i++) {
+      const end = random.below(bytes.length);
+      assert.notEqual(errorOf(bytes.slice(0, end)), "(none)", `${name}.rdb cut at ${end}`);
+    }
   }
 });
