@@ -20,6 +20,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   channel: ["base"],
   metrics: ["base"],
   durability: ["base", "store"],
+  migration: ["base"],
   pubsub: ["base", "store", "channel"],
   command: ["base", "store", "channel", "pubsub"],
   protocol: ["base", "command"],
