@@ -133,10 +133,10 @@ export class EntryWriter extends InPlaceWriter {
     if (valueBytes > this.#maxValueBytes) return WriteStatus.VALUE_TOO_LARGE;
     const rootAt = this.#control.databaseRootAt(database, key.shard);
     const existing = this.#table.find(rootAt, key);
-    if (
-      existing !== 0 && expireAtMs === 0 &&
-      this.overwrite(database, key, existing, value, start, end)
-    ) return WriteStatus.OK;
+    if (existing !== 0 && expireAtMs === 0 && this.fitsInPlace(key, existing, valueBytes)) {
+      this.overwrite(database, key, existing, value, start, end);
+      return WriteStatus.OK;
+    }
     const flags = expireAtMs > 0 ? EntryFlag.HAS_TTL : 0;
     const encoding = needsExtents(flags, keyBytes, valueBytes) ? Encoding.EXTENTS : Encoding.RAW;
     this.#planExpireAtMs = expireAtMs;
@@ -219,6 +219,13 @@ export class EntryWriter extends InPlaceWriter {
     );
     if (planned === WriteStatus.OK) result.copyFrom(this.#planInteger);
     return planned;
+  }
+
+  /** The entry of a key that can be overwritten where it is; 0 = the write has to be planned. */
+  findOverwritable(database: number, key: Key, valueBytes: number): number {
+    if (valueBytes > this.#maxValueBytes) return 0;
+    const entry = this.#table.find(this.#control.databaseRootAt(database, key.shard), key);
+    return entry !== 0 && this.fitsInPlace(key, entry, valueBytes) ? entry : 0;
   }
 
   /**

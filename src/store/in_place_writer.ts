@@ -49,33 +49,37 @@ export class InPlaceWriter extends EntryChanges {
   }
 
   /**
-   * Gives a plain string another value, without a time to live, if its block is of the size for it.
+   * Whether a key can get a value of `valueBytes` bytes without a time to live by
+   * {@link InPlaceWriter.overwrite}: it has a plain string, in a block of the size for it.
    *
    * @param entry the entry of `key`
-   * @returns false, nothing changed, when the write has to be planned
    */
-  protected overwrite(
+  fitsInPlace(key: Key, entry: number, valueBytes: number): boolean {
+    const shape = this.#arena.wordsOf(entry)[this.#arena.wordAt(entry)]! & SHAPE_MASK;
+    if (shape !== PLAIN_STRING) return false;
+    const byteCount = ENTRY_HEADER_BYTES + key.end - key.start + valueBytes;
+    const blockBytes = this.#blocks.blockBytes(entry);
+    return byteCount <= blockBytes && blockBytesFor(byteCount) === blockBytes;
+  }
+
+  /** Gives a plain string a value that {@link InPlaceWriter.fitsInPlace}. Cannot fail. */
+  overwrite(
     database: number,
     key: Key,
     entry: number,
     value: Uint8Array,
     start: number,
     end: number,
-  ): boolean {
+  ): void {
     const words = this.#arena.wordsOf(entry);
     const at = this.#arena.wordAt(entry);
-    if ((words[at]! & SHAPE_MASK) !== PLAIN_STRING) return false;
-    const valueAt = ENTRY_HEADER_BYTES + key.end - key.start;
-    const byteCount = valueAt + end - start;
-    const blockBytes = this.#blocks.blockBytes(entry);
-    if (byteCount > blockBytes || blockBytesFor(byteCount) !== blockBytes) return false;
+    const valueAt = at * 4 + ENTRY_HEADER_BYTES + key.end - key.start;
     this.markPhase(key.shard, MutationPhase.WRITING);
     words[at + Entry.VALUE_BYTES] = end - start;
-    copyBytes(value, start, end, this.#arena.bytesOf(entry), at * 4 + valueAt);
     words[at + Entry.CLOCK] = this.clock.nowSeconds;
+    copyBytes(value, start, end, this.#arena.bytesOf(entry), valueAt);
     this.stampSeq(key.shard, entry);
     this.changed(key.shard, database, entry);
-    return true;
   }
 
   /**
