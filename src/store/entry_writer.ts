@@ -453,19 +453,23 @@ export class EntryWriter extends InPlaceWriter {
   #commitWrite(key: Key): number {
     const existing = this.#planExisting;
     const entry = this.#planBlock;
-    const hadExpired = existing !== 0 && this.#reader.isExpired(existing, this.clock.nowMs);
+    const flagsBefore = existing === 0 ? 0 : this.#reader.flags(existing);
+    const hadTtl = (flagsBefore & EntryFlag.HAS_TTL) !== 0;
+    const hadExpired = hadTtl && this.#reader.isExpired(existing, this.clock.nowMs);
     if (hadExpired) {
       this.countRemoved(key.shard, Shard.EXPIRED_DOUBLE);
       this.tell(KeyEvent.EXPIRED, this.#planDatabase, key);
     }
     if (existing === 0 || hadExpired) this.tell(KeyEvent.NEW, this.#planDatabase, key);
     // A balance stays one, whoever corrects it: what events add up must not be evicted (C1).
-    else this.#planFlags |= this.#reader.flags(existing) & EntryFlag.PINNED;
-    const staysLinked = entry === existing && this.#planExpireAtMs > 0 &&
+    else this.#planFlags |= flagsBefore & EntryFlag.PINNED;
+    const staysLinked = hadTtl && entry === existing && this.#planExpireAtMs > 0 &&
       this.#wheel.mayPostpone(entry, this.#planExpireAtMs);
-    if (entry === existing && !staysLinked) this.#wheel.unlink(key.shard, entry);
+    if (hadTtl && entry === existing && !staysLinked) this.#wheel.unlink(key.shard, entry);
     this.#writeEntry(entry, key);
-    if (!staysLinked) this.#wheel.link(key.shard, entry, this.clock.nowMs);
+    if (this.#planExpireAtMs > 0 && !staysLinked) {
+      this.#wheel.link(key.shard, entry, this.clock.nowMs);
+    }
     if (existing === 0) {
       this.#table.insert(this.#planRootAt, key.shard, entry, key.tag, this.#planOverflow);
     } else if (entry !== existing) {
