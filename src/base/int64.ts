@@ -226,18 +226,21 @@ export function writeDigits(value: number, target: Uint8Array, offset: number): 
     rest = quotient;
   }
   let small = rest | 0;
-  while (at > offset) {
+  while (small >= 10) {
     const quotient = (small / 10) | 0;
     target[--at] = DIGIT_0 + (small - quotient * 10);
     small = quotient;
   }
+  target[offset] = DIGIT_0 + small;
   return end;
 }
 
 /** How many decimal digits a non-negative safe integer has (0 has one). */
 export function decimalDigitCount(value: number): number {
-  let count = 1;
-  let bound = 10;
+  // Most numbers in replies are short, and comparing takes less than counting up.
+  if (value < 10_000) return value < 100 ? (value < 10 ? 1 : 2) : (value < 1000 ? 3 : 4);
+  let count = 5;
+  let bound = 100_000;
   while (value >= bound) {
     count++;
     bound *= 10;

@@ -12,6 +12,8 @@ import { Key } from "../store/key.ts";
 import type { Store } from "../store/store.ts";
 import type { CommandArguments } from "./arguments.ts";
 import type { ClientState } from "./client_state.ts";
+import { KeyHashes } from "./key_hashes.ts";
+import type { LockSet } from "./lock_set.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import type { CommandRow, HandlerStatus } from "./row.ts";
 import type { CommandServices } from "./services.ts";
@@ -70,6 +72,10 @@ export class CommandCall {
   readonly #notifier: Notifier | undefined;
   #scratch = new Uint8Array(SCRATCH_BYTES);
   #locatedIndex = 0;
+  /** Made by the first command with several keys. */
+  #hashes: KeyHashes | undefined = undefined;
+  /** Whether keys of the command are in {@link CommandCall.#hashes}. */
+  #remembersKeys = false;
 
   /**
    * Makes an empty call; {@link CommandCall.begin} fills it.
@@ -90,7 +96,36 @@ export class CommandCall {
     this.sink = sink;
     this.client = client;
     this.#locatedIndex = 0;
+    this.#remembersKeys = false;
     this.stampAccess();
+  }
+
+  /**
+   * Chooses the locks of the command: those of its keys, or all. What was hashed for that is not
+   * hashed again when the handler asks for the keys.
+   */
+  collectShards(lockSet: LockSet): void {
+    const { row, args } = this;
+    const hashes = this.#hashes ??= new KeyHashes();
+    hashes.clear();
+    this.#remembersKeys = true;
+    lockSet.clear();
+    if (row.access === "all") lockSet.addAll();
+    else if (row.findKeys !== undefined) {
+      row.findKeys(args, (index) => this.#collectShard(index, lockSet, hashes));
+    } else {
+      const last = row.lastKeyOf(args.count);
+      for (let i = row.firstKey; i <= last; i += row.keyStep) {
+        this.#collectShard(i, lockSet, hashes);
+      }
+    }
+    lockSet.seal();
+  }
+
+  #collectShard(index: number, lockSet: LockSet, hashes: KeyHashes): void {
+    const key = this.keyAt(index);
+    lockSet.add(key.shard);
+    hashes.remember(index, key);
   }
 
   /**
@@ -164,6 +199,10 @@ export class CommandCall {
     const prefix = this.row.keyPrefix;
     if (prefix.length === 0) {
       key.set(args.bytes, start, end);
+      if (this.#remembersKeys && this.#hashes!.recall(index, key)) {
+        this.#locatedIndex = index;
+        return key;
+      }
     } else {
       const byteCount = prefix.length + end - start;
       if (byteCount > this.#scratch.length) this.#scratch = new Uint8Array(byteCount);

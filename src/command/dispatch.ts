@@ -249,7 +249,7 @@ export class Dispatcher {
   #runManyKeys(call: CommandCall): ExecuteStatus | Promise<ExecuteStatus> {
     const row = call.row;
     const lockSet = this.#lockSet;
-    collectShards(call, lockSet);
+    call.collectShards(lockSet);
     for (let attempt = 0;; attempt++) {
       const busyShard = lockSet.tryLock(row.exclusive);
       if (busyShard >= 0) return this.#park(call, busyShard, attempt);
@@ -271,7 +271,7 @@ export class Dispatcher {
     // Others use the dispatcher's own call and lock set while this command waits.
     const own = call.detach();
     const lockSet = new LockSet(store.locks, store.shardCount);
-    collectShards(own, lockSet);
+    own.collectShards(lockSet);
     for (;; attempt++) {
       if (attempt >= PROMPT_RECLAIM_ATTEMPTS) {
         await nextTurn();
@@ -347,11 +347,4 @@ async function takeLater(call: CommandCall): Promise<ExecuteStatus> {
   assert(later !== undefined, `${call.row.name} said what its reply waits for`);
   call.later = undefined;
   return executeStatusOf(await later);
-}
-
-function collectShards(call: CommandCall, lockSet: LockSet): void {
-  lockSet.clear();
-  if (call.row.access === "all") lockSet.addAll();
-  else call.row.forEachKey(call.args, (index) => lockSet.add(call.keyAt(index).shard));
-  lockSet.seal();
 }

@@ -16,46 +16,44 @@ import type { ShardLocks } from "../store/locks.ts";
  */
 export const TRY_ROUNDS = 16;
 
-/** Up to this many shards a set is searched; a larger one gets an array of marks. */
-const SEARCHED_COUNT = 8;
-
 /**
  * A set of shards in ascending order, without repetition.
+ *
+ * Shards are marked one bit each as they are added, and listed when the set is sealed: reading the
+ * bits in order sorts them.
  *
  * Thread: one I/O thread.
  */
 export class LockSet {
   readonly #locks: ShardLocks;
   readonly #shardCount: number;
-  #shards = new Int32Array(SEARCHED_COUNT);
+  readonly #marks: Int32Array;
+  readonly #shards: Uint16Array;
   #count = 0;
-  /** Made when a command names keys of many shards: 1 = the shard is in the set. */
-  #marks: Uint8Array | undefined;
 
   /** Makes an empty set. */
   constructor(locks: ShardLocks, shardCount: number) {
     this.#locks = locks;
     this.#shardCount = shardCount;
+    this.#marks = new Int32Array(Math.ceil(shardCount / 32));
+    this.#shards = new Uint16Array(shardCount);
   }
 
-  /** How many shards are in the set. */
+  /** How many shards are in the set, once it is sealed. */
   get count(): number {
     return this.#count;
   }
 
   /** Empties the set. */
   clear(): void {
-    if (this.#count > SEARCHED_COUNT) this.#marks!.fill(0);
+    const marks = this.#marks;
+    for (let i = 0; i < marks.length; i++) marks[i] = 0;
     this.#count = 0;
   }
 
   /** Adds a shard; {@link LockSet.seal} must follow before the locks are taken. */
   add(shard: number): void {
-    if (this.#has(shard)) return;
-    if (this.#count === SEARCHED_COUNT) this.#startMarks();
-    if (this.#count === this.#shards.length) this.#grow();
-    this.#shards[this.#count++] = shard;
-    if (this.#count > SEARCHED_COUNT) this.#marks![shard] = 1;
+    this.#marks[shard >>> 5]! |= 1 << (shard & 31);
   }
 
   /** Adds all shards. */
@@ -68,9 +66,16 @@ export class LockSet {
     return this.#shards[index]!;
   }
 
-  /** Brings the shards into ascending order. */
+  /** Lists the shards that were added, in ascending order. */
   seal(): void {
-    if (this.#count > 1) this.#shards.subarray(0, this.#count).sort();
+    const marks = this.#marks;
+    let count = 0;
+    for (let i = 0; i < marks.length; i++) {
+      for (let left = marks[i]!; left !== 0; left &= left - 1) {
+        this.#shards[count++] = i * 32 + 31 - Math.clz32(left & -left);
+      }
+    }
+    this.#count = count;
   }
 
   /**
@@ -111,23 +116,6 @@ export class LockSet {
   /** Declares all shards torn; see {@link ShardLocks.poison}. */
   poison(operation: number): void {
     for (let i = 0; i < this.#count; i++) this.#locks.poison(this.#shards[i]!, operation);
-  }
-
-  #has(shard: number): boolean {
-    if (this.#count > SEARCHED_COUNT) return this.#marks![shard] === 1;
-    for (let i = 0; i < this.#count; i++) if (this.#shards[i] === shard) return true;
-    return false;
-  }
-
-  #startMarks(): void {
-    this.#marks ??= new Uint8Array(this.#shardCount);
-    for (let i = 0; i < this.#count; i++) this.#marks[this.#shards[i]!] = 1;
-  }
-
-  #grow(): void {
-    const larger = new Int32Array(this.#shards.length * 2);
-    larger.set(this.#shards);
-    this.#shards = larger;
   }
 
   /** Takes all locks but that of `heldShard`; on failure gives all back, that one too. */

@@ -22,7 +22,7 @@ import type { ThreadCircle } from "./thread_circle.ts";
 const LARGE_COMMAND_BYTES = 65536;
 
 /** A command with more arguments than this is measured each time. */
-const MANY_ARGUMENTS = 16;
+const MANY_ARGUMENTS = 64;
 
 /** Below this threshold, commands that take constant time may be slow, too. Unit: µs. */
 const EVERY_COMMAND_MICROS = 1000;

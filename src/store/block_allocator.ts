@@ -2,7 +2,7 @@
  * Blocks: what a shard cuts its leased pages into.
  *
  * For every (kind, size class) a shard keeps a doubly linked list of its pages that have a free
- * block. A page's free blocks are chained through their first word (index + 1); blocks beyond
+ * block. A page's free blocks are chained through their first word (addresses); blocks beyond
  * `CUT` were never used and need no chain, so leasing a page touches none of its bytes.
  *
  * Invariant, per page: free chain length + used = cut <= blocks per page, and the page is on its
@@ -199,7 +199,7 @@ export class BlockAllocator {
 
   /** Gives a block back. `address` may lie in a reserve page. */
   free(address: number): void {
-    const page = Math.floor(address / PAGE_UNITS);
+    const page = address >>> PAGE_UNITS_SHIFT;
     const descriptors = this.#pages.descriptors;
     const at = page * PAGE_WORDS;
     const head = descriptors[at]!;
@@ -211,9 +211,8 @@ export class BlockAllocator {
     const sizeClass = (head >>> 8) & 0xff;
     const shardAt = this.#control.shardAt(head >>> 16);
     const classBytes = CLASS_BYTES[sizeClass]!;
-    const index = (address - page * PAGE_UNITS) * 8 / classBytes;
     this.#arena.write(address, 0, descriptors[at + Page.FREE_HEAD]!);
-    descriptors[at + Page.FREE_HEAD] = index + 1;
+    descriptors[at + Page.FREE_HEAD] = address;
     const used = --descriptors[at + Page.USED]!;
     this.#control.words[shardAt + Shard.FREES]!++;
     this.#control.doubles[(shardAt >> 1) + Shard.BLOCK_BYTES_DOUBLE]! -= classBytes;
@@ -243,7 +242,7 @@ export class BlockAllocator {
 
   /** Gives back a page taken with {@link BlockAllocator.allocatePage}. */
   freePage(address: number): void {
-    const page = Math.floor(address / PAGE_UNITS);
+    const page = address >>> PAGE_UNITS_SHIFT;
     const shardAt = this.#control.shardAt(this.#pages.shardOf(page));
     this.#control.words[shardAt + Shard.PAGES_LEASED]!--;
     this.#control.doubles[(shardAt >> 1) + Shard.BLOCK_BYTES_DOUBLE]! -= PAGE_BYTES;
@@ -292,10 +291,8 @@ export class BlockAllocator {
     const descriptors = this.#pages.descriptors;
     const at = page * PAGE_WORDS;
     const unitCount = CLASS_BYTES[sizeClass]! >>> 3;
-    const free = descriptors[at + Page.FREE_HEAD]!;
-    let address: number;
-    if (free !== 0) {
-      address = page * PAGE_UNITS + (free - 1) * unitCount;
+    let address = descriptors[at + Page.FREE_HEAD]! >>> 0;
+    if (address !== 0) {
       descriptors[at + Page.FREE_HEAD] = this.#arena.read(address, 0);
     } else {
       address = page * PAGE_UNITS + descriptors[at + Page.CUT]!++ * unitCount;

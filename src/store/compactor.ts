@@ -140,9 +140,9 @@ export class Compactor {
     const at = page * PAGE_WORDS;
     const cut = this.#pages.descriptors[at + Page.CUT]!;
     this.#isFree.fill(0, 0, cut);
-    for (let free = this.#pages.descriptors[at + Page.FREE_HEAD]!; free !== 0;) {
-      this.#isFree[free - 1] = 1;
-      free = this.#arena.read(page * PAGE_UNITS + (free - 1) * (byteCount >>> 3), 0);
+    for (let free = this.#pages.descriptors[at + Page.FREE_HEAD]! >>> 0; free !== 0;) {
+      this.#isFree[(free - page * PAGE_UNITS) / (byteCount >>> 3)] = 1;
+      free = this.#arena.read(free, 0);
     }
     return cut;
   }

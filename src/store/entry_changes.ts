@@ -12,7 +12,7 @@ import type { BlockAllocator } from "./block_allocator.ts";
 import type { CollectionMemory } from "./collection/collection_memory.ts";
 import { rootWord } from "./collection/entries.ts";
 import { type ControlRegion, DATABASE_TABLE_COUNT, Shard } from "./control.ts";
-import { Encoding, Entry } from "./entry.ts";
+import { Encoding, Entry, EntryFlag } from "./entry.ts";
 import type { EntryReader } from "./entry_reader.ts";
 import type { ExpiryWheel } from "./expiry_wheel.ts";
 import type { Extents } from "./extents.ts";
@@ -160,8 +160,9 @@ export class EntryChanges {
    * @param keepsValue whether the value's root belongs to another entry by now
    */
   freeEntry(shard: number, entry: number, keepsValue = false): void {
-    this.#wheel.unlink(shard, entry);
-    const encoding = this.#reader.encoding(entry);
+    const head = this.#arena.read(entry, Entry.TYPE);
+    const encoding = (head >>> 8) & 0xff;
+    if (((head >>> 16) & EntryFlag.HAS_TTL) !== 0) this.#wheel.unlink(shard, entry);
     if (!keepsValue && encoding === Encoding.EXTENTS) this.#extents.release(entry);
     else if (!keepsValue && encoding === Encoding.TREE) {
       this.#collections.drop(this.#arena.read(entry, rootWord(this.#reader.flags(entry))));

@@ -299,7 +299,7 @@ export class EntryMover {
     const valueBytes = arena.read(source, Entry.VALUE_BYTES);
     arena.write(target, Entry.TYPE, type | (encoding << 8) | (flags << 16) | (table << 24));
     arena.write(target, Entry.KEY_BYTES, key.end - key.start);
-    arena.write(target, Entry.CLOCK, (writer.clock.nowMs / 1000) >>> 0);
+    arena.write(target, Entry.CLOCK, writer.clock.nowSeconds);
     arena.write(target, Entry.HASH, key.hash);
     arena.write(target, Entry.VALUE_BYTES, valueBytes);
     let word = ENTRY_HEADER_BYTES / 4;

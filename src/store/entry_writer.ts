@@ -29,15 +29,15 @@ import {
   needsExtents,
   TTL_BYTES,
 } from "./entry.ts";
-import { EntryChanges, type WriterParts } from "./entry_changes.ts";
+import type { WriterParts } from "./entry_changes.ts";
 import type { EntryReader } from "./entry_reader.ts";
 import type { ExpiryWheel } from "./expiry_wheel.ts";
 import type { Extents } from "./extents.ts";
+import { blockBytesFor, copyBytes, InPlaceWriter } from "./in_place_writer.ts";
 import { Key } from "./key.ts";
 import { KeyEvent } from "./key_watcher.ts";
 import { MutationPhase } from "./locks.ts";
 import { PageKind } from "./page_allocator.ts";
-import { CLASS_BYTES, sizeClassOf } from "./size_classes.ts";
 import type { SetPlan } from "./set_plan.ts";
 import { BUCKET_BYTES, type Table } from "./table.ts";
 import { FREED_PER_WRITE, type TableMap } from "./table_map.ts";
@@ -66,7 +66,7 @@ const EMPTY = new Uint8Array(0);
  * Thread: one instance per thread; every call needs the exclusive lock of the key's shard, from plan
  * to commit or cancel.
  */
-export class EntryWriter extends EntryChanges {
+export class EntryWriter extends InPlaceWriter {
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
   readonly #control: ControlRegion;
@@ -131,14 +131,18 @@ export class EntryWriter extends EntryChanges {
     const valueBytes = end - start;
     if (keyBytes > MAX_KEY_BYTES) return WriteStatus.KEY_TOO_LONG;
     if (valueBytes > this.#maxValueBytes) return WriteStatus.VALUE_TOO_LARGE;
+    const rootAt = this.#control.databaseRootAt(database, key.shard);
+    const existing = this.#table.find(rootAt, key);
+    if (existing !== 0 && expireAtMs === 0 && this.fitsInPlace(key, existing, valueBytes)) {
+      this.overwrite(database, key, existing, value, start, end);
+      return WriteStatus.OK;
+    }
     const flags = expireAtMs > 0 ? EntryFlag.HAS_TTL : 0;
     const encoding = needsExtents(flags, keyBytes, valueBytes) ? Encoding.EXTENTS : Encoding.RAW;
     this.#planExpireAtMs = expireAtMs;
     this.#planValue = value;
     this.#planValueStart = start;
     this.#planValueEnd = end;
-    const rootAt = this.#control.databaseRootAt(database, key.shard);
-    const existing = this.#table.find(rootAt, key);
     const planned = this.#planWrite(database, key, rootAt, existing, flags, encoding, false);
     if (planned !== WriteStatus.OK) return planned;
     this.commitPlan();
@@ -147,7 +151,13 @@ export class EntryWriter extends EntryChanges {
 
   /** See `Store.addInteger`. */
   addInteger(database: number, key: Key, delta: Int64, result: Int64): WriteStatus {
-    const planned = this.planAddInteger(database, key, delta, result, false);
+    const rootAt = this.#control.databaseRootAt(database, key.shard);
+    const existing = this.#table.find(rootAt, key);
+    if (existing !== 0) {
+      const added = this.addInPlace(database, key, existing, delta, result);
+      if (added !== undefined) return added;
+    }
+    const planned = this.#planAdd(database, key, rootAt, existing, delta, result, false);
     if (planned === WriteStatus.OK) this.commitPlan();
     return planned;
   }
@@ -160,10 +170,21 @@ export class EntryWriter extends EntryChanges {
     result: Int64,
     forEvent: boolean,
   ): WriteStatus {
-    const keyBytes = key.end - key.start;
-    if (keyBytes > MAX_KEY_BYTES) return WriteStatus.KEY_TOO_LONG;
     const rootAt = this.#control.databaseRootAt(database, key.shard);
     const existing = this.#table.find(rootAt, key);
+    return this.#planAdd(database, key, rootAt, existing, delta, result, forEvent);
+  }
+
+  #planAdd(
+    database: number,
+    key: Key,
+    rootAt: number,
+    existing: number,
+    delta: Int64,
+    result: Int64,
+    forEvent: boolean,
+  ): WriteStatus {
+    if (key.end - key.start > MAX_KEY_BYTES) return WriteStatus.KEY_TOO_LONG;
     let flags = forEvent ? EntryFlag.PINNED : 0;
     const sum = this.#sum;
     this.#planExpireAtMs = 0;
@@ -198,6 +219,13 @@ export class EntryWriter extends EntryChanges {
     );
     if (planned === WriteStatus.OK) result.copyFrom(this.#planInteger);
     return planned;
+  }
+
+  /** The entry of a key that can be overwritten where it is; 0 = the write has to be planned. */
+  findOverwritable(database: number, key: Key, valueBytes: number): number {
+    if (valueBytes > this.#maxValueBytes) return 0;
+    const entry = this.#table.find(this.#control.databaseRootAt(database, key.shard), key);
+    return entry !== 0 && this.fitsInPlace(key, entry, valueBytes) ? entry : 0;
   }
 
   /**
@@ -322,7 +350,7 @@ export class EntryWriter extends EntryChanges {
       this.#arena.write(entry, word + 1, this.#planInteger.hi);
       const head = this.#arena.read(entry, Entry.TYPE);
       this.#arena.write(entry, Entry.TYPE, (head & 0xff00ffff) | (this.#planFlags << 16));
-      if (this.clock.stamps) this.#arena.write(entry, Entry.CLOCK, (this.clock.nowMs / 1000) >>> 0);
+      if (this.clock.stamps) this.#arena.write(entry, Entry.CLOCK, this.clock.nowSeconds);
       this.stampSeq(key.shard, entry);
     } else {
       assert(this.#planKind === PlanKind.WRITE, "a plan is under way");
@@ -425,19 +453,23 @@ export class EntryWriter extends EntryChanges {
   #commitWrite(key: Key): number {
     const existing = this.#planExisting;
     const entry = this.#planBlock;
-    const hadExpired = existing !== 0 && this.#reader.isExpired(existing, this.clock.nowMs);
+    const flagsBefore = existing === 0 ? 0 : this.#reader.flags(existing);
+    const hadTtl = (flagsBefore & EntryFlag.HAS_TTL) !== 0;
+    const hadExpired = hadTtl && this.#reader.isExpired(existing, this.clock.nowMs);
     if (hadExpired) {
       this.countRemoved(key.shard, Shard.EXPIRED_DOUBLE);
       this.tell(KeyEvent.EXPIRED, this.#planDatabase, key);
     }
     if (existing === 0 || hadExpired) this.tell(KeyEvent.NEW, this.#planDatabase, key);
     // A balance stays one, whoever corrects it: what events add up must not be evicted (C1).
-    else this.#planFlags |= this.#reader.flags(existing) & EntryFlag.PINNED;
-    const staysLinked = entry === existing && this.#planExpireAtMs > 0 &&
+    else this.#planFlags |= flagsBefore & EntryFlag.PINNED;
+    const staysLinked = hadTtl && entry === existing && this.#planExpireAtMs > 0 &&
       this.#wheel.mayPostpone(entry, this.#planExpireAtMs);
-    if (entry === existing && !staysLinked) this.#wheel.unlink(key.shard, entry);
+    if (hadTtl && entry === existing && !staysLinked) this.#wheel.unlink(key.shard, entry);
     this.#writeEntry(entry, key);
-    if (!staysLinked) this.#wheel.link(key.shard, entry, this.clock.nowMs);
+    if (this.#planExpireAtMs > 0 && !staysLinked) {
+      this.#wheel.link(key.shard, entry, this.clock.nowMs);
+    }
     if (existing === 0) {
       this.#table.insert(this.#planRootAt, key.shard, entry, key.tag, this.#planOverflow);
     } else if (entry !== existing) {
@@ -463,7 +495,7 @@ export class EntryWriter extends EntryChanges {
     words[at] = EntryType.STRING | (encoding << 8) | (flags << 16) |
       (this.#control.tableOf(this.#planDatabase) << 24);
     words[at + Entry.KEY_BYTES] = keyBytes;
-    words[at + Entry.CLOCK] = (this.clock.nowMs / 1000) >>> 0;
+    words[at + Entry.CLOCK] = this.clock.nowSeconds;
     words[at + Entry.HASH] = key.hash;
     words[at + Entry.VALUE_BYTES] = valueBytes;
     this.stampSeq(key.shard, entry);
@@ -488,23 +520,5 @@ export class EntryWriter extends EntryChanges {
     } else if (encoding === Encoding.EXTENTS) {
       this.#extents.fill(entry, this.#planValue, this.#planValueStart);
     }
-  }
-}
-
-function blockBytesFor(byteCount: number): number {
-  return CLASS_BYTES[sizeClassOf(byteCount)]!;
-}
-
-function copyBytes(
-  source: Uint8Array,
-  start: number,
-  end: number,
-  target: Uint8Array,
-  offset: number,
-): void {
-  if (end - start <= 32) {
-    for (let i = start, p = offset; i < end; i++, p++) target[p] = source[i]!;
-  } else {
-    target.set(source.subarray(start, end), offset);
   }
 }

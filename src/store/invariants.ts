@@ -381,10 +381,12 @@ function checkBlockPage(
   const used = pages.descriptors[at + Page.USED]!;
   const cut = pages.descriptors[at + Page.CUT]!;
   const free = new Set<number>();
-  for (let link = pages.descriptors[at + Page.FREE_HEAD]!; link !== 0;) {
-    assert(link <= cut && !free.has(link - 1), `page ${page}: the free chain is sound`);
-    free.add(link - 1);
-    link = arena.read(page * PAGE_UNITS + (link - 1) * unitCount, 0);
+  for (let link = pages.descriptors[at + Page.FREE_HEAD]! >>> 0; link !== 0;) {
+    const index = (link - page * PAGE_UNITS) / unitCount;
+    const isBlock = Number.isInteger(index) && index >= 0 && index < cut;
+    assert(isBlock && !free.has(index), `page ${page}: the free chain is sound`);
+    free.add(index);
+    link = arena.read(link, 0);
   }
   assert(used > 0, `page ${page}: an empty page was given back`);
   assert(used + free.size === cut, `page ${page}: ${used} used + ${free.size} free = ${cut} cut`);

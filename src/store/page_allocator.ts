@@ -5,7 +5,7 @@
  *
  * ```text
  * word 0   kind (8 bits) │ size class (8) │ shard (16)
- * word 1   first free block, index + 1 (0 = none)
+ * word 1   first free block, its address (0 = none)
  * word 2   blocks in use
  * word 3   blocks cut so far; those beyond were never used
  * word 4   next page: of the shard's list, or of the free stack

@@ -212,7 +212,7 @@ export class Store {
     const entry = this.peek(database, key);
     const access = this.#clock;
     if (entry !== 0 && access.stamps) {
-      this.#arena.write(entry, Entry.CLOCK, (access.nowMs / 1000) >>> 0);
+      this.#arena.write(entry, Entry.CLOCK, access.nowSeconds);
     }
     access.note(entry !== 0);
     return entry;

@@ -21,6 +21,9 @@ import type { SetPlan } from "./set_plan.ts";
 import { MAX_BLOCK_BYTES } from "./size_classes.ts";
 import { WriteStatus } from "./write_status.ts";
 
+/** How many strings can be overwritten together. Reason: few commands name more. */
+export const MAX_OVERWRITES = 64;
+
 /** What a {@link StringEditor} works with. */
 export interface StringEditorParts {
   /** Client data. */
@@ -61,6 +64,8 @@ export class StringEditor implements ContentWriter {
   /** The value before, when its block may be written again or it was an integer. */
   readonly #copy = new Uint8Array(MAX_BLOCK_BYTES);
   #keepsCopy = false;
+  /** Entries found by {@link StringEditor.findOverwrite}. */
+  readonly #overwrites = new Uint32Array(MAX_OVERWRITES);
 
   /** Wires the parts of one thread together. */
   constructor(parts: StringEditorParts) {
@@ -158,6 +163,32 @@ export class StringEditor implements ContentWriter {
     plans: SetPlan[],
   ): WriteStatus {
     return this.#writer.planSet(database, key, value, start, end, plans);
+  }
+
+  /**
+   * Finds out whether a key can get a value of `valueBytes` bytes without expiry where its value is
+   * now: such a write takes no memory and cannot fail. Several may be found before the first is done,
+   * because none of them changes what another one found; they are then done in the same order, with
+   * nothing else in between.
+   *
+   * @param index which of several, from 0 to {@link MAX_OVERWRITES} - 1
+   */
+  findOverwrite(index: number, database: number, key: Key, valueBytes: number): boolean {
+    const entry = this.#writer.findOverwritable(database, key, valueBytes);
+    this.#overwrites[index] = entry;
+    return entry !== 0;
+  }
+
+  /** Does what {@link StringEditor.findOverwrite} found. Cannot fail. */
+  overwrite(
+    index: number,
+    database: number,
+    key: Key,
+    value: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    this.#writer.overwrite(database, key, this.#overwrites[index]!, value, start, end);
   }
 
   /**

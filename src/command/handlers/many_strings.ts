@@ -9,14 +9,12 @@ import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { EntryType, WriteStatus } from "../../store/store.ts";
 import { pagesForSets } from "../../store/many_sets.ts";
 import type { SetPlan } from "../../store/set_plan.ts";
+import { MAX_OVERWRITES } from "../../store/string_editor.ts";
 import type { CommandCall } from "../call.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { refuseArity } from "../refusals.ts";
 import { replyString } from "./string_reply.ts";
 import { refuseWrite } from "./write_failure.ts";
-
-/** With more arguments than this, memory is promised and not planned key by key. */
-const PROMISED_ARGUMENTS = 128;
 
 function handleMGet(call: CommandCall): HandlerStatus {
   const { args, sink, store } = call;
@@ -65,6 +63,26 @@ function notifyAll(call: CommandCall): void {
   }
 }
 
+/**
+ * Sets every key where its value is now, if each has one of the same size.
+ *
+ * @returns false, nothing changed, when one of them has not
+ */
+function overwriteAll(call: CommandCall): boolean {
+  const { args, database, store: { strings } } = call;
+  const { bytes, starts, ends } = args;
+  if (args.count > 2 * MAX_OVERWRITES) return false;
+  for (let i = 1; i < args.count; i += 2) {
+    const valueBytes = ends[i + 1]! - starts[i + 1]!;
+    if (!strings.findOverwrite(i >>> 1, database, call.keyAt(i), valueBytes)) return false;
+  }
+  for (let i = 1; i < args.count; i += 2) {
+    const key = call.keyAt(i);
+    strings.overwrite(i >>> 1, database, key, bytes, starts[i + 1]!, ends[i + 1]!);
+  }
+  return true;
+}
+
 /** Sets every key, with the memory for all of them promised. */
 function setPromised(call: CommandCall): WriteStatus {
   const { args, database, store } = call;
@@ -85,11 +103,9 @@ function setAll(call: CommandCall): WriteStatus {
     const key = call.keyAt(1);
     return store.setString(database, key, args.bytes, args.starts[2]!, args.ends[2]!, 0);
   }
-  if (args.count > PROMISED_ARGUMENTS) {
-    const keyCount = (args.count - 1) / 2;
-    const pages = pagesForSets(args, 1, keyCount, store);
-    if (pages >= 0 && store.strings.promise(pages)) return setPromised(call);
-  }
+  if (overwriteAll(call)) return WriteStatus.OK;
+  const pages = pagesForSets(args, 1, (args.count - 1) / 2, store);
+  if (pages >= 0 && store.strings.promise(pages)) return setPromised(call);
   const plans: SetPlan[] = [];
   for (let i = 1; i < args.count; i += 2) {
     const start = args.starts[i + 1]!;

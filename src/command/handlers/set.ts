@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Int64 } from "../../base/int64.ts";
+import type { Int64 } from "../../base/int64.ts";
 import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
@@ -40,8 +40,7 @@ export function handleSet(call: CommandCall): HandlerStatus {
 }
 
 function setWithOptions(call: CommandCall): HandlerStatus {
-  const { args, store, sink, key } = call;
-  const time = new Int64();
+  const { args, store, sink, key, operand: time } = call;
   const options = readOptions(call, time);
   if (options < 0) return HandlerStatus.DONE;
   let expireAtMs = 0;
@@ -54,7 +53,9 @@ function setWithOptions(call: CommandCall): HandlerStatus {
     if (expireAtMs < 0) return refuseExpiry(call);
   }
   store.access.counts = (options & Option.GET) !== 0;
-  const entry = store.lookup(call.database, key);
+  // Without these options it does not matter what was there.
+  const asksBefore = (options & (Option.NX | Option.XX | Option.GET | Expiry.KEEP)) !== 0;
+  const entry = asksBefore ? store.lookup(call.database, key) : 0;
   if ((options & Expiry.KEEP) !== 0 && entry !== 0) expireAtMs = store.expireAtMs(entry);
   const before = sink.mark();
   // The old value is gone once the new one is set, so it is copied or leased first.
