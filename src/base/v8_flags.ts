@@ -13,7 +13,7 @@
  *   short functions between its bytes and its reply; the default budget is spent after a dozen of
  *   them, and each further call then costs more than what it does (docs/performance.md).
  */
-export const V8_FLAGS = [
+export const V8_FLAGS: string = [
   "--max-semi-space-size=2",
   "--heap-growing-percent=50",
   "--max-inlined-bytecode-size=1500",
