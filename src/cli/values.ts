@@ -103,13 +103,13 @@ export function port(field: "httpPort" | "respPort" | "protoPort"): ValueReader 
   };
 }
 
-/** Reads `N` or `MIN-MAX`. */
+/** Reads `N` or `MIN-MAX`; only the MIN of a range may be 0. */
 export function pool(text: string): Reading {
   const { min, max } = CONFIG_RANGES.workersMax;
   const [low, high, ...rest] = text.split("-").map(parseWhole);
-  const from = low ?? 0;
+  const from = low ?? -1;
   const to = high === undefined ? from : high ?? 0;
-  if (rest.length > 0 || from < min || to > max || from > to) {
+  if (rest.length > 0 || from < CONFIG_RANGES.workersMin.min || to < min || to > max || from > to) {
     return refused(`be N, or MIN-MAX with MIN at most MAX, from ${min} to ${max}: e.g. 4 or 2-8`);
   }
   return settings({ workersMin: from, workersMax: to });

@@ -159,7 +159,8 @@ export function defaultConfig(coreCount: number = navigator.hardwareConcurrency)
     protoPort: 9090,
     protoFraming: "delimited",
     ioThreads: 1,
-    workersMin: workers,
+    // What nobody needs takes no memory: the first one starts with the first event.
+    workersMin: 0,
     workersMax: workers,
     channelCapacity: 1000,
     shards: 64,
@@ -213,7 +214,7 @@ export interface Range {
 /** The numeric settings and what each may be; ports aside. */
 export const CONFIG_RANGES = {
   ioThreads: { min: 1, max: IO_THREADS_MAX },
-  workersMin: { min: 1, max: WORKERS_MAX },
+  workersMin: { min: 0, max: WORKERS_MAX },
   workersMax: { min: 1, max: WORKERS_MAX },
   channelCapacity: { min: 1, max: CHANNEL_CAPACITY_MAX },
   shards: { min: 1, max: SHARDS_MAX },

@@ -127,6 +127,7 @@ export class IoThread implements IoService {
     this.#background = helpInBackground(
       shared.store.backgroundWork(Date.now),
       notifier,
+      () => shared.lifecycle.wantWorker(),
       (error) => {
         counters.add(CounterIndex.INTERNAL_ERRORS);
         getLogger("store").error("background work failed", { event: "background_failed", error });

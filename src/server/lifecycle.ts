@@ -9,6 +9,7 @@
  * 68    u32 1 when requests are refused
  * 72    u32 event workers that take jobs
  * 76    per protocol, in the order of PROTOCOLS: u32 port, 0 = no listener
+ * 88    u32 1 when the I/O threads cannot keep up with the background work by themselves
  * ```
  *
  * The line of the counter, which every accepted connection writes, lies apart from the one that
@@ -33,7 +34,7 @@ const STARTED_AT_DOUBLE = 0;
 const CONNECTIONS_LONG = 1;
 
 /** Word offsets. */
-const Word = { READINESS: 16, STOPPING: 17, WORKERS: 18, PORTS: 19 } as const;
+const Word = { READINESS: 16, STOPPING: 17, WORKERS: 18, PORTS: 19, WORKER_WANTED: 22 } as const;
 
 /** Indices are the values of the readiness word. */
 const READINESS: readonly Readiness[] = ["starting", "ready", "shutting_down"];
@@ -42,7 +43,8 @@ const READINESS: readonly Readiness[] = ["starting", "ready", "shutting_down"];
  * The server's life: starting → ready → shutting down, and from some moment of the latter on,
  * stopping, when requests are refused.
  *
- * Thread: any reads; the main isolate writes, except {@link Lifecycle.nextConnectionId}.
+ * Thread: any reads; the main isolate writes, except {@link Lifecycle.nextConnectionId} and
+ * {@link Lifecycle.wantWorker}.
  */
 export class Lifecycle implements ServerPhase {
   /** To hand to another thread for {@link Lifecycle.attach}. */
@@ -106,6 +108,16 @@ export class Lifecycle implements ServerPhase {
   /** Takes note of a pool's size. */
   set workerCount(count: number) {
     Atomics.store(this.#words, Word.WORKERS, count);
+  }
+
+  /** Whether {@link Lifecycle.wantWorker} was called. */
+  get isWorkerWanted(): boolean {
+    return Atomics.load(this.#words, Word.WORKER_WANTED) !== 0;
+  }
+
+  /** Says that there is work for a worker besides jobs. Thread: any I/O thread. */
+  wantWorker(): void {
+    Atomics.store(this.#words, Word.WORKER_WANTED, 1);
   }
 
   /** Where the server listens; all null before it does. */

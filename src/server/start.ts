@@ -141,6 +141,7 @@ function startPool(
     workMs: config.workMs,
     holdMs: config.holdMs,
     log: getLogger("workers"),
+    isWanted: () => lifecycle.isWorkerWanted,
     onSize: (size) => {
       lifecycle.workerCount = size;
     },

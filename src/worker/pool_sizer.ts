@@ -12,6 +12,8 @@ export interface PoolLoad {
   workers: number;
   /** Workers that have a job. */
   busy: number;
+  /** Whether an empty pool is needed for something else than jobs. Default: no. */
+  isWanted?: boolean;
 }
 
 /** Times of a {@link PoolSizer}, in milliseconds. */
@@ -24,7 +26,8 @@ export interface SizerTimings {
 
 /**
  * Grows by one whenever jobs have waited for a while, shrinks by one whenever nobody needed the
- * last worker for a long while.
+ * last worker for a long while. An empty pool grows at the first need, and is never empty again: who
+ * has needed a worker once is not made to wait for one a second time.
  *
  * Thread: the supervisor. Time is an argument, so that it can be tested without waiting.
  */
@@ -50,6 +53,7 @@ export class PoolSizer {
   decide(load: PoolLoad, nowMs: number): -1 | 0 | 1 {
     const { growAfterMs, shrinkAfterMs } = this.#timings;
     if (load.workers < this.#min) return 1;
+    if (load.workers === 0) return load.depth > 0 || load.isWanted === true ? 1 : 0;
     if (load.depth === 0) this.#waitingSinceMs = -1;
     else if (this.#waitingSinceMs < 0) this.#waitingSinceMs = nowMs;
     const isSpare = load.depth === 0 && load.busy < load.workers;
@@ -62,7 +66,7 @@ export class PoolSizer {
       return 1;
     }
     if (this.#spareSinceMs >= 0 && nowMs - this.#spareSinceMs >= shrinkAfterMs) {
-      if (load.workers <= this.#min) return 0;
+      if (load.workers <= Math.max(1, this.#min)) return 0;
       this.#spareSinceMs = nowMs;
       return -1;
     }

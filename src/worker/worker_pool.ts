@@ -76,7 +76,7 @@ export interface WorkerPoolOptions {
   counters: ThreadCounters;
   /** Thread id of slot 0; slot `i` has `firstThreadId + i`. */
   firstThreadId: number;
-  /** Workers at least, 1 to `workersMax`. */
+  /** Workers at least, 0 to `workersMax`; 0: the first one starts when it is needed. */
   workersMin: number;
   /** Workers at most, and number of slots. */
   workersMax: number;
@@ -92,6 +92,8 @@ export interface WorkerPoolOptions {
   processorUrl?: string | undefined;
   /** Where the pool says what happens. */
   log: PoolLog;
+  /** Whether an empty pool is to grow although no job waits. Default: never. */
+  isWanted?: () => boolean;
   /** Told how many workers take jobs, whenever that has changed. */
   onSize?: (size: number) => void;
   /** Called once, when the server must say so and stop at once, without saving anything. */
@@ -174,7 +176,7 @@ export class WorkerPool implements AsyncDisposable {
   private constructor(options: WorkerPoolOptions) {
     const { workersMin, workersMax } = options;
     assert(
-      workersMin >= 1 && workersMin <= workersMax && workersMax <= WORKERS_MAX,
+      workersMin >= 0 && workersMin <= workersMax && workersMax >= 1 && workersMax <= WORKERS_MAX,
       `${workersMin} to ${workersMax} workers are possible`,
     );
     this.#options = options;
@@ -264,6 +266,7 @@ export class WorkerPool implements AsyncDisposable {
     this.#draining = true;
     clearInterval(this.#tickTimer);
     channel.close();
+    this.#launchForDrain();
     const aborted = Promise.withResolvers<void>();
     const onAbort = () => aborted.resolve();
     signal.addEventListener("abort", onAbort);
@@ -271,6 +274,7 @@ export class WorkerPool implements AsyncDisposable {
     // that was open when the workers left, and is how a stuck worker is noticed.
     const alive = setInterval(() => {
       this.#watch();
+      this.#launchForDrain();
       this.#hasChanged();
     }, this.#timings.tickMs * 4);
     while (!signal.aborted && !this.#over && !this.#isDrained()) {
@@ -314,6 +318,12 @@ export class WorkerPool implements AsyncDisposable {
     clearTimeout(timer);
     for (const run of running) run.terminate();
     this.#lifelines.close();
+  }
+
+  /** Jobs that came when there was no worker yet, or from a reservation that was still open. */
+  #launchForDrain(): void {
+    if (this.#over || this.#options.channel.depth === 0) return;
+    if (!this.#seats.some((seat) => isOccupied(seat))) this.#launch(this.#seats[0]!);
   }
 
   #launch(seat: Seat): void {
@@ -415,6 +425,7 @@ export class WorkerPool implements AsyncDisposable {
       depth: this.#options.channel.depth,
       workers: occupied.length,
       busy: this.inFlight,
+      isWanted: this.#options.isWanted?.() ?? false,
     }, performance.now());
     if (decision === 1) {
       // One start at a time: a worker that is about to run may already be enough.

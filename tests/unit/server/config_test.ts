@@ -15,6 +15,7 @@ Deno.test("defaultConfig: can be started with, whatever the number of processors
   for (const coreCount of [1, 2, 8, 1024]) {
     assert.equal(findConfigProblem(defaultConfig(coreCount)), null);
   }
+  assert.equal(defaultConfig(8).workersMin, 0, "started when needed");
   assert.equal(defaultConfig(1).workersMax, 1);
   assert.equal(defaultConfig(8).workersMax, 7);
   assert.equal(defaultConfig(1024).workersMax, 256);
@@ -25,6 +26,8 @@ Deno.test("findConfigProblem: names the setting and the rule it breaks", () => {
     [{ channelCapacity: 0 }, /^channelCapacity must be a whole number from 1 to 1048576$/],
     [{ channelCapacity: 1.5 }, /^channelCapacity must be a whole number/],
     [{ workersMax: 257 }, /^workersMax must be a whole number from 1 to 256$/],
+    [{ workersMin: -1 }, /^workersMin must be a whole number from 0 to 256$/],
+    [{ workersMin: 0, workersMax: 0 }, /^workersMax must be a whole number from 1 to 256$/],
     [{ workersMin: 5, workersMax: 4 }, /^workersMin must be at most the largest pool, 4$/],
     [{ shards: 48 }, /^shards must be a power of two from 1 to 4096$/],
     [{ shards: 4096 }, /^maxMemoryBytes must be at least 2gb for 4096 shards$/],
@@ -62,6 +65,7 @@ Deno.test("findConfigProblem: takes what is unusual but right", () => {
     { shards: 1, maxMemoryBytes: 2 ** 20 },
     { shards: 4096, maxMemoryBytes: 2 ** 31 },
     { workersMin: 1, workersMax: 256 },
+    { workersMin: 0, workersMax: 1 },
     { respIdleTimeoutMs: 0 },
   ];
   for (const change of cases) assert.equal(problemOf(change), "none");

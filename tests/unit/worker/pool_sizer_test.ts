@@ -38,6 +38,16 @@ Deno.test("PoolSizer: lets one worker go after each long time without need, down
   assert.equal(sizer.decide(load, 9000), 0);
 });
 
+Deno.test("PoolSizer: an empty pool gets one worker at the first need and keeps it", () => {
+  for (const need of [{ depth: 1 }, { depth: 0, isWanted: true }]) {
+    const sizer = new PoolSizer(0, 2, TIMINGS);
+    assert.equal(sizer.decide({ depth: 0, workers: 0, busy: 0 }, 0), 0, "nothing to do");
+    assert.equal(sizer.decide({ ...need, workers: 0, busy: 0 }, 1), 1);
+    assert.equal(sizer.decide({ depth: 0, workers: 1, busy: 0, isWanted: true }, 2), 0);
+    assert.equal(sizer.decide({ depth: 0, workers: 1, busy: 0 }, 9000), 0, "it stays");
+  }
+});
+
 Deno.test("PoolSizer: below the minimum it adds at once", () => {
   assert.equal(new PoolSizer(2, 2, TIMINGS).decide({ depth: 0, workers: 1, busy: 0 }, 0), 1);
 });

@@ -104,6 +104,40 @@ Deno.test("WorkerPool: says why it cannot start", async () => {
   );
 });
 
+Deno.test("WorkerPool: an empty pool starts a worker when the first job comes", async () => {
+  await using world = await PoolWorld.start({ pool: { workersMin: 0, workersMax: 2 } });
+  assert.equal(world.pool.size, 0);
+  world.offer("alice", 1);
+  await world.until("it is settled", () => world.metrics.total(CounterIndex.PROCESSED) === 1);
+  await world.until("it is known to be ready", () => world.pool.size === 1);
+  await world.drain();
+  world.assertExact();
+});
+
+Deno.test("WorkerPool: an empty pool starts a worker when it is wanted for something else", async () => {
+  let isWanted = false;
+  await using world = await PoolWorld.start({
+    pool: { workersMin: 0, workersMax: 1, isWanted: () => isWanted, timings: { tickMs: 5 } },
+  });
+  await sleep(50);
+  assert.equal(world.pool.size, 0);
+  isWanted = true;
+  await world.until("it has a worker", () => world.pool.size === 1);
+});
+
+Deno.test("WorkerPool: an empty pool drains: what had just come, and nothing", async () => {
+  for (const count of [3, 0]) {
+    await using world = await PoolWorld.start({
+      // No look at the load comes before the end.
+      pool: { workersMin: 0, workersMax: 1, timings: { tickMs: 60_000 } },
+    });
+    for (let i = 0; i < count; i++) world.offer("alice", 1);
+    await world.drain();
+    world.assertExact();
+    assert.equal(world.balance("alice"), count === 0 ? undefined : 3n);
+  }
+});
+
 Deno.test("WorkerPool: grows while jobs wait and shrinks when nobody needs the workers", async () => {
   await using world = await PoolWorld.start({
     pool: {
