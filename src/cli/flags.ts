@@ -167,7 +167,7 @@ export const FLAGS: readonly Flag[] = [
     placeholder: "<n|min-max>",
     group: WORKERS,
     summary: "workers that process events; MIN-MAX grows while jobs wait and shrinks when idle; " +
-      "of 0-MAX, the default up to one less than the processors, the first starts when needed",
+      "of 0-MAX the first starts when needed; the default is one less than the processors",
     fields: ["workersMin", "workersMax"],
     read: pool,
     show: ({ workersMin, workersMax }) =>

@@ -159,8 +159,7 @@ export function defaultConfig(coreCount: number = navigator.hardwareConcurrency)
     protoPort: 9090,
     protoFraming: "delimited",
     ioThreads: 1,
-    // What nobody needs takes no memory: the first one starts with the first event.
-    workersMin: 0,
+    workersMin: workers,
     workersMax: workers,
     channelCapacity: 1000,
     shards: 64,

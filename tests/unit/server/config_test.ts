@@ -15,7 +15,7 @@ Deno.test("defaultConfig: can be started with, whatever the number of processors
   for (const coreCount of [1, 2, 8, 1024]) {
     assert.equal(findConfigProblem(defaultConfig(coreCount)), null);
   }
-  assert.equal(defaultConfig(8).workersMin, 0, "started when needed");
+  assert.equal(defaultConfig(8).workersMin, 7, "all run from the start");
   assert.equal(defaultConfig(1).workersMax, 1);
   assert.equal(defaultConfig(8).workersMax, 7);
   assert.equal(defaultConfig(1024).workersMax, 256);
