@@ -66,6 +66,18 @@ export class TreeWriter {
   }
 
   /**
+   * Whether a record can come at a cursor, for the one there if `removed` is 1, in the block that
+   * its leaf has. Then a splice needs no memory, if nobody reads the collection.
+   */
+  takes(cursor: RecordCursor, removed: 0 | 1, recordBytes: number): boolean {
+    const removedBytes = removed === 1 ? cursor.end - cursor.at : 0;
+    const byteCount = cursor.limit - cursor.first - removedBytes + recordBytes;
+    return cursor.leaf !== 0 && byteCount <= LEAF_RECORD_BYTES &&
+      cursor.count - removed < LEAF_RECORDS &&
+      LEAF_HEADER_BYTES + byteCount <= this.#memory.blockBytes(cursor.leaf);
+  }
+
+  /**
    * Replaces the record at a cursor, inserts before it, or removes it. The cursor is invalid after.
    *
    * {@link CollectionMemory.enter} was called. The collection's count is the caller's to change.
@@ -94,25 +106,42 @@ export class TreeWriter {
     const delta = (added > 0 ? 1 : 0) - removed;
     if (delta !== 0) this.#interiors.addCounts(cursor, delta);
     const arena = this.#arena;
-    const leaf = cursor.leaf;
-    const run = arena.read(leaf, Node.RUN);
-    const newBytes = (run & 0xffff) - removedBytes + added;
+    const { leaf } = cursor;
+    const words = arena.wordsOf(leaf);
+    const at = arena.wordAt(leaf);
+    const run = words[at + Node.RUN]!;
+    const oldBytes = run & 0xffff;
+    const newBytes = oldBytes - removedBytes + added;
     const newCount = (run >>> 16) + delta;
-    const staysEven = newCount === 1 || added === 0 || added * (run >>> 16) === (run & 0xffff);
+    const staysEven = newCount === 1 || added === 0 || added * (run >>> 16) === oldBytes;
     if (newCount === 0) {
       this.#memory.freeNode(root, leaf);
       this.#interiors.removeEmpty(root, tree, cursor);
     } else if ((newBytes <= LEAF_RECORD_BYTES && newCount <= LEAF_RECORDS) || newCount === 1) {
-      if (LEAF_HEADER_BYTES + newBytes <= this.#memory.blockBytes(leaf)) {
-        this.#spliceInPlace(leaf, relative, removedBytes, record);
+      const blockBytes = this.#memory.blockBytes(leaf);
+      if (LEAF_HEADER_BYTES + newBytes <= blockBytes) {
+        const head = words[at + Node.HEAD]!;
+        const room = blockBytes - LEAF_HEADER_BYTES - (head >>> 16) - oldBytes;
+        const gap = this.#spliceInPlace(
+          leaf,
+          head >>> 16,
+          oldBytes,
+          room,
+          relative,
+          removedBytes,
+          record,
+        );
+        words[at + Node.HEAD] = (head & 0xffff) | (gap << 16);
       } else {
         this.#compose(leaf, relative, removedBytes, record);
         this.#rewrite(root, tree, cursor, newBytes, newCount, relative === 0);
       }
       writeRun(arena, cursor.leaf, newBytes, newCount);
       if (!staysEven || newCount === 1) this.#setEven(cursor.leaf, staysEven);
-      if (record !== undefined) this.#adoptLong(cursor.leaf, record.hasLong);
-      if (removed === 1 && added === 0) this.#afterRemoval(root, tree, cursor);
+      if (record !== undefined && record.hasLong) this.#adoptLong(cursor.leaf, true);
+      if (removed === 1 && added === 0 && newBytes < JOIN_BELOW_BYTES) {
+        this.#afterRemoval(root, tree, cursor);
+      }
     } else {
       this.#compose(leaf, relative, removedBytes, record);
       this.#split(root, tree, cursor, newBytes, relative, removedBytes, record!);
@@ -165,25 +194,31 @@ export class TreeWriter {
     this.#arena.write(root, CollectionRoot.TREE_0 + tree, leaf);
   }
 
-  /** Changes a leaf whose block has room; its run header is written by the caller. */
+  /**
+   * Changes the records of a leaf whose block has room; its header is written by the caller.
+   *
+   * @param gap free bytes before its records
+   * @param total bytes of its records
+   * @param room free bytes behind them
+   * @returns free bytes before the records now
+   */
   #spliceInPlace(
     leaf: number,
+    gap: number,
+    total: number,
+    room: number,
     relative: number,
     removedBytes: number,
     record: RecordScratch | undefined,
-  ): void {
+  ): number {
     const arena = this.#arena;
     const bytes = arena.bytesOf(leaf);
     const view = arena.viewOf(leaf);
     const added = record === undefined ? 0 : record.length;
     const growth = added - removedBytes;
-    const head = arena.read(leaf, Node.HEAD);
-    const total = arena.read(leaf, Node.RUN) & 0xffff;
-    let gap = head >>> 16;
     const block = arena.byteAt(leaf) + LEAF_HEADER_BYTES;
     let start = block + gap;
     const tail = total - relative - removedBytes;
-    const room = this.#memory.blockBytes(leaf) - LEAF_HEADER_BYTES - gap - total;
     let moveHead = relative < tail;
     if (growth > 0) {
       if (gap < growth) moveHead = false;
@@ -192,7 +227,6 @@ export class TreeWriter {
           moveHead = true;
         } else {
           bytes.copyWithin(block, start, start + total);
-          gap = 0;
           start = block;
           moveHead = false;
         }
@@ -200,14 +234,13 @@ export class TreeWriter {
     }
     if (moveHead) {
       shift(view, bytes, start - growth, start, relative);
-      gap -= growth;
       start -= growth;
     } else if (growth !== 0) {
       const from = start + relative + removedBytes;
       shift(view, bytes, from + growth, from, tail);
     }
-    if (gap !== head >>> 16) arena.write(leaf, Node.HEAD, (head & 0xffff) | (gap << 16));
     if (record !== undefined) copyBytes(record.bytes, 0, added, bytes, start + relative);
+    return start - block;
   }
 
   /** Puts the records of a leaf with the change into `#work`. */
@@ -384,14 +417,10 @@ export class TreeWriter {
     return readUint32(this.#work, at);
   }
 
-  /** After one record went: joins small neighbours, gives back half-empty blocks; both may wait. */
+  /** After one record of a leaf went that is small now: joins it and a neighbour; that may wait. */
   #afterRemoval(root: number, tree: number, cursor: RecordCursor): void {
     if (this.#memory.isShared || this.#memory.makesWhole) return;
     const arena = this.#arena;
-    const leaf = cursor.leaf;
-    const run = arena.read(leaf, Node.RUN);
-    const byteCount = run & 0xffff;
-    if (byteCount >= JOIN_BELOW_BYTES) return;
     // At the ends elements come and go: a leaf there is soon empty or full.
     if (isAtEdge(arena, cursor, 0) || isAtEdge(arena, cursor, 1)) return;
     const parent = cursor.nodes[1]!;
