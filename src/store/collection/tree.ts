@@ -34,6 +34,7 @@ import {
   recordEnd,
   RecordKind,
   type RecordScratch,
+  shiftBytes,
   skipPart,
 } from "./records.ts";
 
@@ -43,8 +44,6 @@ const JOIN_BELOW_BYTES = 256;
 const JOINED_BYTES = 760;
 const JOINED_RECORDS = 100;
 const WORK_BYTES = 8192;
-/** More bytes are moved sooner by the built-in function, which takes a while to begin. */
-const SHIFTED_BYTES = 160;
 
 /** Changes trees. Thread: one instance per thread, under the shard's exclusive lock. */
 export class TreeWriter {
@@ -142,9 +141,13 @@ export class TreeWriter {
       if (removed === 1 && added === 0 && newBytes < JOIN_BELOW_BYTES) {
         this.#afterRemoval(root, tree, cursor);
       }
+    } else if (removed === 0 && relative === oldBytes && isAtEdge(arena, cursor, 1)) {
+      this.#extend(root, tree, cursor, 1, newCount - 1, record!);
+    } else if (removed === 0 && relative === 0 && isAtEdge(arena, cursor, 0)) {
+      this.#extend(root, tree, cursor, 0, newCount - 1, record!);
     } else {
       this.#compose(leaf, relative, removedBytes, record);
-      this.#split(root, tree, cursor, newBytes, relative, removedBytes, record!);
+      this.#split(root, tree, cursor, newBytes, record!);
     }
   }
 
@@ -180,18 +183,29 @@ export class TreeWriter {
 
   /** First record of an empty tree. */
   #plant(root: number, tree: number, kind: number, record: RecordScratch): void {
-    const head = nodeHead(0, kind, 0) | NodeFlag.EVEN;
-    const leaf = this.#memory.makeNode(root, root, head, LEAF_HEADER_BYTES + record.length);
-    copyBytes(
-      record.bytes,
-      0,
-      record.length,
-      this.#arena.bytesOf(leaf),
-      this.#arena.byteAt(leaf) + LEAF_HEADER_BYTES,
-    );
-    writeRun(this.#arena, leaf, record.length, 1);
-    this.#adoptLong(leaf, record.hasLong);
+    const leaf = this.#makeFirst(root, root, kind, record, 0, 1);
     this.#arena.write(root, CollectionRoot.TREE_0 + tree, leaf);
+  }
+
+  /** A leaf with one record, that grows at the front (side 0) or behind (side 1). */
+  #makeFirst(
+    root: number,
+    parent: number,
+    kind: number,
+    record: RecordScratch,
+    roomBytes: number,
+    side: 0 | 1,
+  ): number {
+    const arena = this.#arena;
+    const need = LEAF_HEADER_BYTES + record.length;
+    const head = nodeHead(0, kind, 0) | NodeFlag.EVEN;
+    const leaf = this.#memory.makeNode(root, parent, head, Math.max(need, roomBytes));
+    const gap = side === 0 ? this.#memory.blockBytes(leaf) - need : 0;
+    arena.write(leaf, Node.HEAD, head | (gap << 16));
+    copyBytes(record.bytes, 0, record.length, arena.bytesOf(leaf), leafStart(arena, leaf));
+    writeRun(arena, leaf, record.length, 1);
+    this.#adoptLong(leaf, record.hasLong);
+    return leaf;
   }
 
   /**
@@ -233,11 +247,11 @@ export class TreeWriter {
       }
     }
     if (moveHead) {
-      shift(view, bytes, start - growth, start, relative);
+      shiftBytes(view, bytes, start - growth, start, relative);
       start -= growth;
     } else if (growth !== 0) {
       const from = start + relative + removedBytes;
-      shift(view, bytes, from + growth, from, tail);
+      shiftBytes(view, bytes, from + growth, from, tail);
     }
     if (record !== undefined) copyBytes(record.bytes, 0, added, bytes, start + relative);
     return start - block;
@@ -273,7 +287,7 @@ export class TreeWriter {
     growsAtFront: boolean,
   ): void {
     const old = cursor.leaf;
-    const leaf = this.#makeLeaf(root, cursor, 0, byteCount, count, growsAtFront, 0);
+    const leaf = this.#makeLeaf(root, cursor, 0, byteCount, count, growsAtFront);
     this.#interiors.setNode(root, tree, cursor, 0, leaf);
     this.#memory.freeNode(root, old);
     cursor.leaf = leaf;
@@ -287,14 +301,12 @@ export class TreeWriter {
     to: number,
     count: number,
     growsAtFront: boolean,
-    roomBytes: number,
   ): number {
     const arena = this.#arena;
     const oldHead = arena.read(cursor.leaf, Node.HEAD);
     const parent = arena.read(cursor.leaf, Node.PARENT);
     const need = LEAF_HEADER_BYTES + to - from;
-    const blockBytes = Math.max(need, roomBytes);
-    const leaf = this.#memory.makeNode(root, parent, oldHead & 0xffff, blockBytes);
+    const leaf = this.#memory.makeNode(root, parent, oldHead & 0xffff, need);
     const gap = growsAtFront ? this.#memory.blockBytes(leaf) - need : 0;
     arena.write(leaf, Node.HEAD, (oldHead & 0xffff) | (gap << 16));
     copyBytes(
@@ -309,14 +321,39 @@ export class TreeWriter {
     return leaf;
   }
 
+  /**
+   * Adds a leaf with one record before the first leaf of a tree (side 0) or behind the last one
+   * (side 1), which is full and stays as it is. More of the kind will come: it gets its whole block.
+   *
+   * @param count records in the leaf at the cursor
+   */
+  #extend(
+    root: number,
+    tree: number,
+    cursor: RecordCursor,
+    side: 0 | 1,
+    count: number,
+    record: RecordScratch,
+  ): void {
+    this.#interiors.ensureRoom(root, tree, cursor, 1, 1);
+    const room = LEAF_HEADER_BYTES + LEAF_RECORD_BYTES;
+    const leaf = this.#makeFirst(root, cursor.nodes[1]!, cursor.kind, record, room, side);
+    if (side === 1) {
+      this.#interiors.setCount(cursor, 1, count);
+      this.#interiors.insertAfter(root, tree, cursor, leaf, 1, record.orderOf(cursor.kind));
+    } else {
+      this.#interiors.setNode(root, tree, cursor, 0, leaf);
+      this.#interiors.setCount(cursor, 1, 1);
+      this.#interiors.insertAfter(root, tree, cursor, cursor.leaf, count, cursor.order);
+    }
+  }
+
   /** Splits a leaf whose new content, in `#work`, is too much for one. */
   #split(
     root: number,
     tree: number,
     cursor: RecordCursor,
     total: number,
-    relative: number,
-    removedBytes: number,
     record: RecordScratch,
   ): void {
     const arena = this.#arena;
@@ -324,45 +361,26 @@ export class TreeWriter {
     if (record.hasLong) {
       arena.write(old, Node.HEAD, arena.read(old, Node.HEAD) | NodeFlag.HAS_LONG);
     }
-    const isInsertion = removedBytes === 0;
-    const atEnd = isInsertion && relative + record.length === total && isAtEdge(arena, cursor, 1);
-    const atFront = isInsertion && relative === 0 && isAtEdge(arena, cursor, 0);
     const ends = this.#pieceEnds;
     ends.length = 0;
-    if (atEnd) ends.push(relative, total);
-    else if (atFront) ends.push(record.length, total);
-    else this.#cut(cursor.kind, 0, total);
+    this.#cut(cursor.kind, 0, total);
     this.#interiors.ensureRoom(root, tree, cursor, 1, ends.length - 1);
     let start = 0;
     for (let i = 0; i < ends.length; i++) {
       const end = ends[i]!;
       const count = this.#countRecords(cursor.kind, start, end);
-      if (i === 0 && atEnd) {
-        // The full leaf stays as it is.
+      const leaf = this.#makeLeaf(root, cursor, start, end, count, false);
+      this.#setEven(leaf, this.#countedEven);
+      if (i === 0) {
+        this.#interiors.setNode(root, tree, cursor, 0, leaf);
         this.#interiors.setCount(cursor, 1, count);
       } else {
-        // A new leaf at an end will be full soon: it gets its whole block at once.
-        const isNew = atEnd || (atFront && i === 0);
-        const room = isNew ? LEAF_HEADER_BYTES + LEAF_RECORD_BYTES : 0;
-        const leaf = this.#makeLeaf(root, cursor, start, end, count, atFront && i === 0, room);
-        this.#setEven(leaf, this.#countedEven);
-        if (i === 0) {
-          this.#interiors.setNode(root, tree, cursor, 0, leaf);
-          this.#interiors.setCount(cursor, 1, count);
-        } else {
-          this.#interiors.insertAfter(
-            root,
-            tree,
-            cursor,
-            leaf,
-            count,
-            this.#orderAt(cursor.kind, start),
-          );
-        }
+        const order = this.#orderAt(cursor.kind, start);
+        this.#interiors.insertAfter(root, tree, cursor, leaf, count, order);
       }
       start = end;
     }
-    if (!atEnd) this.#memory.freeNode(root, old);
+    this.#memory.freeNode(root, old);
   }
 
   /** Finds ends of pieces of `#work[from, to)` that are small enough for a leaf. */
@@ -518,7 +536,7 @@ export class TreeWriter {
     if (from === 0) {
       arena.write(leaf, Node.HEAD, (head & 0xffff) | (((head >>> 16) + behind - at) << 16));
     } else {
-      shift(arena.viewOf(leaf), bytes, at, behind, end - behind);
+      shiftBytes(arena.viewOf(leaf), bytes, at, behind, end - behind);
     }
     writeRun(arena, leaf, (run & 0xffff) - (behind - at), (run >>> 16) - (to - from));
   }
@@ -559,29 +577,4 @@ function isAtEdge(arena: Arena, cursor: RecordCursor, side: 0 | 1): boolean {
     if (cursor.indexes[level] !== (side === 0 ? 0 : last)) return false;
   }
   return true;
-}
-
-/** Moves `byteCount` bytes within the segment of a leaf; the ranges may overlap. */
-function shift(
-  view: DataView,
-  bytes: Uint8Array,
-  to: number,
-  from: number,
-  byteCount: number,
-): void {
-  if (byteCount === 0 || to === from) return;
-  let left = byteCount;
-  if (byteCount > SHIFTED_BYTES) {
-    bytes.copyWithin(to, from, from + byteCount);
-  } else if (to < from) {
-    let i = 0;
-    for (; left >= 4; left -= 4, i += 4) view.setInt32(to + i, view.getInt32(from + i, true), true);
-    for (; left > 0; left--, i++) bytes[to + i] = bytes[from + i]!;
-  } else {
-    while (left >= 4) {
-      left -= 4;
-      view.setInt32(to + left, view.getInt32(from + left, true), true);
-    }
-    while (left-- > 0) bytes[to + left] = bytes[from + left]!;
-  }
 }
