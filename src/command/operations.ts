@@ -132,12 +132,13 @@ export class Operations {
     const calls = this.stats.countCall(row);
     const { count } = args;
     if ((calls & this.#measuredMask) === 0 || calls < MEASURED_EVERY) {
-      const isSample = calls >= MEASURED_EVERY && this.#measuredMask > 0 && !row.isMeasured;
+      const isSample = calls >= MEASURED_EVERY && this.#measuredMask > 0 &&
+        count < row.measuredFrom;
       this.#weight = isSample ? MEASURED_EVERY : 1;
       return this.#clock();
     }
     if (
-      !row.isMeasured && count <= MANY_ARGUMENTS &&
+      count < row.measuredFrom && count <= MANY_ARGUMENTS &&
       args.ends[count - 1]! - args.starts[0]! <= LARGE_COMMAND_BYTES
     ) {
       this.#measuredAtMs = 0;

@@ -167,6 +167,8 @@ export interface CommandDefinition {
    * to be measured; left out: no, unless the work is constant or grows with the number of keys.
    */
   workIsInArguments?: boolean;
+  /** With so many arguments at most, the name included, its work is constant all the same. */
+  constantArguments?: number;
   /** The same in words, e.g. `O(1)`. */
   complexity?: string;
   /**
@@ -243,8 +245,8 @@ export class CommandRow {
   readonly replies: readonly ReplyShape[];
   /** Whether clients may use it before they present the password. */
   readonly allowedUnauthenticated: boolean;
-  /** Whether every call is measured, because its work can grow with more than its arguments. */
-  readonly isMeasured: boolean;
+  /** Every call with as many arguments is measured: its work can grow with more than those. */
+  readonly measuredFrom: number;
   /** Whether clients that subscribe may use it with version 2. */
   readonly allowedToSubscribers: boolean;
   /** Number by which a fault names the command; given once, by the table. */
@@ -289,8 +291,9 @@ export class CommandRow {
     this.complexity = definition.complexity ?? "O(1)";
     this.replies = typeof definition.reply === "string" ? [definition.reply] : definition.reply;
     this.allowedUnauthenticated = definition.flags.includes("no_auth");
-    this.isMeasured = !(definition.workIsInArguments ?? false) &&
+    const isMeasured = !(definition.workIsInArguments ?? false) &&
       this.cost !== "constant" && this.cost !== "per-key";
+    this.measuredFrom = isMeasured ? (definition.constantArguments ?? 0) + 1 : 0x7fffffff;
     this.allowedToSubscribers = ALLOWED_TO_SUBSCRIBERS.has(name);
     assert(name === name.toLowerCase() && name !== "", `command name ${name} is lower case`);
     assert(arity !== 0, `command ${name} has an arity`);

@@ -41,13 +41,19 @@ export class Arena {
   /** log2 of the units in a segment. */
   readonly shift: number;
   readonly #mask: number;
+  // The first segment, at hand: most arenas have no other, and what is looked up by an address
+  // cannot be read before the address is there.
+  readonly #firstWords: Int32Array<SharedArrayBuffer>;
+  readonly #firstBytes: Uint8Array<SharedArrayBuffer>;
 
   private constructor(segments: SharedArrayBuffer[], shift: number) {
     this.segments = segments;
     this.shift = shift;
     this.#mask = 2 ** shift - 1;
     this.words = segments.map((segment) => new Int32Array(segment));
+    this.#firstWords = this.words[0]!;
     this.bytes = segments.map((segment) => new Uint8Array(segment));
+    this.#firstBytes = this.bytes[0]!;
     this.views = segments.map((segment) => new DataView(segment));
     this.doubles = segments.map((segment) => new Float64Array(segment));
   }
@@ -80,12 +86,12 @@ export class Arena {
 
   /** The words of the segment that holds `address`. */
   wordsOf(address: number): Int32Array<SharedArrayBuffer> {
-    return this.words[address >>> this.shift]!;
+    return address <= this.#mask ? this.#firstWords : this.words[address >>> this.shift]!;
   }
 
   /** The bytes of the segment that holds `address`. */
   bytesOf(address: number): Uint8Array<SharedArrayBuffer> {
-    return this.bytes[address >>> this.shift]!;
+    return address <= this.#mask ? this.#firstBytes : this.bytes[address >>> this.shift]!;
   }
 
   /** The segment that holds `address`, for numbers at any byte. */
@@ -110,12 +116,12 @@ export class Arena {
 
   /** Reads word `index` of the object at `address`, as uint32. */
   read(address: number, index: number): number {
-    return this.words[address >>> this.shift]![(address & this.#mask) * 2 + index]! >>> 0;
+    return this.wordsOf(address)[(address & this.#mask) * 2 + index]! >>> 0;
   }
 
   /** Writes word `index` of the object at `address`. */
   write(address: number, index: number, value: number): void {
-    this.words[address >>> this.shift]![(address & this.#mask) * 2 + index] = value;
+    this.wordsOf(address)[(address & this.#mask) * 2 + index] = value;
   }
 
   /** Copies `byteCount` bytes (a multiple of 8) from one object to another, non-overlapping. */

@@ -132,6 +132,7 @@ export function hashReplyRows(): CommandRow[] {
       syntax: "key [count [WITHVALUES]]",
       summary: "Returns random fields of a hash; more than once if the count is negative.",
       since: "6.2.0",
+      constantArguments: 2,
       complexity: "O(N log M) with N fields returned of M",
       reply: ["bulk", "nil", "array"],
       handler: handleHRandField,

@@ -192,6 +192,7 @@ const POP = {
   access: "write",
   firstKey: 1,
   cost: "per-argument",
+  constantArguments: 2,
   complexity: "O(N) with N elements returned",
   reply: ["bulk", "array", "nil"],
 } as const;

@@ -141,6 +141,7 @@ export function setRandomRows(): CommandRow[] {
     syntax: "key [count]",
     firstKey: 1,
     cost: "per-argument",
+    constantArguments: 2,
   } as const;
   return [
     new CommandRow({

@@ -186,6 +186,7 @@ export function sortedSetRandomRow(): CommandRow {
     access: "read",
     firstKey: 1,
     cost: "whole-table",
+    constantArguments: 2,
     complexity: "O(M log N) with M members returned; many are sent piece by piece",
     reply: ["bulk", "nil", "array"],
     handler: handleRandom,

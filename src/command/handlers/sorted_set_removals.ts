@@ -238,6 +238,7 @@ function popRow(name: string, which: string, handler: Handler): CommandRow {
     access: "write",
     firstKey: 1,
     cost: "per-argument",
+    constantArguments: 2,
     complexity: "O(M log N) with M members popped",
     reply: "array",
     handler,

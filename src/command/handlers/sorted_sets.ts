@@ -32,7 +32,9 @@ const KEY = 1;
 const Option = { NX: 1, XX: 2, GT: 4, LT: 8, CH: 16, INCR: 32 } as const;
 
 /** What became of a member, as bits; 0: nothing, because a condition was not met. */
-const Outcome = { ADDED: 1, CHANGED: 2, SAME: 4 } as const;
+const Outcome = { ADDED: 1, CHANGED: 2, SAME: 4, NO_MEMORY: 8 } as const;
+
+const LETTER_A = 0x41;
 
 /** Pairs added per lock hold. Reason: some 6 µs each, of a large sorted set. */
 const PAIRS_PER_HOLD = 8;
@@ -62,6 +64,8 @@ function handleAdd(call: CommandCall, adder: MemberAdder): HandlerStatus {
 }
 
 function optionAt({ args }: CommandCall, index: number): number {
+  // Most scores begin with less than a letter.
+  if (args.bytes[args.starts[index]!]! < LETTER_A) return 0;
   if (args.is(index, "NX")) return Option.NX;
   if (args.is(index, "XX")) return Option.XX;
   if (args.is(index, "GT")) return Option.GT;
@@ -110,17 +114,24 @@ class MemberAdder {
       return refused(call, ReplyCode.NOT_FINITE, "resulting score is not a number (NaN)");
     }
     // Everything that can fail is decided before the first member changes.
-    const status = sortedSets.begin(c, pairs, args, first + 1, 2);
-    if (status !== WriteStatus.OK) return refuseWrite(call, status);
     let added = 0;
     let changed = 0;
     let outcome = 0;
-    for (let i = 0; i < pairs; i++) {
-      outcome = addOne(call, c, options, first + 2 * i + 1, this.#scores, i);
-      if (outcome === Outcome.ADDED) added++;
-      else if (outcome === Outcome.CHANGED) changed++;
+    if (pairs === 1) {
+      outcome = this.#addAlone(call, c, options, first + 1);
+      if (outcome === Outcome.NO_MEMORY) return HandlerStatus.RETRY;
+      if (outcome === Outcome.ADDED) added = 1;
+      else if (outcome === Outcome.CHANGED) changed = 1;
+    } else {
+      const status = sortedSets.begin(c, pairs, args, first + 1, 2);
+      if (status !== WriteStatus.OK) return refuseWrite(call, status);
+      for (let i = 0; i < pairs; i++) {
+        outcome = addOne(call, c, options, first + 2 * i + 1, this.#scores, i);
+        if (outcome === Outcome.ADDED) added++;
+        else if (outcome === Outcome.CHANGED) changed++;
+      }
+      sortedSets.finish(c);
     }
-    sortedSets.finish(c);
     if (added + changed > 0) {
       call.notify(NotifyClass.SORTED_SET, isIncrement ? "zincr" : "zadd");
     }
@@ -128,6 +139,19 @@ class MemberAdder {
     else if (outcome === 0) sink.nil();
     else sink.double(this.#scores[0]!);
     return HandlerStatus.DONE;
+  }
+
+  /** As {@link addOne} of the only pair. */
+  #addAlone({ args, store }: CommandCall, c: Collection, options: number, index: number): number {
+    const { sortedSets } = store.collections;
+    const start = args.starts[index]!;
+    const end = args.ends[index]!;
+    const exists = sortedSets.find(c, args.bytes, start, end);
+    const outcome = outcomeOf(options, exists, sortedSets.score, this.#scores, 0);
+    if (outcome !== Outcome.ADDED && outcome !== Outcome.CHANGED) return outcome;
+    const score = this.#scores[0]!;
+    const status = sortedSets.putOne(c, exists, args.bytes, start, end, score);
+    return status === WriteStatus.OK ? outcome : Outcome.NO_MEMORY;
   }
 
   #readScores({ args }: CommandCall, first: number, pairs: number): boolean {
@@ -169,21 +193,34 @@ function addOne(
   const { sortedSets } = store.collections;
   const start = args.starts[index]!;
   const end = args.ends[index]!;
-  let score = scores[position]!;
-  if (!sortedSets.find(c, args.bytes, start, end)) {
-    if ((options & Option.XX) !== 0) return 0;
-    sortedSets.putFound(c, false, args.bytes, start, end, score);
-    return Outcome.ADDED;
+  const exists = sortedSets.find(c, args.bytes, start, end);
+  const outcome = outcomeOf(options, exists, sortedSets.score, scores, position);
+  if (outcome === Outcome.ADDED || outcome === Outcome.CHANGED) {
+    sortedSets.putFound(c, exists, args.bytes, start, end, scores[position]!);
   }
+  return outcome;
+}
+
+/**
+ * What is to become of a member; `scores[position]` is the score that it then gets.
+ *
+ * @param old its score, if it exists
+ */
+function outcomeOf(
+  options: number,
+  exists: boolean,
+  old: number,
+  scores: Float64Array,
+  position: number,
+): number {
+  if (!exists) return (options & Option.XX) !== 0 ? 0 : Outcome.ADDED;
   if ((options & Option.NX) !== 0) return 0;
-  const old = sortedSets.score;
-  if ((options & Option.INCR) !== 0) scores[position] = score += old;
+  if ((options & Option.INCR) !== 0) scores[position]! += old;
+  const score = scores[position]!;
   if ((options & Option.GT) !== 0 && score <= old) return 0;
   if ((options & Option.LT) !== 0 && score >= old) return 0;
   // 0 and -0 are the same score.
-  if (score === old) return Outcome.SAME;
-  sortedSets.putFound(c, true, args.bytes, start, end, score);
-  return Outcome.CHANGED;
+  return score === old ? Outcome.SAME : Outcome.CHANGED;
 }
 
 /** What a sorted set of many pairs is to be given, once the scores were found to be numbers. */

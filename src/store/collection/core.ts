@@ -24,16 +24,7 @@ import { RecordCursor } from "./cursor.ts";
 import type { CollectionsParts } from "./parts.ts";
 import { CollectionEntries, rootWord } from "./entries.ts";
 import { ListEnds } from "./list_ends.ts";
-import {
-  CollectionRoot,
-  FRESH,
-  LEAF_HEADER_BYTES,
-  LEAF_RECORD_BYTES,
-  LEAF_RECORDS,
-  leafStart,
-  Node,
-  NodeFlag,
-} from "./node.ts";
+import { CollectionRoot, FRESH, leafStart, Node, NodeFlag } from "./node.ts";
 import {
   copyBytes,
   MAX_SHORT_PART_BYTES,
@@ -322,19 +313,15 @@ export class CollectionCore {
   fits(c: Collection, removed: 0 | 1, recordBytes: number, longest: number): boolean {
     if (longest > MAX_SHORT_PART_BYTES) return false;
     const { cursor } = c;
-    const removedBytes = removed === 1 ? cursor.end - cursor.at : 0;
-    const byteCount = cursor.limit - cursor.first - removedBytes + recordBytes;
-    if (cursor.count - removed >= LEAF_RECORDS) return false;
-    if (c.root === 0) {
-      // What makeRoom asks, so that it does nothing.
-      const most = byteCount + removedBytes;
-      if (c.entry === 0 || most > PACKED_RECORD_BYTES || c.count >= PACKED_RECORDS) return false;
-      const before = cursor.first - this.arena.byteAt(c.entry);
-      return before + byteCount <= this.blocks.blockBytes(c.entry);
+    if (c.root !== 0) {
+      return this.trees.takes(cursor, removed, recordBytes) && !this.memory.mayBeLeased(c.root);
     }
-    if (cursor.leaf === 0 || byteCount > LEAF_RECORD_BYTES) return false;
-    if (LEAF_HEADER_BYTES + byteCount > this.blocks.blockBytes(cursor.leaf)) return false;
-    return !this.memory.mayBeLeased(c.root);
+    // What makeRoom asks, so that it does nothing.
+    const most = cursor.limit - cursor.first + recordBytes;
+    if (c.entry === 0 || most > PACKED_RECORD_BYTES || c.count >= PACKED_RECORDS) return false;
+    const removedBytes = removed === 1 ? cursor.end - cursor.at : 0;
+    const before = cursor.first - this.arena.byteAt(c.entry);
+    return before + most - removedBytes <= this.blocks.blockBytes(c.entry);
   }
 
   /** Ends a change: the key goes when nothing is left, small trees are packed, the hook was told. */
@@ -412,6 +399,7 @@ export class CollectionCore {
     } else if (from < to && c.isDetached) {
       // No key goes with the last one, and there may be others.
       this.#clear(c.root);
+      this.rewind(c);
     } else if (from < to) {
       // It goes with its key and as it is: somebody may read it.
       c.count = 0;
@@ -525,8 +513,14 @@ export class CollectionCore {
   #count(c: Collection, delta: number): void {
     c.count += delta;
     c.isDirty = true;
-    if (c.root !== 0) this.arena.write(c.root, CollectionRoot.COUNT, c.count);
-    this.rewind(c);
+    if (c.root === 0) {
+      this.rewind(c);
+      return;
+    }
+    const words = this.arena.wordsOf(c.root);
+    const at = this.arena.wordAt(c.root);
+    words[at + CollectionRoot.COUNT] = c.count;
+    c.cursor.openTree(RECORD_KINDS[c.type]!, words[at + CollectionRoot.TREE_0]! >>> 0);
   }
 
   /** Makes a tree of a packed collection. */

@@ -245,7 +245,6 @@ export class ListEnds {
     c.count += delta;
     arena.write(c.root, CollectionRoot.COUNT, c.count);
     this.#end(c);
-    cursor.openTree(cursor.kind, cursor.top);
   }
 
   #hasManyLeaves({ top, topLevel }: RecordCursor): boolean {

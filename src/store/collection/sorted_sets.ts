@@ -130,14 +130,12 @@ export class SortedSets {
     if (exists && Object.is(this.score, score)) return;
     const collections = this.#collections;
     const isTree = c.root !== 0;
-    if (isTree && exists) {
-      // Among the members it stays where it is.
-      collections.trees.setScore(c.root, 1, c.members, score);
+    if (exists) {
+      // Among the members of a large one it stays where it is.
+      if (isTree) collections.trees.setScore(c.root, 1, c.members, score);
       this.#takeScore(c, bytes, start, end);
     } else if (isTree) {
       this.#addMember(c, this.#hash, bytes, start, end, score);
-    } else if (exists) {
-      collections.splice(c, 1, undefined);
     }
     collections.makeRoom(c, 8 + encodedPartBytes(end - start), end - start);
     c.cursor.seekOrder(score, bytes, start, end);
@@ -153,6 +151,68 @@ export class SortedSets {
     if (collections.hasHook) {
       collections.tell(c, ElementEffect.PUT, bytes, start, end, 0, score);
     }
+  }
+
+  /**
+   * Gives one member a score, and that is all of the change: nothing is begun or finished around it.
+   * {@link SortedSets.find} has looked for the member.
+   *
+   * Most often the new record goes into free bytes of its leaf, and then nothing is promised: what
+   * comes takes no memory, and neither does what goes, since nobody reads the set. It comes **before**
+   * the old one goes, because leaves may join where something went, and the place would be another.
+   *
+   * @param exists what find said; then the score is not the one that the member has
+   * @returns OK or OUT_OF_MEMORY
+   */
+  putOne(
+    c: Collection,
+    exists: boolean,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    score: number,
+  ): WriteStatus {
+    const collections = this.#collections;
+    if (!this.#fits(c, exists, bytes, start, end, score)) {
+      const status = this.beginOne(c, end - start);
+      if (status !== WriteStatus.OK) return status;
+      this.putFound(c, exists, bytes, start, end, score);
+      collections.finish(c);
+      return WriteStatus.OK;
+    }
+    collections.beginFitting(c);
+    collections.record.begin(RecordKind.SCORES, score);
+    collections.addPart(c, bytes, start, end);
+    collections.splice(c, 0, collections.record);
+    if (exists) {
+      if (c.root !== 0) collections.trees.setScore(c.root, 1, c.members, score);
+      this.#takeScore(c, bytes, start, end);
+    } else if (c.root !== 0) {
+      this.#addMember(c, this.#hash, bytes, start, end, score);
+    }
+    c.changed = exists ? 0 : 1;
+    if (collections.hasHook) {
+      collections.tell(c, ElementEffect.PUT, bytes, start, end, 0, score);
+    }
+    collections.finish(c);
+    return WriteStatus.OK;
+  }
+
+  /** Whether the records of a member with a score fit where they belong; the cursor is there then. */
+  #fits(
+    c: Collection,
+    exists: boolean,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    score: number,
+  ): boolean {
+    if (!c.exists) return false;
+    const collections = this.#collections;
+    const partBytes = encodedPartBytes(end - start);
+    c.cursor.seekOrder(score, bytes, start, end);
+    if (!collections.fits(c, 0, 8 + partBytes, end - start)) return false;
+    return exists || c.root === 0 || collections.trees.takes(c.members, 0, 4 + partBytes + 8);
   }
 
   /** Removes a member; `c.changed` is 1 and {@link SortedSets.score} its score when it existed. */
@@ -226,7 +286,7 @@ export class SortedSets {
     }
   }
 
-  /** Takes a member that was just found out of the scores of a large sorted set. */
+  /** Takes a member that was just found out of the scores. */
   #takeScore(c: Collection, bytes: Uint8Array, start: number, end: number): void {
     c.cursor.seekOrder(this.score, bytes, start, end);
     this.#collections.splice(c, 1, undefined);

@@ -34,6 +34,7 @@ import {
   recordEnd,
   RecordKind,
   type RecordScratch,
+  shiftBytes,
   skipPart,
 } from "./records.ts";
 
@@ -43,8 +44,6 @@ const JOIN_BELOW_BYTES = 256;
 const JOINED_BYTES = 760;
 const JOINED_RECORDS = 100;
 const WORK_BYTES = 8192;
-/** More bytes are moved sooner by the built-in function, which takes a while to begin. */
-const SHIFTED_BYTES = 160;
 
 /** Changes trees. Thread: one instance per thread, under the shard's exclusive lock. */
 export class TreeWriter {
@@ -63,6 +62,18 @@ export class TreeWriter {
     this.#arena = arena;
     this.#memory = memory;
     this.#interiors = new Interiors(arena, memory);
+  }
+
+  /**
+   * Whether a record can come at a cursor, for the one there if `removed` is 1, in the block that
+   * its leaf has. Then a splice needs no memory, if nobody reads the collection.
+   */
+  takes(cursor: RecordCursor, removed: 0 | 1, recordBytes: number): boolean {
+    const removedBytes = removed === 1 ? cursor.end - cursor.at : 0;
+    const byteCount = cursor.limit - cursor.first - removedBytes + recordBytes;
+    return cursor.leaf !== 0 && byteCount <= LEAF_RECORD_BYTES &&
+      cursor.count - removed < LEAF_RECORDS &&
+      LEAF_HEADER_BYTES + byteCount <= this.#memory.blockBytes(cursor.leaf);
   }
 
   /**
@@ -94,28 +105,49 @@ export class TreeWriter {
     const delta = (added > 0 ? 1 : 0) - removed;
     if (delta !== 0) this.#interiors.addCounts(cursor, delta);
     const arena = this.#arena;
-    const leaf = cursor.leaf;
-    const run = arena.read(leaf, Node.RUN);
-    const newBytes = (run & 0xffff) - removedBytes + added;
+    const { leaf } = cursor;
+    const words = arena.wordsOf(leaf);
+    const at = arena.wordAt(leaf);
+    const run = words[at + Node.RUN]!;
+    const oldBytes = run & 0xffff;
+    const newBytes = oldBytes - removedBytes + added;
     const newCount = (run >>> 16) + delta;
-    const staysEven = newCount === 1 || added === 0 || added * (run >>> 16) === (run & 0xffff);
+    const staysEven = newCount === 1 || added === 0 || added * (run >>> 16) === oldBytes;
     if (newCount === 0) {
       this.#memory.freeNode(root, leaf);
       this.#interiors.removeEmpty(root, tree, cursor);
     } else if ((newBytes <= LEAF_RECORD_BYTES && newCount <= LEAF_RECORDS) || newCount === 1) {
-      if (LEAF_HEADER_BYTES + newBytes <= this.#memory.blockBytes(leaf)) {
-        this.#spliceInPlace(leaf, relative, removedBytes, record);
+      const blockBytes = this.#memory.blockBytes(leaf);
+      if (LEAF_HEADER_BYTES + newBytes <= blockBytes) {
+        const head = words[at + Node.HEAD]!;
+        const room = blockBytes - LEAF_HEADER_BYTES - (head >>> 16) - oldBytes;
+        const gap = this.#spliceInPlace(
+          leaf,
+          head >>> 16,
+          oldBytes,
+          room,
+          relative,
+          removedBytes,
+          record,
+        );
+        words[at + Node.HEAD] = (head & 0xffff) | (gap << 16);
       } else {
         this.#compose(leaf, relative, removedBytes, record);
         this.#rewrite(root, tree, cursor, newBytes, newCount, relative === 0);
       }
       writeRun(arena, cursor.leaf, newBytes, newCount);
       if (!staysEven || newCount === 1) this.#setEven(cursor.leaf, staysEven);
-      if (record !== undefined) this.#adoptLong(cursor.leaf, record.hasLong);
-      if (removed === 1 && added === 0) this.#afterRemoval(root, tree, cursor);
+      if (record !== undefined && record.hasLong) this.#adoptLong(cursor.leaf, true);
+      if (removed === 1 && added === 0 && newBytes < JOIN_BELOW_BYTES) {
+        this.#afterRemoval(root, tree, cursor);
+      }
+    } else if (removed === 0 && relative === oldBytes && isAtEdge(arena, cursor, 1)) {
+      this.#extend(root, tree, cursor, 1, newCount - 1, record!);
+    } else if (removed === 0 && relative === 0 && isAtEdge(arena, cursor, 0)) {
+      this.#extend(root, tree, cursor, 0, newCount - 1, record!);
     } else {
       this.#compose(leaf, relative, removedBytes, record);
-      this.#split(root, tree, cursor, newBytes, relative, removedBytes, record!);
+      this.#split(root, tree, cursor, newBytes, record!);
     }
   }
 
@@ -151,39 +183,56 @@ export class TreeWriter {
 
   /** First record of an empty tree. */
   #plant(root: number, tree: number, kind: number, record: RecordScratch): void {
-    const head = nodeHead(0, kind, 0) | NodeFlag.EVEN;
-    const leaf = this.#memory.makeNode(root, root, head, LEAF_HEADER_BYTES + record.length);
-    copyBytes(
-      record.bytes,
-      0,
-      record.length,
-      this.#arena.bytesOf(leaf),
-      this.#arena.byteAt(leaf) + LEAF_HEADER_BYTES,
-    );
-    writeRun(this.#arena, leaf, record.length, 1);
-    this.#adoptLong(leaf, record.hasLong);
+    const leaf = this.#makeFirst(root, root, kind, record, 0, 1);
     this.#arena.write(root, CollectionRoot.TREE_0 + tree, leaf);
   }
 
-  /** Changes a leaf whose block has room; its run header is written by the caller. */
+  /** A leaf with one record, that grows at the front (side 0) or behind (side 1). */
+  #makeFirst(
+    root: number,
+    parent: number,
+    kind: number,
+    record: RecordScratch,
+    roomBytes: number,
+    side: 0 | 1,
+  ): number {
+    const arena = this.#arena;
+    const need = LEAF_HEADER_BYTES + record.length;
+    const head = nodeHead(0, kind, 0) | NodeFlag.EVEN;
+    const leaf = this.#memory.makeNode(root, parent, head, Math.max(need, roomBytes));
+    const gap = side === 0 ? this.#memory.blockBytes(leaf) - need : 0;
+    arena.write(leaf, Node.HEAD, head | (gap << 16));
+    copyBytes(record.bytes, 0, record.length, arena.bytesOf(leaf), leafStart(arena, leaf));
+    writeRun(arena, leaf, record.length, 1);
+    this.#adoptLong(leaf, record.hasLong);
+    return leaf;
+  }
+
+  /**
+   * Changes the records of a leaf whose block has room; its header is written by the caller.
+   *
+   * @param gap free bytes before its records
+   * @param total bytes of its records
+   * @param room free bytes behind them
+   * @returns free bytes before the records now
+   */
   #spliceInPlace(
     leaf: number,
+    gap: number,
+    total: number,
+    room: number,
     relative: number,
     removedBytes: number,
     record: RecordScratch | undefined,
-  ): void {
+  ): number {
     const arena = this.#arena;
     const bytes = arena.bytesOf(leaf);
     const view = arena.viewOf(leaf);
     const added = record === undefined ? 0 : record.length;
     const growth = added - removedBytes;
-    const head = arena.read(leaf, Node.HEAD);
-    const total = arena.read(leaf, Node.RUN) & 0xffff;
-    let gap = head >>> 16;
     const block = arena.byteAt(leaf) + LEAF_HEADER_BYTES;
     let start = block + gap;
     const tail = total - relative - removedBytes;
-    const room = this.#memory.blockBytes(leaf) - LEAF_HEADER_BYTES - gap - total;
     let moveHead = relative < tail;
     if (growth > 0) {
       if (gap < growth) moveHead = false;
@@ -192,22 +241,20 @@ export class TreeWriter {
           moveHead = true;
         } else {
           bytes.copyWithin(block, start, start + total);
-          gap = 0;
           start = block;
           moveHead = false;
         }
       }
     }
     if (moveHead) {
-      shift(view, bytes, start - growth, start, relative);
-      gap -= growth;
+      shiftBytes(view, bytes, start - growth, start, relative);
       start -= growth;
     } else if (growth !== 0) {
       const from = start + relative + removedBytes;
-      shift(view, bytes, from + growth, from, tail);
+      shiftBytes(view, bytes, from + growth, from, tail);
     }
-    if (gap !== head >>> 16) arena.write(leaf, Node.HEAD, (head & 0xffff) | (gap << 16));
     if (record !== undefined) copyBytes(record.bytes, 0, added, bytes, start + relative);
+    return start - block;
   }
 
   /** Puts the records of a leaf with the change into `#work`. */
@@ -240,7 +287,7 @@ export class TreeWriter {
     growsAtFront: boolean,
   ): void {
     const old = cursor.leaf;
-    const leaf = this.#makeLeaf(root, cursor, 0, byteCount, count, growsAtFront, 0);
+    const leaf = this.#makeLeaf(root, cursor, 0, byteCount, count, growsAtFront);
     this.#interiors.setNode(root, tree, cursor, 0, leaf);
     this.#memory.freeNode(root, old);
     cursor.leaf = leaf;
@@ -254,14 +301,12 @@ export class TreeWriter {
     to: number,
     count: number,
     growsAtFront: boolean,
-    roomBytes: number,
   ): number {
     const arena = this.#arena;
     const oldHead = arena.read(cursor.leaf, Node.HEAD);
     const parent = arena.read(cursor.leaf, Node.PARENT);
     const need = LEAF_HEADER_BYTES + to - from;
-    const blockBytes = Math.max(need, roomBytes);
-    const leaf = this.#memory.makeNode(root, parent, oldHead & 0xffff, blockBytes);
+    const leaf = this.#memory.makeNode(root, parent, oldHead & 0xffff, need);
     const gap = growsAtFront ? this.#memory.blockBytes(leaf) - need : 0;
     arena.write(leaf, Node.HEAD, (oldHead & 0xffff) | (gap << 16));
     copyBytes(
@@ -276,14 +321,39 @@ export class TreeWriter {
     return leaf;
   }
 
+  /**
+   * Adds a leaf with one record before the first leaf of a tree (side 0) or behind the last one
+   * (side 1), which is full and stays as it is. More of the kind will come: it gets its whole block.
+   *
+   * @param count records in the leaf at the cursor
+   */
+  #extend(
+    root: number,
+    tree: number,
+    cursor: RecordCursor,
+    side: 0 | 1,
+    count: number,
+    record: RecordScratch,
+  ): void {
+    this.#interiors.ensureRoom(root, tree, cursor, 1, 1);
+    const room = LEAF_HEADER_BYTES + LEAF_RECORD_BYTES;
+    const leaf = this.#makeFirst(root, cursor.nodes[1]!, cursor.kind, record, room, side);
+    if (side === 1) {
+      this.#interiors.setCount(cursor, 1, count);
+      this.#interiors.insertAfter(root, tree, cursor, leaf, 1, record.orderOf(cursor.kind));
+    } else {
+      this.#interiors.setNode(root, tree, cursor, 0, leaf);
+      this.#interiors.setCount(cursor, 1, 1);
+      this.#interiors.insertAfter(root, tree, cursor, cursor.leaf, count, cursor.order);
+    }
+  }
+
   /** Splits a leaf whose new content, in `#work`, is too much for one. */
   #split(
     root: number,
     tree: number,
     cursor: RecordCursor,
     total: number,
-    relative: number,
-    removedBytes: number,
     record: RecordScratch,
   ): void {
     const arena = this.#arena;
@@ -291,45 +361,26 @@ export class TreeWriter {
     if (record.hasLong) {
       arena.write(old, Node.HEAD, arena.read(old, Node.HEAD) | NodeFlag.HAS_LONG);
     }
-    const isInsertion = removedBytes === 0;
-    const atEnd = isInsertion && relative + record.length === total && isAtEdge(arena, cursor, 1);
-    const atFront = isInsertion && relative === 0 && isAtEdge(arena, cursor, 0);
     const ends = this.#pieceEnds;
     ends.length = 0;
-    if (atEnd) ends.push(relative, total);
-    else if (atFront) ends.push(record.length, total);
-    else this.#cut(cursor.kind, 0, total);
+    this.#cut(cursor.kind, 0, total);
     this.#interiors.ensureRoom(root, tree, cursor, 1, ends.length - 1);
     let start = 0;
     for (let i = 0; i < ends.length; i++) {
       const end = ends[i]!;
       const count = this.#countRecords(cursor.kind, start, end);
-      if (i === 0 && atEnd) {
-        // The full leaf stays as it is.
+      const leaf = this.#makeLeaf(root, cursor, start, end, count, false);
+      this.#setEven(leaf, this.#countedEven);
+      if (i === 0) {
+        this.#interiors.setNode(root, tree, cursor, 0, leaf);
         this.#interiors.setCount(cursor, 1, count);
       } else {
-        // A new leaf at an end will be full soon: it gets its whole block at once.
-        const isNew = atEnd || (atFront && i === 0);
-        const room = isNew ? LEAF_HEADER_BYTES + LEAF_RECORD_BYTES : 0;
-        const leaf = this.#makeLeaf(root, cursor, start, end, count, atFront && i === 0, room);
-        this.#setEven(leaf, this.#countedEven);
-        if (i === 0) {
-          this.#interiors.setNode(root, tree, cursor, 0, leaf);
-          this.#interiors.setCount(cursor, 1, count);
-        } else {
-          this.#interiors.insertAfter(
-            root,
-            tree,
-            cursor,
-            leaf,
-            count,
-            this.#orderAt(cursor.kind, start),
-          );
-        }
+        const order = this.#orderAt(cursor.kind, start);
+        this.#interiors.insertAfter(root, tree, cursor, leaf, count, order);
       }
       start = end;
     }
-    if (!atEnd) this.#memory.freeNode(root, old);
+    this.#memory.freeNode(root, old);
   }
 
   /** Finds ends of pieces of `#work[from, to)` that are small enough for a leaf. */
@@ -384,14 +435,10 @@ export class TreeWriter {
     return readUint32(this.#work, at);
   }
 
-  /** After one record went: joins small neighbours, gives back half-empty blocks; both may wait. */
+  /** After one record of a leaf went that is small now: joins it and a neighbour; that may wait. */
   #afterRemoval(root: number, tree: number, cursor: RecordCursor): void {
     if (this.#memory.isShared || this.#memory.makesWhole) return;
     const arena = this.#arena;
-    const leaf = cursor.leaf;
-    const run = arena.read(leaf, Node.RUN);
-    const byteCount = run & 0xffff;
-    if (byteCount >= JOIN_BELOW_BYTES) return;
     // At the ends elements come and go: a leaf there is soon empty or full.
     if (isAtEdge(arena, cursor, 0) || isAtEdge(arena, cursor, 1)) return;
     const parent = cursor.nodes[1]!;
@@ -489,7 +536,7 @@ export class TreeWriter {
     if (from === 0) {
       arena.write(leaf, Node.HEAD, (head & 0xffff) | (((head >>> 16) + behind - at) << 16));
     } else {
-      shift(arena.viewOf(leaf), bytes, at, behind, end - behind);
+      shiftBytes(arena.viewOf(leaf), bytes, at, behind, end - behind);
     }
     writeRun(arena, leaf, (run & 0xffff) - (behind - at), (run >>> 16) - (to - from));
   }
@@ -530,29 +577,4 @@ function isAtEdge(arena: Arena, cursor: RecordCursor, side: 0 | 1): boolean {
     if (cursor.indexes[level] !== (side === 0 ? 0 : last)) return false;
   }
   return true;
-}
-
-/** Moves `byteCount` bytes within the segment of a leaf; the ranges may overlap. */
-function shift(
-  view: DataView,
-  bytes: Uint8Array,
-  to: number,
-  from: number,
-  byteCount: number,
-): void {
-  if (byteCount === 0 || to === from) return;
-  let left = byteCount;
-  if (byteCount > SHIFTED_BYTES) {
-    bytes.copyWithin(to, from, from + byteCount);
-  } else if (to < from) {
-    let i = 0;
-    for (; left >= 4; left -= 4, i += 4) view.setInt32(to + i, view.getInt32(from + i, true), true);
-    for (; left > 0; left--, i++) bytes[to + i] = bytes[from + i]!;
-  } else {
-    while (left >= 4) {
-      left -= 4;
-      view.setInt32(to + left, view.getInt32(from + left, true), true);
-    }
-    while (left-- > 0) bytes[to + left] = bytes[from + left]!;
-  }
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { CommandArguments } from "../../../src/command/arguments.ts";
 import { PUSHED_BYTES_MAX } from "../../../src/command/client_state.ts";
 import { CommandStats, percentileMicros } from "../../../src/command/command_stats.ts";
 import { LatencyLog, mergeLatency } from "../../../src/command/latency_log.ts";
@@ -225,6 +226,23 @@ Deno.test("CommandStats: what was measured counts for as many calls as it stands
   assert.equal(percentileMicros(numbers!.buckets, 0.99), 128);
   stats.measured(row, 1e12, 1);
   assert.equal(percentileMicros(stats.numbers()[0]!.buckets, 1), 2 ** 26);
+});
+
+Deno.test("Operations: a pop is measured now and then, with a count each time", () => {
+  const { operations } = new Harness();
+  const row = makeCommandTable().named("rpop")!;
+  row.statisticsAt = 1;
+  const args = new CommandArguments();
+  const measuredOf = (argumentCount: number) => {
+    args.reset(new Uint8Array(8));
+    for (let i = 0; i < argumentCount; i++) args.push(i, i + 1);
+    let measured = 0;
+    for (let i = 0; i < 1024; i++) if (operations.begin(row, args) !== 0) measured++;
+    return measured;
+  };
+  measuredOf(2);
+  assert.ok(measuredOf(2) < 256);
+  assert.equal(measuredOf(3), 1024);
 });
 
 Deno.test("LatencyLog: keeps the worst of each second, and threads are merged alike", () => {
