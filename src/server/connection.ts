@@ -73,7 +73,7 @@ export class Connection implements MemoryHolder, TurnWriter {
   #replied = false;
   /** When the current batch began, by `performance.now()`. */
   #batchStartedAtMs = 0;
-  /** The last reading of `performance.now()`. */
+  /** The time when it was asked for last, see {@link ConnectionHost.clock}. */
   #clockMs = 0;
   /** How long the last batch kept the thread busy; 0 = hardly. Unit: ms. */
   #costMs = 0;
@@ -316,11 +316,11 @@ export class Connection implements MemoryHolder, TurnWriter {
         if (step !== SessionStep.FLUSH) break;
         // Without a turn, a client that reads as fast as we write, or wants no replies at all, would
         // never let the thread go.
-        this.#clockMs = performance.now();
+        this.#clockMs = host.clock.read();
         const turn = this.#park();
         if (turn !== undefined) {
           await turn;
-          this.#clockMs = performance.now();
+          this.#clockMs = host.clock.nowMs;
         }
         if (this.#isOver()) return false;
         if (this.#endedAtMs > 0) return true;
@@ -336,7 +336,7 @@ export class Connection implements MemoryHolder, TurnWriter {
 
   /** Takes note of what was read: it is going to be executed. */
   #beginBatch(byteCount: number): void {
-    const { counters, nowMs } = this.#host;
+    const { clock, counters, nowMs } = this.#host;
     this.#input.commit(byteCount);
     counters.add(this.front.counterIds.bytesRead, byteCount);
     this.#lastActivityMs = nowMs;
@@ -344,7 +344,7 @@ export class Connection implements MemoryHolder, TurnWriter {
     this.#state = ConnectionState.ANSWERING;
     this.batchCount++;
     this.#replied = false;
-    this.#batchStartedAtMs = this.#clockMs = performance.now();
+    this.#batchStartedAtMs = this.#clockMs = clock.nowMs;
   }
 
   /**
@@ -357,7 +357,7 @@ export class Connection implements MemoryHolder, TurnWriter {
     this.#pace.end();
     if (!this.#isOver()) await this.#host.pressure.waitForRoom(this, BATCH_ROOM_BYTES);
     if (this.#isOver()) throw new Deno.errors.Interrupted("closed while it waited for memory");
-    this.#clockMs = performance.now();
+    this.#clockMs = this.#host.clock.nowMs;
   }
 
   /**
@@ -384,8 +384,9 @@ export class Connection implements MemoryHolder, TurnWriter {
     const session = this.#session;
     // What was published before a command is seen before its reply.
     if (!session.midReply) this.#pushes.moveTo(output);
-    const startedAtMs = this.#clockMs;
+    const { clock } = this.#host;
     const inputBytes = input.length;
+    const startedAtMs = inputBytes >= COSTLY_BYTES ? clock.read() : this.#clockMs;
     // A command that waits costs the thread next to nothing.
     this.#costMs = 0;
     this.#executing = true;
@@ -396,7 +397,7 @@ export class Connection implements MemoryHolder, TurnWriter {
       this.#executing = false;
       const movedBytes = inputBytes - input.length + output.length;
       if (movedBytes >= COSTLY_BYTES || step === SessionStep.FLUSH) {
-        this.#costMs = performance.now() - startedAtMs;
+        this.#costMs = clock.read() - startedAtMs;
       }
       return step;
     } catch (error) {
@@ -524,7 +525,7 @@ export class Connection implements MemoryHolder, TurnWriter {
     this.#noteWritten(output.length);
     if (step === SessionStep.FLUSH && !hasMore) output.clear(KEPT_OUTPUT_BYTES);
     else output.release();
-    this.#clockMs = performance.now();
+    this.#clockMs = this.#host.clock.nowMs;
     if (!hasMore) this.front.latency?.recordMs(this.#clockMs - this.#batchStartedAtMs);
   }
 
@@ -536,15 +537,15 @@ export class Connection implements MemoryHolder, TurnWriter {
       const turn = this.#writeCostMs > 0 ? this.#park() : undefined;
       if (turn !== undefined) await turn;
       if (this.#isOver() || this.#endedAtMs > 0) return;
-      const startedAtMs = this.#clockMs = performance.now();
+      const startedAtMs = this.#clockMs = host.clock.read();
       host.writeTurns.endIfDue(startedAtMs);
       const part = kept.next(KEPT_PART_BYTES);
       // The system copies what it takes before the promise is there.
       const writing = this.#socket.write(part);
-      this.#writeCostMs += performance.now() - startedAtMs;
+      this.#writeCostMs += host.clock.read() - startedAtMs;
       await this.#write(part, writing);
     }
-    this.#clockMs = performance.now();
+    this.#clockMs = host.clock.nowMs;
   }
 
   /** Asks for the turn to go on, see {@link ConnectionHost.park}. */

@@ -5,6 +5,7 @@
  */
 
 import type { ClientMemory } from "../base/client_memory.ts";
+import type { WaveClock } from "../base/wave_clock.ts";
 import type { CounterSink } from "../command/counters.ts";
 import type { Front } from "./front.ts";
 import type { MemoryHolder, MemoryPressure } from "./memory_pressure.ts";
@@ -16,6 +17,8 @@ import type { WriteTurns } from "./write_turns.ts";
  * Thread: one object per I/O thread.
  */
 export interface ConnectionHost {
+  /** The time as everybody asks for it who is ready at the same time. */
+  readonly clock: WaveClock;
   /** A clock that is right to a sweep, and free to read. Unit: ms since the epoch. */
   readonly nowMs: number;
   /** Bound on an incomplete request. Unit: bytes. */

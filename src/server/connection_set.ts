@@ -20,6 +20,7 @@ import type { TlsTerminator } from "./tls/terminator.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionState } from "./connection_state.ts";
 import type { ConnectionHost } from "./connection_host.ts";
+import { WaveClock } from "../base/wave_clock.ts";
 import type { CounterSink } from "../command/counters.ts";
 import { BATCH_SLICE_MS } from "../protocol/batch_slice.ts";
 import type { FairTurns } from "./fair_turns.ts";
@@ -78,6 +79,8 @@ export interface ConnectionSetOptions {
  * Thread: the one that accepts; it runs all of them.
  */
 export class ConnectionSet implements ConnectionHost, Disposable {
+  /** See {@link ConnectionHost.clock}. */
+  readonly clock: WaveClock = new WaveClock();
   /** Set by each sweep. Unit: ms since the epoch. */
   nowMs: number;
   /** Bound on an incomplete request. Unit: bytes. */

@@ -6,16 +6,24 @@
  * connections just served go before them: with more than about a hundred busy connections the same
  * few are served again and again while others wait for seconds.
  *
- * The cure: a connection that was served parks before it reads again. A turn sends one byte through a
- * loopback connection of our own, which takes the runtime through its I/O driver. As long as turns
- * see about as many reads as the budget allows, others are still waiting for theirs; when one sees
- * fewer, everybody has been served, and all that are parked may read again.
+ * The cure: a connection that was served parks before it reads again, behind those who parked before
+ * it. A turn sends one byte through a loopback connection of our own, which takes the runtime through
+ * its I/O driver, and lets the next {@link GROUP_SIZE} go on: their reads fit the budget and are done
+ * on the spot. A read that has to wait costs the runtime more than one that does not, and everything
+ * that belongs to it outlives a collection of the young generation; so the fewer wait, the better.
+ * When a turn sees many more reads than were let go, others are waiting for theirs, and the parked
+ * ones leave it to them.
  *
- * That bounds how often a connection has its turn, not how long all of them take. A connection that
- * that keeps the thread busy says so when it parks: a turn lets only as many of these go on as fit
- * {@link COSTLY_SHARE_MS}, in the order in which they came, but everybody else. And the later it is
- * in a round, the shorter are the slices that are left. So a thousand clients that always have more
- * to do wait for each other, and others hardly for them.
+ * ```text
+ * parked   [61 … 120] [121 … 180] … [961 … 1000, 1 … 20]
+ *              ↓ next turn                            ↑ just served
+ * ```
+ *
+ * That bounds how often a connection has its turn, not how long all of them take. A connection
+ * that keeps the thread busy says so when it parks: each round, in which everybody else who was
+ * parked has a turn, lets only as many of these go on as fit {@link COSTLY_SHARE_MS}, in the order in
+ * which they came. And the later it is in a round, the shorter are the slices that are left. So a
+ * thousand clients that always have more to do wait for each other, and others hardly for them.
  *
  * Few connections fit the budget and need not park each time, but one of them that always has more to
  * do keeps the runtime from its I/O driver as well: operations that are ready are done on the spot,
@@ -43,10 +51,13 @@ const UNPARKED_CONNECTIONS_MAX = 64;
 export const TURN_INTERVAL_MS = 4;
 
 /**
- * A turn with this many reads was ended by the budget and not by a lack of ready sockets: each
- * request takes two operations of the 128, a read and a write, and a few go elsewhere.
+ * As many connections as the budget lasts for: each request takes two operations of the 128, a read
+ * and a write, and a few go elsewhere.
+ *
+ * A turn lets so many go on; and one with so many reads by others was ended by the budget and not by
+ * a lack of ready sockets.
  */
-const FULL_TURN_READS = 60;
+const GROUP_SIZE = 60;
 
 /**
  * A connection whose last batch took this long waits for others like it.
@@ -56,13 +67,13 @@ const FULL_TURN_READS = 60;
 const COSTLY_MS = 0.05;
 
 /**
- * What costly connections may take of one turn together.
+ * What costly connections may take of one round together.
  *
  * Unit: ms. Reason: others wait that long for them; a turn itself costs some 30 µs.
  */
 const COSTLY_SHARE_MS = 8;
 
-/** What a turn should take with everything that it lets go on. Unit: ms. */
+/** What a round should take. Unit: ms. */
 const ROUND_MS = 20;
 
 /** A batch gets one in so many parts of what is left of its round. */
@@ -83,6 +94,12 @@ interface Costly {
   readonly costMs: number;
 }
 
+/** Connections that go on together. */
+interface Group extends PromiseWithResolvers<void> {
+  /** How many. */
+  size: number;
+}
+
 /**
  * Lets the connections of one I/O thread take turns.
  *
@@ -97,8 +114,8 @@ export class FairTurns implements Disposable {
    * the next one would find its byte without a visit to the I/O driver.
    */
   readonly #room = new Uint8Array(16);
-  /** The turn of all who are parked and not costly; undefined while nobody is. */
-  #parked: PromiseWithResolvers<void> | undefined;
+  /** All who are parked and not costly, in the order in which they came. */
+  readonly #groups: Group[] = [];
   /** In the order in which they came. */
   #costly: Costly[] = [];
   #turning = false;
@@ -106,8 +123,10 @@ export class FairTurns implements Disposable {
   #over = false;
   /** When the last turn ended, by `performance.now()`. */
   #turnedAtMs = -Infinity;
-  /** When the round under way began: the first one parked, or the last turn ended. */
+  /** When the round under way began: the first one parked, or the last round ended. */
   #roundStartedAtMs = 0;
+  /** Groups that have their turn before the round ends. */
+  #groupsLeft = 0;
 
   private constructor(near: Deno.TcpConn, far: Deno.TcpConn) {
     this.#near = near;
@@ -147,9 +166,7 @@ export class FairTurns implements Disposable {
       nowMs - this.#turnedAtMs < TURN_INTERVAL_MS;
     // Those who keep the thread busy do not overtake each other.
     if (fewAndRecent && !(isCostly && this.#costly.length > 0)) return undefined;
-    const turn = isCostly
-      ? Promise.withResolvers<void>()
-      : this.#parked ??= Promise.withResolvers<void>();
+    const turn = isCostly ? Promise.withResolvers<void>() : this.#joinGroup();
     if (isCostly) this.#costly.push({ resume: turn.resolve, costMs });
     if (!this.#turning) {
       this.#turning = true;
@@ -176,19 +193,29 @@ export class FairTurns implements Disposable {
     this.#over = true;
     this.#near.close();
     this.#far.close();
-    this.#release(Infinity);
+    for (const { resolve } of this.#groups.splice(0)) resolve();
+    this.#releaseCostly(Infinity);
+  }
+
+  #joinGroup(): Group {
+    let group = this.#groups.at(-1);
+    if (group === undefined || group.size === GROUP_SIZE) {
+      group = { ...Promise.withResolvers<void>(), size: 0 };
+      this.#groups.push(group);
+    }
+    group.size++;
+    return group;
   }
 
   async #turn(): Promise<void> {
+    let releasedCount = 0;
     try {
-      while (this.#parked !== undefined || this.#costly.length > 0) {
-        do {
-          this.#readCount = 0;
-          await this.#near.write(this.#byte);
-          await this.#far.read(this.#room);
-        } while (this.#readCount >= FULL_TURN_READS);
-        this.#roundStartedAtMs = this.#turnedAtMs = performance.now();
-        this.#release(COSTLY_SHARE_MS);
+      while (this.#groups.length > 0 || this.#costly.length > 0) {
+        this.#readCount = 0;
+        await this.#near.write(this.#byte);
+        await this.#far.read(this.#room);
+        const otherCount = this.#readCount - releasedCount;
+        releasedCount = otherCount < GROUP_SIZE ? this.#releaseNext() : 0;
       }
     } catch {
       // Without its connection it can do no more than let everybody read when they like.
@@ -198,11 +225,23 @@ export class FairTurns implements Disposable {
     }
   }
 
-  /** Lets everybody go on, of the costly ones as many as will take `shareMs`, but one at least. */
-  #release(shareMs: number): void {
-    const parked = this.#parked;
-    this.#parked = undefined;
-    parked?.resolve();
+  /** Ends a turn: the next group goes on, and in front of a round's first one some of the costly. */
+  #releaseNext(): number {
+    this.#turnedAtMs = performance.now();
+    if (this.#groupsLeft === 0) {
+      this.#groupsLeft = this.#groups.length;
+      this.#roundStartedAtMs = this.#turnedAtMs;
+      this.#releaseCostly(COSTLY_SHARE_MS);
+    }
+    const group = this.#groups.shift();
+    if (group === undefined) return 0;
+    this.#groupsLeft--;
+    group.resolve();
+    return group.size;
+  }
+
+  /** Lets as many of the costly ones go on, in their order, as will take `shareMs`, but one at least. */
+  #releaseCostly(shareMs: number): void {
     const costly = this.#costly;
     let releasedCount = 0;
     for (let leftMs = shareMs; leftMs > 0 && releasedCount < costly.length; releasedCount++) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { WaveClock } from "../base/wave_clock.ts";
 import { getLogger, type Logger } from "../base/log.ts";
 import { ArgumentsPool } from "../command/arguments.ts";
 import { Authenticator } from "../command/authenticator.ts";
@@ -75,6 +76,8 @@ export interface FrontParts {
   readonly operations: Operations;
   /** When replies are written. */
   readonly writeTurns: WriteTurns;
+  /** The thread's time. */
+  readonly clock: WaveClock;
   /** Makes what answers `/static/`; left out: nothing is there. */
   readonly createFiles: typeof createStaticFiles | undefined;
 }
@@ -122,7 +125,7 @@ export function createFronts(parts: FrontParts): Fronts {
       census.maxConnections = parts.operations.settings.values[SettingIndex.MAX_CLIENTS]!;
     },
     mustHavePassword: !parts.config.insecure && !isLoopback(parts.config.host),
-    clock: Date.now,
+    clock: () => parts.clock.timeMs,
     counters: parts.counters,
     counterIds: { parkedCommands: CounterIndex.PARKED_COMMANDS },
     pubsub: parts.pubsub,
@@ -219,6 +222,7 @@ function createHttpFront(
       });
     },
     clock: () => dispatcher.beginBatch(),
+    waves: parts.clock,
   });
   const full = httpFullReply();
   const timeout = httpTimeoutReply();

@@ -122,6 +122,7 @@ export class IoThread implements IoService {
       questions,
       operations,
       writeTurns: this.#connections.writeTurns,
+      clock: this.#connections.clock,
       createFiles,
     });
     this.#background = helpInBackground(

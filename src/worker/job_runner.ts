@@ -75,6 +75,9 @@ export interface JobRunnerOptions {
 
 /** Runs the jobs of one worker. Thread: a worker; sleeps. */
 export class JobRunner {
+  /** When the last job was settled. Unit: ms since the epoch. */
+  settledAtMs = 0;
+
   readonly #options: JobRunnerOptions;
   readonly #job = new JobView();
   readonly #effect = new Effect();
@@ -183,7 +186,8 @@ export class JobRunner {
     if (!slot.settle()) return false;
     if (faults !== undefined && !faults.reach("afterSettle")) return false;
     counters.set(counterOf(outcome), slot.counterValue);
-    const nowMs = Date.now();
+    // That of the effect is hardly older.
+    const nowMs = this.settledAtMs = outcome === Outcome.PROCESSED ? store.nowMs : Date.now();
     if (this.#job.acceptedAtMs > 0) settlement.recordMs(nowMs - this.#job.acceptedAtMs);
     if (outcome !== Outcome.PROCESSED) onFailed?.(this.#job, outcome, this.#error);
     // EMPTY first: a credit given back twice would break a promise, one lost only wastes a block.

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { WaveClock } from "../../base/wave_clock.ts";
 import type { Session } from "../session.ts";
 import type { CounterSink } from "../../command/counters.ts";
 import type { ClientOrigin } from "../../command/client_state.ts";
@@ -65,6 +66,8 @@ export interface HttpServiceOptions {
   readonly onBodyFailure?: (error: unknown) => void;
   /** Time of day, ms since the epoch, read once for each batch of requests; else `Date.now`. */
   readonly clock?: () => number;
+  /** Tells which batches may share a reading of the clock; none when left out. */
+  readonly waves?: Pick<WaveClock, "reading">;
 }
 
 /** Exchanges kept for the next request; only requests that are incomplete or parked hold one. */
@@ -104,6 +107,9 @@ export class HttpService {
   /** Undefined when no password is asked for. */
   readonly #authenticator: Authenticator | undefined;
   readonly #clock: () => number;
+  readonly #waves: Pick<WaveClock, "reading"> | undefined;
+  /** The reading that the date is of. */
+  #reading = 0;
   readonly #date = new ReplyDate();
   readonly #requestIds = new RequestIds();
   readonly #idleExchanges: HttpExchange[] = [];
@@ -157,6 +163,7 @@ export class HttpService {
     this.#guard = options.guard;
     this.#authenticator = options.authenticator;
     this.#clock = options.clock ?? Date.now;
+    this.#waves = options.waves;
     this.phase = options.phase;
   }
 
@@ -167,6 +174,11 @@ export class HttpService {
 
   /** Takes the time once for the requests that follow in this turn of the event loop. */
   beginBatch(): void {
+    if (this.#waves !== undefined) {
+      const { reading } = this.#waves;
+      if (reading === this.#reading) return;
+      this.#reading = reading;
+    }
     this.#date.update(this.#clock());
   }
 

@@ -34,6 +34,21 @@ Deno.test("FairTurns: with many connections everybody gets a turn, again and aga
   assert.deepEqual(order, ["a", "b", "c", "a", "b", "c", "a", "b", "c"]);
 });
 
+Deno.test("FairTurns: many go on in groups, in the order in which they came", async () => {
+  using turns = await FairTurns.open();
+  const order: number[] = [];
+  const parked = Array.from({ length: 150 }, async (_, i) => {
+    await turns.park(150, performance.now());
+    order.push(i);
+  });
+  await parked[0];
+  assert.equal(order.length, 60);
+  await parked[60];
+  assert.equal(order.length, 120);
+  await Promise.all(parked);
+  assert.deepEqual(order, Array.from({ length: 150 }, (_, i) => i));
+});
+
 Deno.test("FairTurns: disposing lets everybody go and parks nobody any more", async () => {
   const turns = await FairTurns.open();
   const turn = turns.park(MANY, performance.now());
