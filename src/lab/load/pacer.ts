@@ -113,7 +113,8 @@ export class Pacer implements Disposable {
         aheadMs = nowMs - rangAtMs;
         Atomics.store(this.#words, LATER, Math.round((orderedAheadMs - aheadMs) * 1000));
       }
-      onRing(nowMs, nowMs - (rangAtMs + aheadMs));
+      // In this order: what is as early as none before is exactly on time, and not before it.
+      onRing(nowMs, nowMs - rangAtMs - aheadMs);
       Atomics.store(this.#words, RINGING, 0);
     };
     const order: PacerOrder = {
