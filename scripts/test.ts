@@ -37,9 +37,11 @@ const ELSEWHERE: readonly string[] = ["tests/stress", "tests/soak"];
  */
 const ALONE: readonly string[] = [
   "tests/unit/channel/bounded_channel_test.ts",
+  "tests/unit/channel/idle_consumers_test.ts",
   "tests/unit/channel/inbox_race_test.ts",
   "tests/unit/command/exec_race_test.ts",
   "tests/unit/command/long_changes_race_test.ts",
+  "tests/unit/durability/intake_race_test.ts",
   "tests/unit/lab/counters/measure_test.ts",
   "tests/unit/store/collection_race_test.ts",
   "tests/unit/store/flush_race_test.ts",

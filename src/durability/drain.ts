@@ -112,6 +112,11 @@ export class Drain {
     this.#taken = undefined;
   }
 
+  /** Number of the last piece that is durable. */
+  get durablePiece(): number {
+    return Atomics.load(this.#words, IntakeHeader.DURABLE);
+  }
+
   /** Says that everything up to and including a piece is durable. */
   setDurable(piece: number): void {
     Atomics.store(this.#words, IntakeHeader.DURABLE, piece);

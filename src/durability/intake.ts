@@ -55,16 +55,33 @@ export class Intake {
   }
 
   /**
-   * Puts the records into the log as one frame, and forgets them.
+   * Puts the records into the log as one frame, and forgets them. Those that are longer than a buffer
+   * become several frames: then a crash may leave some of them and not the others.
    *
    * Called with the locks held under which the effects were made; so it does not wait, but for the
    * rare case that what waits for the disk fills a buffer.
    *
-   * @param records at least one
-   * @returns number of the piece that has the frame
+   * @param records at least one, none of them longer than a buffer
+   * @returns number of the piece that has the last frame
    */
   publish(records: RecordWriter): number {
-    const byteCount = records.length;
+    assert(!records.isEmpty, "an empty frame would look like one that is not confirmed");
+    const mostBytes = this.#memory.bufferBytes - MARK_FRAME_BYTES;
+    let piece = 0;
+    for (let start: number = FRAME_HEADER_BYTES; start < records.length;) {
+      const end = records.length - start + FRAME_HEADER_BYTES <= mostBytes
+        ? records.length
+        : records.endOfRecords(start, mostBytes - FRAME_HEADER_BYTES);
+      piece = this.#publishPart(records, start, end);
+      start = end;
+    }
+    records.clear();
+    return piece;
+  }
+
+  /** Publishes the records `[from, to)`. */
+  #publishPart(records: RecordWriter, from: number, to: number): number {
+    const byteCount = FRAME_HEADER_BYTES + to - from;
     const { bufferBytes } = this.#memory;
     assert(byteCount <= bufferBytes - MARK_FRAME_BYTES, "a frame fits an empty buffer");
     const words = this.#words;
@@ -94,14 +111,13 @@ export class Intake {
     piece = (open - ((open ^ piece) & 1)) | 0;
     this.onStep?.("claimed");
     const at = bufferAt(this.#memory, piece) + start;
-    this.#copy(records, at + FRAME_HEADER_BYTES);
+    this.#copy(records, from, to, at + FRAME_HEADER_BYTES);
     this.onStep?.("copied");
     // Who sees the length sees the frame.
     Atomics.store(words, at >> 2, byteCount - FRAME_HEADER_BYTES);
     this.onStep?.("confirmed");
     Atomics.store(words, line + Claim.STATE, ClaimState.NONE);
     if (start < MUCH_BYTES && start + byteCount >= MUCH_BYTES) this.callWriter();
-    records.clear();
     return piece;
   }
 
@@ -146,6 +162,11 @@ export class Intake {
     return Atomics.load(this.#words, IntakeHeader.DURABLE);
   }
 
+  /** See {@link voidClaimOf}. */
+  voidClaimOf(deadThread: number, isAlive: (threadId: number) => boolean): boolean {
+    return voidClaimOf(this.#memory, deadThread, isAlive);
+  }
+
   /** Sleeps until there is another piece. */
   #awaitRoom(piece: number): void {
     this.stallCount++;
@@ -153,18 +174,14 @@ export class Intake {
     Atomics.wait(this.#words, IntakeHeader.PIECE, piece, ROOM_SLICE_MS);
   }
 
-  /** Copies the records, without the header of the frame. */
-  #copy(records: RecordWriter, at: number): void {
-    const { bytes, words: source, length } = records;
-    if (length > SHORT_FRAME_BYTES) {
-      this.#bytes.set(bytes.subarray(FRAME_HEADER_BYTES, length), at);
+  /** Copies the records `[from, end)`. */
+  #copy({ bytes, words: source }: RecordWriter, from: number, end: number, at: number): void {
+    if (end - from > SHORT_FRAME_BYTES) {
+      this.#bytes.set(bytes.subarray(from, end), at);
       return;
     }
     const target = this.#words;
-    let to = at >> 2;
-    for (let from = FRAME_HEADER_BYTES >> 2; from < length >> 2; from++) {
-      target[to++] = source[from]!;
-    }
+    for (let to = at >> 2, i = from >> 2; i < end >> 2; i++) target[to++] = source[i]!;
   }
 }
 

@@ -9,8 +9,9 @@
  * log that is damaged is not read on, because what follows may depend on what is lost.
  *
  * **After a failure** to write or to sync, nothing more is written to that segment. The next one
- * says so in its header and has no effects before a snapshot was made, which has them all; so if
- * there is none, what the failed segment lost was never confirmed, and the new one is empty.
+ * says so in its header. Nothing in it was confirmed before a snapshot was made that has what the
+ * failed segment lost, and until then its marks call nothing of it durable. So without a snapshot it
+ * is given up.
  *
  * @module
  */
@@ -41,12 +42,16 @@ export interface LogEnd {
   readonly position: number;
   /** The segment that has the last whole frame, or could have the next; undefined: there is none. */
   readonly segment: string | undefined;
+  /** Of which history its segments are; undefined: there is none. */
+  readonly history: Uint8Array | undefined;
   /** The last mark; undefined: there was none. */
   readonly lastMark: Mark | undefined;
   /** What is to be cut off; undefined: nothing. */
   readonly torn: TornEnd | undefined;
-  /** Segments that have nothing in them, or not even a header, and are to be removed. */
-  readonly emptySegments: readonly string[];
+  /**
+   * Segments to be removed: without a header, or begun after a failure and never confirmed.
+   */
+  readonly unconfirmedSegments: readonly string[];
 }
 
 /** What {@link LogReader} is told. */
@@ -76,7 +81,9 @@ export class LogReader {
   /** The furthest position that a mark has called durable so far. */
   #durablePosition = 0;
   #torn: TornEnd | undefined;
-  readonly #emptySegments: string[] = [];
+  /** Behind a segment that was begun after a failure, and does not follow what is there. */
+  #isInGap = false;
+  readonly #unconfirmedSegments: string[] = [];
 
   /** Nothing is read before {@link LogReader.read}. */
   constructor(options: LogReaderOptions) {
@@ -95,7 +102,8 @@ export class LogReader {
     const segments = this.#segmentsToRead();
     for (const [index, segment] of segments.entries()) {
       using opened = this.#open(segment);
-      if (this.#torn === undefined && segment.position === this.#position) {
+      const follows = segment.position === this.#position && !this.#isInGap;
+      if (this.#torn === undefined && follows) {
         this.#readSegment(segment, opened.file, segments[index + 1]);
       } else {
         this.#readBehindGap(segment, opened.file);
@@ -104,9 +112,10 @@ export class LogReader {
     return {
       position: this.#position,
       segment: this.#segment,
+      history: this.#history,
       lastMark: this.#lastMark,
       torn: this.#torn,
-      emptySegments: this.#emptySegments,
+      unconfirmedSegments: this.#unconfirmedSegments,
     };
   }
 
@@ -132,7 +141,7 @@ export class LogReader {
     using opened = this.#open(segment);
     if (opened.file.size() > FILE_HEADER_BYTES) return true;
     if (typeof this.#readHeader(segment, opened.file) !== "string") return true;
-    this.#emptySegments.push(segment.name);
+    this.#unconfirmedSegments.push(segment.name);
     return false;
   }
 
@@ -183,17 +192,19 @@ export class LogReader {
     };
   }
 
-  /** A segment that does not begin where the one before it ended, as after a failure. */
+  /** A segment that does not begin where the one before it ended, or behind one that does not. */
   #readBehindGap(segment: NamedFile, file: StorageFile): void {
     const header = this.#readHeader(segment, file);
     const isFresh = typeof header !== "string" && (header.flags & HeaderFlag.AFTER_FAILURE) !== 0;
-    if (!isFresh) throw this.#damage(segment.name, 0, this.#missingText(segment.position));
+    if (!isFresh && !this.#isInGap) {
+      throw this.#damage(segment.name, 0, this.#missingText(segment.position));
+    }
+    this.#isInGap = true;
     const frames = new FrameReader(file, segment.position);
-    while (frames.next() === "frame") {
-      if (readMark(frames.bytes, frames.bodyStart, frames.bodyEnd) !== undefined) continue;
+    if (durableBehind(frames, 0) > this.#position) {
       throw this.#damage(segment.name, frames.offset, this.#missingText(segment.position));
     }
-    this.#emptySegments.push(segment.name);
+    this.#unconfirmedSegments.push(segment.name);
   }
 
   #readHeader(segment: NamedFile, file: StorageFile): FileHeader | string {

@@ -43,6 +43,8 @@ export class LogWriter {
   #position = 0;
   #durablePosition = 0;
   #hasFailed = false;
+  /** What marks call durable until {@link LogWriter.confirm}; undefined: what is. */
+  #confirmedPosition: number | undefined;
 
   private constructor(options: LogWriterOptions) {
     this.#options = options;
@@ -137,8 +139,8 @@ export class LogWriter {
   }
 
   /**
-   * Begins another segment after a failure. Nothing but marks may be written to it before a snapshot
-   * was made whose position is that of this segment.
+   * Begins another segment after a failure. Nobody may be told that anything in it is safe before a
+   * snapshot was made whose position is that of this segment; see {@link LogWriter.confirm}.
    *
    * @param position behind everything that was to be written before
    * @throws what the system says; it may be called again
@@ -148,8 +150,14 @@ export class LogWriter {
     this.#file?.close();
     this.#file = undefined;
     this.#makeSegment(HeaderFlag.AFTER_FAILURE, position);
+    this.#confirmedPosition ??= this.#durablePosition;
     this.#position = this.#durablePosition = position;
     this.#hasFailed = false;
+  }
+
+  /** There is a snapshot that has what was lost: from now on marks say what is durable. */
+  confirm(): void {
+    this.#confirmedPosition = undefined;
   }
 
   /**
@@ -173,11 +181,8 @@ export class LogWriter {
   #seal(bytes: Uint8Array, view: DataView, end: number, isStop: boolean): void {
     const first = this.#position;
     const writtenAtMs = Math.floor(this.#options.clock());
-    writeMark(bytes, view, 0, first, {
-      durablePosition: this.#durablePosition,
-      writtenAtMs,
-      isStop,
-    });
+    const durablePosition = this.#confirmedPosition ?? this.#durablePosition;
+    writeMark(bytes, view, 0, first, { durablePosition, writtenAtMs, isStop });
     for (let at = MARK_FRAME_BYTES; at < end;) {
       const bodyBytes = view.getUint32(at, true);
       sealFrame(bytes, view, at, bodyBytes, first + at);

@@ -263,6 +263,24 @@ export class RecordWriter {
     this.#recordAt = -1;
   }
 
+  /**
+   * Where the last record ends that is within `mostBytes` of `start`.
+   *
+   * @param start where a record begins, that is not longer itself
+   */
+  endOfRecords(start: number, mostBytes: number): number {
+    let end = start;
+    while (end < this.length) {
+      const hasExpiry = (this.bytes[end + 15]! & RecordFlag.HAS_EXPIRY) !== 0;
+      const keyBytes = this.view.getUint16(end + 2, true);
+      const next = end + recordLength(keyBytes, this.view.getUint32(end + 4, true), hasExpiry);
+      if (next - start > mostBytes) break;
+      end = next;
+    }
+    assert(end > start, "a record is not longer than a buffer");
+    return end;
+  }
+
   #copy(source: Uint8Array, start: number, end: number): void {
     const target = this.bytes;
     let at = this.length;

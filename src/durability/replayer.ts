@@ -14,6 +14,7 @@
 import { formatInt64, INT64_MAX_DECIMAL_BYTES } from "../base/int64.ts";
 import type { Collection } from "../store/collection/collection.ts";
 import { Key } from "../store/key.ts";
+import type { Restoration } from "../store/restoration.ts";
 import { EntryType, type Store, WriteStatus } from "../store/store.ts";
 import { ElementReader } from "./elements.ts";
 import { RecordFlag, type RecordReader, RecordType } from "./record.ts";
@@ -42,6 +43,7 @@ export class Replayer {
   skippedCount = 0;
 
   readonly #store: Store;
+  readonly #restoration: Restoration;
   readonly #key = new Key();
   readonly #digits = new Uint8Array(INT64_MAX_DECIMAL_BYTES);
   readonly #elements = new ElementReader();
@@ -54,7 +56,7 @@ export class Replayer {
   #skippedElements = 0;
   /** The highest number of a mutation so far. */
   #seq = 0;
-  /** The key and the mutation of the record before: effects of one command share a number. */
+  /** The key and the mutation of the part before: effects of one command share a number. */
   readonly #lastKey = new Key();
   #lastSeq = -1;
 
@@ -66,6 +68,7 @@ export class Replayer {
    */
   constructor(store: Store) {
     this.#store = store;
+    this.#restoration = store.restoration();
     this.#collection = store.collections.newHandle();
     store.nowMs = 0;
   }
@@ -94,9 +97,21 @@ export class Replayer {
     }
   }
 
-  /** Ends the replay: mutations to come have higher numbers than all that were. */
+  /**
+   * Ends the replay. A collection that does not have all its elements was being written when the
+   * server crashed: its key stays what it was. Mutations to come have higher numbers than all that
+   * were.
+   */
   finish(): void {
-    this.#store.continueAfter(this.#seq);
+    const c = this.#coming;
+    if (c !== undefined) {
+      const { collections, locks } = this.#store;
+      locks.lock(c.key.shard, true);
+      collections.abandon(c);
+      locks.unlock(c.key.shard, true);
+      this.#coming = undefined;
+    }
+    this.#restoration.finish(this.#seq);
   }
 
   #attempt(record: RecordReader): Outcome {
@@ -113,7 +128,7 @@ export class Replayer {
       const outcome = this.#applyToKey(record, key);
       if (outcome !== "done") return outcome;
       this.appliedCount++;
-      this.#noteLast(record, key);
+      this.#notePart(record, key);
       if (record.type !== RecordType.COLLECTION) this.#stamp(record.database, key, record);
       return "done";
     } finally {
@@ -129,9 +144,11 @@ export class Replayer {
     return record.seq !== this.#lastSeq || !isSameKey(key, this.#lastKey);
   }
 
-  #noteLast(record: RecordReader, key: Key): void {
-    this.#lastSeq = record.seq;
-    this.#lastKey.set(key.bytes.slice(key.start, key.end), 0, key.end - key.start);
+  /** A change of an element may be a part of its command's effects; a whole value is all of them. */
+  #notePart(record: RecordReader, key: Key): void {
+    const isPart = record.type >= RecordType.PUT && record.type <= RecordType.RANGE_REMOVED;
+    this.#lastSeq = isPart ? record.seq : -1;
+    if (isPart) this.#lastKey.set(key.bytes.slice(key.start, key.end), 0, key.end - key.start);
   }
 
   #applyToKey(record: RecordReader, key: Key): Outcome {
@@ -308,7 +325,7 @@ export class Replayer {
 
   #stamp(database: number, key: Key, { seq, flags }: { seq: number; flags: number }): void {
     const entry = this.#store.peek(database, key);
-    if (entry !== 0) this.#store.restore(entry, seq, (flags & RecordFlag.PINNED) !== 0);
+    if (entry !== 0) this.#restoration.restore(entry, seq, (flags & RecordFlag.PINNED) !== 0);
   }
 
   #applyToDatabase(record: RecordReader): string | undefined {

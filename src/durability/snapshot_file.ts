@@ -25,6 +25,8 @@ import { appendAll, readFully, type Storage, type StorageFile } from "./storage.
 
 /** A frame is written when it has this many bytes; a single record may be longer. */
 const FULL_FRAME_BYTES = 2 ** 18;
+/** The file is synced after so many bytes, so that there is little left to wait for in the end. */
+const SYNC_EVERY_BYTES = 2 ** 23;
 const NO_KEY = new Uint8Array(0);
 
 /** What a {@link SnapshotWriter} works with. */
@@ -52,6 +54,7 @@ export class SnapshotWriter {
   readonly #file: StorageFile;
   /** Position of the next frame, in this file. */
   #position = 0;
+  #syncedPosition = 0;
   #isOver = false;
 
   /**
@@ -127,6 +130,9 @@ export class SnapshotWriter {
     appendAll(this.#file, records.bytes.subarray(0, records.length));
     this.#position += records.length;
     records.clear();
+    if (this.#position - this.#syncedPosition < SYNC_EVERY_BYTES) return;
+    this.#file.sync();
+    this.#syncedPosition = this.#position;
   }
 }
 
@@ -147,14 +153,15 @@ export interface SnapshotSummary {
 /**
  * Reads a snapshot from front to back.
  *
- * @param onRecord called with each record but for the last; it shows the record until the call ends
+ * @param onRecord called with each record but for the last, which it shows until the call ends, and
+ *   with where the record's frame begins in the file
  * @throws {DamageError} when it is damaged or not whole
  * @throws what the system says when the file cannot be read
  */
 export function readSnapshot(
   storage: Storage,
   name: string,
-  onRecord: (record: RecordReader) => void,
+  onRecord: (record: RecordReader, offset: number) => void,
 ): SnapshotSummary {
   const file = storage.open(name, "read");
   try {
@@ -167,7 +174,7 @@ export function readSnapshot(
 function readFrames(
   path: string,
   file: StorageFile,
-  onRecord: (record: RecordReader) => void,
+  onRecord: (record: RecordReader, offset: number) => void,
 ): SnapshotSummary {
   const header = readHeader(path, file);
   const frames = new FrameReader(file, 0);
@@ -186,7 +193,7 @@ function readFrames(
         throw new DamageError(path, frames.offset, "it goes on behind its end");
       }
       if (record.type === RecordType.SNAPSHOT_END) end = summaryOf(header, record);
-      else onRecord(record);
+      else onRecord(record, frames.offset);
     }
   }
   if (end === undefined) throw new DamageError(path, frames.offset, "its end is missing");

@@ -2,7 +2,7 @@
  * Takes a snapshot of a store that is being changed meanwhile.
  *
  * The shards are walked as `SCAN` walks them, a bucket at a time under the shard's shared lock: a key
- * that is there all the while is visited, perhaps more than once. What is small is written down under
+ * that is there all the while is visited, and once only. What is small is written down under
  * the lock. A large value is leased there and written down afterwards, so that no lock is held for
  * longer than a bucket of small values takes, whatever the store has.
  *
@@ -51,7 +51,7 @@ interface LargeValue {
  * Thread: one whose end stops the server, because it leases; it may sleep for locks.
  */
 export class SnapshotTaker {
-  /** Keys that were written, those that were visited twice counted twice. */
+  /** Keys that were written. */
   keyCount = 0;
 
   readonly #store: Store;
@@ -110,7 +110,7 @@ export class SnapshotTaker {
     const store = this.#store;
     const database = this.#database;
     store.locks.lock(this.#shard, false);
-    this.#position = store.scanShard(database, this.#shard, this.#position, (entry) => {
+    this.#position = store.keyspace.scanOnce(database, this.#shard, this.#position, (entry) => {
       this.keyCount++;
       if (!this.#takeLarge(database, entry)) this.#recorder.written(this.#shard, database, entry);
     });

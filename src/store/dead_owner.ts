@@ -27,8 +27,15 @@ export interface RecoveryParts {
  * Settles what a dead thread left locked or half done; see `Store.recoverDeadOwner`.
  *
  * Thread: the supervisor, once, after that thread's isolate has ended.
+ *
+ * @param onCompleted called with the lock of the shard still held when the dead thread had completed a
+ *   change there
  */
-export function recoverDeadOwner(parts: RecoveryParts, threadId: number): DeadOwner {
+export function recoverDeadOwner(
+  parts: RecoveryParts,
+  threadId: number,
+  onCompleted?: (shard: number) => void,
+): DeadOwner {
   const { blocks, control, locks } = parts;
   locks.forgetDeadWaiter(threadId);
   const shard = locks.heldBy(threadId);
@@ -47,6 +54,7 @@ export function recoverDeadOwner(parts: RecoveryParts, threadId: number): DeadOw
       if (words[at] !== 0) blocks.free(words[at]! >>> 0);
     }
   }
+  if (phase === MutationPhase.DONE) onCompleted?.(shard);
   Atomics.store(words, shardAt + Shard.PHASE, MutationPhase.CLEAN);
   locks.unlock(shard, true);
   return { kind: phase === MutationPhase.DONE ? "completed" : "released", shard };

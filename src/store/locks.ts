@@ -63,6 +63,9 @@ const WAITING_SHARED = 2;
 /** Operation number of serving clients that wait for keys, for the text of a fault. */
 export const SERVE_OPERATION = 9;
 
+/** Operation number of putting effects into the log, for the text of a fault. */
+export const PUBLISH_OPERATION = 10;
+
 const GATE_EXCLUSIVE = 3;
 const GATE_SHARED = 4;
 const BARGES = 5;
@@ -128,6 +131,15 @@ export interface StoreFault {
   operation: number;
 }
 
+/** Where the effects of a thread go when it gives a lock back. */
+export interface EffectOutlet {
+  /**
+   * Called while the lock is still held, and the other locks of the same command, too: all effects
+   * that the thread has had since the last call are one frame. There may be none.
+   */
+  publish(): void;
+}
+
 /** Counters of one shard's lock. */
 export interface LockCounters {
   /** Exclusive acquisitions, modulo 2^32. */
@@ -148,6 +160,8 @@ export class ShardLocks {
   readyCount = 0;
   /** Serves those who wait for such keys of a shard, whose exclusive lock is still held. */
   onReady: ((shard: number) => void) | undefined = undefined;
+  /** Told of effects before others can see them; undefined: nobody is. */
+  effects: EffectOutlet | undefined = undefined;
   /** Measures waits and holds; undefined: nobody does. */
   readonly timing: LockTiming | undefined;
 
@@ -282,6 +296,7 @@ export class ShardLocks {
   /** Gives the lock back, as it was taken. Thread: the holder. */
   unlock(shard: number, exclusive: boolean): void {
     if (this.readyCount > 0 && exclusive) this.#serveReady(shard);
+    if (this.effects !== undefined) this.#publish(shard, this.effects);
     if (this.timing !== undefined) this.timing.released(shard, exclusive || !this.#sharing);
     const at = this.#control.shardAt(shard);
     const words = this.#words;
@@ -309,6 +324,16 @@ export class ShardLocks {
       this.onReady?.(shard);
     } catch (error) {
       this.poison(shard, SERVE_OPERATION);
+      throw error;
+    }
+  }
+
+  /** Puts what was done into the log, while nobody can see it. */
+  #publish(shard: number, effects: EffectOutlet): void {
+    try {
+      effects.publish();
+    } catch (error) {
+      this.poison(shard, PUBLISH_OPERATION);
       throw error;
     }
   }

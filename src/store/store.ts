@@ -20,7 +20,7 @@ import type { CollectionLeases } from "./collection/collection_lease.ts";
 import type { Collections } from "./collection/collections.ts";
 import type { ElementView } from "./collection/element.ts";
 import type { GarbageSweep } from "./collection/garbage.ts";
-import { type ControlRegion, Header, Shard } from "./control.ts";
+import { type ControlRegion, Header } from "./control.ts";
 import { type DeadOwner, recoverDeadOwner } from "./dead_owner.ts";
 import { Entry, EntryFlag, type EntryType } from "./entry.ts";
 import type { EntryReader } from "./entry_reader.ts";
@@ -40,6 +40,7 @@ import { PAGE_BYTES } from "./size_classes.ts";
 import { readStats, type StoreStats } from "./stats.ts";
 import { StoreAssembly } from "./store_assembly.ts";
 import { createStoreMemory, type StoreMemory, type StoreOptions } from "./store_memory.ts";
+import { Restoration } from "./restoration.ts";
 import type { StringEditor } from "./string_editor.ts";
 import { Root, type Table } from "./table.ts";
 import type { ValueLease } from "./value_lease.ts";
@@ -239,28 +240,9 @@ export class Store {
     return (this.#reader.flags(entry) & EntryFlag.PINNED) !== 0;
   }
 
-  /**
-   * Gives an entry what it had in a store that was before this one: the number of its last mutation,
-   * and whether an event wrote it. Needs the shard's exclusive lock.
-   */
-  restore(entry: number, seq: number, isPinned: boolean): void {
-    this.#writer.stamp(entry, seq);
-    if (!isPinned) return;
-    const head = this.#arena.read(entry, Entry.TYPE);
-    this.#arena.write(entry, Entry.TYPE, head | (EntryFlag.PINNED << 16));
-  }
-
-  /**
-   * Lets all mutations to come have numbers above `seq`.
-   *
-   * Thread: the one that starts the server, before there are others.
-   */
-  continueAfter(seq: number): void {
-    for (let shard = 0; shard < this.shardCount; shard++) {
-      const at = this.#control.shardAt(shard);
-      this.#control.words[at + Shard.SEQ_LO] = seq | 0;
-      this.#control.words[at + Shard.SEQ_HI] = Math.floor(seq / 2 ** 32);
-    }
+  /** For who fills an empty store with what another one had. */
+  restoration(): Restoration {
+    return new Restoration(this.#parts);
   }
 
   /** Expiry time of an entry in milliseconds since 1970; 0 = never. */
@@ -551,8 +533,8 @@ export class Store {
    *   blocks are given back); `completed` its change was complete; `torn` it died inside a change:
    *   the shard is poisoned and the server must stop (C4)
    */
-  recoverDeadOwner(threadId: number): DeadOwner {
-    return recoverDeadOwner(this.#parts, threadId);
+  recoverDeadOwner(threadId: number, onCompleted?: (shard: number) => void): DeadOwner {
+    return recoverDeadOwner(this.#parts, threadId, onCompleted);
   }
 
   /**

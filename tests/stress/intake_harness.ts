@@ -79,13 +79,13 @@ export function isClean({ missing, wrong }: IntakeResult): boolean {
 export const INTAKE_MUTATIONS: readonly Mutation[] = [
   {
     name: "confirms a frame before it is copied",
-    find: `    this.#copy(records, at + FRAME_HEADER_BYTES);
+    find: `    this.#copy(records, from, to, at + FRAME_HEADER_BYTES);
     this.onStep?.("copied");
     // Who sees the length sees the frame.
     Atomics.store(words, at >> 2, byteCount - FRAME_HEADER_BYTES);
 `,
     replace: `    Atomics.store(words, at >> 2, byteCount - FRAME_HEADER_BYTES);
-    this.#copy(records, at + FRAME_HEADER_BYTES);
+    this.#copy(records, from, to, at + FRAME_HEADER_BYTES);
 `,
   },
   {

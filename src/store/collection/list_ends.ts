@@ -79,6 +79,12 @@ export class ListEnds {
     return true;
   }
 
+  /** Forgets where the last elements begin: entries were given numbers that others have had. */
+  forget(): void {
+    this.#known = 0;
+    this.#follows = false;
+  }
+
   /** The change that was made here has its number: to be called after it. */
   follow(c: Collection): void {
     if (this.#follows) this.#remember(c);

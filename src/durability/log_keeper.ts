@@ -1,0 +1,384 @@
+/**
+ * Keeps a log: takes out of the intake what threads have put in, writes it, syncs it, and takes the
+ * snapshots that make older segments superfluous.
+ *
+ * **One at a time.** A turn takes all that has arrived, writes it at once, and syncs it as the policy
+ * says (group commit); then a snapshot that is under way goes on for a moment.
+ *
+ * **After a failure** to write or sync, nothing is written and writes are refused; what still comes in
+ * is thrown away. Once a new segment can be begun, a snapshot of the whole store makes good for what is
+ * missing, and writes are taken again when it is complete. Whoever waits for what was lost is told
+ * then: it is in the snapshot.
+ *
+ * @module
+ */
+
+import { assert } from "../base/assert.ts";
+import type { Store } from "../store/store.ts";
+import type { Drain, Piece } from "./drain.ts";
+import { filesOf } from "./file_names.ts";
+import { FRAME_HEADER_BYTES } from "./layout.ts";
+import { LogFigure, LogState, type LogStatus } from "./log_status.ts";
+import type { LogWriter } from "./log_writer.ts";
+import { MARK_FRAME_BYTES } from "./mark.ts";
+import type { PendingEvents } from "./pending_events.ts";
+import { RecordReader, RecordType, RecordWriter } from "./record.ts";
+import { SnapshotWriter } from "./snapshot_file.ts";
+import { SnapshotTaker } from "./snapshot_taker.ts";
+import type { Storage } from "./storage.ts";
+import type { SyncPolicy } from "./sync_policy.ts";
+
+/** How often `everysec` syncs. Unit: ms. */
+const SYNC_EVERY_MS = 1000;
+/** How often it is tried to begin anew after a failure. Unit: ms. */
+const RETRY_EVERY_MS = 1000;
+/** How long a snapshot goes on before the log has its turn again. Unit: ms. */
+const SNAPSHOT_SLICE_MS = 1;
+
+/** What a {@link LogKeeper} tells of. */
+export type LogEvent =
+  /** The log could not be written or synced; writes are refused from now on. */
+  | { readonly kind: "failed"; readonly error: unknown }
+  /** Another segment was begun after that, and a snapshot is being taken. */
+  | { readonly kind: "begun anew"; readonly position: number }
+  /** It is complete, and writes are taken again. */
+  | { readonly kind: "resumed" }
+  /** A snapshot is complete. */
+  | {
+    readonly kind: "snapshot";
+    readonly name: string;
+    readonly keyCount: number;
+    readonly tookMs: number;
+  }
+  /** One could not be written. */
+  | { readonly kind: "snapshot failed"; readonly error: unknown };
+
+/** What a {@link LogKeeper} works with. */
+export interface LogKeeperOptions {
+  /** The directory. */
+  readonly storage: Storage;
+  /** Of the directory. */
+  readonly history: Uint8Array;
+  /** Where to write. */
+  readonly log: LogWriter;
+  /** Where from. */
+  readonly drain: Drain;
+  /** What snapshots are of; attached for this thread, whose end stops the server. */
+  readonly store: Store;
+  /** How many databases it has. */
+  readonly databaseCount: number;
+  /** When to sync. */
+  readonly policy: SyncPolicy;
+  /** A snapshot is taken when the log behind the last one is as long as this. Unit: bytes. */
+  readonly snapshotEveryBytes: number;
+  /** Events that were pending where the log ended before. */
+  readonly pending: PendingEvents;
+  /** What others see. */
+  readonly status: LogStatus;
+  /** The time. Unit: ms since the epoch. */
+  readonly clock: () => number;
+  /** Told of what whoever runs the server should know. */
+  readonly report: (event: LogEvent) => void;
+}
+
+/** A snapshot under way. */
+interface Taking {
+  readonly taker: SnapshotTaker;
+  readonly writer: SnapshotWriter;
+  readonly position: number;
+  readonly beganAtMs: number;
+}
+
+/** How the log is. */
+type Phase =
+  /** What is put in is written. */
+  | "serving"
+  /** It is thrown away. */
+  | "failed"
+  /** It is written again, and a snapshot is being taken that has what was thrown away. */
+  | "repairing";
+
+/** Keeps the log of one server. Thread: the log's, which may sleep. */
+export class LogKeeper {
+  readonly #options: LogKeeperOptions;
+  readonly #record = new RecordReader();
+  #phase: Phase = "serving";
+  /** What was thrown away since the failure. Unit: bytes of log. */
+  #lostBytes = 0;
+  /** When it was last tried to begin anew, or to take a snapshot that failed. Unit: ms. */
+  #triedAtMs = 0;
+  #syncedAtMs: number;
+  /** The last piece that was taken. */
+  #lastPiece: number;
+  #taking: Taking | undefined;
+  #isSnapshotWanted = false;
+  /** The snapshot under way is of no use: databases changed places. */
+  #isSnapshotSpoiled = false;
+  /** Where the last snapshot begins, or the log. */
+  #snapshotPosition: number;
+
+  /**
+   * Begins; the log is open.
+   *
+   * @param snapshotPosition where the last snapshot begins; without one, where the log does
+   */
+  constructor(options: LogKeeperOptions, snapshotPosition: number) {
+    this.#options = options;
+    this.#syncedAtMs = options.clock();
+    this.#lastPiece = options.drain.durablePiece;
+    this.#snapshotPosition = snapshotPosition;
+    this.#showPositions();
+  }
+
+  /** Lets a snapshot be taken as soon as none is under way. */
+  wantSnapshot(): void {
+    this.#isSnapshotWanted = true;
+  }
+
+  /**
+   * Does what there is to do.
+   *
+   * @returns how long nothing more is to do, unless the writer is called. Unit: ms
+   */
+  turn(): number {
+    const nowMs = this.#options.clock();
+    if (this.#phase === "failed" && this.#mayTryAgain(nowMs)) this.#startAnew(nowMs);
+    this.#takePiece();
+    this.#syncIfDue(nowMs);
+    this.#snapshot(nowMs);
+    this.#showPositions();
+    return this.#restMs(nowMs);
+  }
+
+  /** Writes and syncs what is left, and ends the log. The store is not changed any more. */
+  stop(): void {
+    this.#abandonSnapshot();
+    this.#takePiece();
+    if (this.#phase !== "failed" && this.#attempt(() => this.#options.log.stop())) this.#tell();
+    this.#showPositions();
+  }
+
+  #restMs(nowMs: number): number {
+    if (this.#taking !== undefined) return 0;
+    if (this.#phase !== "serving" || this.#isSnapshotWanted) {
+      return Math.max(1, this.#triedAtMs + RETRY_EVERY_MS - nowMs);
+    }
+    return Math.max(1, this.#syncedAtMs + SYNC_EVERY_MS - nowMs);
+  }
+
+  #mayTryAgain(nowMs: number): boolean {
+    return nowMs - this.#triedAtMs >= RETRY_EVERY_MS;
+  }
+
+  /** Takes what was put in, and writes it. */
+  #takePiece(): void {
+    const { drain, log, status } = this.#options;
+    const piece = drain.take();
+    if (piece === undefined) return;
+    this.#lastPiece = piece.number;
+    this.#follow(piece);
+    const isWritten = this.#phase !== "failed" &&
+      this.#attempt(() => log.append(piece.bytes, piece.view, piece.end));
+    // Some of it may be in the file all the same: what comes next is to be behind all of it.
+    if (isWritten) status.count(LogFigure.PIECES);
+    else this.#lostBytes += piece.end;
+    drain.release();
+  }
+
+  /** Takes note of what a piece has that matters here. */
+  #follow({ bytes, view, end }: Piece): void {
+    const record = this.#record;
+    const { pending } = this.#options;
+    for (let at: number = MARK_FRAME_BYTES; at < end;) {
+      const bodyEnd = at + FRAME_HEADER_BYTES + view.getInt32(at, true);
+      record.open(bytes, at + FRAME_HEADER_BYTES, bodyEnd);
+      for (let found = record.next(); found !== false; found = record.next()) {
+        assert(found === true, "what threads put in are records");
+        if (record.type >= RecordType.SWAPPED && !pending.note(record)) {
+          this.#isSnapshotSpoiled ||= record.type === RecordType.SWAPPED;
+        }
+      }
+      at = bodyEnd;
+    }
+  }
+
+  #syncIfDue(nowMs: number): void {
+    const { policy } = this.#options;
+    if (this.#phase === "failed" || policy === "no") return;
+    if (policy === "everysec" && nowMs - this.#syncedAtMs < SYNC_EVERY_MS) return;
+    this.#sync();
+  }
+
+  /** Syncs the log; whether it is on the disk then. */
+  #sync(): boolean {
+    const { clock, log, status } = this.#options;
+    const isNews = log.durablePosition !== log.position;
+    if (!this.#attempt(() => log.sync())) return false;
+    this.#syncedAtMs = clock();
+    if (isNews) status.count(LogFigure.SYNCS);
+    status.set(LogFigure.SYNCED_AT_MS, this.#syncedAtMs);
+    this.#tell();
+    return true;
+  }
+
+  /** Tells those who wait that what was put in is safe, if it is. */
+  #tell(): void {
+    if (this.#phase === "serving") this.#options.drain.setDurable(this.#lastPiece);
+  }
+
+  #startAnew(nowMs: number): void {
+    const { log, report } = this.#options;
+    this.#triedAtMs = nowMs;
+    try {
+      log.startAnew(log.position + this.#lostBytes);
+    } catch {
+      // It was reported why when it failed, and is tried again.
+      return;
+    }
+    this.#lostBytes = 0;
+    this.#phase = "repairing";
+    report({ kind: "begun anew", position: log.position });
+    this.#beginSnapshot(nowMs);
+  }
+
+  #snapshot(nowMs: number): void {
+    if (this.#taking !== undefined) {
+      this.#continueSnapshot();
+      return;
+    }
+    const { log, snapshotEveryBytes } = this.#options;
+    if (this.#phase === "failed") return;
+    if (this.#phase === "repairing" && this.#mayTryAgain(nowMs)) this.#isSnapshotWanted = true;
+    const isDue = log.position - this.#snapshotPosition >= snapshotEveryBytes;
+    if ((this.#isSnapshotWanted || isDue) && this.#mayTryAgain(nowMs)) this.#beginSnapshot(nowMs);
+  }
+
+  /** Begins a segment with what is still open, and a snapshot that makes the others superfluous. */
+  #beginSnapshot(nowMs: number): void {
+    const { databaseCount, history, log, status, storage, store } = this.#options;
+    this.#isSnapshotWanted = this.#isSnapshotSpoiled = false;
+    if (!this.#attempt(() => log.rotate())) return;
+    const position = log.position;
+    if (!this.#attempt(() => this.#appendPending())) return;
+    try {
+      const options = { storage, history, position, createdAtMs: Math.floor(nowMs) };
+      const writer = new SnapshotWriter(options);
+      const taker = new SnapshotTaker(store, writer, databaseCount);
+      this.#taking = { taker, writer, position, beganAtMs: nowMs };
+      status.set(LogFigure.SNAPSHOT_RUNS, 1);
+    } catch (error) {
+      this.#failSnapshot(error);
+    }
+  }
+
+  #appendPending(): void {
+    const { log, pending } = this.#options;
+    if (pending.size === 0) return;
+    const records = new RecordWriter();
+    pending.appendTo(records);
+    const bytes = new Uint8Array(MARK_FRAME_BYTES + records.length);
+    bytes.set(records.bytes.subarray(0, records.length), MARK_FRAME_BYTES);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(MARK_FRAME_BYTES, records.length - FRAME_HEADER_BYTES, true);
+    log.append(bytes, view, bytes.length);
+  }
+
+  #continueSnapshot(): void {
+    const taking = this.#taking!;
+    const untilMs = performance.now() + SNAPSHOT_SLICE_MS;
+    try {
+      while (taking.taker.step()) if (performance.now() >= untilMs) return;
+      this.#finishSnapshot(taking);
+    } catch (error) {
+      this.#failSnapshot(error);
+    }
+  }
+
+  #finishSnapshot(taking: Taking): void {
+    const { log } = this.#options;
+    // Everything that the snapshot shows was put in before it was shown.
+    this.#takePiece();
+    if (this.#isSnapshotSpoiled) {
+      this.#abandonSnapshot();
+      this.#isSnapshotWanted = true;
+      return;
+    }
+    // Where that fails the snapshot is abandoned with it.
+    if (this.#phase === "failed" || !this.#sync()) return;
+    const { taker, writer } = taking;
+    writer.finish(taker.keyCount, log.position);
+    this.#noteSnapshot(taking);
+    this.#removeSuperfluous();
+    if (this.#phase !== "repairing") return;
+    log.confirm();
+    this.#phase = "serving";
+    this.#options.status.state = LogState.SERVING;
+    this.#tell();
+    this.#options.report({ kind: "resumed" });
+  }
+
+  #noteSnapshot({ taker: { keyCount }, writer: { name }, position, beganAtMs }: Taking): void {
+    const { clock, report, status } = this.#options;
+    const nowMs = clock();
+    this.#taking = undefined;
+    this.#snapshotPosition = position;
+    status.set(LogFigure.SNAPSHOT_POSITION, position);
+    status.set(LogFigure.SNAPSHOT_KEYS, keyCount);
+    status.set(LogFigure.SNAPSHOT_AT_MS, nowMs);
+    status.set(LogFigure.SNAPSHOT_TOOK_MS, nowMs - beganAtMs);
+    status.set(LogFigure.SNAPSHOT_RUNS, 0);
+    status.count(LogFigure.SNAPSHOTS);
+    report({ kind: "snapshot", name, keyCount, tookMs: nowMs - beganAtMs });
+  }
+
+  /** Removes the segments and snapshots in front of the last snapshot. */
+  #removeSuperfluous(): void {
+    const { storage } = this.#options;
+    const names = storage.list();
+    for (const kind of ["snapshot", "log"] as const) {
+      for (const { name, position } of filesOf(names, kind)) {
+        if (position < this.#snapshotPosition) storage.remove(name);
+      }
+    }
+  }
+
+  #failSnapshot(error: unknown): void {
+    const { clock, report, status } = this.#options;
+    this.#abandonSnapshot();
+    this.#triedAtMs = clock();
+    status.count(LogFigure.SNAPSHOT_FAILURES);
+    report({ kind: "snapshot failed", error });
+  }
+
+  #abandonSnapshot(): void {
+    if (this.#taking === undefined) return;
+    this.#taking.taker.release();
+    this.#taking.writer.abandon();
+    this.#taking = undefined;
+    this.#options.status.set(LogFigure.SNAPSHOT_RUNS, 0);
+  }
+
+  /** Does something to the log; whether that went well. If not, the log has failed. */
+  #attempt(action: () => void): boolean {
+    try {
+      action();
+      return true;
+    } catch (error) {
+      const { clock, log, report, status } = this.#options;
+      if (!log.hasFailed) throw error;
+      this.#phase = "failed";
+      this.#triedAtMs = clock();
+      status.state = LogState.FAILED;
+      status.count(LogFigure.FAILURES);
+      this.#abandonSnapshot();
+      report({ kind: "failed", error });
+      return false;
+    }
+  }
+
+  #showPositions(): void {
+    const { log, status } = this.#options;
+    status.set(LogFigure.POSITION, log.position);
+    status.set(LogFigure.DURABLE_POSITION, log.durablePosition);
+  }
+}

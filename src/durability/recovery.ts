@@ -1,0 +1,176 @@
+/**
+ * Makes a store of what is in a data directory, and opens its log to go on.
+ *
+ * The newest snapshot that is whole is read, then the log behind it. A snapshot that is damaged is
+ * passed over where an older one and all of the log behind that are still there; else nothing is read,
+ * and the start fails. Nothing on the disk is changed before all of it was read.
+ *
+ * @module
+ */
+
+import { DamageError } from "./damage.ts";
+import { HISTORY_BYTES } from "./file_header.ts";
+import { filesOf, UNFINISHED } from "./file_names.ts";
+import { type LogEnd, LogReader, type LogReaderOptions } from "./log_reader.ts";
+import { LogWriter } from "./log_writer.ts";
+import { PendingEvents } from "./pending_events.ts";
+import { RecordReader } from "./record.ts";
+import { Replayer } from "./replayer.ts";
+import { readSnapshot, type SnapshotSummary } from "./snapshot_file.ts";
+import type { Storage } from "./storage.ts";
+import type { Store } from "../store/store.ts";
+
+/** What was found in a data directory. */
+export interface Recovered {
+  /** Of the directory; drawn now if it was empty. */
+  readonly history: Uint8Array;
+  /** The snapshot that was read. */
+  readonly snapshot: SnapshotSummary | undefined;
+  /** Snapshots that are damaged and were passed over. */
+  readonly damaged: readonly DamageError[];
+  /** Where the log ends. */
+  readonly log: LogEnd;
+  /** Events that were accepted and not settled. */
+  readonly pending: PendingEvents;
+  /** Effects that were applied, those of the snapshot included. */
+  readonly appliedCount: number;
+}
+
+/**
+ * Reads a data directory into a store.
+ *
+ * Thread: the one that starts the server, before there are others.
+ *
+ * @param storage the directory, which nobody else uses
+ * @param store empty; has no hook yet
+ * @param onProgress called now and then with how many effects were applied
+ * @throws {DamageError} when something is damaged that cannot be done without
+ * @throws {NoRoomError} when the store has no room for what is there
+ * @throws what the system says when a file cannot be read
+ */
+export function recover(
+  storage: Storage,
+  store: Store,
+  onProgress: (appliedCount: number) => void = () => {},
+): Recovered {
+  const replayer = new Replayer(store);
+  const pending = new PendingEvents();
+  const { snapshot, damaged } = chooseSnapshot(storage);
+  const apply = (record: RecordReader, path: string, offset: number): void => {
+    if (pending.note(record)) return;
+    const problem = replayer.apply(record);
+    if (problem !== undefined) throw new DamageError(path, offset, problem);
+    if ((replayer.appliedCount & 0xffff) === 0) onProgress(replayer.appliedCount);
+  };
+  if (snapshot !== undefined) {
+    const path = `${storage.path}/${snapshot.name}`;
+    readSnapshot(storage, snapshot.name, (record, offset) => apply(record, path, offset));
+  }
+  const record = new RecordReader();
+  const log = readLog(damaged, {
+    storage,
+    history: snapshot?.summary.history,
+    fromPosition: snapshot?.summary.position ?? 0,
+    onFrame: ({ bytes, bodyStart, bodyEnd, offset }, name) => {
+      const path = `${storage.path}/${name}`;
+      record.open(bytes, bodyStart, bodyEnd);
+      for (let found = record.next(); found !== false; found = record.next()) {
+        if (found !== true) throw new DamageError(path, offset, found);
+        apply(record, path, offset);
+      }
+    },
+  });
+  requireLogOf(storage, snapshot, log);
+  replayer.finish();
+  return {
+    history: snapshot?.summary.history ?? log.history ??
+      crypto.getRandomValues(new Uint8Array(HISTORY_BYTES)),
+    snapshot: snapshot?.summary,
+    damaged,
+    log,
+    pending,
+    appliedCount: replayer.appliedCount,
+  };
+}
+
+/**
+ * Opens the log of a directory that was recovered: what is torn is cut off, what is unfinished or was
+ * never confirmed is removed.
+ *
+ * @param segmentBytes a segment of this length is followed by another one
+ * @param clock the time. Unit: ms since the epoch
+ * @throws what the system says
+ */
+export function openLog(
+  storage: Storage,
+  { history, log }: Pick<Recovered, "history" | "log">,
+  segmentBytes: number,
+  clock: () => number,
+): LogWriter {
+  const { position, segment, torn, unconfirmedSegments } = log;
+  for (const name of storage.list()) {
+    if (name.endsWith(UNFINISHED)) storage.remove(name);
+  }
+  for (const name of unconfirmedSegments) storage.remove(name);
+  if (torn !== undefined) cutOff(storage, torn.name, torn.offset);
+  storage.syncDirectory();
+  const options = { storage, history, segmentBytes, clock };
+  return segment === undefined
+    ? LogWriter.begin(options, position)
+    : LogWriter.resume(options, segment, position);
+}
+
+/** Cuts a file off; with nothing left, not even a header, it goes. */
+function cutOff(storage: Storage, name: string, offset: number): void {
+  if (offset === 0) {
+    storage.remove(name);
+    return;
+  }
+  const file = storage.open(name, "update");
+  try {
+    file.truncate(offset);
+    file.sync();
+  } finally {
+    file.close();
+  }
+}
+
+interface ChosenSnapshot {
+  readonly name: string;
+  readonly summary: SnapshotSummary;
+}
+
+/** The newest snapshot that is whole. */
+function chooseSnapshot(
+  storage: Storage,
+): { snapshot: ChosenSnapshot | undefined; damaged: DamageError[] } {
+  const damaged: DamageError[] = [];
+  for (const { name } of filesOf(storage.list(), "snapshot").toReversed()) {
+    try {
+      return { snapshot: { name, summary: readSnapshot(storage, name, () => {}) }, damaged };
+    } catch (error) {
+      if (!(error instanceof DamageError)) throw error;
+      damaged.push(error);
+    }
+  }
+  // Without any snapshot the log must go back to its beginning: the reader says so if it does not.
+  return { snapshot: undefined, damaged };
+}
+
+/** Reads the log. If that is not enough without the snapshots that are damaged, they are the problem. */
+function readLog(damaged: readonly DamageError[], options: LogReaderOptions): LogEnd {
+  try {
+    return new LogReader(options).read();
+  } catch (error) {
+    throw error instanceof DamageError && damaged.length > 0 ? damaged[0] : error;
+  }
+}
+
+/** A snapshot means nothing without the log that was written while it was taken. */
+function requireLogOf(storage: Storage, snapshot: ChosenSnapshot | undefined, log: LogEnd): void {
+  if (snapshot === undefined || log.position >= snapshot.summary.replayUntil) return;
+  const path = `${storage.path}/${log.segment ?? snapshot.name}`;
+  const { replayUntil } = snapshot.summary;
+  const reason = `the log from position ${log.position} to ${replayUntil} is missing`;
+  throw new DamageError(path, log.torn?.offset ?? 0, reason);
+}
