@@ -26,10 +26,11 @@ export const CounterId = {
   DROPPED_OUT_OF_MEMORY: 2,
   DROPPED_SHUTTING_DOWN: 3,
   INVALID: 4,
-  PARKED_COMMANDS: 5,
-  AUTH_FAILURES: 6,
+  DROPPED_STORAGE: 5,
+  PARKED_COMMANDS: 6,
+  AUTH_FAILURES: 7,
   /** The first that is free for a session. */
-  SESSION: 7,
+  SESSION: 8,
 } as const;
 
 /** Parts of a server; see {@link makeServerParts}. */
@@ -104,6 +105,7 @@ function makeIntake(
       droppedBusy: CounterId.DROPPED_BUSY,
       droppedOutOfMemory: CounterId.DROPPED_OUT_OF_MEMORY,
       droppedShuttingDown: CounterId.DROPPED_SHUTTING_DOWN,
+      droppedStorage: CounterId.DROPPED_STORAGE,
       invalid: CounterId.INVALID,
     },
     waits: new EventWaits(0),

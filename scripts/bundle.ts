@@ -16,6 +16,7 @@
 export const WORKER_ENTRIES: readonly string[] = [
   "src/worker/worker_main.ts",
   "src/server/io_worker_main.ts",
+  "src/durability/log_main.ts",
   "src/lab/crew/crew_worker.ts",
   "src/lab/load/pacer_worker.ts",
   "src/lab/servers/one_at_a_time.ts",

@@ -24,8 +24,11 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   pubsub: ["base", "store", "channel"],
   command: ["base", "store", "channel", "pubsub"],
   protocol: ["base", "command"],
-  worker: ["base", "store", "channel", "metrics", "pubsub"],
-  server: ["base", "store", "channel", "metrics", "pubsub", "command", "protocol", "worker"],
+  worker: ["base", "store", "channel", "metrics", "pubsub", "durability"],
+  server: [
+    ...["base", "store", "channel", "metrics", "pubsub", "durability"],
+    ...["command", "protocol", "worker"],
+  ],
   // A client of servers that run elsewhere; what it measures in place are the parts beneath one.
   lab: ["base", "store", "channel", "metrics", "protocol"],
   cli: ["base", "server", "lab"],

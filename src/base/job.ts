@@ -18,7 +18,8 @@
  * 16  u32  connection slot to reply to
  * 20  u32  generation of that slot
  * 24  u64  accepted at, microseconds since the epoch
- * 32  user, action, id
+ * 32  u64  number in the log; 0 without a log
+ * 40  user, action, id
  * ```
  *
  * @module
@@ -35,7 +36,7 @@ export const MAX_ACTION_BYTES = 64;
 /** Longest event id. Unit: bytes of UTF-8. Source: the event contract. */
 export const MAX_ID_BYTES = 64;
 /** Bytes before the user name in a job. */
-export const JOB_HEADER_BYTES = 32;
+export const JOB_HEADER_BYTES = 40;
 /** Longest job that a channel carries. Unit: bytes. */
 export const MAX_JOB_BYTES: number = JOB_MAX_BYTES;
 
@@ -113,6 +114,8 @@ export class EventFields {
   replyGeneration = 0;
   /** When it was accepted, milliseconds since the epoch; kept to the microsecond. */
   acceptedAtMs = 0;
+  /** By which number the log knows it, a safe integer; 0 = there is no log. */
+  number = 0;
 
   /** Forgets everything, buffers included. */
   clear(): this {
@@ -125,6 +128,7 @@ export class EventFields {
     this.replySlot = 0;
     this.replyGeneration = 0;
     this.acceptedAtMs = 0;
+    this.number = 0;
     return this;
   }
 }
@@ -167,6 +171,8 @@ export function encodeJob(event: EventFields, target: Uint8Array, offset: number
   const acceptedAtUs = Math.round(event.acceptedAtMs * 1000);
   writeWord(target, offset + 24, acceptedAtUs);
   writeWord(target, offset + 28, acceptedAtUs / TWO_32);
+  writeWord(target, offset + 32, event.number);
+  writeWord(target, offset + 36, event.number / TWO_32);
   let at = offset + JOB_HEADER_BYTES;
   at = writeSlice(event.user, target, at);
   at = writeSlice(event.action, target, at);
@@ -208,6 +214,8 @@ export class JobView {
   replyGeneration = 0;
   /** When it was accepted, milliseconds since the epoch. */
   acceptedAtMs = 0;
+  /** By which number the log knows it; 0 = there is no log. */
+  number = 0;
 
   /**
    * Points at the job `bytes[offset, offset + byteLength)` and reads its header.
@@ -238,8 +246,18 @@ export class JobView {
     this.replyGeneration = readWord(bytes, offset + 20);
     this.acceptedAtMs = (readWord(bytes, offset + 24) + readWord(bytes, offset + 28) * TWO_32) /
       1000;
+    this.number = readWord(bytes, offset + 32) + readWord(bytes, offset + 36) * TWO_32;
     return this;
   }
+}
+
+/**
+ * Makes a job one that nobody waits for: who did may be gone, and its place somebody else's.
+ *
+ * @param bytes the job begins at its first byte
+ */
+export function forgetWaiter(bytes: Uint8Array): void {
+  bytes[1]! &= ~JobFlag.WANTS_REPLY;
 }
 
 function writeWord(target: Uint8Array, at: number, value: number): void {

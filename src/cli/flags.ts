@@ -7,7 +7,7 @@
 
 import { LOG_FORMATS, LOG_LEVELS } from "../base/log_record.ts";
 import { formatDuration, formatRate, formatSize } from "../base/units.ts";
-import { type Config, EVICTION_POLICIES, type Port } from "../server/config.ts";
+import { type Config, EVICTION_POLICIES, type Port, SYNC_POLICIES } from "../server/config.ts";
 import {
   count,
   countOrOff,
@@ -53,6 +53,7 @@ const LISTENERS = "Listeners:";
 const WORKERS = "Events:";
 const STORE = "Store:";
 const CLIENTS = "Clients:";
+const DURABILITY = "Durability:";
 const FILES = "Files:";
 const STOP = "Stopping:";
 const LOGS = "Logs:";
@@ -387,6 +388,24 @@ export const FLAGS: readonly Flag[] = [
     fields: ["respRateLimit"],
     read: rate("respRateLimit"),
     show: (config) => config.respRateLimit === null ? "off" : formatRate(config.respRateLimit),
+  },
+  {
+    name: "data-dir",
+    placeholder: "<path>",
+    group: DURABILITY,
+    summary: "directory for the log and the snapshots, from which the server starts again",
+    fields: ["dataDir"],
+    read: path("dataDir", "directory"),
+    show: (config) => config.dataDir || "none",
+  },
+  {
+    name: "fsync",
+    placeholder: "<when>",
+    group: DURABILITY,
+    summary: "when what was written is on the disk: always (before anybody is told), everysec, no",
+    fields: ["fsync"],
+    read: oneOf("fsync", SYNC_POLICIES),
+    show: (config) => config.fsync,
   },
   {
     name: "static-dir",

@@ -31,8 +31,11 @@ export interface Surroundings {
   complain(text: string): Promise<void>;
   /** Runs the server until it has stopped. */
   runServer(config: Config): Promise<number>;
-  /** Gives up, for good, what only the lab needs: to start programs and to write files. */
-  giveUpPermissions(): void;
+  /**
+   * Gives up, for good, what only others need: the lab starts programs and writes files, and a server
+   * with a data directory writes files.
+   */
+  giveUpPermissions(names: readonly ("run" | "write")[]): void;
   /** Runs stages of the lab and says how that ended, as an exit code. */
   runLab(order: LabOrder): Promise<number>;
   /** Asks a running server whether it is well. */
@@ -57,7 +60,10 @@ export async function main(
     environment: (name) => surroundings.environment(name),
     columns: helpColumns(surroundings.terminalColumns()),
   });
-  if (request.kind !== "lab") surroundings.giveUpPermissions();
+  if (request.kind !== "lab") {
+    const writesFiles = request.kind === "serve" && request.config.dataDir !== "";
+    surroundings.giveUpPermissions(writesFiles ? ["run"] : ["run", "write"]);
+  }
   switch (request.kind) {
     case "print":
       await surroundings.print(request.text);

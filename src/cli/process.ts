@@ -20,8 +20,8 @@ export const processSurroundings: Surroundings = {
   // What only these commands need is loaded here: a server never loads it.
   askHealth: async (question) => await (await import("./health.ts")).askHealth(question),
   runLab,
-  giveUpPermissions: () => {
-    for (const name of ["run", "write"] as const) Deno.permissions.revokeSync({ name });
+  giveUpPermissions: (names) => {
+    for (const name of names) Deno.permissions.revokeSync({ name });
   },
   runStress,
 };

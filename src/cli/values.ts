@@ -117,7 +117,7 @@ export function pool(text: string): Reading {
 
 /** Reads one of a few words. */
 export function oneOf<
-  Field extends "eviction" | "lock" | "logLevel" | "logFormat" | "protoFraming",
+  Field extends "eviction" | "fsync" | "lock" | "logLevel" | "logFormat" | "protoFraming",
 >(
   field: Field,
   words: readonly Config[Field][],
@@ -211,7 +211,7 @@ export function password(text: string): Reading {
 
 /** Reads a path, or `none`. */
 export function path(
-  field: "passwordFile" | "staticDir" | "tlsCert" | "tlsKey",
+  field: "passwordFile" | "staticDir" | "dataDir" | "tlsCert" | "tlsKey",
   kind: "file" | "directory" = "file",
 ): ValueReader {
   return (text) =>

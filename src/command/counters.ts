@@ -27,6 +27,8 @@ export interface EventCounterIds {
   readonly droppedOutOfMemory: number;
   /** Refused: the server was stopping. */
   readonly droppedShuttingDown: number;
+  /** Refused: the log could not be written. */
+  readonly droppedStorage: number;
   /** Malformed events; not in `received`. */
   readonly invalid: number;
 }

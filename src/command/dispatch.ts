@@ -22,7 +22,7 @@ import type { Operations } from "./operations.ts";
 import { ReplyCode } from "./reply_code.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import { type CommandRow, HandlerStatus } from "./row.ts";
-import type { CommandServices } from "./services.ts";
+import type { CommandServices, StorageControl } from "./services.ts";
 
 /**
  * How often a command that found no memory is tried again after some was reclaimed.
@@ -62,6 +62,7 @@ export class Dispatcher {
   readonly #lockSet: LockSet;
   readonly #operations: Operations;
   readonly #notifier: Notifier | undefined;
+  readonly #storage: StorageControl | undefined;
 
   /**
    * Makes the dispatcher of a thread.
@@ -72,6 +73,7 @@ export class Dispatcher {
     this.#services = services;
     this.#call = new CommandCall(services);
     this.#notifier = services.notifier;
+    this.#storage = services.storage;
     this.#lockSet = new LockSet(services.store.locks, services.store.shardCount);
     this.#operations = services.operations;
   }
@@ -171,6 +173,12 @@ export class Dispatcher {
     if (client.subscriptionCount > 0 && client.protocol === 2 && !row.allowedToSubscribers) {
       client.transaction?.spoil();
       refuseSubscriber(row, sink);
+      this.#operations.reject(row, client);
+      return ExecuteStatus.CONTINUE;
+    }
+    if (this.#storage !== undefined && isRefusedByStorage(row, this.#storage)) {
+      client.transaction?.spoil();
+      sink.error(ReplyCode.STORAGE_UNAVAILABLE);
       this.#operations.reject(row, client);
       return ExecuteStatus.CONTINUE;
     }
@@ -328,6 +336,14 @@ function takesTime(row: CommandRow): boolean {
 }
 
 /** What a handler's status means for the session, now or later; no lock is held any more. */
+/**
+ * Whether the log cannot be written and the command may change something: then nobody could say whether
+ * the change survives. `EXEC` is one of these, because commands were queued before the log failed.
+ */
+function isRefusedByStorage(row: CommandRow, storage: StorageControl): boolean {
+  return !storage.takesWrites && (row.exclusive || row.name === "exec");
+}
+
 function outcomeOf(
   status: HandlerStatus,
   call: CommandCall,

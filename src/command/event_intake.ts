@@ -17,12 +17,14 @@ import { RetryEstimate } from "./retry_estimate.ts";
  * - `SERVER_BUSY`: the channel is full; see {@link EventIntake.retryAfterMs}.
  * - `OUT_OF_MEMORY`: there is no memory for another balance.
  * - `SHUTTING_DOWN`: the server is stopping.
+ * - `STORAGE_UNAVAILABLE`: the log cannot be written.
  */
 export const EventOutcome = {
   ACCEPTED: 0,
   SERVER_BUSY: 1,
   OUT_OF_MEMORY: 2,
   SHUTTING_DOWN: 3,
+  STORAGE_UNAVAILABLE: 4,
 } as const;
 
 /** One of the values of {@link EventOutcome}. */
@@ -56,6 +58,16 @@ export interface BalanceCredits {
   release(): void;
 }
 
+/** The log, as far as the intake needs it. */
+export interface EventLog {
+  /** Whether writes are taken. */
+  readonly takesWrites: boolean;
+  /** A number that no other event has. */
+  nextEventNumber(): number;
+  /** Says that the event with the job `bytes[start, end)` was accepted. */
+  acceptEvent(number: number, bytes: Uint8Array, start: number, end: number): void;
+}
+
 /** What an {@link EventIntake} is made from. */
 export interface EventIntakeOptions {
   /** Where accepted events wait. */
@@ -72,6 +84,8 @@ export interface EventIntakeOptions {
   waits: EventWaits;
   /** How many events have been settled since start, over all workers; never goes down. */
   settledTotal: () => number;
+  /** Where accepted events are written down; left out: nowhere. */
+  log?: EventLog | undefined;
   /** Time of day, ms since the epoch; `Date.now` when left out. */
   clock?: () => number;
 }
@@ -100,6 +114,7 @@ export class EventIntake {
   readonly #waits: EventWaits;
   readonly #counters: CounterSink;
   readonly #counterIds: EventCounterIds;
+  readonly #log: EventLog | undefined;
   readonly #clock: () => number;
   readonly #estimate: RetryEstimate;
   readonly #job = new Uint8Array(MAX_JOB_BYTES);
@@ -114,6 +129,7 @@ export class EventIntake {
     this.#waits = options.waits;
     this.#counters = options.counters;
     this.#counterIds = options.counterIds;
+    this.#log = options.log;
     this.#clock = options.clock ?? Date.now;
     this.#estimate = new RetryEstimate(options.settledTotal, this.#clock());
   }
@@ -136,6 +152,11 @@ export class EventIntake {
       counters.add(ids.droppedShuttingDown);
       return EventOutcome.SHUTTING_DOWN;
     }
+    const log = this.#log;
+    if (log !== undefined && !log.takesWrites) {
+      counters.add(ids.droppedStorage);
+      return EventOutcome.STORAGE_UNAVAILABLE;
+    }
     if (!channel.tryReserve()) {
       if (channel.closed) {
         counters.add(ids.droppedShuttingDown);
@@ -150,7 +171,11 @@ export class EventIntake {
       return EventOutcome.OUT_OF_MEMORY;
     }
     if (event.acceptedAtMs === 0) event.acceptedAtMs = this.#clock();
-    if (channel.put(this.#job, 0, encodeJob(event, this.#job, 0))) this.#callSoon();
+    if (log !== undefined) event.number = log.nextEventNumber();
+    const jobBytes = encodeJob(event, this.#job, 0);
+    // Before a worker can take it: what it says of the event comes behind this.
+    if (log !== undefined) log.acceptEvent(event.number, this.#job, 0, jobBytes);
+    if (channel.put(this.#job, 0, jobBytes)) this.#callSoon();
     return EventOutcome.ACCEPTED;
   }
 
@@ -189,6 +214,9 @@ export class EventIntake {
         break;
       case EventOutcome.OUT_OF_MEMORY:
         this.#counters.add(ids.droppedOutOfMemory);
+        break;
+      case EventOutcome.STORAGE_UNAVAILABLE:
+        this.#counters.add(ids.droppedStorage);
         break;
       case EventOutcome.SHUTTING_DOWN:
         this.#counters.add(ids.droppedShuttingDown);

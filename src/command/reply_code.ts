@@ -67,6 +67,8 @@ export const ReplyCode = {
   DAMAGED_OBJECT: 26,
   /** The command was executed, but its reply is more than a client may have waiting. */
   REPLY_TOO_LARGE: 27,
+  /** The log cannot be written, so that nothing is changed. */
+  STORAGE_UNAVAILABLE: 28,
 } as const;
 
 /** One of the values of {@link ReplyCode}. */

@@ -107,6 +107,30 @@ export interface ServerSnapshot {
  */
 export type SettingTexts = ReadonlyMap<string, string>;
 
+/** The data directory, as far as commands need it. */
+export interface StorageControl {
+  /** Whether writes are taken; if not, the log cannot be written. */
+  readonly takesWrites: boolean;
+  /** Whether a snapshot is being taken. */
+  readonly snapshotRuns: boolean;
+  /** Snapshots that were completed since the start. */
+  readonly snapshotCount: number;
+  /** Snapshots that could not be. */
+  readonly snapshotFailureCount: number;
+  /** When the last one was complete, ms since the epoch; 0 = none was since the start. */
+  readonly snapshotAtMs: number;
+  /** How long it took, ms. */
+  readonly snapshotTookMs: number;
+  /** How long the log is in all, bytes; what is in front of the last snapshot is gone. */
+  readonly logPosition: number;
+  /** How much of it is on the disk, bytes. */
+  readonly durablePosition: number;
+  /** When the disk was last waited for, ms since the epoch. */
+  readonly syncedAtMs: number;
+  /** Has a snapshot taken, as soon as none is. */
+  wantSnapshot(): void;
+}
+
 /**
  * Everything a dispatcher is made from.
  *
@@ -127,6 +151,8 @@ export interface CommandServices {
   readonly operations: Operations;
   /** For `CONFIG GET`: what does not change at run time. */
   readonly settings: SettingTexts;
+  /** The data directory; left out: there is none. */
+  readonly storage?: StorageControl | undefined;
   /** For `INFO` and `HELLO`. */
   snapshot(): ServerSnapshot;
   /** Told when settings have changed, for those parts that keep them elsewhere. */

@@ -7,6 +7,7 @@
 import { greetingRows } from "./handlers/greeting.ts";
 import { aclRow } from "./handlers/acl.ts";
 import { administrationRows } from "./handlers/administration.ts";
+import { persistenceRows } from "./handlers/persistence.ts";
 import { clientRow } from "./handlers/client.ts";
 import { clusterRows } from "./handlers/cluster.ts";
 import { commandRow } from "./handlers/command.ts";
@@ -121,6 +122,7 @@ export function makeCommandTable(): CommandTable {
     debugRow(),
     aclRow(),
     ...administrationRows(),
+    ...persistenceRows(),
     ...clusterRows(),
     ...pubsubRows(),
     pubsubRow(),

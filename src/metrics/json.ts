@@ -88,7 +88,12 @@ export interface MetricsJson {
   /** Connections open now, all protocols. */
   active_connections: number;
   /** `dropped` by reason. */
-  dropped_by_reason: { server_busy: number; out_of_memory: number; shutting_down: number };
+  dropped_by_reason: {
+    server_busy: number;
+    out_of_memory: number;
+    shutting_down: number;
+    storage_unavailable: number;
+  };
   /** `failed` by reason. */
   failed_by_reason: {
     overflow: number;
@@ -166,6 +171,7 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
       server_busy: total(CounterIndex.DROPPED_BUSY),
       out_of_memory: total(CounterIndex.DROPPED_OUT_OF_MEMORY),
       shutting_down: total(CounterIndex.DROPPED_SHUTTING_DOWN),
+      storage_unavailable: total(CounterIndex.DROPPED_STORAGE_UNAVAILABLE),
     },
     failed_by_reason: {
       overflow: total(CounterIndex.FAILED_OVERFLOW),

@@ -80,6 +80,7 @@ export const CounterIndex = {
   KEYSPACE_HITS: 65,
   KEYSPACE_MISSES: 66,
   CLOSED_HTTP2_FLOOD: 67,
+  DROPPED_STORAGE_UNAVAILABLE: 68,
 } as const;
 
 /** One of the ids of {@link CounterIndex}. */
@@ -204,6 +205,9 @@ const eventRows: CounterRow[] = [
   }),
   row(CounterIndex.DROPPED_SHUTTING_DOWN, "sluice_events_dropped_total", DROPPED_HELP, {
     reason: "shutting_down",
+  }),
+  row(CounterIndex.DROPPED_STORAGE_UNAVAILABLE, "sluice_events_dropped_total", DROPPED_HELP, {
+    reason: "storage_unavailable",
   }),
   row(CounterIndex.FAILED_OVERFLOW, "sluice_events_failed_total", FAILED_HELP, {
     reason: "overflow",

@@ -25,7 +25,9 @@ import {
 import { formatDuration, formatSize, type Rate } from "../base/units.ts";
 import { type EvictionPolicy, minimumMemoryBytes } from "../store/store.ts";
 import type { LogFormat, LogLevel } from "../base/log_record.ts";
+import type { SyncPolicy } from "../durability/sync_policy.ts";
 
+export { SYNC_POLICIES } from "../durability/sync_policy.ts";
 export { EVICTION_POLICIES } from "../store/store.ts";
 
 const MIB = 2 ** 20;
@@ -113,6 +115,10 @@ export interface Config {
   readonly allowedHosts: readonly string[];
   /** Directory whose files are served under `/static/`; empty = none. */
   readonly staticDir: string;
+  /** Directory of the log and the snapshots; empty = everything is gone with the process. */
+  readonly dataDir: string;
+  /** When what was written to the log is on the disk. */
+  readonly fsync: SyncPolicy;
   /** Files kept in memory, over all I/O threads; 0 = none. Unit: bytes. */
   readonly staticCacheBytes: number;
   /** How long a file is answered from memory without a look whether it changed. Unit: ms. */
@@ -184,6 +190,8 @@ export function defaultConfig(coreCount: number = navigator.hardwareConcurrency)
     corsOrigins: [],
     allowedHosts: [],
     staticDir: "",
+    dataDir: "",
+    fsync: "everysec",
     staticCacheBytes: 16 * 2 ** 20,
     staticCacheTtlMs: 1000,
     staticMaxAgeMs: 3_600_000,

@@ -100,6 +100,7 @@ export interface Fronts {
 export function createFronts(parts: FrontParts): Fronts {
   const intake = createIntake(parts);
   parts.writeTurns.beforeWrites = intake.callWorkers;
+  parts.writeTurns.gate = parts.shared.log;
   const authenticator = new Authenticator({
     password: parts.shared.operations.password,
     counters: parts.counters,
@@ -119,6 +120,7 @@ export function createFronts(parts: FrontParts): Fronts {
     },
     operations: parts.operations,
     blocking: parts.blocking,
+    storage: parts.shared.log,
     snapshot: () => parts.view.snapshot(),
     settingsChanged: () => {
       const { census } = parts.shared;
@@ -140,9 +142,10 @@ export function createFronts(parts: FrontParts): Fronts {
 }
 
 function createIntake({ shared, counters, waits }: FrontParts): EventIntake {
-  const { channel, store, metrics, lifecycle } = shared;
+  const { channel, store, metrics, lifecycle, log } = shared;
   return new EventIntake({
     channel,
+    log,
     credits: store.credits,
     phase: lifecycle,
     waits,
@@ -152,6 +155,7 @@ function createIntake({ shared, counters, waits }: FrontParts): EventIntake {
       droppedBusy: CounterIndex.DROPPED_BUSY,
       droppedOutOfMemory: CounterIndex.DROPPED_OUT_OF_MEMORY,
       droppedShuttingDown: CounterIndex.DROPPED_SHUTTING_DOWN,
+      droppedStorage: CounterIndex.DROPPED_STORAGE_UNAVAILABLE,
       invalid: CounterIndex.INVALID,
     },
     settledTotal: () => {

@@ -13,7 +13,8 @@ import { guardAgainstCrashes } from "./crash_guard.ts";
 import type { FromIoThread, IoCommand, IoOrders, ToIoThread } from "./io_messages.ts";
 import { IoThread } from "./io_thread.ts";
 import { followSettings } from "./log_level.ts";
-import { attachSharedParts } from "./shared_parts.ts";
+import type { Config } from "./config.ts";
+import { attachSharedParts, type LogAttacher } from "./shared_parts.ts";
 import { StartError } from "./start_error.ts";
 import { StopDeadline } from "./stop_deadline.ts";
 import { ANSWER_TIMEOUT_MS, type Answers, ThreadQuestions } from "./thread_questions.ts";
@@ -122,7 +123,7 @@ class IoWorkerLife {
 async function open(orders: IoOrders, questions: ThreadQuestions): Promise<IoThread> {
   const { config, threadId, tls } = orders;
   forwardLogs(config.logLevel, tell);
-  const shared = attachSharedParts(orders.memory, config, threadId);
+  const shared = attachSharedParts(orders.memory, config, threadId, await loadLog(config));
   followSettings(shared.operations);
   const counters = shared.metrics.counters(threadId);
   guardAgainstCrashes((error) => {
@@ -134,6 +135,13 @@ async function open(orders: IoOrders, questions: ThreadQuestions): Promise<IoThr
   tell({ kind: "holding" });
   const requestStop = (): void => tell({ kind: "stopWish" });
   return await IoThread.open({ config, shared, tls, questions, requestStop });
+}
+
+/** What has a thread take part in the log; loaded where there is one only. */
+async function loadLog({ dataDir }: Config): Promise<LogAttacher | undefined> {
+  if (dataDir === "") return undefined;
+  const { ThreadLog } = await import("../durability/thread_log.ts");
+  return (memory, store, threadId) => new ThreadLog(memory, store, threadId);
 }
 
 function messageOf(error: unknown): string {

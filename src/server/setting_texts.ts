@@ -12,8 +12,10 @@ import type { Config } from "./config.ts";
 /** Names of settings that Redis's tools ask for, with our values; sizes in bytes, times in s. */
 export function settingTexts(config: Config, ports: ServerPorts): SettingTexts {
   return new Map([
-    ["appendonly", "no"],
+    ["appendfsync", config.fsync],
+    ["appendonly", config.dataDir === "" ? "no" : "yes"],
     ["bind", config.host],
+    ["dir", config.dataDir],
     ["databases", String(DATABASE_COUNT)],
     ["maxmemory", String(config.maxMemoryBytes)],
     ["port", String(ports.resp ?? 0)],

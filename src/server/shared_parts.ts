@@ -15,6 +15,7 @@ import {
 } from "../command/runtime_settings.ts";
 import { INBOX_MAX_BYTES, INBOX_RING_BYTES, INBOX_RING_MAX_BYTES } from "../base/limits.ts";
 import { type MetricsMemory, MetricsRegion } from "../metrics/region.ts";
+import type { ThreadLog, ThreadLogMemory } from "../durability/thread_log.ts";
 import { type PubSubMemory, PubSubRegion } from "../pubsub/region.ts";
 import { Store, type StoreMemory } from "../store/store.ts";
 import { type WaitMemory, WaitRegion } from "../store/wait_region.ts";
@@ -59,6 +60,10 @@ export interface SharedParts {
   readonly lifecycle: Lifecycle;
   /** Settings that change, and what commands cost. */
   readonly operations: OperationsRegion;
+  /** The log; undefined without `--data-dir`. */
+  readonly log?: ThreadLog | undefined;
+  /** What other threads need of it. */
+  readonly logMemory?: ThreadLogMemory | undefined;
 }
 
 /** What another thread needs to attach; structured-cloneable, shares the memory. */
@@ -83,6 +88,8 @@ export interface SharedMemory {
   readonly lifecycle: LifecycleMemory;
   /** See {@link SharedParts.operations}. */
   readonly operations: OperationsMemory;
+  /** See {@link SharedParts.log}. */
+  readonly log?: ThreadLogMemory | undefined;
 }
 
 /**
@@ -160,19 +167,30 @@ export function sharedMemoryOf(shared: SharedParts): SharedMemory {
     requestLimiter: shared.requestLimiter?.memory,
     lifecycle: shared.lifecycle.memory,
     operations: shared.operations.memory,
+    log: shared.logMemory,
   };
 }
+
+/** Has a thread take part in the log. */
+export type LogAttacher = (
+  memory: ThreadLogMemory,
+  store: Store,
+  threadId: number,
+) => ThreadLog;
 
 /**
  * Opens the shared memory in an I/O thread.
  *
  * Thread: that one; it never ends alone (its end ends the server), so it leaves no trail of its
  * changes.
+ *
+ * @param attachLog needed where there is a log
  */
 export function attachSharedParts(
   memory: SharedMemory,
   config: Config,
   threadId: number,
+  attachLog?: LogAttacher,
 ): SharedParts {
   const metrics = MetricsRegion.attach(memory.metrics);
   const store = Store.attach(memory.store, threadId, false);
@@ -190,6 +208,8 @@ export function attachSharedParts(
     requestLimiter: memory.requestLimiter && RequestLimiter.attach(memory.requestLimiter),
     lifecycle: Lifecycle.attach(memory.lifecycle),
     operations: OperationsRegion.attach(memory.operations),
+    log: memory.log && attachLog?.(memory.log, store, threadId),
+    logMemory: memory.log,
   };
 }
 

@@ -59,7 +59,12 @@ export async function startServer(
   const password = await readPassword(config);
   await checkStaticDirectory(config);
   const tls = await readTlsMaterial(config);
-  const shared = createSharedParts(config);
+  const parts = createSharedParts(config);
+  const directory = config.dataDir === ""
+    ? undefined
+    : await (await import("./data_directory.ts")).DataDirectory.open(config, parts);
+  if (directory !== undefined) onStop("log", 1, (budget) => directory.stop(budget));
+  const shared = { ...parts, log: directory?.log, logMemory: directory?.memory };
   shared.operations.password.set(password);
   followSettings(shared.operations);
   const { lifecycle, metrics, threadId } = shared;
@@ -80,6 +85,8 @@ export async function startServer(
     const { unsettled, workersLeft } = await pool.drainAndStop(signal);
     return { unsettled, workers_left: workersLeft };
   });
+
+  await directory?.requeue(shared);
 
   onStop("requests", 0.25, (budget) => {
     lifecycle.stopping = true;
@@ -115,13 +122,14 @@ export async function startServer(
     fault: Promise.race([
       fault.promise.then((torn) => describeFault(torn, table)),
       io.failure,
+      ...(directory === undefined ? [] : [directory.failure]),
     ]),
   });
 }
 
 function startPool(
   config: Config,
-  { threadId, threads, store, channel, metrics, inboxes, pubsub, lifecycle }: SharedParts,
+  { threadId, threads, store, channel, metrics, inboxes, pubsub, lifecycle, ...log }: SharedParts,
   { faultPlan }: StartOptions,
   onInternalFault: (fault: StoreFault) => void,
 ): Promise<WorkerPool> {
@@ -134,6 +142,8 @@ function startPool(
       inboxes: inboxes.map(({ memory }) => memory),
     },
     pubsub: pubsub.memory,
+    logMemory: log.logMemory,
+    ownLog: log.log,
     counters: metrics.counters(threadId),
     firstThreadId: threads.firstWorkerThreadId,
     workersMin: config.workersMin,

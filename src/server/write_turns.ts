@@ -31,6 +31,16 @@ export interface TurnWriter {
   writeNow(): void;
 }
 
+/** Keeps replies back until what they tell is safe. */
+export interface ReplyGate {
+  /**
+   * Asked when all replies of a turn are made.
+   *
+   * @returns resolves when they may be written, never rejects; undefined: they may be now
+   */
+  untilSafe(): Promise<void> | undefined;
+}
+
 /**
  * The replies of one I/O thread that are made and not yet written.
  *
@@ -39,6 +49,8 @@ export interface TurnWriter {
 export class WriteTurns {
   /** Called before the replies of a turn are written, which takes a while. Must not throw. */
   beforeWrites: (() => void) | undefined = undefined;
+  /** Asked before replies are written; undefined: nobody is. */
+  gate: ReplyGate | undefined = undefined;
 
   #writers: TurnWriter[] = [];
   /** The list that is not in use. */
@@ -94,6 +106,17 @@ export class WriteTurns {
     this.#turn = undefined;
     this.#writers = this.#spare;
     this.beforeWrites?.();
+    const untilSafe = this.gate?.untilSafe();
+    if (untilSafe === undefined) {
+      this.#write(writers, resolve);
+    } else {
+      // Turns that come meanwhile need a list of their own.
+      this.#spare = [];
+      void untilSafe.then(() => this.#write(writers, resolve));
+    }
+  }
+
+  #write(writers: TurnWriter[], resolve: () => void): void {
     for (const writer of writers) writer.writeNow();
     writers.length = 0;
     this.#spare = writers;

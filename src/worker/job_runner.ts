@@ -36,6 +36,7 @@ import { Int64 } from "../base/int64.ts";
 import { JobFlag, JobView } from "../base/job.ts";
 import type { ConsumerSlot } from "../channel/consumer_slot.ts";
 import type { HistogramRecorder } from "../metrics/histogram.ts";
+import type { ThreadLog } from "../durability/thread_log.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
 import { Key } from "../store/key.ts";
 import { BALANCE_DATABASE, type Store, WriteStatus } from "../store/store.ts";
@@ -53,6 +54,8 @@ const MAX_MEMORY_ATTEMPTS = 8;
 export interface JobRunnerOptions {
   /** This worker's store. */
   store: Store;
+  /** Where it writes down what became of events; absent: nowhere. */
+  log?: ThreadLog | undefined;
   /** This worker's slot. */
   slot: ConsumerSlot;
   /** This worker's counters. */
@@ -117,7 +120,10 @@ export class JobRunner {
     if (faults !== undefined && !faults.reach("beforeLock")) return false;
     const outcome = decided ? this.#write() : Outcome.FAILED_PROCESSOR_ERROR;
     if (slot.fenced) return false;
-    if (outcome !== Outcome.PROCESSED && !this.#apply(outcome)) return false;
+    if (outcome !== Outcome.PROCESSED) {
+      if (!this.#apply(outcome)) return false;
+      this.#options.log?.settleEvent(this.#job.number, outcome, false);
+    }
     if (faults !== undefined && !faults.reach("afterUnlock")) return false;
     return this.#settle(outcome);
   }
@@ -154,7 +160,7 @@ export class JobRunner {
   }
 
   #writeLocked(key: Key): WriteStatus {
-    const { store, slot, faults, holdMs } = this.#options;
+    const { store, slot, faults, holdMs, log } = this.#options;
     try {
       store.locks.setOperation(key.shard, SETTLE_EVENT_OPERATION);
       if (faults !== undefined && !faults.reach("withLock")) return WriteStatus.OK;
@@ -165,6 +171,8 @@ export class JobRunner {
       if (status !== WriteStatus.OK || !this.#apply(Outcome.PROCESSED)) return status;
       if (faults !== undefined && !faults.reach("afterSwap")) return status;
       store.commitPlan();
+      // With its effect in one frame, which goes into the log when the lock is given back.
+      log?.settleEvent(this.#job.number, Outcome.PROCESSED, true);
       if (faults !== undefined) faults.reach("afterEffect");
       return status;
     } catch (error) {

@@ -7,6 +7,7 @@
 
 import type { ChannelMemory } from "../channel/bounded_channel.ts";
 import type { ConsumerSlotsMemory } from "../channel/slot_layout.ts";
+import type { ThreadLogMemory } from "../durability/thread_log.ts";
 import type { MetricsMemory } from "../metrics/region.ts";
 import type { PubSubMemory } from "../pubsub/region.ts";
 import type { StoreMemory } from "../store/store.ts";
@@ -35,6 +36,8 @@ export interface WorkerOrders {
   inboxes?: InboxesMemory | undefined;
   /** Who subscribes to what; absent: nobody does. */
   pubsub?: PubSubMemory | undefined;
+  /** Where it writes down what it does; absent: nowhere. */
+  log?: ThreadLogMemory | undefined;
   /** Simulated work before the lock, in milliseconds. */
   workMs: number;
   /** Simulated work with the lock held, in milliseconds. */

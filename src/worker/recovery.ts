@@ -10,7 +10,10 @@ import type { BoundedChannel } from "../channel/bounded_channel.ts";
 import { SlotKind } from "../channel/slot_layout.ts";
 import type { SlotSupervision } from "../channel/slot_supervision.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
-import type { Store } from "../store/store.ts";
+import { Key } from "../store/key.ts";
+import { PUBLISH_OPERATION } from "../store/locks.ts";
+import { BALANCE_DATABASE, type Store } from "../store/store.ts";
+import type { ThreadLog } from "../durability/thread_log.ts";
 import { counterOf, Outcome } from "./outcome.ts";
 import type { SettlementPost } from "./settlement_post.ts";
 
@@ -42,6 +45,10 @@ export interface Remains {
   store: Store;
   /** Whether the job in the slot may be what it died of; see {@link MAX_DEATHS_PER_JOB}. */
   mayBlameJob: boolean;
+  /** The supervisor's log; absent: there is none. */
+  log?: ThreadLog | undefined;
+  /** Whether a thread still runs; for the log. */
+  isAlive?: ((threadId: number) => boolean) | undefined;
   /** Where outcomes go that clients wait for, sending as the dead worker; absent: nowhere. */
   post?: SettlementPost | undefined;
 }
@@ -52,11 +59,19 @@ export interface Remains {
  * Thread: the supervisor, once per death, after the isolate has ended or was fenced while asleep.
  */
 export function recoverDeadWorker(remains: Remains): Recovery {
-  const { slot, channel, store, threadId } = remains;
+  const { slot, channel, store, threadId, log, isAlive = () => false } = remains;
   channel.recoverDeadConsumer(slot);
-  const owner = store.recoverDeadOwner(threadId);
+  // Else the log would wait for what the dead worker was about to put into it.
+  log?.intake.voidClaimOf(threadId, isAlive);
+  const effect: { isUnknown: boolean } = { isUnknown: false };
+  const owner = store.recoverDeadOwner(threadId, () => {
+    if (log !== undefined) effect.isUnknown = !repeatEffect(remains, log);
+  });
   if (owner.kind === "torn") {
     return { kind: "torn", shard: owner.shard, operation: owner.operation };
+  }
+  if (effect.isUnknown && owner.kind !== "none") {
+    return { kind: "torn", shard: owner.shard, operation: PUBLISH_OPERATION };
   }
   switch (slot.kind) {
     case SlotKind.EMPTY:
@@ -72,6 +87,24 @@ export function recoverDeadWorker(remains: Remains): Recovery {
   }
 }
 
+/**
+ * Puts the effect of the job in the slot into the log, where it may be already: both say what is so, not
+ * what was added. The lock of its shard is held.
+ *
+ * @returns false when the change was none of a job, so that nobody knows what is missing in the log
+ */
+function repeatEffect({ slot, store }: Remains, log: ThreadLog): boolean {
+  if (slot.kind !== SlotKind.APPLIED || slot.outcome !== Outcome.PROCESSED) return false;
+  const job = new JobView().attach(slot.bytes, slot.jobStart, slot.jobLength);
+  const key = new Key().set(job.bytes, job.userStart, job.userEnd);
+  store.locate(key);
+  const entry = store.peek(BALANCE_DATABASE, key);
+  if (entry === 0) return false;
+  store.hook?.written(key.shard, BALANCE_DATABASE, entry);
+  log.settleEvent(job.number, Outcome.PROCESSED, true);
+  return true;
+}
+
 function requeue(remains: Remains): Recovery {
   const { slot, counters, mayBlameJob } = remains;
   slot.become(SlotKind.CLAIMED);
@@ -80,11 +113,20 @@ function requeue(remains: Remains): Recovery {
   // It would end every replacement too; its effect was not made, so it can be counted as failed.
   const outcome = Outcome.FAILED_PROCESSOR_ERROR;
   counters.add(counterOf(outcome));
+  writeDown(remains, outcome);
   return empty(remains, outcome);
+}
+
+/** Says that a job failed; that it was processed is in one frame with its effect. */
+function writeDown({ slot, log }: Remains, outcome: Outcome): void {
+  if (log === undefined || outcome === Outcome.PROCESSED) return;
+  const job = new JobView().attach(slot.bytes, slot.jobStart, slot.jobLength);
+  log.settleEvent(job.number, outcome, false);
 }
 
 function settle(remains: Remains): Recovery {
   const { slot, counters } = remains;
+  writeDown(remains, slot.outcome as Outcome);
   counters.set(counterOf(slot.outcome), slot.counterValue);
   return empty(remains, slot.outcome as Outcome);
 }

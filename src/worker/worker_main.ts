@@ -147,8 +147,12 @@ async function live(orders: WorkerOrders): Promise<void> {
   const counters = metrics.counters(orders.threadId);
   const store = Store.attach(orders.store, orders.threadId);
   recordLockTimes(store.locks, metrics, orders.threadId);
+  // Loaded where there is a log only.
+  const log = orders.log &&
+    new (await import("../durability/thread_log.ts")).ThreadLog(orders.log, store, orders.threadId);
   const runner = new JobRunner({
     store,
+    log,
     slot,
     counters,
     settlement: metrics.histogram(orders.threadId, HistogramIndex.EVENT_SETTLEMENT),

@@ -20,6 +20,7 @@ import { CounterIndex } from "../metrics/names.ts";
 import type { MetricsRegion, ThreadCounters } from "../metrics/region.ts";
 import type { PubSubMemory } from "../pubsub/region.ts";
 import type { Store } from "../store/store.ts";
+import type { ThreadLog, ThreadLogMemory } from "../durability/thread_log.ts";
 import { type Lifelines, openLifelines } from "./lifeline.ts";
 import type { FailedJobMessage } from "./messages.ts";
 import { reasonOf } from "./outcome.ts";
@@ -84,6 +85,10 @@ export interface WorkerPoolOptions {
   inboxes?: InboxesMemory;
   /** Who subscribes to keyspace events; absent: nobody does. */
   pubsub?: PubSubMemory;
+  /** Where workers write down what they do; absent: nowhere. */
+  logMemory?: ThreadLogMemory | undefined;
+  /** The same for what the supervisor does for the dead. */
+  ownLog?: ThreadLog | undefined;
   /** Simulated work before the lock, in milliseconds. Default 0. */
   workMs?: number;
   /** Simulated work with the lock held, in milliseconds. Default 0. */
@@ -343,6 +348,7 @@ export class WorkerPool implements AsyncDisposable {
         metrics: metrics.memory,
         inboxes: this.#options.inboxes,
         pubsub: this.#options.pubsub,
+        log: this.#options.logMemory,
         workMs,
         holdMs,
         processorUrl,
@@ -388,6 +394,10 @@ export class WorkerPool implements AsyncDisposable {
       store,
       // A worker that never ran its job, or was only slow, says nothing about the job.
       mayBlameJob: run.isReady && end.kind === "died",
+      log: this.#options.ownLog,
+      isAlive: (threadId) =>
+        threadId < this.#options.firstThreadId ||
+        this.#seats[threadId - this.#options.firstThreadId]?.run !== undefined,
       // Its end of the inboxes is free: it has ended, or is fenced where it posts nothing.
       post: inboxes && new SettlementPost(inboxes, seat.threadId, seat.counters),
     });

@@ -173,10 +173,6 @@ export const NON_GOALS: readonly { readonly names: readonly string[]; readonly r
       reason: "There is no replication.",
       names: ["failover", "psync", "replconf", "sync"],
     },
-    {
-      reason: "There is no file of Redis's formats to write.",
-      names: ["bgrewriteaof", "bgsave", "save"],
-    },
     { reason: "There are no modules.", names: ["module|load", "module|loadex", "module|unload"] },
     {
       reason: "There is one user, who has one password; `ACL WHOAMI` says which.",

@@ -10,9 +10,8 @@ import { ReplyCode } from "../reply_code.ts";
 import { type CommandDefinition, CommandRow, type Handler, HandlerStatus } from "../row.ts";
 import { containerRow } from "./container.ts";
 import { lolwutText } from "./lolwut.ts";
+import { NO_FILES } from "./persistence.ts";
 import { done, refuse } from "./refuse.ts";
-
-const NO_FILES = "this server keeps its data in memory only: there is no data directory";
 
 const NO_MODULES = "MODULE command not allowed: this server has no modules";
 
@@ -31,7 +30,8 @@ function handleShutdown(call: CommandCall): HandlerStatus {
   if (seen.has("ABORT")) {
     return refuse(call, ReplyCode.BAD_ARGUMENT, "No shutdown in progress.");
   }
-  if (seen.has("SAVE")) {
+  // With a data directory a stop leaves everything there, whatever the word.
+  if (seen.has("SAVE") && call.services.storage === undefined) {
     return refuse(call, ReplyCode.UNSUPPORTED, `Cannot save before the shutdown: ${NO_FILES}`);
   }
   if (!call.services.operations.requestStop()) {
@@ -84,16 +84,6 @@ function timeoutProblem({ args, operand }: CommandCall, index: number): string {
   return operand.hi < 0 ? "timeout is negative" : "";
 }
 
-/** `LASTSAVE`: when the server started, as in Redis without a save since. */
-function handleLastSave(call: CommandCall): HandlerStatus {
-  call.sink.integer(Math.floor(call.services.snapshot().startedAtMs / 1000));
-  return HandlerStatus.DONE;
-}
-
-function refuseFiles(call: CommandCall): HandlerStatus {
-  return refuse(call, ReplyCode.UNSUPPORTED, NO_FILES);
-}
-
 /** `REPLICAOF NO ONE`: it is nobody's replica already. */
 function handleReplicaOf(call: CommandCall): HandlerStatus {
   const { args } = call;
@@ -132,17 +122,6 @@ const ADMIN = {
   group: "server",
   flags: ["admin", "noscript", "loading", "stale"],
 } as const satisfies Partial<CommandDefinition>;
-
-/** A row of a command without arguments. */
-function bareRow(
-  name: string,
-  since: string,
-  summary: string,
-  reply: CommandDefinition["reply"],
-  handler: Handler,
-): CommandRow {
-  return new CommandRow({ ...ADMIN, name, since, summary, reply, handler, arity: 1 });
-}
 
 function replicaRow(name: string, since: string): CommandRow {
   return new CommandRow({
@@ -242,29 +221,6 @@ export function administrationRows(): CommandRow[] {
       reply: "integer",
       handler: handleWait,
     }),
-    new CommandRow({
-      name: "lastsave",
-      arity: 1,
-      summary: "Returns when the server started: it has saved nothing since.",
-      group: "server",
-      since: "1.0.0",
-      flags: ["loading", "stale", "fast"],
-      reply: "integer",
-      handler: handleLastSave,
-    }),
-    bareRow("save", "1.0.0", "Refused: there is no data directory.", [], refuseFiles),
-    new CommandRow({
-      ...ADMIN,
-      name: "bgsave",
-      arity: -1,
-      maxArguments: 2,
-      syntax: "[SCHEDULE]",
-      summary: "Refused: there is no data directory.",
-      since: "1.0.0",
-      reply: [],
-      handler: refuseFiles,
-    }),
-    bareRow("bgrewriteaof", "1.0.0", "Refused: there is no data directory.", [], refuseFiles),
     replicaRow("replicaof", "5.0.0"),
     replicaRow("slaveof", "1.0.0"),
     new CommandRow({

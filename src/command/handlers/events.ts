@@ -119,6 +119,9 @@ function replyOutcome(call: CommandCall, outcome: EventOutcome): void {
     case EventOutcome.OUT_OF_MEMORY:
       sink.error(ReplyCode.OUT_OF_MEMORY);
       break;
+    case EventOutcome.STORAGE_UNAVAILABLE:
+      sink.error(ReplyCode.STORAGE_UNAVAILABLE);
+      break;
     case EventOutcome.SHUTTING_DOWN:
       sink.error(ReplyCode.SHUTTING_DOWN);
   }

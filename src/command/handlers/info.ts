@@ -6,7 +6,7 @@
 
 import { ChannelSpace } from "../../pubsub/channel_registry.ts";
 import { DATABASE_COUNT } from "../../store/control.ts";
-import type { CommandServices, ServerSnapshot } from "../services.ts";
+import type { CommandServices, ServerSnapshot, StorageControl } from "../services.ts";
 import { commandStatLines, errorStatLines, errorTotal, latencyStatLines } from "./info_commands.ts";
 import { memoryLines } from "./info_memory.ts";
 import { type TotalName, totalSinceReset } from "./info_totals.ts";
@@ -99,7 +99,9 @@ function clientLines(services: CommandServices, snapshot: ServerSnapshot): strin
   ];
 }
 
-function persistenceLines(_services: CommandServices, snapshot: ServerSnapshot): string[] {
+function persistenceLines(services: CommandServices, snapshot: ServerSnapshot): string[] {
+  const { storage } = services;
+  if (storage !== undefined) return storageLines(storage, snapshot);
   return [
     "loading:0",
     "async_loading:0",
@@ -116,6 +118,34 @@ function persistenceLines(_services: CommandServices, snapshot: ServerSnapshot):
     "aof_current_rewrite_time_sec:-1",
     "aof_last_bgrewrite_status:ok",
     "aof_last_write_status:ok",
+  ];
+}
+
+function storageLines(storage: StorageControl, snapshot: ServerSnapshot): string[] {
+  const { snapshotCount, snapshotFailureCount, snapshotRuns, snapshotTookMs } = storage;
+  const seconds = snapshotCount === 0 ? -1 : Math.round(snapshotTookMs / 1000);
+  const isRunning = snapshotRuns ? 1 : 0;
+  const status = (isOk: boolean): string => isOk ? "ok" : "err";
+  const isSaved = snapshotFailureCount === 0;
+  return [
+    "loading:0",
+    "async_loading:0",
+    `rdb_bgsave_in_progress:${isRunning}`,
+    `rdb_last_save_time:${Math.floor((storage.snapshotAtMs || snapshot.startedAtMs) / 1000)}`,
+    `rdb_last_bgsave_status:${status(isSaved)}`,
+    `rdb_last_bgsave_time_sec:${seconds}`,
+    "rdb_current_bgsave_time_sec:-1",
+    `rdb_saves:${snapshotCount}`,
+    "aof_enabled:1",
+    `aof_rewrite_in_progress:${isRunning}`,
+    "aof_rewrite_scheduled:0",
+    `aof_last_rewrite_time_sec:${seconds}`,
+    "aof_current_rewrite_time_sec:-1",
+    `aof_last_bgrewrite_status:${status(isSaved)}`,
+    `aof_last_write_status:${status(storage.takesWrites)}`,
+    `aof_current_size:${storage.logPosition}`,
+    `aof_pending_bio_fsync:0`,
+    `log_durable_bytes:${storage.durablePosition}`,
   ];
 }
 

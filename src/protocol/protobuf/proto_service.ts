@@ -268,6 +268,11 @@ export class ProtoService {
         const value = create(EventReplySchema, { status, reason: "out_of_memory" });
         return this.#send(output, { case: "eventReply", value });
       }
+      case EventOutcome.STORAGE_UNAVAILABLE: {
+        const status = EventStatus.STORAGE_UNAVAILABLE;
+        const value = create(EventReplySchema, { status, reason: "storage_unavailable" });
+        return this.#send(output, { case: "eventReply", value });
+      }
       case EventOutcome.SHUTTING_DOWN:
         return this.refuseLate(output);
     }

@@ -58,6 +58,12 @@ export const ERROR_TEXTS: readonly ErrorText[] = makeTexts({
   REPLY_TOO_LARGE: err(
     "the command was executed, but its reply is larger than a client may have (max-client-memory)",
   ),
+  STORAGE_UNAVAILABLE: {
+    prefix: "MISCONF",
+    text:
+      "Errors writing to the log in the data directory; commands that change data are refused " +
+      "until it can be written again. Look at the server's log for the cause.",
+  },
   THROTTLED: { prefix: "THROTTLED", text: "too many commands" },
 });
 

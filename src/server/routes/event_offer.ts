@@ -30,4 +30,5 @@ export const REFUSAL_REASONS: Readonly<Record<RefusedOutcome, string>> = {
   [EventOutcome.SERVER_BUSY]: "server_busy",
   [EventOutcome.OUT_OF_MEMORY]: "out_of_memory",
   [EventOutcome.SHUTTING_DOWN]: "shutting_down",
+  [EventOutcome.STORAGE_UNAVAILABLE]: "storage_unavailable",
 };

@@ -49,6 +49,7 @@ export class EventRoutes {
   readonly #accepted = new CannedReply({ status: 202, body: `{"status":"accepted"}` });
   readonly #invalidJson = errorReply(400, "invalid_json");
   readonly #outOfMemory = rejection(REFUSAL_REASONS[EventOutcome.OUT_OF_MEMORY]);
+  readonly #storageUnavailable = rejection(REFUSAL_REASONS[EventOutcome.STORAGE_UNAVAILABLE]);
   readonly #shuttingDown = rejection(REFUSAL_REASONS[EventOutcome.SHUTTING_DOWN]);
   /** By seconds to wait; filled as they come up. */
   readonly #serverBusy = new Map<number, CannedReply>();
@@ -159,6 +160,8 @@ export class EventRoutes {
         return this.#serverBusyReply();
       case EventOutcome.OUT_OF_MEMORY:
         return this.#outOfMemory;
+      case EventOutcome.STORAGE_UNAVAILABLE:
+        return this.#storageUnavailable;
       case EventOutcome.SHUTTING_DOWN:
         return this.#shuttingDown;
     }

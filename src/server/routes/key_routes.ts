@@ -58,6 +58,7 @@ export class KeyRoutes {
   );
   readonly #wrongType = errorReply(409, "wrong_type");
   readonly #outOfMemory = errorReply(507, "out_of_memory");
+  readonly #storageUnavailable = errorReply(503, "storage_unavailable");
 
   readonly #finishGet: Finish = (exchange, query) => this.#replyToGet(exchange, query);
   readonly #finishPut: Finish = (exchange, query) => this.#replyToPut(exchange, query);
@@ -185,6 +186,8 @@ export class KeyRoutes {
         return exchange.send(this.#wrongType);
       case ReplyCode.OUT_OF_MEMORY:
         return exchange.send(this.#outOfMemory);
+      case ReplyCode.STORAGE_UNAVAILABLE:
+        return exchange.send(this.#storageUnavailable);
       case ReplyCode.VALUE_TOO_LARGE:
         return exchange.send(this.#valueTooLarge);
       case ReplyCode.KEY_TOO_LONG:

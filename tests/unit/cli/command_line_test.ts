@@ -70,6 +70,8 @@ const OTHER_VALUES: Readonly<Record<string, [text: string, settings: Partial<Con
   "min-transfer-rate": ["1kb", { minTransferRate: 1024 }],
   "rate-limit": ["100/1m", { rateLimit: { count: 100, perMs: 60_000 } }],
   "access-log": ["true", { accessLog: true }],
+  "data-dir": ["data", { dataDir: "data" }],
+  "fsync": ["always", { fsync: "always" }],
   "static-dir": ["site", { staticDir: "site" }],
   "static-cache": ["0", { staticCacheBytes: 0 }],
   "static-cache-ttl": ["5s", { staticCacheTtlMs: 5000 }],

@@ -12,8 +12,8 @@ interface Run {
   complained: string;
   configs: Config[];
   labs: LabOrder[];
-  /** Whether it gave up the permissions of the lab before anything else. */
-  gaveUp: boolean;
+  /** The permissions that it gave up before anything else. */
+  gaveUp: string[];
   orders: StressOrder[];
 }
 
@@ -30,7 +30,7 @@ async function run(
     configs: [],
     orders: [],
     labs: [],
-    gaveUp: false,
+    gaveUp: [],
   };
   const surroundings: Surroundings = {
     environment: (name) => variables[name],
@@ -38,13 +38,18 @@ async function run(
     print: (text) => Promise.resolve(void (result.printed += text)),
     complain: (text) => Promise.resolve(void (result.complained += text)),
     runServer: (config) => {
-      assert.ok(result.gaveUp, "a server may neither start programs nor write files");
+      const names = config.dataDir === "" ? ["run", "write"] : ["run"];
+      assert.deepEqual(
+        result.gaveUp,
+        names,
+        "a server may not start programs, nor write elsewhere",
+      );
       result.configs.push(config);
       return runServer(config);
     },
     askHealth: () => Promise.resolve(healthAnswer),
     runLab: (order) => Promise.resolve(result.labs.push(order)),
-    giveUpPermissions: () => void (result.gaveUp = true),
+    giveUpPermissions: (names) => void (result.gaveUp = [...names]),
     runStress: (order) => {
       result.orders.push(order);
       return Promise.resolve(130);
@@ -105,10 +110,10 @@ Deno.test("main: everything but the lab gives up what only the lab needs", async
   for (
     const args of [[], ["serve"], ["health"], ["stress"], ["version"], ["--help"], ["--wrong"]]
   ) {
-    assert.ok((await run(args)).gaveUp, args.join(" "));
+    assert.deepEqual((await run(args)).gaveUp, ["run", "write"], args.join(" "));
   }
   const { gaveUp, labs, exitCode } = await run(["lab", "7"]);
-  assert.deepEqual([gaveUp, labs.map(({ stages }) => stages), exitCode], [false, [[7]], 1]);
+  assert.deepEqual([gaveUp, labs.map(({ stages }) => stages), exitCode], [[], [[7]], 1]);
 });
 
 Deno.test("main: stress gets what was asked for, and ends with its exit code; no server", async () => {

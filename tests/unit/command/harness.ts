@@ -26,7 +26,11 @@ import { type EventChannel, EventIntake } from "../../../src/command/event_intak
 import type { CommandTable } from "../../../src/command/lookup.ts";
 import { Operations } from "../../../src/command/operations.ts";
 import { OperationsRegion } from "../../../src/command/operations_memory.ts";
-import type { CommandServices, ServerSnapshot } from "../../../src/command/services.ts";
+import type {
+  CommandServices,
+  ServerSnapshot,
+  StorageControl,
+} from "../../../src/command/services.ts";
 import type { ThreadCircle } from "../../../src/command/thread_circle.ts";
 import { makeCommandTable } from "../../../src/command/table.ts";
 import { ERROR_TEXTS } from "../../../src/protocol/resp/error_texts.ts";
@@ -50,7 +54,28 @@ export const Count = {
   COMMANDS: 6,
   AUTH_FAILURES: 7,
   THROTTLED: 8,
+  DROPPED_STORAGE: 9,
 } as const;
+
+/** A data directory whose snapshots are complete at once, unless they are slow or fail. */
+export class FakeStorage implements StorageControl {
+  takesWrites = true;
+  snapshotRuns = false;
+  snapshotCount = 0;
+  snapshotFailureCount = 0;
+  snapshotAtMs = 0;
+  readonly snapshotTookMs = 3;
+  readonly logPosition = 100;
+  readonly durablePosition = 90;
+  readonly syncedAtMs = 0;
+  isSlow = false;
+  fails = false;
+
+  wantSnapshot(): void {
+    if (this.fails) this.snapshotFailureCount++;
+    else if (!this.isSlow) this.snapshotCount++;
+  }
+}
 
 /** Counters in an array. */
 export class FakeCounters {
@@ -100,6 +125,8 @@ export class FakeChannel implements EventChannel {
 
 /** What a {@link Harness} may be made with. */
 export interface HarnessOptions {
+  /** The data directory; left out: there is none. */
+  storage?: StorageControl;
   /** Used instead of a store of its own; the sizes below do not matter then. */
   store?: Store;
   maxRequestBytes?: number;
@@ -207,6 +234,7 @@ export class Harness {
         droppedBusy: Count.DROPPED_BUSY,
         droppedOutOfMemory: Count.DROPPED_OUT_OF_MEMORY,
         droppedShuttingDown: Count.DROPPED_SHUTTING_DOWN,
+        droppedStorage: Count.DROPPED_STORAGE,
         invalid: Count.INVALID,
       },
       waits: this.waits,
@@ -257,6 +285,7 @@ export class Harness {
       pubsub: this.pubsub,
       channels: { names: (space, pattern) => this.pubsub.channelNames(space, pattern) },
       notifier,
+      storage: options.storage,
       store: this.store,
       intake: this.intake,
       authenticator: this.authenticator,

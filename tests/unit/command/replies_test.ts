@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Int64 } from "../../../src/base/int64.ts";
 import type { CommandRow, ReplyShape } from "../../../src/command/row.ts";
 import { makeCommandTable } from "../../../src/command/table.ts";
-import { backgroundDone, Harness, pause, settled } from "./harness.ts";
+import { backgroundDone, FakeStorage, Harness, pause, settled } from "./harness.ts";
 
 /**
  * For every row, calls that together give each of the replies that the row promises. The key `k`
@@ -339,7 +339,7 @@ function shapeOf(reply: string): ReplyShape | "error" {
 
 /** The last reply that `line` gets. */
 async function replyTo(line: string): Promise<string> {
-  const harness = new Harness();
+  const harness = new Harness({ storage: new FakeStorage() });
   const client = harness.connect();
   harness.connect();
   await client.send("HELLO 3\r\nSET k 17\r\nSET balance:alice 5\r\n");

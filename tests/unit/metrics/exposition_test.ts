@@ -184,6 +184,7 @@ Deno.test("metricsJson: has the event counters and all connections at top level"
     server_busy: 2,
     out_of_memory: 0,
     shutting_down: 0,
+    storage_unavailable: 0,
   });
   assert.equal(json.failed_by_reason.overflow, 1);
   assert.equal(json.settlement.count, 1);

@@ -9,7 +9,7 @@ import { Store } from "../../../src/store/store.ts";
 import { recordLockTimes } from "../../../src/worker/lock_times.ts";
 
 function parts(shardCount: number, lockTiming: boolean, ioThreads = 1): SharedParts {
-  const threads = planThreads({ ioThreads, workersMax: 2 });
+  const threads = planThreads({ ioThreads, workersMax: 2, dataDir: "" });
   const metrics = MetricsRegion.create(threads.threadCount);
   const store = Store.create({
     shardCount,

@@ -40,6 +40,7 @@ class WaitingWorld implements AsyncDisposable, Disposable {
         droppedBusy: CounterIndex.DROPPED_BUSY,
         droppedOutOfMemory: CounterIndex.DROPPED_OUT_OF_MEMORY,
         droppedShuttingDown: CounterIndex.DROPPED_SHUTTING_DOWN,
+        droppedStorage: CounterIndex.DROPPED_STORAGE_UNAVAILABLE,
         invalid: CounterIndex.INVALID,
       },
       waits: this.waits,

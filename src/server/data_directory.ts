@@ -1,0 +1,291 @@
+/**
+ * The data directory of a server: what is recovered from it at the start, and the thread that keeps its
+ * log from then on.
+ *
+ * @module
+ */
+
+import { getLogger, type Logger } from "../base/log.ts";
+import { forgetWaiter } from "../base/job.ts";
+import { DamageError } from "../durability/damage.ts";
+import { DenoStorage } from "../durability/deno_storage.ts";
+import { LOCK_NAME } from "../durability/file_names.ts";
+import { createIntakeMemory } from "../durability/intake_layout.ts";
+import type { LogMessage, LogOrders } from "../durability/log_main.ts";
+import { startLogThread } from "../durability/log_thread.ts";
+import { createLogStatus } from "../durability/log_status.ts";
+import { recover, type Recovered } from "../durability/recovery.ts";
+import { NoRoomError } from "../durability/replayer.ts";
+import { ThreadLog, type ThreadLogMemory } from "../durability/thread_log.ts";
+import { CounterIndex } from "../metrics/names.ts";
+import { DATABASE_COUNT } from "../store/control.ts";
+import type { Config } from "./config.ts";
+import { pause } from "./pause.ts";
+import type { SharedParts } from "./shared_parts.ts";
+import { StartError } from "./start_error.ts";
+import type { StopBudget } from "./stop_deadline.ts";
+
+/** What may wait for the disk, twice. The system gives out what is ever used. Unit: bytes. */
+const BUFFER_BYTES = 256 * 2 ** 20;
+/** A segment of this length is followed by another one. Unit: bytes. */
+const SEGMENT_BYTES = 64 * 2 ** 20;
+/** A snapshot is taken when the log behind the last one has as much, and is longer than that. */
+const SNAPSHOT_EVERY_BYTES = 64 * 2 ** 20;
+/** How often a long recovery is reported. Unit: ms. */
+const PROGRESS_EVERY_MS = 1000;
+/** How often it is looked whether there is room for events that were pending. Unit: ms. */
+const REQUEUE_PAUSE_MS = 5;
+
+/** The part of the data directory that is the main isolate's. Thread: the main isolate. */
+export class DataDirectory {
+  /** The log as the main isolate has it. */
+  readonly log: ThreadLog;
+  /** What other threads need to take part. */
+  readonly memory: ThreadLogMemory;
+  /** Resolves with a text for people when the log's thread has ended unasked. */
+  readonly failure: Promise<string>;
+
+  readonly #logger: Logger = getLogger("durability");
+  readonly #recovered: Recovered;
+  readonly #lock: Deno.FsFile;
+  readonly #worker: Worker;
+  readonly #messages = new Map<LogMessage["kind"], PromiseWithResolvers<LogMessage>>();
+
+  private constructor(
+    config: Config,
+    { store, threads, threadId }: SharedParts,
+    recovered: Recovered,
+    lock: Deno.FsFile,
+  ) {
+    const intake = createIntakeMemory(threads.threadCount, BUFFER_BYTES);
+    const status = createLogStatus();
+    this.#recovered = recovered;
+    this.#lock = lock;
+    this.memory = {
+      intake,
+      status,
+      confirmsDurable: config.fsync === "always",
+      firstEventNumber: recovered.pending.highestNumber + 1,
+    };
+    this.log = new ThreadLog(this.memory, store, threadId);
+    const failure = Promise.withResolvers<string>();
+    this.failure = failure.promise;
+    const orders: LogOrders = {
+      path: config.dataDir,
+      history: recovered.history,
+      log: recovered.log,
+      pending: recovered.pending.jobs,
+      snapshotPosition: recovered.snapshot?.position ?? 0,
+      intake,
+      status,
+      store: store.memory,
+      threadId: threads.logThreadId,
+      databaseCount: DATABASE_COUNT,
+      policy: config.fsync,
+      segmentBytes: SEGMENT_BYTES,
+      snapshotEveryBytes: SNAPSHOT_EVERY_BYTES,
+    };
+    const ended = (text: string): void =>
+      failure.resolve(`internal fault: the log's thread ended: ${text}`);
+    this.#worker = startLogThread(orders, (message) => {
+      this.#report(message);
+      this.#told(message.kind).resolve(message);
+      if (message.kind === "died") ended(message.error);
+    }, ended);
+  }
+
+  /**
+   * Fills the store with what the directory has, and starts the log's thread.
+   *
+   * @param shared of the main isolate; its store is empty
+   * @throws {StartError} when the directory cannot be used, or what is in it
+   */
+  static async open(config: Config, shared: SharedParts): Promise<DataDirectory> {
+    const lock = await lockDirectory(config.dataDir);
+    try {
+      const recovered = recoverInto(config, shared);
+      const directory = new DataDirectory(config, shared, recovered, lock);
+      const failed = directory.failure.then((text) => {
+        throw new StartError(`Cannot write to ${config.dataDir}: ${text}`);
+      });
+      await Promise.race([directory.#told("open").promise, failed]);
+      return directory;
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Puts the events into the channel that were accepted and not settled, as far as there is room, and
+   * waits where there is none.
+   *
+   * @throws {StartError} when there is no memory for their balances
+   */
+  async requeue({ channel, metrics, store, threadId }: SharedParts): Promise<void> {
+    const counters = metrics.counters(threadId);
+    const { pending } = this.#recovered;
+    if (pending.size > 0) {
+      this.#logger.info("events that were accepted before go on", {
+        event: "events_requeued",
+        count: pending.size,
+      });
+    }
+    for (const job of pending.jobs.values()) {
+      if (!store.credits.tryAcquire()) {
+        throw new StartError(
+          `Cannot settle ${pending.size} events that were accepted before: there is no memory for ` +
+            "their balances; give more with --max-memory",
+        );
+      }
+      while (!channel.tryReserve()) await pause(REQUEUE_PAUSE_MS);
+      const bytes = job.slice();
+      forgetWaiter(bytes);
+      counters.add(CounterIndex.RECEIVED);
+      if (channel.put(bytes, 0, bytes.length)) channel.callConsumer();
+    }
+  }
+
+  /** Writes and syncs what is left, and lets go of the directory. Nothing changes the store any more. */
+  async stop({ signal }: StopBudget): Promise<void> {
+    this.log.status.wantStop();
+    this.log.intake.callWriter();
+    const given = Promise.withResolvers<void>();
+    const giveUp = (): void => given.resolve();
+    signal.addEventListener("abort", giveUp);
+    if (signal.aborted) giveUp();
+    await Promise.race([this.#told("stopped").promise, this.failure, given.promise]);
+    signal.removeEventListener("abort", giveUp);
+    this.#worker.terminate();
+    this.#lock.close();
+  }
+
+  #told(kind: LogMessage["kind"]): PromiseWithResolvers<LogMessage> {
+    let told = this.#messages.get(kind);
+    if (told === undefined) this.#messages.set(kind, told = Promise.withResolvers());
+    return told;
+  }
+
+  #report(message: LogMessage): void {
+    const log = this.#logger;
+    switch (message.kind) {
+      case "failed":
+        return log.error("the log cannot be written: writes are refused", {
+          event: "log_failed",
+          error: message.error,
+        });
+      case "begun anew":
+        return log.warn("the log is written again; a snapshot makes good for what is missing", {
+          event: "log_begun_anew",
+          position: message.position,
+        });
+      case "resumed":
+        return log.info("writes are taken again", { event: "log_resumed" });
+      case "snapshot":
+        return log.info("snapshot taken", {
+          event: "snapshot",
+          file: message.name,
+          keys: message.keyCount,
+          ms: Math.round(message.tookMs),
+        });
+      case "snapshot failed":
+        return log.error("the snapshot cannot be written", {
+          event: "snapshot_failed",
+          error: message.error,
+        });
+    }
+  }
+}
+
+/** Takes the directory for this process. */
+async function lockDirectory(path: string): Promise<Deno.FsFile> {
+  const refuse = (problem: string): never => {
+    throw new StartError(`Cannot use ${path} for data: ${problem}; check --data-dir`);
+  };
+  try {
+    if (!(await Deno.stat(path)).isDirectory) refuse("it is not a directory");
+    const file = await Deno.open(`${path}/${LOCK_NAME}`, { read: true, write: true, create: true });
+    if (await file.tryLock(true)) {
+      await file.truncate();
+      await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
+      return file;
+    }
+    const bytes = new Uint8Array(32);
+    const count = await file.read(bytes) ?? 0;
+    file.close();
+    const owner = new TextDecoder().decode(bytes.subarray(0, count)).trim();
+    return refuse(`another server uses it${owner === "" ? "" : ` (process ${owner})`}`);
+  } catch (error) {
+    if (error instanceof StartError) throw error;
+    return refuse(problemOf(error));
+  }
+}
+
+function problemOf(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such directory";
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  if (error instanceof Deno.errors.NotCapable) {
+    return "the runtime lacks --allow-read or --allow-write";
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+function recoverInto(config: Config, { store }: SharedParts): Recovered {
+  const log = getLogger("durability");
+  const startedAtMs = performance.now();
+  let toldAtMs = startedAtMs;
+  try {
+    const recovered = recover(new DenoStorage(config.dataDir), store, (appliedCount) => {
+      const nowMs = performance.now();
+      if (nowMs - toldAtMs < PROGRESS_EVERY_MS) return;
+      toldAtMs = nowMs;
+      log.info("recovering", { event: "recovering", applied: appliedCount });
+    });
+    reportRecovered(log, recovered, performance.now() - startedAtMs);
+    return recovered;
+  } catch (error) {
+    if (error instanceof DamageError) {
+      throw new StartError(`Cannot start from ${config.dataDir}: ${error.message}`);
+    }
+    if (error instanceof NoRoomError) {
+      throw new StartError(
+        `Cannot start from ${config.dataDir}: ${error.message}; give more with --max-memory`,
+      );
+    }
+    throw new StartError(`Cannot read ${config.dataDir}: ${problemOf(error)}`);
+  }
+}
+
+function reportRecovered(log: Logger, recovered: Recovered, tookMs: number): void {
+  const { appliedCount, damaged, pending, snapshot } = recovered;
+  const { position, torn, unconfirmedSegments } = recovered.log;
+  for (const error of damaged) {
+    log.warn("a damaged snapshot was passed over", {
+      event: "snapshot_damaged",
+      error: error.message,
+    });
+  }
+  if (torn !== undefined) {
+    log.warn("the log ends in the middle of a write; that is cut off", {
+      event: "log_torn",
+      file: torn.name,
+      offset: torn.offset,
+      bytes: torn.byteCount,
+      reason: torn.reason,
+    });
+  }
+  if (unconfirmedSegments.length > 0) {
+    log.warn("segments of the log that were never confirmed are removed", {
+      event: "log_unconfirmed",
+      files: unconfirmedSegments.join(" "),
+    });
+  }
+  log.info("recovered", {
+    event: "recovered",
+    applied: appliedCount,
+    snapshot_keys: snapshot?.keyCount ?? 0,
+    pending_events: pending.size,
+    position,
+    ms: Math.round(tookMs),
+  });
+}

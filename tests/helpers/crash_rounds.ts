@@ -1,0 +1,313 @@
+/**
+ * A server that is killed again and again while clients of all protocols use it, and what each start
+ * finds of what they were told.
+ *
+ * Every event has a user of its own, so that its balance says whether it was applied, and how often.
+ * Every key has one writer that sets it to 1, 2, 3 and so on, so that its value says up to where its
+ * writes survived. Keys that are set in pairs by a transaction must be equal.
+ */
+
+import assert from "node:assert/strict";
+import { Random } from "./fuzz/random.ts";
+import { ProtoTcpClient } from "./proto_client.ts";
+import { eventRequest, RawClient, respCommand } from "./raw_client.ts";
+import { ServerProcess } from "./server_process.ts";
+
+/** Writers of keys, and of pairs; clients of events per protocol. */
+const WRITERS = 3;
+/** With `everysec`: what was confirmed longer ago than this has to be there. Unit: ms. */
+const LOSS_MS = 1500;
+
+/** What came out of some rounds. */
+export interface CrashCounts {
+  /** Times that the server was killed. */
+  kills: number;
+  /** Writes that were confirmed. */
+  writes: number;
+  /** Events that were accepted. */
+  events: number;
+  /** Events found at a start that were accepted before and not settled. */
+  requeued: number;
+  /** Starts that found a torn end. */
+  torn: number;
+  /** Starts from a snapshot. */
+  fromSnapshot: number;
+  /** Confirmed writes and events that were lost; with `everysec` the last second's may be. */
+  lost: number;
+}
+
+/** A confirmed step of a writer. */
+interface Confirmed {
+  readonly value: number;
+  readonly atMs: number;
+}
+
+interface Writer {
+  readonly keys: readonly string[];
+  /** The last value that was sent. */
+  sent: number;
+  /** Confirmed steps of the round under way, and the last one before it. */
+  confirmed: Confirmed[];
+}
+
+interface SentEvent {
+  readonly user: string;
+  /** When it was accepted; 0 = nobody knows. */
+  acceptedAtMs: number;
+}
+
+/** What to run. */
+export interface CrashOptions {
+  readonly path: string;
+  readonly fsync: "always" | "everysec";
+  readonly rounds: number;
+  readonly seed: number;
+  readonly flags?: readonly string[];
+  /** Told after each round. */
+  readonly onRound?: (counts: CrashCounts) => void;
+}
+
+/** Runs rounds of load and kills; fails at the first thing that is not as promised. */
+export async function runCrashes(options: CrashOptions): Promise<CrashCounts> {
+  const run = new CrashRun(options);
+  for (let round = 0; round < options.rounds; round++) {
+    await run.round();
+    options.onRound?.(run.counts);
+  }
+  await run.check();
+  return run.counts;
+}
+
+class CrashRun {
+  readonly counts: CrashCounts = {
+    kills: 0,
+    writes: 0,
+    events: 0,
+    requeued: 0,
+    torn: 0,
+    fromSnapshot: 0,
+    lost: 0,
+  };
+  readonly #options: CrashOptions;
+  readonly #random: Random;
+  readonly #writers: Writer[] = [];
+  #events: SentEvent[] = [];
+  #eventNumber = 0;
+  #killedAtMs = 0;
+
+  constructor(options: CrashOptions) {
+    this.#options = options;
+    this.#random = new Random(options.seed);
+    for (let i = 0; i < WRITERS; i++) {
+      this.#writers.push({ keys: [`set:${i}`], sent: 0, confirmed: [] });
+      this.#writers.push({ keys: [`pair:${i}:a`, `pair:${i}:b`], sent: 0, confirmed: [] });
+    }
+  }
+
+  /** Starts, checks what is there, lets clients work, kills. */
+  async round(): Promise<void> {
+    await using server = await this.#start();
+    await this.#verify(server);
+    const port = server.port("resp");
+    const over = { isOver: false };
+    const clients = [
+      ...this.#writers.map((writer) => this.#write(writer, port, over)),
+      this.#sendHttpEvents(server.port("http"), over),
+      this.#sendRespEvents(port, over),
+      this.#sendProtoEvents(server.port("proto"), over),
+    ];
+    if (this.#random.oneIn(4)) clients.push(saveSoon(port, this.#random.below(100)));
+    await sleep(20 + this.#random.below(400));
+    this.#killedAtMs = performance.now();
+    server.signal("SIGKILL");
+    over.isOver = true;
+    await Promise.all(clients);
+    this.counts.kills++;
+  }
+
+  /** A last start, and what is there then. */
+  async check(): Promise<void> {
+    await using server = await this.#start();
+    await this.#verify(server);
+  }
+
+  async #start(): Promise<ServerProcess> {
+    const { path, fsync, flags = [] } = this.#options;
+    const server = await startWithData(path, ["--fsync", fsync, ...flags]);
+    const line = server.linesOf("recovered")[0]!;
+    this.counts.requeued += line["pending_events"] as number;
+    if (line["snapshot_keys"] as number > 0) this.counts.fromSnapshot++;
+    if (server.linesOf("log_torn").length > 0) this.counts.torn++;
+    return server;
+  }
+
+  /** Whether something that was confirmed then may be gone after the last kill. */
+  #mayBeLost(atMs: number): boolean {
+    return this.#options.fsync !== "always" && this.#killedAtMs - atMs < LOSS_MS;
+  }
+
+  async #verify(server: ServerProcess): Promise<void> {
+    await waitUntilSettled(server.port("http"));
+    const client = await RawClient.connect(server.port("resp"));
+    for (const writer of this.#writers) await this.#verifyWriter(client, writer);
+    for (const event of this.#events) await this.#verifyEvent(client, event);
+    this.#events = [];
+    client.close();
+  }
+
+  async #verifyWriter(client: RawClient, writer: Writer): Promise<void> {
+    const values: number[] = [];
+    for (const key of writer.keys) values.push(Number(await get(client, key) ?? "0"));
+    const context = `${writer.keys.join(" ")}: ${values}, sent ${writer.sent}`;
+    assert.ok(values.every((value) => value === values[0]), `${context}: a transaction is torn`);
+    const found = values[0]!;
+    assert.ok(found <= writer.sent, context);
+    const last = writer.confirmed.at(-1)?.value ?? 0;
+    const needed = writer.confirmed.findLast(({ atMs }) => !this.#mayBeLost(atMs))?.value ?? 0;
+    assert.ok(found >= needed, `${context}, confirmed up to ${last}, of which ${needed} long ago`);
+    this.counts.lost += Math.max(0, last - found);
+    // What is found is durable by now: it was recovered from the disk.
+    writer.confirmed = [{ value: found, atMs: -Infinity }];
+    writer.sent = found;
+  }
+
+  async #verifyEvent(client: RawClient, { user, acceptedAtMs }: SentEvent): Promise<void> {
+    const balance = Number(await get(client, `balance:${user}`) ?? "0");
+    assert.ok(balance <= 1, `${user} was applied ${balance} times`);
+    if (balance === 1 || acceptedAtMs === 0) return;
+    assert.ok(this.#mayBeLost(acceptedAtMs), `${user} was accepted and is gone`);
+    this.counts.lost++;
+  }
+
+  async #write(writer: Writer, port: number, over: { isOver: boolean }): Promise<void> {
+    await this.#untilCut(port, over, async (client) => {
+      const value = String(++writer.sent);
+      const [key, other] = writer.keys;
+      if (other === undefined) {
+        await client.send(respCommand("SET", key!, value));
+        assert.equal(await client.readUntil("\r\n"), "+OK\r\n");
+      } else {
+        await client.send(
+          respCommand("MULTI") + respCommand("SET", key!, value) +
+            respCommand("SET", other, value) + respCommand("EXEC"),
+        );
+        for (let i = 0; i < 6; i++) await client.readUntil("\r\n");
+      }
+      writer.confirmed.push({ value: writer.sent, atMs: performance.now() });
+      this.counts.writes++;
+    });
+  }
+
+  #newEvent(): SentEvent {
+    const event = { user: `u${this.#eventNumber++}`, acceptedAtMs: 0 };
+    this.#events.push(event);
+    return event;
+  }
+
+  #accepted(event: SentEvent): void {
+    event.acceptedAtMs = performance.now();
+    this.counts.events++;
+  }
+
+  async #sendHttpEvents(port: number, over: { isOver: boolean }): Promise<void> {
+    await this.#untilCut(port, over, async (client) => {
+      const event = this.#newEvent();
+      await client.send(eventRequest(event.user, 1));
+      const { status } = await client.readHttpReply();
+      if (status === 202) this.#accepted(event);
+    });
+  }
+
+  async #sendRespEvents(port: number, over: { isOver: boolean }): Promise<void> {
+    await this.#untilCut(port, over, async (client) => {
+      const event = this.#newEvent();
+      await client.send(respCommand("EVENT", event.user, "add", "1"));
+      const reply = await client.readUntil("\r\n");
+      if (reply === "+ACCEPTED\r\n") this.#accepted(event);
+    });
+  }
+
+  async #sendProtoEvents(port: number, over: { isOver: boolean }): Promise<void> {
+    try {
+      await using client = await ProtoTcpClient.connect(port);
+      while (!over.isOver) {
+        const event = this.#newEvent();
+        const value = { user: event.user, action: "add", amount: 1n };
+        const reply = await client.ask({ case: "event", value });
+        if (reply === undefined) return;
+        if (JSON.stringify(reply).includes("EVENT_STATUS_ACCEPTED")) this.#accepted(event);
+      }
+    } catch (error) {
+      if (!over.isOver) throw error;
+    }
+  }
+
+  /** Does something over one connection until the server is killed. */
+  async #untilCut(
+    port: number,
+    over: { isOver: boolean },
+    body: (client: RawClient) => Promise<void>,
+  ): Promise<void> {
+    const client = await RawClient.connect(port);
+    try {
+      while (!over.isOver) await body(client);
+    } catch (error) {
+      // What was sent last was not answered.
+      if (!over.isOver) throw error;
+    } finally {
+      client.close();
+    }
+  }
+}
+
+/** A server with a data directory, which it may write to. */
+export function startWithData(path: string, flags: readonly string[]): Promise<ServerProcess> {
+  return ServerProcess.start(["--data-dir", path, ...flags], {
+    denoArgs: [
+      "run",
+      "--no-check",
+      "--no-prompt",
+      "--allow-net",
+      "--allow-read",
+      "--allow-write",
+      "--allow-env=SLUICE_*,NO_COLOR",
+      "main.ts",
+    ],
+  });
+}
+
+/** Asks for a snapshot after a while. */
+async function saveSoon(port: number, afterMs: number): Promise<void> {
+  try {
+    const client = await RawClient.connect(port);
+    await sleep(afterMs);
+    await client.send(respCommand("BGSAVE"));
+    client.close();
+  } catch {
+    // The server is gone.
+  }
+}
+
+async function get(client: RawClient, key: string): Promise<string | undefined> {
+  await client.send(respCommand("GET", key));
+  const head = await client.readUntil("\r\n");
+  if (head === "$-1\r\n") return undefined;
+  return (await client.readUntil("\r\n")).slice(0, -2);
+}
+
+/** Events that were accepted before go through the channel again. */
+async function waitUntilSettled(port: number): Promise<void> {
+  for (let attempt = 0; attempt < 1000; attempt++) {
+    const reply = await fetch(`http://127.0.0.1:${port}/metrics`, {
+      headers: { Accept: "application/json" },
+    });
+    const { pending } = await reply.json();
+    if (pending === 0) return;
+    await sleep(5);
+  }
+  assert.fail("events that were pending are not settled");
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
