@@ -6,8 +6,7 @@
 
 import { Int64 } from "../base/int64.ts";
 import type { Collection } from "../store/collection/collection.ts";
-import { MAX_KEY_BYTES } from "../store/entry.ts";
-import type { Key } from "../store/key.ts";
+import { Key } from "../store/key.ts";
 import { type CollectionChange, ElementEffect, type MutationHook } from "../store/mutation_hook.ts";
 import { EntryType, type Store } from "../store/store.ts";
 import { appendElement } from "./elements.ts";
@@ -29,8 +28,7 @@ export class EffectRecorder implements MutationHook {
   readonly records: RecordWriter;
 
   readonly #store: Store;
-  /** Where the key of an entry is copied to. */
-  readonly #key = new Uint8Array(MAX_KEY_BYTES);
+  readonly #key = new Key();
   readonly #number = new Int64();
   readonly #collection: Collection;
 
@@ -138,11 +136,11 @@ export class EffectRecorder implements MutationHook {
 
   #begin(recordType: RecordType, database: number, entry: number, type: number = EntryType.STRING) {
     const store = this.#store;
-    const keyBytes = store.copyKey(entry, this.#key, 0);
+    const { bytes, start, end } = store.showKey(entry, this.#key);
     const flags = store.isPinned(entry) ? RecordFlag.PINNED : 0;
     const seq = store.entrySeq(entry);
     const expireAtMs = store.expireAtMs(entry);
-    this.records.begin(recordType, database, this.#key, 0, keyBytes, seq, type, expireAtMs, flags);
+    this.records.begin(recordType, database, bytes, start, end, seq, type, expireAtMs, flags);
   }
 }
 

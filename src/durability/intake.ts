@@ -62,63 +62,75 @@ export class Intake {
    * rare case that what waits for the disk fills a buffer.
    *
    * @param records at least one, none of them longer than a buffer
-   * @returns number of the piece that has the last frame
    */
-  publish(records: RecordWriter): number {
+  publish(records: RecordWriter): void {
     assert(!records.isEmpty, "an empty frame would look like one that is not confirmed");
     const mostBytes = this.#memory.bufferBytes - MARK_FRAME_BYTES;
-    let piece = 0;
     for (let start: number = FRAME_HEADER_BYTES; start < records.length;) {
       const end = records.length - start + FRAME_HEADER_BYTES <= mostBytes
         ? records.length
         : records.endOfRecords(start, mostBytes - FRAME_HEADER_BYTES);
-      piece = this.#publishPart(records, start, end);
+      this.#publishPart(records, start, end);
       start = end;
     }
     records.clear();
-    return piece;
   }
 
   /** Publishes the records `[from, to)`. */
-  #publishPart(records: RecordWriter, from: number, to: number): number {
+  #publishPart(records: RecordWriter, from: number, to: number): void {
     const byteCount = FRAME_HEADER_BYTES + to - from;
-    const { bufferBytes } = this.#memory;
-    assert(byteCount <= bufferBytes - MARK_FRAME_BYTES, "a frame fits an empty buffer");
-    const words = this.#words;
-    const line = this.#claimAt;
-    words[line + Claim.BYTES] = byteCount;
-    let piece: number;
-    let start: number;
-    for (;;) {
-      piece = Atomics.load(words, IntakeHeader.PIECE);
-      start = Atomics.load(words, filledAt(piece));
-      // Closed: the next piece is open already.
-      if ((start & CLOSED) !== 0) continue;
-      if (start + byteCount > bufferBytes) {
-        this.#awaitRoom(piece);
-        continue;
-      }
-      words[line + Claim.PIECE] = piece;
-      words[line + Claim.START] = start;
-      Atomics.store(words, line + Claim.STATE, ClaimState.CLAIMING);
-      this.onStep?.("announced");
-      const found = Atomics.compareExchange(words, filledAt(piece), start, start + byteCount);
-      if (found === start) break;
-    }
-    // The writer may have come round to this buffer since PIECE was read. It does not again before
-    // this frame is confirmed: the frame is in the open piece, or in the one before.
-    const open = Atomics.load(words, IntakeHeader.PIECE);
-    piece = (open - ((open ^ piece) & 1)) | 0;
+    const at = this.#claim(byteCount);
     this.onStep?.("claimed");
-    const at = bufferAt(this.#memory, piece) + start;
     this.#copy(records, from, to, at + FRAME_HEADER_BYTES);
     this.onStep?.("copied");
+    const words = this.#words;
     // Who sees the length sees the frame.
     Atomics.store(words, at >> 2, byteCount - FRAME_HEADER_BYTES);
     this.onStep?.("confirmed");
-    Atomics.store(words, line + Claim.STATE, ClaimState.NONE);
-    if (start < MUCH_BYTES && start + byteCount >= MUCH_BYTES) this.callWriter();
-    return piece;
+    Atomics.store(words, this.#claimAt + Claim.STATE, ClaimState.NONE);
+  }
+
+  /**
+   * Takes the place of a frame.
+   *
+   * The buffer may have come round since PIECE was read; the frame is then in a later piece. In any
+   * case that is one which the writer has not closed before the claim, and closes behind it.
+   *
+   * @returns index of its first byte
+   */
+  #claim(byteCount: number): number {
+    const words = this.#words;
+    const { bufferBytes } = this.#memory;
+    for (;;) {
+      const piece = Atomics.load(words, IntakeHeader.PIECE);
+      const filled = filledAt(piece);
+      const start = Atomics.load(words, filled);
+      // Closed: the next piece is open already.
+      if ((start & CLOSED) !== 0) continue;
+      const end = start + byteCount;
+      if (end > bufferBytes) {
+        this.#awaitRoom(piece);
+        continue;
+      }
+      this.#announce(piece, start, byteCount);
+      this.onStep?.("announced");
+      if (Atomics.compareExchange(words, filled, start, end) !== start) continue;
+      if (start < MUCH_BYTES && end >= MUCH_BYTES) this.callWriter();
+      return bufferAt(this.#memory, piece) + start;
+    }
+  }
+
+  /**
+   * Lets the supervisor find what this thread is about to claim, should it die, and see that others do
+   * not mean the same. Plain stores: who sees the claim sees what came before it.
+   */
+  #announce(piece: number, start: number, byteCount: number): void {
+    const words = this.#words;
+    const line = this.#claimAt;
+    words[line + Claim.PIECE] = piece;
+    words[line + Claim.START] = start;
+    words[line + Claim.BYTES] = byteCount;
+    words[line + Claim.STATE] = ClaimState.CLAIMING;
   }
 
   /** Number of the last piece that has a frame: everything visible so far is in it or before it. */

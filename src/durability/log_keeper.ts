@@ -22,7 +22,7 @@ import { LogFigure, LogState, type LogStatus } from "./log_status.ts";
 import type { LogWriter } from "./log_writer.ts";
 import { MARK_FRAME_BYTES } from "./mark.ts";
 import type { PendingEvents } from "./pending_events.ts";
-import { RecordReader, RecordType, RecordWriter } from "./record.ts";
+import { recordLengthAt, RecordReader, RecordType, RecordWriter } from "./record.ts";
 import { SnapshotWriter } from "./snapshot_file.ts";
 import { SnapshotTaker } from "./snapshot_taker.ts";
 import type { Storage } from "./storage.ts";
@@ -185,21 +185,23 @@ export class LogKeeper {
     drain.release();
   }
 
-  /** Takes note of what a piece has that matters here. */
+  /** Takes note of what a piece has that matters here: little of it, so most is passed over. */
   #follow({ bytes, view, end }: Piece): void {
-    const record = this.#record;
-    const { pending } = this.#options;
     for (let at: number = MARK_FRAME_BYTES; at < end;) {
       const bodyEnd = at + FRAME_HEADER_BYTES + view.getInt32(at, true);
-      record.open(bytes, at + FRAME_HEADER_BYTES, bodyEnd);
-      for (let found = record.next(); found !== false; found = record.next()) {
-        assert(found === true, "what threads put in are records");
-        if (record.type >= RecordType.SWAPPED && !pending.note(record)) {
-          this.#isSnapshotSpoiled ||= record.type === RecordType.SWAPPED;
-        }
+      at += FRAME_HEADER_BYTES;
+      while (at < bodyEnd) {
+        if (bytes[at]! >= RecordType.SWAPPED) this.#note(bytes, at, bodyEnd);
+        at += recordLengthAt(view, at);
       }
-      at = bodyEnd;
     }
+  }
+
+  #note(bytes: Uint8Array, at: number, end: number): void {
+    const record = this.#record.open(bytes, at, end);
+    assert(record.next() === true, "what threads put in are records");
+    if (this.#options.pending.note(record)) return;
+    this.#isSnapshotSpoiled ||= record.type === RecordType.SWAPPED;
   }
 
   #syncIfDue(nowMs: number): void {

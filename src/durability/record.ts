@@ -112,6 +112,12 @@ export function recordLength(keyBytes: number, payloadBytes: number, hasExpiry: 
   );
 }
 
+/** Length of the record that begins there, by its header. */
+export function recordLengthAt(view: DataView, at: number): number {
+  const hasExpiry = (view.getUint8(at + 15) & RecordFlag.HAS_EXPIRY) !== 0;
+  return recordLength(view.getUint16(at + 2, true), view.getUint32(at + 4, true), hasExpiry);
+}
+
 /**
  * Appends records, one behind the other, to a buffer that grows; in front of them is room for the
  * header of a frame.
@@ -258,8 +264,8 @@ export class RecordWriter {
     this.view.setUint32(this.#recordAt + 4, payloadBytes, true);
     const end = aligned(this.length);
     this.#reserve(end - this.length);
-    this.bytes.fill(0, this.length, end);
-    this.length = end;
+    // A few at most: a call costs more.
+    while (this.length < end) this.bytes[this.length++] = 0;
     this.#recordAt = -1;
   }
 
@@ -271,9 +277,7 @@ export class RecordWriter {
   endOfRecords(start: number, mostBytes: number): number {
     let end = start;
     while (end < this.length) {
-      const hasExpiry = (this.bytes[end + 15]! & RecordFlag.HAS_EXPIRY) !== 0;
-      const keyBytes = this.view.getUint16(end + 2, true);
-      const next = end + recordLength(keyBytes, this.view.getUint32(end + 4, true), hasExpiry);
+      const next = end + recordLengthAt(this.view, end);
       if (next - start > mostBytes) break;
       end = next;
     }

@@ -339,6 +339,12 @@ export class Store {
     return this.#reader.mayChangeInPlace(entry);
   }
 
+  /** Points a key at the bytes that an entry has of it; valid as long as its shard is locked. */
+  showKey(entry: number, key: Key): Key {
+    const at = this.#arena.byteAt(entry) + this.#reader.keyOffset(entry);
+    return key.set(this.#arena.bytesOf(entry), at, at + this.#reader.keyBytes(entry));
+  }
+
   /** Copies the key of an entry to `target[offset…]`; returns its length. */
   copyKey(entry: number, target: Uint8Array, offset: number): number {
     return this.#reader.copyKey(entry, target, offset);

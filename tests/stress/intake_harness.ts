@@ -81,19 +81,17 @@ export const INTAKE_MUTATIONS: readonly Mutation[] = [
     name: "confirms a frame before it is copied",
     find: `    this.#copy(records, from, to, at + FRAME_HEADER_BYTES);
     this.onStep?.("copied");
-    // Who sees the length sees the frame.
-    Atomics.store(words, at >> 2, byteCount - FRAME_HEADER_BYTES);
+    const words = this.#words;
 `,
-    replace: `    Atomics.store(words, at >> 2, byteCount - FRAME_HEADER_BYTES);
+    replace: `    const words = this.#words;
+    Atomics.store(words, at >> 2, byteCount - FRAME_HEADER_BYTES);
     this.#copy(records, from, to, at + FRAME_HEADER_BYTES);
 `,
   },
   {
     name: "claims without a swap",
-    find:
-      "const found = Atomics.compareExchange(words, filledAt(piece), start, start + byteCount);",
-    replace: `const found = start;
-      Atomics.store(words, filledAt(piece), start + byteCount);`,
+    find: "      if (Atomics.compareExchange(words, filled, start, end) !== start) continue;",
+    replace: "      Atomics.store(words, filled, end);",
   },
 ];
 

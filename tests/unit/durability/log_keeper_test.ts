@@ -66,7 +66,8 @@ class Site {
 
   set(name: string, value: string): number {
     set(this.store, name, value);
-    return this.intake.publish(this.recorder.records);
+    this.intake.publish(this.recorder.records);
+    return this.intake.lastPiece;
   }
 
   remove(name: string): void {
