@@ -48,7 +48,7 @@ interface LargeValue {
 /**
  * Takes one snapshot, step by step.
  *
- * Thread: one whose end stops the server, because it leases; it may sleep for locks.
+ * Thread: one whose end stops the server, because it leases. It never sleeps for locks.
  */
 export class SnapshotTaker {
   /** Keys that were written. */
@@ -79,7 +79,8 @@ export class SnapshotTaker {
   }
 
   /**
-   * Goes on for about a tenth of a millisecond, more where a single element is long.
+   * Goes on for about a tenth of a millisecond, more where a single element is long; not at all where
+   * a lock is busy.
    *
    * @returns whether there is more
    * @throws what the system says; the snapshot is to be abandoned then
@@ -109,7 +110,8 @@ export class SnapshotTaker {
   #scan(): void {
     const store = this.#store;
     const database = this.#database;
-    store.locks.lock(this.#shard, false);
+    // Not waited for: who has the lock may be waiting for room in the log, which this thread makes.
+    if (!store.locks.tryLock(this.#shard, false)) return;
     this.#position = store.keyspace.scanOnce(database, this.#shard, this.#position, (entry) => {
       this.keyCount++;
       if (!this.#takeLarge(database, entry)) this.#recorder.written(this.#shard, database, entry);

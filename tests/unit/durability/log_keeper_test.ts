@@ -13,13 +13,13 @@ import {
   LogState,
   LogStatus,
 } from "../../../src/durability/log_status.ts";
-import { RecordType } from "../../../src/durability/record.ts";
+import { RecordType, RecordWriter } from "../../../src/durability/record.ts";
 import { openLog, recover } from "../../../src/durability/recovery.ts";
-import type { Store } from "../../../src/store/store.ts";
+import { EntryType, Store } from "../../../src/store/store.ts";
 import { Random } from "../../helpers/fuzz/random.ts";
 import { type Fault, MemoryStorage, systemError } from "../../helpers/memory_storage.ts";
 import { contentsOf, emptyStore } from "../../helpers/store_contents.ts";
-import { remove, set } from "../store/helpers.ts";
+import { keyOf, remove, set } from "../store/helpers.ts";
 
 const NO_KEY = new Uint8Array(0);
 
@@ -112,6 +112,15 @@ class Site {
   kinds(): string[] {
     return this.events.map(({ kind }) => kind);
   }
+}
+
+/** What another thread would publish when it sets a key. */
+function frameOf(name: string, value: string): RecordWriter {
+  const records = new RecordWriter();
+  const [key, bytes] = [name, value].map((text) => new TextEncoder().encode(text));
+  records.begin(RecordType.STRING, 0, key!, 0, key!.length, 1000, EntryType.STRING);
+  records.append(bytes!, 0, bytes!.length).end();
+  return records;
 }
 
 /** Fails these calls until it is told to stop. */
@@ -295,6 +304,54 @@ Deno.test("keeper: a damaged snapshot is passed over while the log has everythin
   const store = emptyStore(4);
   assert.equal(recover(damaged, store).damaged.length, 1);
   assert.deepEqual(contentsOf(store), contentsOf(site.store));
+});
+
+Deno.test("keeper: who holds a lock and waits for room in the log gets it while a snapshot is taken", () => {
+  const site = new Site(new MemoryStorage());
+  site.set("a", "1");
+  site.keeper.turn();
+  // Another thread, in the middle of a change.
+  const other = Store.attach(site.store.memory, 1, false);
+  for (let shard = 0; shard < other.shardCount; shard++) other.locks.lock(shard, true);
+  site.keeper.wantSnapshot();
+  site.pass(1500);
+  const piece = site.intake.publish(frameOf("b", "2"));
+  site.pass(10);
+  assert.equal(site.intake.isDurable(piece), true);
+  assert.equal(site.status.get(LogFigure.SNAPSHOTS), 0);
+  for (let shard = 0; shard < other.shardCount; shard++) other.locks.unlock(shard, true);
+  site.pass(10);
+  assert.equal(site.status.get(LogFigure.SNAPSHOTS), 1);
+});
+
+Deno.test("keeper: what was leased for a snapshot and is nobody's then becomes free, later if need be", () => {
+  const site = new Site(new MemoryStorage());
+  site.set("large", "v".repeat(700_000));
+  const other = Store.attach(site.store.memory, 1, false);
+  // The lease is taken by hand, as the taker does, and ended while the shard is busy.
+  const key = keyOf(site.store, "large");
+  const { shard } = key;
+  site.store.locks.lock(shard, true);
+  const lease = site.store.lease(site.store.peek(0, key));
+  site.store.locks.unlock(shard, true);
+  site.remove("large");
+  other.locks.lock(shard, true);
+  lease.release();
+  assert.ok(site.store.stats().orphanBytes > 0);
+  other.locks.unlock(shard, true);
+  site.pass(10);
+  assert.equal(site.store.stats().orphanBytes, 0);
+});
+
+Deno.test("keeper: a clock that is set back holds up neither syncs nor snapshots", () => {
+  const site = new Site(new MemoryStorage(), "everysec");
+  site.set("a", "1");
+  site.pass(-3_600_000);
+  site.set("b", "2");
+  site.pass(1100);
+  assert.equal(site.status.get(LogFigure.DURABLE_POSITION), site.status.get(LogFigure.POSITION));
+  site.snapshot();
+  site.assertRecovers();
 });
 
 Deno.test("keeper: power cuts at random calls lose nothing that was called durable", () => {
