@@ -14,7 +14,7 @@ import { createIntakeMemory } from "../durability/intake_layout.ts";
 import type { LogMessage, LogOrders } from "../durability/log_main.ts";
 import { startLogThread } from "../durability/log_thread.ts";
 import { createLogStatus } from "../durability/log_status.ts";
-import { recover, type Recovered } from "../durability/recovery.ts";
+import { recover, type Recovered, tellEvicted } from "../durability/recovery.ts";
 import { NoRoomError } from "../durability/replayer.ts";
 import { ThreadLog, type ThreadLogMemory } from "../durability/thread_log.ts";
 import { CounterIndex } from "../metrics/names.ts";
@@ -109,6 +109,7 @@ export class DataDirectory {
         throw new StartError(`Cannot write to ${config.dataDir}: ${text}`);
       });
       await Promise.race([directory.#told("open").promise, failed]);
+      tellEvicted(recovered, shared.store);
       return directory;
     } catch (error) {
       lock.close();
@@ -257,7 +258,7 @@ function recoverInto(config: Config, { store }: SharedParts): Recovered {
 }
 
 function reportRecovered(log: Logger, recovered: Recovered, tookMs: number): void {
-  const { appliedCount, damaged, pending, snapshot } = recovered;
+  const { appliedCount, damaged, evicted, pending, snapshot } = recovered;
   const { position, torn, unconfirmedSegments } = recovered.log;
   for (const error of damaged) {
     log.warn("a damaged snapshot was passed over", {
@@ -278,6 +279,12 @@ function reportRecovered(log: Logger, recovered: Recovered, tookMs: number): voi
     log.warn("segments of the log that were never confirmed are removed", {
       event: "log_unconfirmed",
       files: unconfirmedSegments.join(" "),
+    });
+  }
+  if (evicted.length > 0) {
+    log.warn("there was no room for all keys: some were evicted", {
+      event: "recovery_evicted",
+      keys: evicted.length,
     });
   }
   log.info("recovered", {

@@ -14,13 +14,14 @@ import {
   LogStatus,
 } from "../../../src/durability/log_status.ts";
 import { RecordType, RecordWriter } from "../../../src/durability/record.ts";
-import { openLog, recover } from "../../../src/durability/recovery.ts";
+import { openLog, recover, tellEvicted } from "../../../src/durability/recovery.ts";
 import { EntryType, Store } from "../../../src/store/store.ts";
 import { Random } from "../../helpers/fuzz/random.ts";
 import { type Fault, MemoryStorage, systemError } from "../../helpers/memory_storage.ts";
 import { contentsOf, emptyStore } from "../../helpers/store_contents.ts";
-import { keyOf, remove, set } from "../store/helpers.ts";
+import { keyOf, remove, set, smallStore } from "../store/helpers.ts";
 
+const encoder = new TextEncoder();
 const NO_KEY = new Uint8Array(0);
 
 /** A server's store and log, without the server: one thread plays all parts. */
@@ -117,7 +118,7 @@ class Site {
 /** What another thread would publish when it sets a key. */
 function frameOf(name: string, value: string): RecordWriter {
   const records = new RecordWriter();
-  const [key, bytes] = [name, value].map((text) => new TextEncoder().encode(text));
+  const [key, bytes] = [name, value].map((text) => encoder.encode(text));
   records.begin(RecordType.STRING, 0, key!, 0, key!.length, 1000, EntryType.STRING);
   records.append(bytes!, 0, bytes!.length).end();
   return records;
@@ -341,6 +342,48 @@ Deno.test("keeper: what was leased for a snapshot and is nobody's then becomes f
   other.locks.unlock(shard, true);
   site.pass(10);
   assert.equal(site.store.stats().orphanBytes, 0);
+});
+
+Deno.test("recovery: a key that had to go does not come back in parts, and not with the next start", () => {
+  const storage = new MemoryStorage();
+  const site = new Site(storage, "no", Infinity, 2 ** 26);
+  const [keyCount, fieldCount] = [150, 40];
+  let seq = 0;
+  for (let round = 0; round < 4; round++) {
+    for (let n = 0; n < keyCount; n++) {
+      const key = encoder.encode(`hash ${n}`);
+      seq++;
+      const { records } = site.recorder;
+      for (let i = 0; i < fieldCount / 4; i++) {
+        const field = encoder.encode(`${round} ${i}`);
+        records.begin(RecordType.PUT, 0, key, 0, key.length, seq, EntryType.HASH);
+        records.appendCounted(field, 0, field.length).appendCounted(new Uint8Array(900), 0, 900)
+          .end();
+      }
+      site.intake.publish(records);
+      site.keeper.turn();
+    }
+  }
+  site.keeper.stop();
+  const store = smallStore({ evictionPolicy: "allkeys-lru", maxMemoryBytes: 4 * 2 ** 20 });
+  const found = recover(storage, store);
+  store.assertInvariants();
+  const present = [...contentsOf(store)].map(([name, text]) => [name.slice(2), text] as const);
+  assert.ok(present.length > 20 && present.length < keyCount);
+  for (const [name, text] of present) {
+    assert.equal(text.match(/\d \d/g)!.length >= fieldCount, true, `${name} has all its fields`);
+  }
+  const names = new Set(present.map(([name]) => name));
+  assert.equal(found.evicted.length, keyCount - names.size);
+  const told = new Set<string>();
+  store.hook = new EffectRecorder(store);
+  store.hook.removed = (_shard, _database, key, number) => {
+    assert.ok(number > seq);
+    told.add(new TextDecoder().decode(key.bytes.subarray(key.start, key.end)));
+  };
+  tellEvicted(found, store);
+  assert.equal(told.size, keyCount - names.size);
+  assert.ok(told.isDisjointFrom(names));
 });
 
 Deno.test("keeper: a clock that is set back holds up neither syncs nor snapshots", () => {
