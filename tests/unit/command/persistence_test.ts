@@ -72,6 +72,8 @@ Deno.test("a log that cannot be written: what may change data is refused, the re
   assert.equal(await ask(harness, "GET", "k"), "$1\r\nv\r\n");
   assert.equal(await ask(harness, "KEYS", "*"), "*1\r\n$1\r\nk\r\n");
   assert.match(await ask(harness, "INFO", "persistence"), /aof_last_write_status:err\r\n/);
+  assert.doesNotMatch(await ask(harness, "PUBLISH", "channel", "message"), MISCONF);
+  assert.doesNotMatch(await ask(harness, "SUBSCRIBE", "channel"), MISCONF);
   const client = harness.connect();
   assert.equal(await client.send(request("MULTI")), "+OK\r\n");
   assert.match(await client.send(request("SET", "k", "x")), MISCONF);
@@ -83,5 +85,5 @@ Deno.test("a log that cannot be written: what may change data is refused, the re
   );
   storage.takesWrites = false;
   assert.match(await client.send(request("EXEC")), MISCONF);
-  assert.equal(await ask(harness, "GET", "k"), "$1\r\nv\r\n");
+  assert.equal(await client.send(request("GET", "k")), "$1\r\nv\r\n", "the transaction is over");
 });
