@@ -10,7 +10,7 @@ import { forgetWaiter } from "../base/job.ts";
 import { DamageError } from "../durability/damage.ts";
 import { DenoStorage } from "../durability/deno_storage.ts";
 import { LOCK_NAME } from "../durability/file_names.ts";
-import { createIntakeMemory } from "../durability/intake_layout.ts";
+import { createIntakeMemory, type IntakeMemory } from "../durability/intake_layout.ts";
 import type { LogMessage, LogOrders } from "../durability/log_main.ts";
 import { startLogThread } from "../durability/log_thread.ts";
 import { createLogStatus } from "../durability/log_status.ts";
@@ -57,7 +57,7 @@ export class DataDirectory {
     recovered: Recovered,
     lock: Deno.FsFile,
   ) {
-    const intake = createIntakeMemory(threads.threadCount, BUFFER_BYTES);
+    const intake = reserveIntake(threads.threadCount);
     const status = createLogStatus();
     this.#recovered = recovered;
     this.#lock = lock;
@@ -149,6 +149,11 @@ export class DataDirectory {
 
   /** Writes and syncs what is left, and lets go of the directory. Nothing changes the store any more. */
   async stop({ signal }: StopBudget): Promise<void> {
+    if (!this.log.takesWrites) {
+      this.#logger.error("the log cannot be written: what it has missed is lost", {
+        event: "log_incomplete",
+      });
+    }
     this.log.status.wantStop();
     this.log.intake.callWriter();
     const given = Promise.withResolvers<void>();
@@ -198,6 +203,18 @@ export class DataDirectory {
   }
 }
 
+/** @throws {StartError} when the system does not give that much memory */
+function reserveIntake(threadCount: number): IntakeMemory {
+  try {
+    return createIntakeMemory(threadCount, BUFFER_BYTES);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new StartError(
+      `Cannot reserve ${2 * BUFFER_BYTES} bytes of memory for the log: ${error.message}`,
+    );
+  }
+}
+
 /** Takes the directory for this process. */
 async function lockDirectory(path: string): Promise<Deno.FsFile> {
   const refuse = (problem: string): never => {
@@ -206,13 +223,19 @@ async function lockDirectory(path: string): Promise<Deno.FsFile> {
   try {
     if (!(await Deno.stat(path)).isDirectory) refuse("it is not a directory");
     const file = await Deno.open(`${path}/${LOCK_NAME}`, { read: true, write: true, create: true });
-    if (await file.tryLock(true)) {
-      await file.truncate();
-      await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
-      return file;
-    }
     const bytes = new Uint8Array(32);
-    const count = await file.read(bytes) ?? 0;
+    let count = 0;
+    try {
+      if (await file.tryLock(true)) {
+        await file.truncate();
+        await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
+        return file;
+      }
+      count = await file.read(bytes) ?? 0;
+    } catch (error) {
+      file.close();
+      throw error;
+    }
     file.close();
     const owner = new TextDecoder().decode(bytes.subarray(0, count)).trim();
     return refuse(`another server uses it${owner === "" ? "" : ` (process ${owner})`}`);
