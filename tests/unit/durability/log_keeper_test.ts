@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Int64 } from "../../../src/base/int64.ts";
 import { DamageError } from "../../../src/durability/damage.ts";
 import { Drain } from "../../../src/durability/drain.ts";
 import { EffectRecorder } from "../../../src/durability/effect_recorder.ts";
@@ -384,6 +385,23 @@ Deno.test("recovery: a key that had to go does not come back in parts, and not w
   tellEvicted(found, store);
   assert.equal(told.size, keyCount - names.size);
   assert.ok(told.isDisjointFrom(names));
+});
+
+Deno.test("recovery: what is written over a balance that has expired is no balance", () => {
+  const site = new Site(new MemoryStorage());
+  const { store } = site;
+  const key = keyOf(store, "ann");
+  store.locks.lock(key.shard, true);
+  store.planAddInteger(0, key, new Int64(0, 5), new Int64(), true);
+  store.commitPlan();
+  store.setExpiry(0, key, store.nowMs + 10);
+  store.locks.unlock(key.shard, true);
+  assert.equal(store.isPinned(store.peek(0, key)), true);
+  store.nowMs += 20;
+  site.set("ann", "x");
+  assert.equal(store.isPinned(store.peek(0, key)), false);
+  site.keeper.turn();
+  site.assertRecovers();
 });
 
 Deno.test("keeper: a clock that is set back holds up neither syncs nor snapshots", () => {
