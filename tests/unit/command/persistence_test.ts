@@ -37,6 +37,16 @@ Deno.test("SAVE, BGSAVE: one snapshot at a time, and a failed one is told", asyn
   assert.match(await ask(harness, "INFO", "persistence"), /rdb_last_bgsave_status:err\r\n/);
 });
 
+Deno.test("SAVE: does not wait for a log that cannot be written", async () => {
+  const storage = new FakeStorage();
+  storage.isSlow = true;
+  const harness = new Harness({ storage });
+  const asked = ask(harness, "SAVE");
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  storage.takesWrites = false;
+  assert.match(await asked, MISCONF);
+});
+
 Deno.test("LASTSAVE: when the last snapshot was complete", async () => {
   const storage = new FakeStorage();
   const harness = new Harness({ storage });

@@ -16,7 +16,7 @@ import {
 } from "../../../src/durability/log_status.ts";
 import { RecordType, RecordWriter } from "../../../src/durability/record.ts";
 import { openLog, recover, tellEvicted } from "../../../src/durability/recovery.ts";
-import { EntryType, Store } from "../../../src/store/store.ts";
+import { EntryType, Store, WriteStatus } from "../../../src/store/store.ts";
 import { Random } from "../../helpers/fuzz/random.ts";
 import { type Fault, MemoryStorage, systemError } from "../../helpers/memory_storage.ts";
 import { contentsOf, emptyStore } from "../../helpers/store_contents.ts";
@@ -401,6 +401,30 @@ Deno.test("recovery: what is written over a balance that has expired is no balan
   site.set("ann", "x");
   assert.equal(store.isPinned(store.peek(0, key)), false);
   site.keeper.turn();
+  site.assertRecovers();
+});
+
+Deno.test("recovery: a collection that is written to after it has expired begins anew", () => {
+  const site = new Site(new MemoryStorage());
+  const { store } = site;
+  const key = keyOf(store, "h");
+  const c = store.collections.newHandle();
+  const put = (field: string): void => {
+    const bytes = encoder.encode(field);
+    store.locks.lock(key.shard, true);
+    assert.equal(store.collections.open(c, 0, key, EntryType.HASH, true), WriteStatus.OK);
+    store.collections.hashes.putField(c, bytes, 0, bytes.length, bytes, 0, bytes.length);
+    store.locks.unlock(key.shard, true);
+    site.intake.publish(site.recorder.records);
+  };
+  put("old");
+  store.locks.lock(key.shard, true);
+  store.setExpiry(0, key, store.nowMs + 10);
+  store.locks.unlock(key.shard, true);
+  store.nowMs += 20;
+  put("new");
+  site.keeper.turn();
+  assert.doesNotMatch(contentsOf(store).get("0 h")!, /old/);
   site.assertRecovers();
 });
 
