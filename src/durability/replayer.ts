@@ -39,6 +39,14 @@ export interface EvictedKey {
   readonly bytes: Uint8Array;
 }
 
+/** A collection, or one that is passed over, whose elements are still to come. */
+interface Unfinished {
+  readonly coming: Collection | undefined;
+  readonly count: number;
+  readonly record: { seq: number; expireAtMs: number; flags: number };
+  readonly skippedElements: number;
+}
+
 /** What a record can be that was told of no event and is no part of the log's own. */
 type Outcome = "done" | "no memory" | "not a record";
 
@@ -65,6 +73,10 @@ export class Replayer {
   #comingRecord = { seq: 0, expireAtMs: 0, flags: 0 };
   /** How many elements are still to come of a collection that its key does not need. */
   #skippedElements = 0;
+  /** A collection whose frame was too long for one, between whose parts another frame has come. */
+  #suspended: Unfinished | undefined;
+  /** The next record is the first one of its frame. */
+  #isFirst = false;
   /** The highest number of a mutation so far. */
   #seq = 0;
   /** The key and the mutation of the part before: effects of one command share a number. */
@@ -104,6 +116,10 @@ export class Replayer {
    */
   apply(record: RecordReader): string | undefined {
     this.#seq = Math.max(this.#seq, record.seq);
+    if (this.#isFirst) {
+      this.#isFirst = false;
+      if (record.type !== RecordType.ELEMENTS) this.#suspend();
+    }
     if (this.#coming !== undefined && record.type !== RecordType.ELEMENTS) {
       return "a collection ends before it has all its elements";
     }
@@ -121,19 +137,55 @@ export class Replayer {
   }
 
   /**
+   * The records of another frame of the log follow. One that was too long is several, between which
+   * there may be those of other threads; or, when the server crashed between them, all that came after.
+   */
+  beginFrame(): void {
+    this.#isFirst = true;
+  }
+
+  /** All records of the frame were applied. */
+  endFrame(): void {
+    const suspended = this.#suspended;
+    if (suspended === undefined || this.#isUnfinished) return;
+    this.#suspended = undefined;
+    this.#coming = suspended.coming;
+    this.#comingCount = suspended.count;
+    this.#comingRecord = suspended.record;
+    this.#skippedElements = suspended.skippedElements;
+  }
+
+  get #isUnfinished(): boolean {
+    return this.#coming !== undefined || this.#skippedElements > 0;
+  }
+
+  #suspend(): void {
+    // Of two that are not whole nobody could say whose elements follow.
+    if (!this.#isUnfinished || this.#suspended !== undefined) return;
+    this.#suspended = {
+      coming: this.#coming,
+      count: this.#comingCount,
+      record: this.#comingRecord,
+      skippedElements: this.#skippedElements,
+    };
+    this.#coming = undefined;
+    this.#skippedElements = 0;
+  }
+
+  /**
    * Ends the replay. A collection that does not have all its elements was being written when the
    * server crashed: its key stays what it was. Mutations to come have higher numbers than all that
    * were.
    */
   finish(): void {
-    const c = this.#coming;
-    if (c !== undefined) {
-      const { collections, locks } = this.#store;
+    const { collections, locks } = this.#store;
+    for (const c of [this.#coming, this.#suspended?.coming]) {
+      if (c === undefined) continue;
       locks.lock(c.key.shard, true);
       collections.abandon(c);
       locks.unlock(c.key.shard, true);
-      this.#coming = undefined;
     }
+    this.#coming = this.#suspended = undefined;
     this.#restoration.finish(this.#seq);
   }
 

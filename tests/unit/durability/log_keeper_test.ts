@@ -428,6 +428,58 @@ Deno.test("recovery: a collection that is written to after it has expired begins
   site.assertRecovers();
 });
 
+Deno.test("recovery: other frames may come between the parts of one that was too long", () => {
+  const begin = (name: string, count: number, seq: number): void => {
+    const key = encoder.encode(name);
+    site.recorder.records.begin(RecordType.COLLECTION, 0, key, 0, key.length, seq, EntryType.SET)
+      .appendUint64(count).end();
+  };
+  const elements = (...members: string[]): void => {
+    const { records } = site.recorder;
+    records.begin(RecordType.ELEMENTS, 0, NO_KEY, 0, 0, 0, EntryType.SET);
+    for (const member of members.map((text) => encoder.encode(text))) {
+      records.appendCounted(member, 0, member.length);
+    }
+    records.end();
+  };
+  const publish = (): void => {
+    site.intake.publish(site.recorder.records);
+    site.keeper.turn();
+  };
+  let site = new Site(new MemoryStorage());
+  const recovered = (): Map<string, string> => {
+    const store = emptyStore(4);
+    recover(site.storage.copy(), store);
+    store.assertInvariants();
+    return contentsOf(store);
+  };
+  for (const isWhole of [true, false]) {
+    site = new Site(new MemoryStorage());
+    begin("long", 4, 10);
+    elements("a", "b");
+    publish();
+    site.intake.publish(frameOf("between", "1"));
+    begin("short", 1, 11);
+    elements("x");
+    publish();
+    // Of an event, as there are most of them.
+    site.accept(7);
+    if (isWhole) {
+      elements("c", "d");
+      publish();
+    }
+    begin("after", 1, 12);
+    elements("y");
+    publish();
+    const found = recovered();
+    assert.deepEqual(
+      [...found.keys()].toSorted(),
+      ["0 after", "0 between", ...(isWhole ? ["0 long"] : []), "0 short"],
+    );
+    if (isWhole) assert.match(found.get("0 long")!, /[abcd].*[abcd].*[abcd].*[abcd]/);
+  }
+});
+
 Deno.test("keeper: a clock that is set back holds up neither syncs nor snapshots", () => {
   const site = new Site(new MemoryStorage(), "everysec");
   site.set("a", "1");
