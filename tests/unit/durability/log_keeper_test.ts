@@ -4,6 +4,7 @@ import { DamageError } from "../../../src/durability/damage.ts";
 import { Drain } from "../../../src/durability/drain.ts";
 import { EffectRecorder } from "../../../src/durability/effect_recorder.ts";
 import { filesOf } from "../../../src/durability/file_names.ts";
+import { FrameReader } from "../../../src/durability/frame_reader.ts";
 import { Intake } from "../../../src/durability/intake.ts";
 import { createIntakeMemory } from "../../../src/durability/intake_layout.ts";
 import { type LogEvent, LogKeeper } from "../../../src/durability/log_keeper.ts";
@@ -477,6 +478,29 @@ Deno.test("recovery: other frames may come between the parts of one that was too
       ["0 after", "0 between", ...(isWhole ? ["0 long"] : []), "0 short"],
     );
     if (isWhole) assert.match(found.get("0 long")!, /[abcd].*[abcd].*[abcd].*[abcd]/);
+  }
+});
+
+Deno.test("keeper: a snapshot of long elements, few or many, is written in pieces", () => {
+  for (const [count, elementBytes] of [[100, 200_000], [600, 40_000]] as const) {
+    const site = new Site(new MemoryStorage(), "no", Infinity, 2 ** 26);
+    const { locks, collections } = site.store;
+    const key = keyOf(site.store, "list");
+    const c = collections.newHandle();
+    for (let n = 0; n < count; n++) {
+      locks.lock(key.shard, true);
+      collections.open(c, 0, key, EntryType.LIST, true);
+      const element = new Uint8Array(elementBytes).fill(n);
+      assert.equal(collections.lists.insert(c, n, element, 0, elementBytes), WriteStatus.OK);
+      locks.unlock(key.shard, true);
+      site.intake.publish(site.recorder.records);
+      site.keeper.turn();
+    }
+    site.snapshot();
+    const [snapshot] = filesOf(site.storage.list(), "snapshot");
+    const frames = new FrameReader(site.storage.open(snapshot!.name, "read"), 0);
+    while (frames.next() === "frame") assert.ok(frames.bodyEnd - frames.bodyStart < 2 ** 21);
+    site.assertRecovers();
   }
 });
 
