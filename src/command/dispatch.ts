@@ -177,7 +177,9 @@ export class Dispatcher {
       return ExecuteStatus.CONTINUE;
     }
     if (this.#storage !== undefined && isRefusedByStorage(row, this.#storage)) {
-      client.transaction?.spoil();
+      // As everywhere, what is refused is the end of a transaction only where that was to be its end.
+      if (row.name === "exec") client.discard();
+      else client.transaction?.spoil();
       sink.error(ReplyCode.STORAGE_UNAVAILABLE);
       this.#operations.reject(row, client);
       return ExecuteStatus.CONTINUE;
@@ -335,15 +337,17 @@ function takesTime(row: CommandRow): boolean {
   return row.access === "none" && !row.flags.includes("blocking") && !row.allowedUnauthenticated;
 }
 
-/** What a handler's status means for the session, now or later; no lock is held any more. */
 /**
  * Whether the log cannot be written and the command may change something: then nobody could say whether
  * the change survives. `EXEC` is one of these, because commands were queued before the log failed.
  */
 function isRefusedByStorage(row: CommandRow, storage: StorageControl): boolean {
-  return !storage.takesWrites && (row.exclusive || row.name === "exec");
+  if (storage.takesWrites) return false;
+  // Of those that take locks for writing some change no data: PUBLISH. And EVENT refuses by itself.
+  return row.name === "exec" || (row.exclusive && row.flags.includes("write"));
 }
 
+/** What a handler's status means for the session, now or later; no lock is held any more. */
 function outcomeOf(
   status: HandlerStatus,
   call: CommandCall,

@@ -92,9 +92,10 @@ export class Drain {
     const number = Atomics.load(words, IntakeHeader.PIECE);
     if (Atomics.load(words, filledAt(number)) === MARK_FRAME_BYTES) return undefined;
     const next = (number + 1) | 0;
-    // In this order: at any time at least one buffer is open.
-    Atomics.store(words, filledAt(next), MARK_FRAME_BYTES);
+    // In this order: whoever claims in the other buffer does so behind this. Who has found it empty two
+    // pieces ago may claim there as soon as it is open, and what comes after that must not be in front.
     Atomics.store(words, IntakeHeader.PIECE, next);
+    Atomics.store(words, filledAt(next), MARK_FRAME_BYTES);
     const filled = Atomics.or(words, filledAt(number), CLOSED);
     // Who found no room waits for this.
     Atomics.notify(words, IntakeHeader.PIECE);
@@ -107,7 +108,8 @@ export class Drain {
   release(): void {
     assert(this.#taken !== undefined, "a piece was taken");
     const { number, bytes } = this.#taken;
-    const filled = Atomics.load(this.#words, filledAt(number)) & ~CLOSED;
+    // The supervisor may look here for what a dead thread has claimed: there is nothing any more.
+    const filled = Atomics.exchange(this.#words, filledAt(number), CLOSED) & ~CLOSED;
     bytes.fill(0, 0, filled);
     this.#taken = undefined;
   }

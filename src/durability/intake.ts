@@ -105,8 +105,11 @@ export class Intake {
       const piece = Atomics.load(words, IntakeHeader.PIECE);
       const filled = filledAt(piece);
       const start = Atomics.load(words, filled);
-      // Closed: the next piece is open already.
-      if ((start & CLOSED) !== 0) continue;
+      // Closed: the next piece is open, or is about to be.
+      if ((start & CLOSED) !== 0) {
+        Atomics.pause();
+        continue;
+      }
       const end = start + byteCount;
       if (end > bufferBytes) {
         this.#awaitRoom(piece);
@@ -136,9 +139,14 @@ export class Intake {
   /** Number of the last piece that has a frame: everything visible so far is in it or before it. */
   get lastPiece(): number {
     const words = this.#words;
-    const piece = Atomics.load(words, IntakeHeader.PIECE);
-    // An empty piece may be closed and filled meanwhile, by what is not visible yet.
-    return Atomics.load(words, filledAt(piece)) === MARK_FRAME_BYTES ? (piece - 1) | 0 : piece;
+    for (;;) {
+      const piece = Atomics.load(words, IntakeHeader.PIECE);
+      const filled = Atomics.load(words, filledAt(piece));
+      // Closed: it is about to be opened, or the next one is. And what was read may be of a later piece.
+      if ((filled & CLOSED) !== 0 || Atomics.load(words, IntakeHeader.PIECE) !== piece) continue;
+      // An empty piece may be closed and filled meanwhile, by what is not visible yet.
+      return filled === MARK_FRAME_BYTES ? (piece - 1) | 0 : piece;
+    }
   }
 
   /** Whether a piece is durable. */
@@ -150,7 +158,7 @@ export class Intake {
   get waitingBytes(): number {
     const words = this.#words;
     const filled = Atomics.load(words, filledAt(Atomics.load(words, IntakeHeader.PIECE)));
-    return (filled & ~CLOSED) - MARK_FRAME_BYTES;
+    return Math.max(0, (filled & ~CLOSED) - MARK_FRAME_BYTES);
   }
 
   /** Wakes the writer if it sleeps. */
@@ -247,8 +255,9 @@ function isUnconfirmed(
     if (at >= (Atomics.load(words, filledAt(parity)) & ~CLOSED) || at > start) return false;
     const bodyBytes = Atomics.load(words, (base + at) >> 2);
     if (bodyBytes !== 0) at += FRAME_HEADER_BYTES + Math.abs(bodyBytes);
-    else if (at === start) return true;
-    else Atomics.pause();
+    else if (at !== start) Atomics.pause();
+    // Else it was written meanwhile, and given back.
+    else if ((Atomics.load(words, filledAt(parity)) & ~CLOSED) > start) return true;
   }
 }
 

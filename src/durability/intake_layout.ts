@@ -20,10 +20,13 @@
  * length of its body, which is 0 until then. So everything behind FILLED is zero while a buffer takes
  * frames. A length below zero is that of a frame whose thread died before it was confirmed.
  *
- * **Pieces.** The writer first opens the other buffer (FILLED, then PIECE), then closes this one, then
+ * **Pieces.** The writer first opens the other buffer (PIECE, then FILLED), then closes this one, then
  * waits until everything in it is confirmed. Between the two a thread that had read the old PIECE may
  * still claim there; a thread that has the lock of the same shard after it reads PIECE after it, so
- * that the frames of one key are in the order in which its lock was held.
+ * that the frames of one key are in the order in which its lock was held. PIECE comes first because a
+ * thread may have read PIECE and FILLED, equal to what is set now, any number of pieces ago: where it
+ * claims then, PIECE says so already to all who come after it. A buffer that was written has nothing
+ * in it (FILLED is the bit alone) before it is cleared.
  *
  * Numbers of pieces are compared by their difference, and go round after 2^32.
  *

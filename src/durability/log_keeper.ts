@@ -15,6 +15,7 @@
 
 import { assert } from "../base/assert.ts";
 import type { Store } from "../store/store.ts";
+import { freePostponed } from "../store/value_lease.ts";
 import type { Drain, Piece } from "./drain.ts";
 import { filesOf } from "./file_names.ts";
 import { FRAME_HEADER_BYTES } from "./layout.ts";
@@ -127,6 +128,8 @@ export class LogKeeper {
     this.#syncedAtMs = options.clock();
     this.#lastPiece = options.drain.durablePiece;
     this.#snapshotPosition = snapshotPosition;
+    // Who keeps a log never lets the event loop run.
+    options.store.locks.postponed ??= [];
     this.#showPositions();
   }
 
@@ -146,6 +149,7 @@ export class LogKeeper {
     this.#takePiece();
     this.#syncIfDue(nowMs);
     this.#snapshot(nowMs);
+    freePostponed(this.#options.store.locks);
     this.#showPositions();
     return this.#restMs(nowMs);
   }
@@ -167,7 +171,7 @@ export class LogKeeper {
   }
 
   #mayTryAgain(nowMs: number): boolean {
-    return nowMs - this.#triedAtMs >= RETRY_EVERY_MS;
+    return hasPassed(RETRY_EVERY_MS, this.#triedAtMs, nowMs);
   }
 
   /** Takes what was put in, and writes it. */
@@ -207,7 +211,7 @@ export class LogKeeper {
   #syncIfDue(nowMs: number): void {
     const { policy } = this.#options;
     if (this.#phase === "failed" || policy === "no") return;
-    if (policy === "everysec" && nowMs - this.#syncedAtMs < SYNC_EVERY_MS) return;
+    if (policy === "everysec" && !hasPassed(SYNC_EVERY_MS, this.#syncedAtMs, nowMs)) return;
     this.#sync();
   }
 
@@ -383,4 +387,9 @@ export class LogKeeper {
     status.set(LogFigure.POSITION, log.position);
     status.set(LogFigure.DURABLE_POSITION, log.durablePosition);
   }
+}
+
+/** Whether so much time has passed; a clock that was set back does not stop everything until then. */
+function hasPassed(ms: number, sinceMs: number, nowMs: number): boolean {
+  return nowMs - sinceMs >= ms || nowMs < sinceMs;
 }

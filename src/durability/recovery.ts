@@ -15,9 +15,10 @@ import { type LogEnd, LogReader, type LogReaderOptions } from "./log_reader.ts";
 import { LogWriter } from "./log_writer.ts";
 import { PendingEvents } from "./pending_events.ts";
 import { RecordReader } from "./record.ts";
-import { Replayer } from "./replayer.ts";
+import { type EvictedKey, Replayer } from "./replayer.ts";
 import { readSnapshot, type SnapshotSummary } from "./snapshot_file.ts";
 import type { Storage } from "./storage.ts";
+import { Key } from "../store/key.ts";
 import type { Store } from "../store/store.ts";
 
 /** What was found in a data directory. */
@@ -34,6 +35,10 @@ export interface Recovered {
   readonly pending: PendingEvents;
   /** Effects that were applied, those of the snapshot included. */
   readonly appliedCount: number;
+  /** Keys that had to go to make room; see {@link tellEvicted}. */
+  readonly evicted: readonly EvictedKey[];
+  /** The highest number of a mutation. */
+  readonly seq: number;
 }
 
 /**
@@ -74,10 +79,12 @@ export function recover(
     onFrame: ({ bytes, bodyStart, bodyEnd, offset }, name) => {
       const path = `${storage.path}/${name}`;
       record.open(bytes, bodyStart, bodyEnd);
+      replayer.beginFrame();
       for (let found = record.next(); found !== false; found = record.next()) {
         if (found !== true) throw new DamageError(path, offset, found);
         apply(record, path, offset);
       }
+      replayer.endFrame();
     },
   });
   requireLogOf(storage, snapshot, log);
@@ -90,7 +97,26 @@ export function recover(
     log,
     pending,
     appliedCount: replayer.appliedCount,
+    evicted: replayer.evicted,
+    seq: replayer.seq,
   };
+}
+
+/**
+ * Tells the store's hook of the keys that had to go while it was filled: else those would come back with
+ * the next start, and what was written to them from now on would be put on top of what they had.
+ *
+ * Thread: the one that starts the server, before it serves.
+ */
+export function tellEvicted({ evicted, seq }: Recovered, store: Store): void {
+  const key = new Key();
+  for (const { database, bytes } of evicted) {
+    store.locate(key.set(bytes, 0, bytes.length));
+    store.locks.lock(key.shard, true);
+    // All that was written to it has a lower number, and all that will be has this one or a higher one.
+    store.hook?.removed(key.shard, database, key, seq + 1);
+    store.locks.unlock(key.shard, true);
+  }
 }
 
 /**

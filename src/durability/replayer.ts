@@ -14,10 +14,13 @@
 import { formatInt64, INT64_MAX_DECIMAL_BYTES } from "../base/int64.ts";
 import type { Collection } from "../store/collection/collection.ts";
 import { Key } from "../store/key.ts";
+import type { MutationHook } from "../store/mutation_hook.ts";
 import type { Restoration } from "../store/restoration.ts";
 import { EntryType, type Store, WriteStatus } from "../store/store.ts";
 import { ElementReader } from "./elements.ts";
 import { RecordFlag, type RecordReader, RecordType } from "./record.ts";
+
+const latin1 = new TextDecoder("latin1");
 
 /** How often a record is tried again after memory was found. */
 const MAX_RECLAIM_ATTEMPTS = 1000;
@@ -26,6 +29,22 @@ const MAX_RECLAIM_ATTEMPTS = 1000;
 export class NoRoomError extends Error {
   /** Always `"NoRoomError"`. */
   override readonly name = "NoRoomError";
+}
+
+/** A key, and where it is. */
+export interface EvictedKey {
+  /** Its database. */
+  readonly database: number;
+  /** Its bytes. */
+  readonly bytes: Uint8Array;
+}
+
+/** A collection, or one that is passed over, whose elements are still to come. */
+interface Unfinished {
+  readonly coming: Collection | undefined;
+  readonly count: number;
+  readonly record: { seq: number; expireAtMs: number; flags: number };
+  readonly skippedElements: number;
 }
 
 /** What a record can be that was told of no event and is no part of the log's own. */
@@ -54,11 +73,27 @@ export class Replayer {
   #comingRecord = { seq: 0, expireAtMs: 0, flags: 0 };
   /** How many elements are still to come of a collection that its key does not need. */
   #skippedElements = 0;
+  /** A collection whose frame was too long for one, between whose parts another frame has come. */
+  #suspended: Unfinished | undefined;
+  /** The next record is the first one of its frame. */
+  #isFirst = false;
   /** The highest number of a mutation so far. */
   #seq = 0;
   /** The key and the mutation of the part before: effects of one command share a number. */
   readonly #lastKey = new Key();
   #lastSeq = -1;
+  /** Keys that had to go to make room, and have got no other value since. */
+  readonly #evicted = new Map<string, EvictedKey>();
+  readonly #evictions: MutationHook = {
+    removed: (_shard, database, key) => {
+      const bytes = key.bytes.slice(key.start, key.end);
+      this.#evicted.set(nameOf(database, bytes, 0, bytes.length), { database, bytes });
+    },
+    written: () => {},
+    changed: () => {},
+    flushed: () => {},
+    swapped: () => {},
+  };
 
   /**
    * Fills a store.
@@ -81,6 +116,10 @@ export class Replayer {
    */
   apply(record: RecordReader): string | undefined {
     this.#seq = Math.max(this.#seq, record.seq);
+    if (this.#isFirst) {
+      this.#isFirst = false;
+      if (record.type !== RecordType.ELEMENTS) this.#suspend();
+    }
     if (this.#coming !== undefined && record.type !== RecordType.ELEMENTS) {
       return "a collection ends before it has all its elements";
     }
@@ -91,10 +130,46 @@ export class Replayer {
       const outcome = this.#attempt(record);
       if (outcome === "done") return undefined;
       if (outcome === "not a record") return `a record of type ${record.type} has a wrong payload`;
-      if (attempt === MAX_RECLAIM_ATTEMPTS || !this.#store.reclaim()) {
+      if (attempt === MAX_RECLAIM_ATTEMPTS || !this.#reclaim()) {
         throw new NoRoomError("the store has no room for all keys");
       }
     }
+  }
+
+  /**
+   * The records of another frame of the log follow. One that was too long is several, between which
+   * there may be those of other threads; or, when the server crashed between them, all that came after.
+   */
+  beginFrame(): void {
+    this.#isFirst = true;
+  }
+
+  /** All records of the frame were applied. */
+  endFrame(): void {
+    const suspended = this.#suspended;
+    if (suspended === undefined || this.#isUnfinished) return;
+    this.#suspended = undefined;
+    this.#coming = suspended.coming;
+    this.#comingCount = suspended.count;
+    this.#comingRecord = suspended.record;
+    this.#skippedElements = suspended.skippedElements;
+  }
+
+  get #isUnfinished(): boolean {
+    return this.#coming !== undefined || this.#skippedElements > 0;
+  }
+
+  #suspend(): void {
+    // Of two that are not whole nobody could say whose elements follow.
+    if (!this.#isUnfinished || this.#suspended !== undefined) return;
+    this.#suspended = {
+      coming: this.#coming,
+      count: this.#comingCount,
+      record: this.#comingRecord,
+      skippedElements: this.#skippedElements,
+    };
+    this.#coming = undefined;
+    this.#skippedElements = 0;
   }
 
   /**
@@ -103,20 +178,37 @@ export class Replayer {
    * were.
    */
   finish(): void {
-    const c = this.#coming;
-    if (c !== undefined) {
-      const { collections, locks } = this.#store;
+    const { collections, locks } = this.#store;
+    for (const c of [this.#coming, this.#suspended?.coming]) {
+      if (c === undefined) continue;
       locks.lock(c.key.shard, true);
       collections.abandon(c);
       locks.unlock(c.key.shard, true);
-      this.#coming = undefined;
     }
+    this.#coming = this.#suspended = undefined;
     this.#restoration.finish(this.#seq);
+  }
+
+  /** The highest number of a mutation so far. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /**
+   * Keys that had to go to make room: a snapshot whose keys are of different moments may have more of
+   * them than there ever were at once. The log does not have that.
+   */
+  get evicted(): readonly EvictedKey[] {
+    return [...this.#evicted.values()];
   }
 
   #attempt(record: RecordReader): Outcome {
     const store = this.#store;
     if (record.type === RecordType.ELEMENTS) return this.#addElements(record);
+    if (this.#evicted.size > 0 && this.#isOfEvicted(record)) {
+      this.skippedCount++;
+      return "done";
+    }
     const key = this.#key.set(record.bytes, record.keyStart, record.keyEnd);
     store.locate(key);
     store.locks.lock(key.shard, true);
@@ -136,6 +228,25 @@ export class Replayer {
     }
   }
 
+  /** Whether a record changes a part of a key that had to go; a whole value ends that. */
+  #isOfEvicted({ type, database, bytes, keyStart, keyEnd }: RecordReader): boolean {
+    const name = nameOf(database, bytes, keyStart, keyEnd);
+    if (isPart(type) || type === RecordType.EXPIRY) return this.#evicted.has(name);
+    this.#evicted.delete(name);
+    return false;
+  }
+
+  /** Finds memory; remembers which keys went for it. */
+  #reclaim(): boolean {
+    const store = this.#store;
+    store.hook = this.#evictions;
+    try {
+      return store.reclaim();
+    } finally {
+      store.hook = undefined;
+    }
+  }
+
   /** Whether the key is newer than the record. */
   #isOld(record: RecordReader, key: Key): boolean {
     const entry = this.#store.peek(record.database, key);
@@ -146,9 +257,9 @@ export class Replayer {
 
   /** A change of an element may be a part of its command's effects; a whole value is all of them. */
   #notePart(record: RecordReader, key: Key): void {
-    const isPart = record.type >= RecordType.PUT && record.type <= RecordType.RANGE_REMOVED;
-    this.#lastSeq = isPart ? record.seq : -1;
-    if (isPart) this.#lastKey.set(key.bytes.slice(key.start, key.end), 0, key.end - key.start);
+    const isOne = isPart(record.type);
+    this.#lastSeq = isOne ? record.seq : -1;
+    if (isOne) this.#lastKey.set(key.bytes.slice(key.start, key.end), 0, key.end - key.start);
   }
 
   #applyToKey(record: RecordReader, key: Key): Outcome {
@@ -296,8 +407,11 @@ export class Replayer {
       status = collections.publish(c);
     }
     this.#coming = undefined;
+    const { bytes, start, end } = c.key;
+    this.#evicted.delete(nameOf(c.database, bytes, start, end));
     const { expireAtMs } = this.#comingRecord;
-    while (expireAtMs !== 0) {
+    // What memory is found for may be what goes.
+    while (expireAtMs !== 0 && this.#store.peek(c.database, c.key) !== 0) {
       if (this.#store.setExpiry(c.database, c.key, expireAtMs) === WriteStatus.OK) break;
       this.#reclaimUnlocked(c.key.shard);
     }
@@ -318,7 +432,7 @@ export class Replayer {
   #reclaimUnlocked(shard: number): void {
     const { locks } = this.#store;
     locks.unlock(shard, true);
-    const found = this.#store.reclaim();
+    const found = this.#reclaim();
     locks.lock(shard, true);
     if (!found) throw new NoRoomError("the store has no room for all keys");
   }
@@ -339,11 +453,36 @@ export class Replayer {
         : keyspace.swap(record.database, other);
       for (let shard = 0; shard < shardCount; shard++) locks.unlock(shard, true);
       this.appliedCount++;
-      if (isDone) return undefined;
+      if (isDone) {
+        this.#moveEvicted(record, other);
+        return undefined;
+      }
       keyspace.reclaim();
     }
     throw new NoRoomError("the store has no room for the index of a database");
   }
+
+  /** What happens to a database happens to those of its keys that had to go. */
+  #moveEvicted({ type, database: first }: RecordReader, second: number): void {
+    const all = this.evicted;
+    this.#evicted.clear();
+    for (const { database, bytes } of all) {
+      if (type === RecordType.FLUSHED && database === first) continue;
+      let now = database;
+      if (type === RecordType.SWAPPED && database === first) now = second;
+      else if (type === RecordType.SWAPPED && database === second) now = first;
+      this.#evicted.set(nameOf(now, bytes, 0, bytes.length), { database: now, bytes });
+    }
+  }
+}
+
+/** Whether it is a change of a part of a collection. */
+function isPart(type: RecordType): boolean {
+  return type >= RecordType.PUT && type <= RecordType.RANGE_REMOVED;
+}
+
+function nameOf(database: number, bytes: Uint8Array, start: number, end: number): string {
+  return `${database} ${latin1.decode(bytes.subarray(start, end))}`;
 }
 
 function isSameKey(a: Key, b: Key): boolean {

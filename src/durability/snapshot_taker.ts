@@ -24,8 +24,12 @@ import type { SnapshotWriter } from "./snapshot_file.ts";
 
 /** A collection with more elements is leased. Reason: some 0.1 ms under the lock. */
 const ELEMENTS_AT_ONCE = 512;
+/** One that takes more than this is leased, too, however few elements it has. Unit: bytes. */
+const BYTES_AT_ONCE = 2 ** 17;
 /** Elements of a leased collection per step. */
 const ELEMENTS_PER_STEP = 2000;
+/** Bytes of them per step, and one element. */
+const ELEMENT_BYTES_PER_STEP = 2 ** 20;
 /** A record of elements is ended when it is as long as this. */
 const ELEMENTS_BYTES = 65_536;
 /** Bytes of a leased string per step; all in one record. */
@@ -48,7 +52,7 @@ interface LargeValue {
 /**
  * Takes one snapshot, step by step.
  *
- * Thread: one whose end stops the server, because it leases; it may sleep for locks.
+ * Thread: one whose end stops the server, because it leases. It never sleeps for locks.
  */
 export class SnapshotTaker {
   /** Keys that were written. */
@@ -79,7 +83,8 @@ export class SnapshotTaker {
   }
 
   /**
-   * Goes on for about a tenth of a millisecond, more where a single element is long.
+   * Goes on for about a tenth of a millisecond, more where a single element is long; not at all where
+   * a lock is busy.
    *
    * @returns whether there is more
    * @throws what the system says; the snapshot is to be abandoned then
@@ -109,7 +114,8 @@ export class SnapshotTaker {
   #scan(): void {
     const store = this.#store;
     const database = this.#database;
-    store.locks.lock(this.#shard, false);
+    // Not waited for: who has the lock may be waiting for room in the log, which this thread makes.
+    if (!store.locks.tryLock(this.#shard, false)) return;
     this.#position = store.keyspace.scanOnce(database, this.#shard, this.#position, (entry) => {
       this.keyCount++;
       if (!this.#takeLarge(database, entry)) this.#recorder.written(this.#shard, database, entry);
@@ -131,7 +137,8 @@ export class SnapshotTaker {
     } else {
       const c = this.#collection;
       store.collections.openEntry(c, entry);
-      if (c.count <= ELEMENTS_AT_ONCE) return false;
+      const byteCount = c.root === 0 ? 0 : store.collections.memory.footprintBytes(c.root);
+      if (c.count <= ELEMENTS_AT_ONCE && byteCount <= BYTES_AT_ONCE) return false;
       value = store.collectionLeases.take(c);
     }
     this.#large.push({
@@ -175,7 +182,8 @@ export class SnapshotTaker {
       cursor.seekFirst();
     }
     let most = Math.min(large.left, ELEMENTS_PER_STEP);
-    while (most > 0) {
+    const stepEnd = records.length + ELEMENT_BYTES_PER_STEP;
+    while (most > 0 && records.length < stepEnd) {
       records.begin(RecordType.ELEMENTS, database, NO_KEY, 0, 0, 0, type);
       const end = records.length + ELEMENTS_BYTES;
       for (; most > 0 && records.length < end; most--, large.left--) {

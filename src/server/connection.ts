@@ -474,6 +474,9 @@ export class Connection implements MemoryHolder, TurnWriter {
     try {
       do {
         const bytes = this.#pushes.beginWrite();
+        // What was published may tell of what is not safe yet, as a reply may.
+        const untilSafe = host.writeTurns.gate?.untilSafe();
+        if (untilSafe !== undefined) await untilSafe;
         let written = 0;
         while (written < bytes.length) {
           written += await this.#socket.write(written === 0 ? bytes : bytes.subarray(written));

@@ -10,11 +10,11 @@ import { forgetWaiter } from "../base/job.ts";
 import { DamageError } from "../durability/damage.ts";
 import { DenoStorage } from "../durability/deno_storage.ts";
 import { LOCK_NAME } from "../durability/file_names.ts";
-import { createIntakeMemory } from "../durability/intake_layout.ts";
+import { createIntakeMemory, type IntakeMemory } from "../durability/intake_layout.ts";
 import type { LogMessage, LogOrders } from "../durability/log_main.ts";
 import { startLogThread } from "../durability/log_thread.ts";
 import { createLogStatus } from "../durability/log_status.ts";
-import { recover, type Recovered } from "../durability/recovery.ts";
+import { recover, type Recovered, tellEvicted } from "../durability/recovery.ts";
 import { NoRoomError } from "../durability/replayer.ts";
 import { ThreadLog, type ThreadLogMemory } from "../durability/thread_log.ts";
 import { CounterIndex } from "../metrics/names.ts";
@@ -57,7 +57,7 @@ export class DataDirectory {
     recovered: Recovered,
     lock: Deno.FsFile,
   ) {
-    const intake = createIntakeMemory(threads.threadCount, BUFFER_BYTES);
+    const intake = reserveIntake(threads.threadCount);
     const status = createLogStatus();
     this.#recovered = recovered;
     this.#lock = lock;
@@ -109,6 +109,7 @@ export class DataDirectory {
         throw new StartError(`Cannot write to ${config.dataDir}: ${text}`);
       });
       await Promise.race([directory.#told("open").promise, failed]);
+      tellEvicted(recovered, shared.store);
       return directory;
     } catch (error) {
       lock.close();
@@ -148,6 +149,11 @@ export class DataDirectory {
 
   /** Writes and syncs what is left, and lets go of the directory. Nothing changes the store any more. */
   async stop({ signal }: StopBudget): Promise<void> {
+    if (!this.log.takesWrites) {
+      this.#logger.error("the log cannot be written: what it has missed is lost", {
+        event: "log_incomplete",
+      });
+    }
     this.log.status.wantStop();
     this.log.intake.callWriter();
     const given = Promise.withResolvers<void>();
@@ -197,6 +203,18 @@ export class DataDirectory {
   }
 }
 
+/** @throws {StartError} when the system does not give that much memory */
+function reserveIntake(threadCount: number): IntakeMemory {
+  try {
+    return createIntakeMemory(threadCount, BUFFER_BYTES);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new StartError(
+      `Cannot reserve ${2 * BUFFER_BYTES} bytes of memory for the log: ${error.message}`,
+    );
+  }
+}
+
 /** Takes the directory for this process. */
 async function lockDirectory(path: string): Promise<Deno.FsFile> {
   const refuse = (problem: string): never => {
@@ -205,13 +223,19 @@ async function lockDirectory(path: string): Promise<Deno.FsFile> {
   try {
     if (!(await Deno.stat(path)).isDirectory) refuse("it is not a directory");
     const file = await Deno.open(`${path}/${LOCK_NAME}`, { read: true, write: true, create: true });
-    if (await file.tryLock(true)) {
-      await file.truncate();
-      await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
-      return file;
-    }
     const bytes = new Uint8Array(32);
-    const count = await file.read(bytes) ?? 0;
+    let count = 0;
+    try {
+      if (await file.tryLock(true)) {
+        await file.truncate();
+        await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
+        return file;
+      }
+      count = await file.read(bytes) ?? 0;
+    } catch (error) {
+      file.close();
+      throw error;
+    }
     file.close();
     const owner = new TextDecoder().decode(bytes.subarray(0, count)).trim();
     return refuse(`another server uses it${owner === "" ? "" : ` (process ${owner})`}`);
@@ -257,7 +281,7 @@ function recoverInto(config: Config, { store }: SharedParts): Recovered {
 }
 
 function reportRecovered(log: Logger, recovered: Recovered, tookMs: number): void {
-  const { appliedCount, damaged, pending, snapshot } = recovered;
+  const { appliedCount, damaged, evicted, pending, snapshot } = recovered;
   const { position, torn, unconfirmedSegments } = recovered.log;
   for (const error of damaged) {
     log.warn("a damaged snapshot was passed over", {
@@ -278,6 +302,12 @@ function reportRecovered(log: Logger, recovered: Recovered, tookMs: number): voi
     log.warn("segments of the log that were never confirmed are removed", {
       event: "log_unconfirmed",
       files: unconfirmedSegments.join(" "),
+    });
+  }
+  if (evicted.length > 0) {
+    log.warn("there was no room for all keys: some were evicted", {
+      event: "recovery_evicted",
+      keys: evicted.length,
     });
   }
   log.info("recovered", {

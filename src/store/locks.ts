@@ -162,6 +162,11 @@ export class ShardLocks {
   onReady: ((shard: number) => void) | undefined = undefined;
   /** Told of effects before others can see them; undefined: nobody is. */
   effects: EffectOutlet | undefined = undefined;
+  /**
+   * What is to be freed under locks that were busy, for a thread whose event loop never runs, so that
+   * it cannot wait for them in the background; undefined: it can.
+   */
+  postponed: { readonly shard: number; readonly free: () => void }[] | undefined = undefined;
   /** Measures waits and holds; undefined: nobody does. */
   readonly timing: LockTiming | undefined;
 

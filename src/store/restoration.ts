@@ -46,8 +46,9 @@ export class Restoration {
     const { arena, collections, writer } = this.#parts;
     writer.stamp(entry, seq);
     collections.ends.forget();
-    if (!isPinned) return;
-    arena.write(entry, Entry.TYPE, arena.read(entry, Entry.TYPE) | (EntryFlag.PINNED << 16));
+    // It may have the pin of a value that had expired when this one was written over it.
+    const head = arena.read(entry, Entry.TYPE) & ~(EntryFlag.PINNED << 16);
+    arena.write(entry, Entry.TYPE, isPinned ? head | (EntryFlag.PINNED << 16) : head);
   }
 
   /**

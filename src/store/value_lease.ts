@@ -205,11 +205,35 @@ export async function freeLater(
   free: () => void,
 ): Promise<void> {
   try {
-    if (!locks.tryLock(shard, true)) await locks.lockAsync(shard, true);
+    if (!locks.tryLock(shard, true)) {
+      if (locks.postponed !== undefined) {
+        locks.postponed.push({ shard, free });
+        return;
+      }
+      await locks.lockAsync(shard, true);
+    }
   } catch (error) {
     if (error instanceof LockPoisonedError) return;
     throw error;
   }
+  freeLocked(locks, shard, free);
+}
+
+/**
+ * Frees what had to be postponed, where the shard is not busy.
+ *
+ * Thread: one that has {@link ShardLocks.postponed}.
+ */
+export function freePostponed(locks: ShardLocks): void {
+  const { postponed } = locks;
+  if (postponed === undefined || postponed.length === 0) return;
+  for (const item of postponed.splice(0)) {
+    if (locks.tryLock(item.shard, true)) freeLocked(locks, item.shard, item.free);
+    else postponed.push(item);
+  }
+}
+
+function freeLocked(locks: ShardLocks, shard: number, free: () => void): void {
   try {
     free();
   } catch (error) {

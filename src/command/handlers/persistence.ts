@@ -37,6 +37,8 @@ async function takeSnapshot(storage: StorageControl): Promise<boolean> {
   while (
     storage.snapshotCount === snapshotCount && storage.snapshotFailureCount === snapshotFailureCount
   ) {
+    // One is taken when the log can be written again, and nobody knows when that is.
+    if (!storage.takesWrites) return false;
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }
   return storage.snapshotCount !== snapshotCount;

@@ -37,6 +37,16 @@ Deno.test("SAVE, BGSAVE: one snapshot at a time, and a failed one is told", asyn
   assert.match(await ask(harness, "INFO", "persistence"), /rdb_last_bgsave_status:err\r\n/);
 });
 
+Deno.test("SAVE: does not wait for a log that cannot be written", async () => {
+  const storage = new FakeStorage();
+  storage.isSlow = true;
+  const harness = new Harness({ storage });
+  const asked = ask(harness, "SAVE");
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  storage.takesWrites = false;
+  assert.match(await asked, MISCONF);
+});
+
 Deno.test("LASTSAVE: when the last snapshot was complete", async () => {
   const storage = new FakeStorage();
   const harness = new Harness({ storage });
@@ -72,6 +82,8 @@ Deno.test("a log that cannot be written: what may change data is refused, the re
   assert.equal(await ask(harness, "GET", "k"), "$1\r\nv\r\n");
   assert.equal(await ask(harness, "KEYS", "*"), "*1\r\n$1\r\nk\r\n");
   assert.match(await ask(harness, "INFO", "persistence"), /aof_last_write_status:err\r\n/);
+  assert.doesNotMatch(await ask(harness, "PUBLISH", "channel", "message"), MISCONF);
+  assert.doesNotMatch(await ask(harness, "SUBSCRIBE", "channel"), MISCONF);
   const client = harness.connect();
   assert.equal(await client.send(request("MULTI")), "+OK\r\n");
   assert.match(await client.send(request("SET", "k", "x")), MISCONF);
@@ -83,5 +95,5 @@ Deno.test("a log that cannot be written: what may change data is refused, the re
   );
   storage.takesWrites = false;
   assert.match(await client.send(request("EXEC")), MISCONF);
-  assert.equal(await ask(harness, "GET", "k"), "$1\r\nv\r\n");
+  assert.equal(await client.send(request("GET", "k")), "$1\r\nv\r\n", "the transaction is over");
 });

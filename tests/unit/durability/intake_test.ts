@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { Drain, type Piece } from "../../../src/durability/drain.ts";
 import { Intake, type PublishStep, voidClaimOf } from "../../../src/durability/intake.ts";
-import { createIntakeMemory } from "../../../src/durability/intake_layout.ts";
+import {
+  createIntakeMemory,
+  filledAt,
+  IntakeHeader,
+} from "../../../src/durability/intake_layout.ts";
 import { FRAME_HEADER_BYTES } from "../../../src/durability/layout.ts";
 import { MARK_FRAME_BYTES } from "../../../src/durability/mark.ts";
 import { RecordReader, RecordType, RecordWriter } from "../../../src/durability/record.ts";
@@ -165,4 +169,50 @@ Deno.test("intake: a dead thread that was overtaken loses nothing of who overtoo
   living.publish(frameOf(0, 1500));
   assert.equal(voidClaimOf(memory, 0, () => true), false);
   assert.deepEqual(takeAll(drain), [0]);
+});
+
+Deno.test("intake: a place that a dead thread wanted is left alone once its buffer was written", () => {
+  const { memory, intakes, drain } = intakeOf(2);
+  const [dying, living] = intakes as [Intake, Intake];
+  const death = new Error("dead");
+  dying.onStep = () => {
+    living.publish(frameOf(1, 40));
+    throw death;
+  };
+  assert.throws(() => dying.publish(frameOf(9, 600)), death);
+  assert.deepEqual(takeAll(drain), [1]);
+  assert.equal(voidClaimOf(memory, 0, (threadId) => threadId === 1), false);
+  for (let n = 2; n < 6; n++) {
+    living.publish(frameOf(n, 40));
+    assert.deepEqual(takeAll(drain), [n]);
+  }
+});
+
+Deno.test("intake: a buffer is open only when its piece is the last one, or the one before", () => {
+  const { memory, intake, drain } = intakeOf();
+  const words = new Int32Array(memory.bytes);
+  const { store } = Atomics;
+  let looks = 0;
+  const look = (): void => {
+    looks++;
+    const piece = words[IntakeHeader.PIECE]!;
+    // Who claims there with an old reading of PIECE is behind what was put in, not in front of it.
+    if (words[filledAt(piece + 1)]! >= 0) {
+      assert.notEqual(words[filledAt(piece + 1)], MARK_FRAME_BYTES, "nobody is in front of others");
+    }
+  };
+  Atomics.store = ((target: Int32Array, index: number, value: number) => {
+    store(target, index, value);
+    if (target.buffer === memory.bytes) look();
+    return value;
+  }) as typeof Atomics.store;
+  try {
+    for (let n = 0; n < 4; n++) {
+      intake.publish(frameOf(n));
+      takeAll(drain);
+    }
+  } finally {
+    Atomics.store = store;
+  }
+  assert.ok(looks > 8);
 });
