@@ -25,6 +25,8 @@ const SHORT_FRAME_BYTES = 256;
 const MUCH_BYTES = 2 ** 20;
 /** How long a thread waits at a time for room. Unit: ms. */
 const ROOM_SLICE_MS = 10;
+/** How long it waits in all, before it takes the log's thread for dead. Unit: ms. */
+const ROOM_PATIENCE_MS = 60_000;
 
 /** What {@link Intake.onStep} is told of. */
 export type PublishStep = "announced" | "claimed" | "copied" | "confirmed";
@@ -101,6 +103,7 @@ export class Intake {
   #claim(byteCount: number): number {
     const words = this.#words;
     const { bufferBytes } = this.#memory;
+    let waitsSinceMs = 0;
     for (;;) {
       const piece = Atomics.load(words, IntakeHeader.PIECE);
       const filled = filledAt(piece);
@@ -112,7 +115,8 @@ export class Intake {
       }
       const end = start + byteCount;
       if (end > bufferBytes) {
-        this.#awaitRoom(piece);
+        waitsSinceMs ||= performance.now();
+        this.#awaitRoom(piece, waitsSinceMs);
         continue;
       }
       this.#announce(piece, start, byteCount);
@@ -187,11 +191,17 @@ export class Intake {
     return voidClaimOf(this.#memory, deadThread, isAlive);
   }
 
-  /** Sleeps until there is another piece. */
-  #awaitRoom(piece: number): void {
+  /**
+   * Sleeps until there is another piece.
+   *
+   * @param sinceMs when the waiting began, by `performance.now()`
+   */
+  #awaitRoom(piece: number, sinceMs: number): void {
     this.stallCount++;
     this.callWriter();
     Atomics.wait(this.#words, IntakeHeader.PIECE, piece, ROOM_SLICE_MS);
+    // This thread may be the one that would hear of the end of the log's thread.
+    assert(performance.now() - sinceMs < ROOM_PATIENCE_MS, "the log's thread takes what is put in");
   }
 
   /** Copies the records `[from, end)`. */

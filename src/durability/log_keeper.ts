@@ -70,7 +70,10 @@ export interface LogKeeperOptions {
   readonly databaseCount: number;
   /** When to sync. */
   readonly policy: SyncPolicy;
-  /** A snapshot is taken when the log behind the last one is as long as this. Unit: bytes. */
+  /**
+   * A snapshot is taken when the log behind the last one is as long as this, and as the last one.
+   * Unit: bytes.
+   */
   readonly snapshotEveryBytes: number;
   /** Events that were pending where the log ended before. */
   readonly pending: PendingEvents;
@@ -117,6 +120,8 @@ export class LogKeeper {
   #isSnapshotSpoiled = false;
   /** Where the last snapshot begins, or the log. */
   #snapshotPosition: number;
+  /** How long the last snapshot is; 0 = none was taken since the start. Unit: bytes. */
+  #snapshotBytes = 0;
 
   /**
    * Begins; the log is open.
@@ -255,7 +260,9 @@ export class LogKeeper {
     const { log, snapshotEveryBytes } = this.#options;
     if (this.#phase === "failed") return;
     if (this.#phase === "repairing" && this.#mayTryAgain(nowMs)) this.#isSnapshotWanted = true;
-    const isDue = log.position - this.#snapshotPosition >= snapshotEveryBytes;
+    // A snapshot costs what it has: not before as much again is in the log.
+    const enoughBytes = Math.max(snapshotEveryBytes, this.#snapshotBytes);
+    const isDue = log.position - this.#snapshotPosition >= enoughBytes;
     if ((this.#isSnapshotWanted || isDue) && this.#mayTryAgain(nowMs)) this.#beginSnapshot(nowMs);
   }
 
@@ -323,10 +330,13 @@ export class LogKeeper {
     this.#options.report({ kind: "resumed" });
   }
 
-  #noteSnapshot({ taker: { keyCount }, writer: { name }, position, beganAtMs }: Taking): void {
+  #noteSnapshot(
+    { taker: { keyCount }, writer: { byteCount, name }, position, beganAtMs }: Taking,
+  ): void {
     const { clock, report, status } = this.#options;
     const nowMs = clock();
     this.#taking = undefined;
+    this.#snapshotBytes = byteCount;
     this.#snapshotPosition = position;
     status.set(LogFigure.SNAPSHOT_POSITION, position);
     status.set(LogFigure.SNAPSHOT_KEYS, keyCount);

@@ -319,7 +319,8 @@ Deno.test("keeper: who holds a lock and waits for room in the log gets it while 
   for (let shard = 0; shard < other.shardCount; shard++) other.locks.lock(shard, true);
   site.keeper.wantSnapshot();
   site.pass(1500);
-  const piece = site.intake.publish(frameOf("b", "2"));
+  site.intake.publish(frameOf("b", "2"));
+  const piece = site.intake.lastPiece;
   site.pass(10);
   assert.equal(site.intake.isDurable(piece), true);
   assert.equal(site.status.get(LogFigure.SNAPSHOTS), 0);
