@@ -228,8 +228,11 @@ export class InputBuffer {
 
   readonly #initialBytes: number;
   readonly #busyBytes: number;
+  readonly #batchBytes: number;
   readonly #memory: ClientMemory | undefined;
   #lastReadFilled = false;
+  /** Reads, one behind the other, that a quarter of the array had room for. */
+  #looseReads = 0;
   /** Reads, one behind the other, that the smallest array had room for. */
   #smallReads = 0;
 
@@ -239,10 +242,17 @@ export class InputBuffer {
    * @param initialBytes capacity to start with and to shrink back to, in bytes
    * @param memory lends the array; when left out, it is on the heap
    * @param busyBytes capacity from the first read on that filled it, until many have been small
+   * @param batchBytes up to here it goes on growing with reads that fill it: batches are long
    */
-  constructor(initialBytes = 4096, memory?: ClientMemory, busyBytes = initialBytes) {
+  constructor(
+    initialBytes = 4096,
+    memory?: ClientMemory,
+    busyBytes = initialBytes,
+    batchBytes = busyBytes,
+  ) {
     this.#initialBytes = initialBytes;
     this.#busyBytes = busyBytes;
+    this.#batchBytes = batchBytes;
     this.#memory = memory;
     this.bytes = memory === undefined ? new Uint8Array(initialBytes) : NO_BLOCK;
   }
@@ -273,7 +283,7 @@ export class InputBuffer {
     }
     // A read that filled it: keep the larger array while the client sends large batches.
     if (!this.#lastReadFilled) this.#shrink();
-    else if (this.bytes.length < this.#busyBytes) this.#tryReplace(this.#busyBytes);
+    else this.#growForBatches();
     const capacity = this.bytes.length;
     if (this.end < capacity && this.start <= capacity >> 1) return true;
     this.#compact();
@@ -298,6 +308,7 @@ export class InputBuffer {
     this.end += byteCount;
     this.#lastReadFilled = this.end === this.bytes.length;
     this.#smallReads = this.end > this.#initialBytes ? 0 : this.#smallReads + 1;
+    this.#looseReads = this.end * 4 > this.bytes.length ? 0 : this.#looseReads + 1;
   }
 
   /**
@@ -330,9 +341,22 @@ export class InputBuffer {
     this.start = 0;
   }
 
+  /** Reads that fill the array are pieces of a batch: each costs a call of the system, and a reply. */
+  #growForBatches(): void {
+    const capacity = this.bytes.length;
+    if (capacity < this.#busyBytes) this.#tryReplace(this.#busyBytes);
+    else if (capacity < this.#batchBytes) {
+      this.#tryReplace(Math.min(capacity * 4, this.#batchBytes));
+      this.#looseReads = 0;
+    }
+  }
+
   /** Goes to a smaller array when little is unread, if one can be had. */
   #shrink(): void {
     const capacity = this.bytes.length;
+    if (capacity <= this.#batchBytes && this.#looseReads < CALM_READS) {
+      if (capacity > this.#busyBytes) return;
+    }
     let target = this.#smallReads < CALM_READS ? this.#busyBytes : this.#initialBytes;
     const unread = this.end - this.start;
     if (capacity <= target || unread * SHRINK_RATIO > capacity) return;

@@ -203,6 +203,12 @@ export const CONNECTION_BUFFER_BYTES: number = 4 * KIB;
 export const IDLE_INPUT_BYTES: number = KIB;
 
 /**
+ * Input buffer of a connection that has filled the smallest one, and how far it grows while reads go on
+ * filling it. Reason: a long pipeline of values of 1 KiB is read at one go.
+ */
+export const BUSY_INPUT_BYTES: readonly [number, number] = [CONNECTION_BUFFER_BYTES, 32 * KIB];
+
+/**
  * Longest password.
  *
  * Unit: bytes of UTF-8. Reason: it must fit a request's head, with room for the rest.

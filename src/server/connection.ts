@@ -8,7 +8,7 @@
  */
 
 import { ByteWriter, InputBuffer } from "../base/bytes.ts";
-import { CONNECTION_BUFFER_BYTES, IDLE_INPUT_BYTES } from "../base/limits.ts";
+import { BUSY_INPUT_BYTES, CONNECTION_BUFFER_BYTES, IDLE_INPUT_BYTES } from "../base/limits.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import { type KeptBytes, type Session, SessionStep } from "../protocol/session.ts";
 import { AsideInput } from "./aside_input.ts";
@@ -93,7 +93,7 @@ export class Connection implements MemoryHolder, TurnWriter {
     this.front = front;
     this.#socket = socket;
     this.#host = host;
-    this.#input = new InputBuffer(IDLE_INPUT_BYTES, host.memory, CONNECTION_BUFFER_BYTES);
+    this.#input = new InputBuffer(IDLE_INPUT_BYTES, host.memory, ...BUSY_INPUT_BYTES);
     this.#output = new ByteWriter(CONNECTION_BUFFER_BYTES, host.memory);
     this.#pushes = new PushOutput(this, host.memory);
     this.#pace = new TransferPace(front.minTransferRate);

@@ -77,3 +77,22 @@ Deno.test("InputBuffer: shrinks back when everything was consumed", () => {
   input.start = input.end;
   assert.equal(input.space().length, 64);
 });
+
+Deno.test("InputBuffer: reads that fill it make it grow, and it goes back when they do not", () => {
+  const input = new InputBuffer(1024, undefined, 4096, 32_768);
+  const read = (byteCount: number): number => {
+    const space = input.space();
+    const count = Math.min(byteCount, space.length);
+    input.commit(count);
+    input.start = input.end;
+    return count;
+  };
+  const sizes: number[] = [];
+  for (let i = 0; i < 6; i++) sizes.push(read(17_000));
+  assert.deepEqual(sizes, [1024, 4096, 16_384, 17_000, 17_000, 17_000]);
+  // A smaller batch in between changes nothing.
+  for (let i = 0; i < 5; i++) read(100);
+  assert.equal(read(17_000), 17_000);
+  for (let i = 0; i < 40; i++) read(100);
+  assert.equal(input.bytes.length, 1024);
+});
