@@ -354,9 +354,8 @@ export class InputBuffer {
   /** Goes to a smaller array when little is unread, if one can be had. */
   #shrink(): void {
     const capacity = this.bytes.length;
-    if (capacity <= this.#batchBytes && this.#looseReads < CALM_READS) {
-      if (capacity > this.#busyBytes) return;
-    }
+    const isForBatches = capacity > this.#busyBytes && capacity <= this.#batchBytes;
+    if (isForBatches && this.#looseReads < CALM_READS) return;
     let target = this.#smallReads < CALM_READS ? this.#busyBytes : this.#initialBytes;
     const unread = this.end - this.start;
     if (capacity <= target || unread * SHRINK_RATIO > capacity) return;

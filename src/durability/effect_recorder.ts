@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Int64 } from "../base/int64.ts";
+import { Int64, INT64_MAX_DECIMAL_BYTES } from "../base/int64.ts";
 import type { Collection } from "../store/collection/collection.ts";
 import { Key } from "../store/key.ts";
 import { type CollectionChange, ElementEffect, type MutationHook } from "../store/mutation_hook.ts";
@@ -14,8 +14,6 @@ import { RecordFlag, RecordType, RecordWriter } from "./record.ts";
 
 /** A record of elements is ended when it is as long as this. */
 const ELEMENTS_BYTES = 65_536;
-/** Integers are at most as long, as text. */
-const MOST_DIGITS = 20;
 const NO_KEY = new Uint8Array(0);
 
 /**
@@ -106,7 +104,7 @@ export class EffectRecorder implements MutationHook {
   #writeString(database: number, entry: number): void {
     const store = this.#store;
     const byteCount = store.stringLength(entry);
-    if (byteCount <= MOST_DIGITS && store.readInteger(entry, this.#number)) {
+    if (byteCount <= INT64_MAX_DECIMAL_BYTES && store.readInteger(entry, this.#number)) {
       this.#begin(RecordType.INTEGER, database, entry);
       this.records.appendInt64(this.#number.hi, this.#number.lo).end();
       return;
