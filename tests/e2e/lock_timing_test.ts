@@ -46,14 +46,23 @@ function total(shards: readonly ShardContentionJson[]): Record<string, number> {
   return sum;
 }
 
-/** Asks until so many holds are over and no lock is held, which nobody else takes any more. */
+/** What the threads counted. */
+function threadCount({ threads }: ContentionJson, what: "wait" | "hold"): number {
+  return threads.reduce((all, thread) => all + thread[what]!.count, 0);
+}
+
+/**
+ * Asks until so many holds are over and no lock is held, which nobody else takes any more: by the
+ * shards and by the threads, which count a moment apart.
+ */
 async function settled(server: ServerProcess, holds: number): Promise<ContentionJson> {
   const endMs = performance.now() + 30_000;
   for (;;) {
     const seen = await contention(server);
     const sum = total(seen.shards);
-    if (sum["holds"]! >= holds && sum["holds"] === sum["waits"]) return seen;
-    assert.ok(performance.now() < endMs, `${holds} holds, seen ${JSON.stringify(sum)}`);
+    const counts = [sum["waits"], threadCount(seen, "wait"), threadCount(seen, "hold")];
+    if (sum["holds"]! >= holds && counts.every((count) => count === sum["holds"])) return seen;
+    assert.ok(performance.now() < endMs, `${holds} holds, seen ${JSON.stringify([sum, counts])}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -64,14 +73,13 @@ function assertClose(actual: number, expected: number, what: string): void {
 }
 
 /** What the threads counted is what the shards counted. */
-function assertAddsUp({ threads, shards }: ContentionJson): void {
+function assertAddsUp(seen: ContentionJson): void {
+  const { threads, shards } = seen;
   const sum = total(shards);
-  const count = (what: "wait" | "hold"): number =>
-    threads.reduce((all, thread) => all + thread[what]!.count, 0);
   const ms = (what: "wait" | "hold"): number =>
     threads.reduce((all, thread) => all + thread[what]!.sum_ms, 0);
-  assert.equal(count("wait"), sum["waits"]);
-  assert.equal(count("hold"), sum["holds"]);
+  assert.equal(threadCount(seen, "wait"), sum["waits"]);
+  assert.equal(threadCount(seen, "hold"), sum["holds"]);
   assert.equal(sum["waits"], sum["acquisitions"]);
   assertClose(ms("wait"), sum["waitMs"]!, "sums of waits");
   assertClose(ms("hold"), sum["holdMs"]!, "sums of holds");
