@@ -25,6 +25,9 @@ const CHECKED = ["main.ts", "src", "tests", "bench", "scripts", "docs"];
 /** Files in a batch, or half as many of those that start servers; a process costs 0.2 s. */
 const BATCH_FILES = 8;
 
+/** Of the errors of one batch, so much is shown again at the end. */
+const MOST_ERROR_CHARACTERS = 4000;
+
 /** Flags of which one process has to do everything. */
 const ONE_PROCESS = /^--(junit-path|watch|inspect|clean|reporter|doc|no-run|shard|help)/;
 
@@ -68,6 +71,8 @@ interface Batch {
 /** What the runs so far came to. */
 const total = { passed: 0, failed: 0, ignored: 0, filtered: 0 };
 const failures: string[] = [];
+/** What failed tests said; shown once more at the end, as whoever keeps a log keeps its end. */
+const errors: string[] = [];
 /** Output of batches that are not done yet, for when they never are. */
 const running = new Map<Batch, { readonly chunks: Uint8Array[]; end(): void }>();
 const startedAtMs = performance.now();
@@ -150,11 +155,14 @@ function count(batch: Batch, text: string, code: number): void {
   if (failed === 0 && !isLost) return;
   const names = /^ FAILURES \n\n([^]*?)\n\n(?:ok|FAILED) \|/m.exec(plain)?.[1];
   failures.push(names ?? `${batch.name}: exit code ${code}`);
+  const why = /^ ERRORS \n\n([^]*?)\n\n FAILURES $/m.exec(plain)?.[1];
+  if (why !== undefined) errors.push(why.slice(0, MOST_ERROR_CHARACTERS));
 }
 
 /** The last line; `.ci/run` reads it. */
 function finish(): never {
   const isOk = total.failed === 0;
+  if (errors.length > 0) print(`\n ERRORS \n\n${errors.join("\n\n")}\n`);
   if (!isOk) print(`\n FAILURES \n\n${failures.join("\n")}\n`);
   const seconds = Math.round((performance.now() - startedAtMs) / 1000);
   const counts = [`${total.passed} passed`, `${total.failed} failed`, `${total.ignored} ignored`];

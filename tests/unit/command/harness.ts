@@ -161,6 +161,9 @@ export interface HarnessOptions {
   clientMemory?: ClientMemory;
 }
 
+/** Rows that nobody changes; to make them takes longer than most tests. */
+const TABLE = makeCommandTable();
+
 /** One thread's command layer over a real store. */
 export class Harness {
   readonly store: Store;
@@ -241,7 +244,7 @@ export class Harness {
       settledTotal: options.settledTotal ?? (() => 0),
       clock: () => this.nowMs,
     });
-    const table = options.table ?? makeCommandTable();
+    const table = options.table ?? TABLE;
     const region = options.region ?? OperationsRegion.create(1);
     this.operations = new Operations({
       region,
