@@ -157,7 +157,11 @@ export class ServerView implements Disposable {
       cpuSystemMicros: cpu.system,
       ioThreads: this.#config.ioThreads,
       workers: lifecycle.workerCount,
-      events: { ...eventCounters(sums), invalid: sums[CounterIndex.INVALID]! },
+      events: {
+        ...eventCounters(sums),
+        invalid: sums[CounterIndex.INVALID]!,
+        duplicates: sums[CounterIndex.DUPLICATES]!,
+      },
       channel: {
         depth: channel.depth,
         capacity: channel.capacity,

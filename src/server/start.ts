@@ -129,7 +129,7 @@ export async function startServer(
 
 function startPool(
   config: Config,
-  { threadId, threads, store, channel, metrics, inboxes, pubsub, lifecycle, ...log }: SharedParts,
+  { threadId, threads, store, channel, metrics, inboxes, pubsub, lifecycle, ...more }: SharedParts,
   { faultPlan }: StartOptions,
   onInternalFault: (fault: StoreFault) => void,
 ): Promise<WorkerPool> {
@@ -142,8 +142,9 @@ function startPool(
       inboxes: inboxes.map(({ memory }) => memory),
     },
     pubsub: pubsub.memory,
-    logMemory: log.logMemory,
-    ownLog: log.log,
+    logMemory: more.logMemory,
+    ownLog: more.log,
+    eventIds: more.eventIds,
     counters: metrics.counters(threadId),
     firstThreadId: threads.firstWorkerThreadId,
     workersMin: config.workersMin,
