@@ -13,6 +13,7 @@ import type { Config } from "./config.ts";
 import { IoCrew, type IoCrewParts } from "./io_crew.ts";
 import type { IoService } from "./io_service.ts";
 import { IoThread } from "./io_thread.ts";
+import { watchForgottenIds } from "./forgotten_ids.ts";
 import { followSettings } from "./log_level.ts";
 import { readPassword } from "./password.ts";
 import { pause } from "./pause.ts";
@@ -70,6 +71,7 @@ export async function startServer(
   const { lifecycle, metrics, threadId } = shared;
   const counters = metrics.counters(threadId);
   stack.use(watchLogDrops((total) => counters.set(CounterIndex.LOG_LINES_DROPPED, total)));
+  stack.use(watchForgottenIds(metrics, log));
 
   const io: IoService = stack.use(
     config.ioThreads === 1
