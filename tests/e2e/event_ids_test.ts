@@ -65,7 +65,10 @@ for (const ioThreads of IO_THREAD_COUNTS) {
     assert.equal(metrics.get("sluice_events_processed_total"), 3 * sent);
     using client = await RawClient.connect(server.port("resp"));
     await client.send(respCommand("INFO", "events"));
-    assert.match(await client.readUntil("channel_depth"), new RegExp(`events_duplicate:${4 * sent}`));
+    assert.match(
+      await client.readUntil("channel_depth"),
+      new RegExp(`events_duplicate:${4 * sent}`),
+    );
   });
 }
 
@@ -202,7 +205,11 @@ for (const fsync of ["always", "everysec"]) {
         const size = start === 2 ? ["--dedup-max", "1000", "--dedup-window", "1h"] : [];
         await using server = await startWithData(path, [...flags, ...size]);
         assert.equal(await resp(server, event), "processed 5", `start ${start}`);
-        assert.equal(await resp(server, { ...late, waitMs: 5000 }), "processed 7", `start ${start}`);
+        assert.equal(
+          await resp(server, { ...late, waitMs: 5000 }),
+          "processed 7",
+          `start ${start}`,
+        );
         assert.equal(await balanceOf(server, "ann"), 15, `start ${start}`);
         if (start === 1) assert.equal(await ask(server, "SAVE"), "+OK");
         if (start === 2) {
