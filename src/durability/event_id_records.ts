@@ -148,11 +148,13 @@ export class EventIdRecovery {
    * @param jobs are changed
    */
   placeIds(jobs: Iterable<Uint8Array>): void {
+    const ids = this.#ids;
+    // Then nobody looks at the places, either.
+    if (ids === undefined) return;
     for (const job of jobs) {
       this.#attach(job, 0, job.length);
       if (this.#job.idStart === this.#job.idEnd) continue;
-      const ids = this.#ids;
-      const isKnown = ids !== undefined && this.#restore(ids);
+      const isKnown = this.#restore(ids);
       placeId(job, isKnown ? ids.slot : 0, isKnown ? ids.ticket : 0);
     }
   }
