@@ -201,6 +201,7 @@ Deno.test("event ids: a record of ids with a wrong length is damage", () => {
   writer.finish(0, 0);
   assert.throws(
     () => new Site(storage),
-    (error) => error instanceof DamageError && /a record of ids has a wrong length/.test(`${error}`),
+    (error) =>
+      error instanceof DamageError && /a record of ids has a wrong length/.test(`${error}`),
   );
 });
