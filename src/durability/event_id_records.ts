@@ -70,8 +70,9 @@ function append(records: RecordWriter, id: RememberedId): void {
 export class EventIdRecovery {
   readonly #ids: EventIds | undefined;
   readonly #nowMs: number;
-  /** Payloads of a snapshot's `EVENT_IDS`. */
-  #payloads: Uint8Array[] = [];
+  /** Payloads of a snapshot's `EVENT_IDS`, in a row; grows. */
+  #found = new Uint8Array(0);
+  #foundBytes = 0;
   readonly #job = new JobView();
   readonly #user = new ByteSlice();
   readonly #id = new ByteSlice();
@@ -102,9 +103,8 @@ export class EventIdRecovery {
   note(record: RecordReader, pending: ReadonlyMap<number, Uint8Array>): boolean | string {
     const { type } = record;
     if (type === RecordType.EVENT_IDS) {
-      const { bytes, payloadStart, payloadEnd, payloadBytes } = record;
-      if (payloadBytes % EVENT_ID_BYTES !== 0) return "a record of ids has a wrong length";
-      if (this.#ids !== undefined) this.#payloads.push(bytes.slice(payloadStart, payloadEnd));
+      if (record.payloadBytes % EVENT_ID_BYTES !== 0) return "a record of ids has a wrong length";
+      if (this.#ids !== undefined) this.#keep(record);
       return true;
     }
     if (this.#ids === undefined) return false;
@@ -124,22 +124,33 @@ export class EventIdRecovery {
    */
   endSnapshot(): void {
     const ids = this.#ids;
-    const payloads = this.#payloads;
-    this.#payloads = [];
+    const view = new DataView(this.#found.buffer, 0, this.#foundBytes);
+    this.#found = new Uint8Array(0);
+    this.#foundBytes = 0;
     if (ids === undefined) return;
     const hash = new Int32Array(4);
-    for (const { payload, at } of oldestFirst(payloads)) {
-      const view = new DataView(payload.buffer, payload.byteOffset + at, EVENT_ID_BYTES);
-      for (let i = 0; i < 4; i++) hash[i] = view.getInt32(i * 4, true);
+    for (const at of oldestFirst(view)) {
+      for (let i = 0; i < 4; i++) hash[i] = view.getInt32(at + i * 4, true);
       ids.chooseHash(hash);
-      const acceptedAtUs = readUint64(view, 16);
+      const acceptedAtUs = readUint64(view, at + 16);
       if (this.#isOver(ids, acceptedAtUs) || !ids.restore(acceptedAtUs)) continue;
-      const outcome = readUint64(view, 24);
+      const outcome = readUint64(view, at + 24);
       if (outcome === 0) continue;
-      this.#balance.lo = view.getUint32(32, true);
-      this.#balance.hi = view.getInt32(36, true);
+      this.#balance.lo = view.getUint32(at + 32, true);
+      this.#balance.hi = view.getInt32(at + 36, true);
       ids.settle(ids.slot, ids.ticket, outcome, this.#balance);
     }
+  }
+
+  #keep({ bytes, payloadStart, payloadEnd, payloadBytes }: RecordReader): void {
+    const needed = this.#foundBytes + payloadBytes;
+    if (needed > this.#found.length) {
+      const grown = new Uint8Array(Math.max(needed, this.#found.length * 2, 65_536));
+      grown.set(this.#found.subarray(0, this.#foundBytes));
+      this.#found = grown;
+    }
+    this.#found.set(bytes.subarray(payloadStart, payloadEnd), this.#foundBytes);
+    this.#foundBytes = needed;
   }
 
   /**
@@ -189,38 +200,27 @@ export class EventIdRecovery {
   }
 }
 
-/** Where an id is. */
-interface Place {
-  readonly payload: Uint8Array;
-  readonly at: number;
-}
-
 /**
- * The ids by age. Time and index are sorted as one number of 53 bits, which is many times as fast as
- * comparing places.
+ * Where the ids begin, by age. Time and index are sorted as one number of 53 bits, which is many times as
+ * fast as comparing them.
+ *
+ * @param view ids in a row
  */
-function* oldestFirst(payloads: readonly Uint8Array[]): Generator<Place> {
-  const places: Place[] = [];
-  const times: number[] = [];
-  for (const payload of payloads) {
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-    for (let at = 0; at < payload.length; at += EVENT_ID_BYTES) {
-      places.push({ payload, at });
-      times.push(readUint64(view, at + 16));
-    }
-  }
+function* oldestFirst(view: DataView): Generator<number> {
+  const count = view.byteLength / EVENT_ID_BYTES;
+  const timeAt = (index: number): number => readUint64(view, index * EVENT_ID_BYTES + 16);
   let oldestUs = Infinity;
   let newestUs = 0;
-  for (const time of times) {
-    oldestUs = Math.min(oldestUs, time);
-    newestUs = Math.max(newestUs, time);
+  for (let i = 0; i < count; i++) {
+    oldestUs = Math.min(oldestUs, timeAt(i));
+    newestUs = Math.max(newestUs, timeAt(i));
   }
-  const indexes = 2 ** Math.ceil(Math.log2(places.length + 1));
+  const indexes = 2 ** Math.ceil(Math.log2(count + 1));
   // One µs, or of a million ids over a whole day 16.
   const unitUs = Math.max(1, (newestUs - oldestUs + 1) / (2 ** 53 / indexes));
-  const keys = Float64Array.from(
-    times,
-    (time, index) => Math.floor((time - oldestUs) / unitUs) * indexes + index,
-  ).sort();
-  for (const key of keys) yield places[key % indexes]!;
+  const keys = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    keys[i] = Math.floor((timeAt(i) - oldestUs) / unitUs) * indexes + i;
+  }
+  for (const key of keys.sort()) yield key % indexes * EVENT_ID_BYTES;
 }
