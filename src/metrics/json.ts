@@ -115,6 +115,8 @@ export interface MetricsJson {
   channel: { depth: number; capacity: number; high_water_mark: number };
   /** Clients that wait for keys or for the outcome of an event. */
   blocked_clients: number;
+  /** Ids of events that are remembered. */
+  event_ids: number;
   /** Threads that serve connections. */
   io_threads: number;
   /** The pool. */
@@ -194,6 +196,7 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
       high_water_mark: channel.highWaterMark,
     },
     blocked_clients: gauges.blockedClients,
+    event_ids: gauges.eventIds,
     io_threads: gauges.ioThreads,
     workers: { ...workers, deaths: total(CounterIndex.WORKER_DEATHS) },
     store: {

@@ -135,6 +135,7 @@ Deno.test("event ids: with more than --dedup-max the oldest is forgotten, counte
   assert.equal(await send(1), "processed 5", "it was forgotten");
   const metrics = await readMetrics(server.port("http"));
   assert.equal(metrics.get("sluice_event_ids_forgotten_total"), 2);
+  assert.equal(metrics.get("sluice_event_ids"), 3);
   const line = await server.waitForLine("event_ids_forgotten");
   assert.ok(line["count"] as number >= 1);
 });
