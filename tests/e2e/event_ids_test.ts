@@ -72,6 +72,45 @@ for (const ioThreads of IO_THREAD_COUNTS) {
   });
 }
 
+for (const withLog of [false, true]) {
+  Deno.test(`event ids: connections that send the same events at the same time apply each once (${withLog ? "with" : "without"} a log)`, async () => {
+    await withDirectory(async (path) => {
+      const flags = ["--io-threads", "2", "--workers", "2", "--channel-capacity", "300"];
+      await using server = withLog
+        ? await startWithData(path, [...flags, "--fsync", "always"])
+        : await ServerProcess.start(flags);
+      const events = Array.from({ length: 1000 }, (_, id) => ({
+        user: `user ${id % 10}`,
+        amount: 1,
+        id: `${id}`,
+      }));
+      const sendUntilAccepted = async (send: (part: typeof events) => Promise<number>) => {
+        for (let at = 0; at < events.length;) at += await send(events.slice(at, at + 50));
+      };
+      const lines = async (part: typeof events): Promise<number> =>
+        (await sendLines(server, part)).accepted;
+      const pipeline = async (part: typeof events): Promise<number> => {
+        using client = await RawClient.connect(server.port("resp"));
+        await client.send(
+          part.map(({ user, id }) => respCommand("EVENT", user, "add", "1", "ID", id)).join(""),
+        );
+        let accepted = 0;
+        let isRefused = false;
+        for (let i = 0; i < part.length; i++) {
+          isRefused ||= await client.readUntil("\r\n") !== "+ACCEPTED\r\n";
+          if (!isRefused) accepted++;
+        }
+        return accepted;
+      };
+      await Promise.all([lines, pipeline, lines, pipeline].map(sendUntilAccepted));
+      for (let i = 0; i < 10; i++) assert.equal(await balanceOf(server, `user ${i}`), 100);
+      const metrics = await readMetrics(server.port("http"));
+      assert.equal(metrics.get("sluice_events_processed_total"), 1000);
+      assert.ok(metrics.get("sluice_events_duplicate_total")! >= 3000);
+    });
+  });
+}
+
 Deno.test("event ids: one that came over one protocol is known over the others", async () => {
   await using server = await ServerProcess.start([]);
   const event = { user: "ann", amount: 3, id: "key-1", waitMs: 5000 };

@@ -76,6 +76,22 @@ Deno.test("EventIds: the oldest id makes room, and its settlement reaches nobody
   ids.assertInvariants();
 });
 
+Deno.test("EventIds: tickets go round, and none is 0", () => {
+  const ids = EventIds.create({ maxIds: 3, windowMs: 1000 });
+  const lastTicket = 16 + 5;
+  new Int32Array(ids.memory.buffer)[lastTicket] = 2 ** 28 - 3;
+  const tickets: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    choose(ids, "ann", `${i}`).remember(5000, IdState.PENDING);
+    tickets.push(ids.ticket);
+    ids.settle(ids.slot, ids.ticket, 1, new Int64(0, i));
+    assert.equal(choose(ids, "ann", `${i}`).find(5000), IdState.SETTLED);
+    assert.equal(ids.balance.lo, i);
+  }
+  assert.deepEqual(tickets, [2 ** 28 - 2, 2 ** 28 - 1, 1, 2, 3]);
+  ids.assertInvariants();
+});
+
 Deno.test("EventIds: a place is used again before one is that never was", () => {
   const ids = EventIds.create({ maxIds: 1000, windowMs: 100 });
   const slots = new Set<number>();
