@@ -122,9 +122,7 @@ export function createSharedParts(config: Config): SharedParts {
         threadCount,
       }, MAIN_THREAD_ID),
       channel: BoundedChannel.create({ capacity: config.channelCapacity }),
-      eventIds: config.dedupWindowMs === 0
-        ? undefined
-        : EventIds.create({ maxIds: config.dedupMax, windowMs: config.dedupWindowMs }),
+      eventIds: createEventIds(config),
       inboxes: Array.from(
         { length: ioThreadCount },
         () => Inbox.create({ producerCount: threadCount, ringBytes: ringBytes(threadCount) }),
@@ -152,6 +150,20 @@ export function createSharedParts(config: Config): SharedParts {
     throw new StartError(
       `Cannot reserve ${config.maxMemoryBytes} bytes of memory: ${error.message}; ` +
         "choose less with --max-memory",
+    );
+  }
+}
+
+/** @throws {StartError} when the system does not give that much memory */
+function createEventIds({ dedupMax, dedupWindowMs }: Config): EventIds | undefined {
+  if (dedupWindowMs === 0) return undefined;
+  try {
+    return EventIds.create({ maxIds: dedupMax, windowMs: dedupWindowMs });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new StartError(
+      `Cannot reserve memory for ${dedupMax} ids of events: ${error.message}; ` +
+        "choose less with --dedup-max",
     );
   }
 }
