@@ -181,7 +181,7 @@ Deno.test("event ids: with more than --dedup-max the oldest is forgotten, counte
 
 Deno.test("event ids: an event that met a full channel is taken when it is sent again", async () => {
   await using server = await ServerProcess.start([
-    ...["--workers", "1", "--channel-capacity", "1", "--work-ms", "100"],
+    ...["--workers", "1", "--channel-capacity", "1", "--work-ms", "200"],
   ]);
   const replies: string[] = [];
   const accepted = new Set<number>();
@@ -206,7 +206,7 @@ Deno.test("event ids: an event that met a full channel is taken when it is sent 
 });
 
 Deno.test("event ids: who sends an event again and waits is told what came of the first", async () => {
-  await using server = await ServerProcess.start(["--workers", "1", "--work-ms", "300"]);
+  await using server = await ServerProcess.start(["--workers", "1", "--work-ms", "1000"]);
   assert.equal(await ask(server, "SET", "balance:bob", "text"), "+OK");
   const ann = { user: "ann", amount: 5, id: "1" };
   const bob = { user: "bob", amount: 5, id: "1", waitMs: 5000 };
