@@ -29,8 +29,10 @@ export const CounterId = {
   DROPPED_STORAGE: 5,
   PARKED_COMMANDS: 6,
   AUTH_FAILURES: 7,
+  DUPLICATES: 8,
+  FORGOTTEN_IDS: 9,
   /** The first that is free for a session. */
-  SESSION: 8,
+  SESSION: 10,
 } as const;
 
 /** Parts of a server; see {@link makeServerParts}. */
@@ -107,6 +109,8 @@ function makeIntake(
       droppedShuttingDown: CounterId.DROPPED_SHUTTING_DOWN,
       droppedStorage: CounterId.DROPPED_STORAGE,
       invalid: CounterId.INVALID,
+      duplicates: CounterId.DUPLICATES,
+      forgottenIds: CounterId.FORGOTTEN_IDS,
     },
     waits: new EventWaits(0),
     settledTotal: () => 0,

@@ -47,6 +47,7 @@ const ALONE: readonly string[] = [
   "tests/unit/durability/intake_race_test.ts",
   "tests/unit/lab/counters/measure_test.ts",
   "tests/unit/store/collection_race_test.ts",
+  "tests/unit/store/event_ids_race_test.ts",
   "tests/unit/store/flush_race_test.ts",
   "tests/unit/store/lease_race_test.ts",
   "tests/unit/store/lock_race_test.ts",

@@ -20,6 +20,7 @@
  * 24  u64  accepted at, microseconds since the epoch
  * 32  u64  number in the log; 0 without a log
  * 40  user, action, id
+ *     only with an id: u32 slot where it is remembered, u32 ticket for it (store/event_ids.ts)
  * ```
  *
  * @module
@@ -37,11 +38,14 @@ export const MAX_ACTION_BYTES = 64;
 export const MAX_ID_BYTES = 64;
 /** Bytes before the user name in a job. */
 export const JOB_HEADER_BYTES = 40;
+/** Bytes behind an id. */
+const ID_PLACE_BYTES = 8;
 /** Longest job that a channel carries. Unit: bytes. */
 export const MAX_JOB_BYTES: number = JOB_MAX_BYTES;
 
 assert(
-  JOB_HEADER_BYTES + MAX_USER_BYTES + MAX_ACTION_BYTES + MAX_ID_BYTES <= MAX_JOB_BYTES,
+  JOB_HEADER_BYTES + MAX_USER_BYTES + MAX_ACTION_BYTES + MAX_ID_BYTES + ID_PLACE_BYTES <=
+    MAX_JOB_BYTES,
   "the largest event fits a job",
 );
 
@@ -116,6 +120,10 @@ export class EventFields {
   acceptedAtMs = 0;
   /** By which number the log knows it, a safe integer; 0 = there is no log. */
   number = 0;
+  /** Where its id is remembered, uint32. */
+  idSlot = 0;
+  /** Ticket for that slot, uint32; 0 = the id is not remembered. */
+  idTicket = 0;
 
   /** Forgets everything, buffers included. */
   clear(): this {
@@ -129,13 +137,16 @@ export class EventFields {
     this.replyGeneration = 0;
     this.acceptedAtMs = 0;
     this.number = 0;
+    this.idSlot = 0;
+    this.idTicket = 0;
     return this;
   }
 }
 
 /** How many bytes {@link encodeJob} will write for `event`. */
 export function jobByteLength(event: EventFields): number {
-  return JOB_HEADER_BYTES + event.user.length + event.action.length + event.id.length;
+  const idBytes = event.id.length === 0 ? 0 : event.id.length + ID_PLACE_BYTES;
+  return JOB_HEADER_BYTES + event.user.length + event.action.length + idBytes;
 }
 
 /**
@@ -154,7 +165,7 @@ export function encodeJob(event: EventFields, target: Uint8Array, offset: number
   assert(userBytes >= 1 && userBytes <= MAX_USER_BYTES, `user has ${userBytes} bytes`);
   assert(actionBytes >= 1 && actionBytes <= MAX_ACTION_BYTES, `action has ${actionBytes} bytes`);
   assert(idBytes >= 0 && idBytes <= MAX_ID_BYTES, `id has ${idBytes} bytes`);
-  const jobBytes = JOB_HEADER_BYTES + userBytes + actionBytes + idBytes;
+  const jobBytes = jobByteLength(event);
   assert(offset + jobBytes <= target.length, `a job of ${jobBytes} bytes fits its target`);
   target[offset] = JOB_VERSION;
   target[offset + 1] = event.flags;
@@ -176,7 +187,10 @@ export function encodeJob(event: EventFields, target: Uint8Array, offset: number
   let at = offset + JOB_HEADER_BYTES;
   at = writeSlice(event.user, target, at);
   at = writeSlice(event.action, target, at);
-  writeSlice(event.id, target, at);
+  if (idBytes === 0) return jobBytes;
+  at = writeSlice(event.id, target, at);
+  writeWord(target, at, event.idSlot);
+  writeWord(target, at + 4, event.idTicket);
   return jobBytes;
 }
 
@@ -216,6 +230,10 @@ export class JobView {
   acceptedAtMs = 0;
   /** By which number the log knows it; 0 = there is no log. */
   number = 0;
+  /** Where its id is remembered; valid with a ticket. */
+  idSlot = 0;
+  /** Ticket for that slot; 0 = it has no id, or that is not remembered. */
+  idTicket = 0;
 
   /**
    * Points at the job `bytes[offset, offset + byteLength)` and reads its header.
@@ -235,10 +253,14 @@ export class JobView {
     this.actionEnd = this.actionStart + bytes[offset + 3]!;
     this.idStart = this.actionEnd;
     this.idEnd = this.idStart + bytes[offset + 4]!;
+    const hasId = this.idEnd > this.idStart;
+    const end = hasId ? this.idEnd + ID_PLACE_BYTES : this.idEnd;
     assert(
-      this.idEnd === offset + byteLength,
-      `fields end at ${this.idEnd - offset}, the job at ${byteLength}`,
+      end === offset + byteLength,
+      `fields end at ${end - offset}, the job at ${byteLength}`,
     );
+    this.idSlot = hasId ? readWord(bytes, this.idEnd) : 0;
+    this.idTicket = hasId ? readWord(bytes, this.idEnd + 4) : 0;
     this.replyThread = bytes[offset + 6]! | (bytes[offset + 7]! << 8);
     this.amount.lo = readWord(bytes, offset + 8);
     this.amount.hi = readWord(bytes, offset + 12) | 0;
@@ -258,6 +280,16 @@ export class JobView {
  */
 export function forgetWaiter(bytes: Uint8Array): void {
   bytes[1]! &= ~JobFlag.WANTS_REPLY;
+}
+
+/**
+ * Says where the id of a job is remembered.
+ *
+ * @param bytes the job, which has an id, and nothing else
+ */
+export function placeId(bytes: Uint8Array, slot: number, ticket: number): void {
+  writeWord(bytes, bytes.length - ID_PLACE_BYTES, slot);
+  writeWord(bytes, bytes.length - ID_PLACE_BYTES + 4, ticket);
 }
 
 function writeWord(target: Uint8Array, at: number, value: number): void {

@@ -68,6 +68,13 @@ export const INBOX_MAX_BYTES: number = 32 * MIB;
 export const CHANNEL_CAPACITY_MAX = 1_048_576;
 
 /**
+ * Most ids of events that are remembered.
+ *
+ * Unit: ids. Reason: each takes some 52 bytes, and they are one buffer of less than 1 GiB.
+ */
+export const EVENT_IDS_MAX = 16_000_000;
+
+/**
  * Most commands that a client may queue between `MULTI` and `EXEC`; those whose work their arguments
  * do not bound count as 64.
  *

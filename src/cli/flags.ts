@@ -184,6 +184,25 @@ export const FLAGS: readonly Flag[] = [
     show: (config) => String(config.channelCapacity),
   },
   {
+    name: "dedup-window",
+    placeholder: "<time>",
+    group: WORKERS,
+    summary: "time within which an event with the id of an accepted one is accepted, and not " +
+      "applied again; 0: ids are not looked at",
+    fields: ["dedupWindowMs"],
+    read: duration("dedupWindowMs"),
+    show: (config) => formatDuration(config.dedupWindowMs),
+  },
+  {
+    name: "dedup-max",
+    placeholder: "<ids>",
+    group: WORKERS,
+    summary: "ids that are remembered; with more, the oldest one is forgotten",
+    fields: ["dedupMax"],
+    read: count("dedupMax"),
+    show: (config) => String(config.dedupMax),
+  },
+  {
     name: "work-ms",
     placeholder: "<ms>",
     group: WORKERS,

@@ -31,6 +31,10 @@ export interface EventCounterIds {
   readonly droppedStorage: number;
   /** Malformed events; not in `received`. */
   readonly invalid: number;
+  /** Events that were accepted before, by their id; not in `received`. */
+  readonly duplicates: number;
+  /** Ids that were forgotten before their time. */
+  readonly forgottenIds: number;
 }
 
 /** Ids of the counters of the dispatcher. */

@@ -4,7 +4,9 @@
  * @module
  */
 
+import type { Int64 } from "../base/int64.ts";
 import { encodeJob, type EventFields, JobFlag, MAX_JOB_BYTES } from "../base/job.ts";
+import { type EventIds, IdState } from "../store/event_ids.ts";
 import type { CounterSink, EventCounterIds } from "./counters.ts";
 import type { EventWaits, Settlement } from "./event_waits.ts";
 import type { ServerPhase } from "./phase.ts";
@@ -84,11 +86,22 @@ export interface EventIntakeOptions {
   waits: EventWaits;
   /** How many events have been settled since start, over all workers; never goes down. */
   settledTotal: () => number;
+  /** Ids of events that were accepted lately; left out: events with the same id are all applied. */
+  eventIds?: EventIds | undefined;
+  /** What to tell of an event that ended with this outcome, as `eventIds` has it; goes with them. */
+  settlementOf?: ((outcome: number, balance: Int64) => Settlement) | undefined;
   /** Where accepted events are written down; left out: nowhere. */
   log?: EventLog | undefined;
   /** Time of day, ms since the epoch; `Date.now` when left out. */
   clock?: () => number;
 }
+
+/**
+ * How often it is looked whether an event that was offered again is settled by now. Unit: ms.
+ *
+ * Reason: workers tell only the client that was first; few offer an event again and wait.
+ */
+const LOOK_EVERY_MS = 5;
 
 /**
  * While workers sleep, so many events are taken before one is woken.
@@ -114,6 +127,8 @@ export class EventIntake {
   readonly #waits: EventWaits;
   readonly #counters: CounterSink;
   readonly #counterIds: EventCounterIds;
+  readonly #eventIds: EventIds | undefined;
+  readonly #settlementOf: EventIntakeOptions["settlementOf"];
   readonly #log: EventLog | undefined;
   readonly #clock: () => number;
   readonly #estimate: RetryEstimate;
@@ -129,6 +144,8 @@ export class EventIntake {
     this.#waits = options.waits;
     this.#counters = options.counters;
     this.#counterIds = options.counterIds;
+    this.#eventIds = options.eventIds;
+    this.#settlementOf = options.settlementOf;
     this.#log = options.log;
     this.#clock = options.clock ?? Date.now;
     this.#estimate = new RetryEstimate(options.settledTotal, this.#clock());
@@ -140,9 +157,30 @@ export class EventIntake {
    * Counts it as received and, if refused, as dropped by reason. An `event.acceptedAtMs` of 0 is
    * filled in; callers with a clock reading at hand set it.
    *
+   * One with an id that was accepted before is accepted again, and counted as a duplicate only. While
+   * another thread is accepting the same id, it is refused with `SERVER_BUSY`: whether the other one
+   * survives a crash is not known yet.
+   *
    * Thread: the owner's; holds no lock.
    */
   offer(event: EventFields): EventOutcome {
+    if (event.id.length > 0 && this.#findId(event) >= IdState.PENDING) {
+      this.#counters.add(this.#counterIds.duplicates);
+      return EventOutcome.ACCEPTED;
+    }
+    return this.#offerNew(event);
+  }
+
+  /** Looks whether an event with its id was accepted. */
+  #findId(event: EventFields): IdState {
+    const ids = this.#eventIds;
+    if (ids === undefined) return IdState.ABSENT;
+    if (event.acceptedAtMs === 0) event.acceptedAtMs = this.#clock();
+    ids.choose(event.user, event.id);
+    return ids.find(event.acceptedAtMs);
+  }
+
+  #offerNew(event: EventFields): EventOutcome {
     const counters = this.#counters;
     const ids = this.#counterIds;
     // First, so that no reader ever sees an event settled that was not received (C15).
@@ -171,12 +209,38 @@ export class EventIntake {
       return EventOutcome.OUT_OF_MEMORY;
     }
     if (event.acceptedAtMs === 0) event.acceptedAtMs = this.#clock();
+    const hasId = event.id.length > 0 && this.#eventIds !== undefined;
+    if (hasId && !this.#rememberId(this.#eventIds!, event)) {
+      this.#credits.release();
+      channel.cancelReservation();
+      counters.add(ids.droppedBusy);
+      return EventOutcome.SERVER_BUSY;
+    }
     if (log !== undefined) event.number = log.nextEventNumber();
     const jobBytes = encodeJob(event, this.#job, 0);
     // Before a worker can take it: what it says of the event comes behind this.
     if (log !== undefined) log.acceptEvent(event.number, this.#job, 0, jobBytes);
+    // Before a worker settles it, and behind what a client who is told "accepted" has to wait for.
+    if (hasId && log !== undefined) this.#eventIds!.confirm(event.idSlot, event.idTicket);
     if (channel.put(this.#job, 0, jobBytes)) this.#callSoon();
     return EventOutcome.ACCEPTED;
+  }
+
+  /**
+   * Remembers the id of an event that is about to be accepted. Not before: what is refused must not
+   * make other ids forgotten, and nothing has to be taken back.
+   *
+   * @returns false: another thread has just accepted it
+   */
+  #rememberId(ids: EventIds, event: EventFields): boolean {
+    const { forgottenCount } = ids;
+    const state = this.#log === undefined ? IdState.PENDING : IdState.ENTERING;
+    if (!ids.remember(event.acceptedAtMs, state)) return false;
+    event.idSlot = ids.slot;
+    event.idTicket = ids.ticket;
+    const forgotten = ids.forgottenCount - forgottenCount;
+    if (forgotten > 0) this.#counters.add(this.#counterIds.forgottenIds, forgotten);
+    return true;
   }
 
   /**
@@ -189,16 +253,38 @@ export class EventIntake {
    *   rejects
    */
   offerWaiting(event: EventFields, timeoutMs: number): EventOutcome | Promise<Settlement> {
+    if (event.id.length > 0 && this.#findId(event) >= IdState.PENDING) {
+      this.#counters.add(this.#counterIds.duplicates);
+      return this.#awaitFirst(timeoutMs);
+    }
     const { address, settlement } = this.#waits.begin(timeoutMs);
     event.flags |= JobFlag.WANTS_REPLY;
     event.replyThread = address.thread;
     event.replySlot = address.slot;
     event.replyGeneration = address.generation;
-    const outcome = this.offer(event);
+    const outcome = this.#offerNew(event);
     event.flags &= ~JobFlag.WANTS_REPLY;
     if (outcome === EventOutcome.ACCEPTED) return settlement;
     this.#waits.settle(address.slot, address.generation, { kind: "pending" });
     return outcome;
+  }
+
+  /** Waits for the settlement of the event whose id was just found. */
+  #awaitFirst(timeoutMs: number): Promise<Settlement> {
+    const ids = this.#eventIds!;
+    const { slot, ticket } = ids;
+    const { address, settlement } = this.#waits.begin(timeoutMs);
+    const look = (): void => {
+      const state = ids.look(slot, ticket);
+      if (state === IdState.PENDING) return;
+      const isKnown = state === IdState.SETTLED && ids.outcome !== 0;
+      const found = isKnown ? this.#settlementOf?.(ids.outcome, ids.balance) : undefined;
+      this.#waits.settle(address.slot, address.generation, found ?? { kind: "pending" });
+    };
+    const timer = setInterval(look, LOOK_EVERY_MS);
+    void settlement.then(() => clearInterval(timer));
+    look();
+    return settlement;
   }
 
   /**

@@ -28,6 +28,8 @@ export interface EventTotals {
   failed: number;
   /** Malformed ones. */
   invalid: number;
+  /** Ones that were accepted before, by their id; not in `received`. */
+  duplicates: number;
   /** Accepted and not settled yet. */
   pending: number;
 }

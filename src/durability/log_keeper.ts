@@ -14,9 +14,11 @@
  */
 
 import { assert } from "../base/assert.ts";
+import type { EventIds } from "../store/event_ids.ts";
 import type { Store } from "../store/store.ts";
 import { freePostponed } from "../store/value_lease.ts";
 import type { Drain, Piece } from "./drain.ts";
+import { EventIdSnapshot } from "./event_id_records.ts";
 import { filesOf } from "./file_names.ts";
 import { FRAME_HEADER_BYTES } from "./layout.ts";
 import { LogFigure, LogState, type LogStatus } from "./log_status.ts";
@@ -68,6 +70,8 @@ export interface LogKeeperOptions {
   readonly store: Store;
   /** How many databases it has. */
   readonly databaseCount: number;
+  /** Ids of events that are remembered; absent: none are. */
+  readonly eventIds?: EventIds | undefined;
   /** When to sync. */
   readonly policy: SyncPolicy;
   /**
@@ -276,7 +280,9 @@ export class LogKeeper {
     try {
       const options = { storage, history, position, createdAtMs: Math.floor(nowMs) };
       const writer = new SnapshotWriter(options);
-      const taker = new SnapshotTaker(store, writer, databaseCount);
+      const { eventIds } = this.#options;
+      const ids = eventIds && new EventIdSnapshot(eventIds, nowMs);
+      const taker = new SnapshotTaker(store, writer, databaseCount, ids);
       this.#taking = { taker, writer, position, beganAtMs: nowMs };
       status.set(LogFigure.SNAPSHOT_RUNS, 1);
     } catch (error) {

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { EventIds, type EventIdsMemory } from "../store/event_ids.ts";
 import { Store, type StoreMemory } from "../store/store.ts";
 import { DenoStorage } from "./deno_storage.ts";
 import { Drain } from "./drain.ts";
@@ -39,6 +40,8 @@ export interface LogOrders {
   readonly status: SharedArrayBuffer;
   /** What snapshots are of. */
   readonly store: StoreMemory;
+  /** Ids of events that are remembered; absent: none are. */
+  readonly eventIds?: EventIdsMemory | undefined;
   /** This thread's id. */
   readonly threadId: number;
   /** How many databases there are. */
@@ -80,6 +83,7 @@ function keep(orders: LogOrders): void {
     drain,
     store: Store.attach(orders.store, orders.threadId, false),
     databaseCount,
+    eventIds: orders.eventIds && EventIds.attach(orders.eventIds),
     policy,
     snapshotEveryBytes,
     pending: new PendingEvents(orders.pending),

@@ -30,10 +30,14 @@
  * | `FLUSHED`          | nothing: the database is empty                                        |
  * | `SWAPPED`          | uint64: the database that changed places with this one                |
  * | `EVENT_ACCEPTED`   | uint64: number of the event; the job (base/job.ts)                    |
- * | `EVENT_SETTLED`    | uint64: number of the event; uint64: outcome                          |
+ * | `EVENT_SETTLED`    | uint64: number of the event; uint64: outcome; of an event with an id  |
+ * |                    | int64: the balance after it                                           |
  * | `MARK`             | uint64: position up to which the log was durable; uint64: ms since the |
  * |                    | epoch; uint64: 1 = the log was ended by a stop, else 0                |
  * | `SNAPSHOT_END`     | uint64: keys; uint64: position up to which the log has to be replayed |
+ * | `EVENT_IDS`        | ids of events in a row, 40 bytes each: 16 bytes: SipHash-2-4 of user, |
+ * |                    | a byte 0 and id, its key the history; uint64: accepted at, µs since   |
+ * |                    | the epoch; uint64: outcome, 0 = not known; int64: the balance after it |
  *
  * An element of a list or a set is `uint32 length, bytes`, of a hash `uint32 length, field, uint32
  * length, value`, of a sorted set `float64 score, uint32 length, member`.
@@ -87,12 +91,14 @@ export const RecordType = {
   MARK: 16,
   /** The end of a snapshot: it is whole. */
   SNAPSHOT_END: 17,
+  /** Ids of events that were accepted lately. */
+  EVENT_IDS: 18,
 } as const;
 /** One of {@link RecordType}. */
 export type RecordType = typeof RecordType[keyof typeof RecordType];
 
 /** The last of {@link RecordType}. */
-const LAST_TYPE = RecordType.SNAPSHOT_END;
+const LAST_TYPE = RecordType.EVENT_IDS;
 
 /** Bits of a record's flags. */
 export const RecordFlag = {

@@ -9,15 +9,18 @@
  */
 
 import { DamageError } from "./damage.ts";
-import { HISTORY_BYTES } from "./file_header.ts";
+import { EventIdRecovery } from "./event_id_records.ts";
+import { decodeFileHeader, HISTORY_BYTES } from "./file_header.ts";
 import { filesOf, UNFINISHED } from "./file_names.ts";
+import { FILE_HEADER_BYTES } from "./layout.ts";
 import { type LogEnd, LogReader, type LogReaderOptions } from "./log_reader.ts";
 import { LogWriter } from "./log_writer.ts";
 import { PendingEvents } from "./pending_events.ts";
 import { RecordReader } from "./record.ts";
 import { type EvictedKey, Replayer } from "./replayer.ts";
 import { readSnapshot, type SnapshotSummary } from "./snapshot_file.ts";
-import type { Storage } from "./storage.ts";
+import { readFully, type Storage } from "./storage.ts";
+import type { EventIds } from "../store/event_ids.ts";
 import { Key } from "../store/key.ts";
 import type { Store } from "../store/store.ts";
 
@@ -49,6 +52,7 @@ export interface Recovered {
  * @param storage the directory, which nobody else uses
  * @param store empty; has no hook yet
  * @param onProgress called now and then with how many effects were applied
+ * @param eventIds empty; is given the ids of the events that are found, and their key
  * @throws {DamageError} when something is damaged that cannot be done without
  * @throws {NoRoomError} when the store has no room for what is there
  * @throws what the system says when a file cannot be read
@@ -57,19 +61,26 @@ export function recover(
   storage: Storage,
   store: Store,
   onProgress: (appliedCount: number) => void = () => {},
+  eventIds?: EventIds,
 ): Recovered {
   const replayer = new Replayer(store);
   const pending = new PendingEvents();
+  const ids = new EventIdRecovery(eventIds, Date.now());
   const { snapshot, damaged } = chooseSnapshot(storage);
+  const history = snapshot?.summary.history ?? historyOfLog(storage) ??
+    crypto.getRandomValues(new Uint8Array(HISTORY_BYTES));
+  ids.useHistory(history);
   const apply = (record: RecordReader, path: string, offset: number): void => {
-    if (pending.note(record)) return;
-    const problem = replayer.apply(record);
+    const noted = ids.note(record, pending.jobs);
+    if (noted === true || pending.note(record)) return;
+    const problem = noted === false ? replayer.apply(record) : noted;
     if (problem !== undefined) throw new DamageError(path, offset, problem);
     if ((replayer.appliedCount & 0xffff) === 0) onProgress(replayer.appliedCount);
   };
   if (snapshot !== undefined) {
     const path = `${storage.path}/${snapshot.name}`;
     readSnapshot(storage, snapshot.name, (record, offset) => apply(record, path, offset));
+    ids.endSnapshot();
   }
   const record = new RecordReader();
   const log = readLog(damaged, {
@@ -89,9 +100,9 @@ export function recover(
   });
   requireLogOf(storage, snapshot, log);
   replayer.finish();
+  ids.placeIds(pending.jobs.values());
   return {
-    history: snapshot?.summary.history ?? log.history ??
-      crypto.getRandomValues(new Uint8Array(HISTORY_BYTES)),
+    history,
     snapshot: snapshot?.summary,
     damaged,
     log,
@@ -181,6 +192,20 @@ function chooseSnapshot(
   }
   // Without any snapshot the log must go back to its beginning: the reader says so if it does not.
   return { snapshot: undefined, damaged };
+}
+
+/** The history that the first segment of the log names; a torn or damaged header names none. */
+function historyOfLog(storage: Storage): Uint8Array | undefined {
+  const first = filesOf(storage.list(), "log")[0];
+  if (first === undefined) return undefined;
+  const file = storage.open(first.name, "read");
+  try {
+    const bytes = new Uint8Array(FILE_HEADER_BYTES);
+    const header = decodeFileHeader(bytes.subarray(0, readFully(file, 0, bytes)), "log");
+    return typeof header === "string" ? undefined : header.history;
+  } finally {
+    file.close();
+  }
 }
 
 /** Reads the log. If that is not enough without the snapshots that are damaged, they are the problem. */

@@ -19,6 +19,7 @@ import { BALANCE_DATABASE, EntryType, type Store } from "../store/store.ts";
 import type { ValueLease } from "../store/value_lease.ts";
 import { EffectRecorder } from "./effect_recorder.ts";
 import { appendElement } from "./elements.ts";
+import type { EventIdSnapshot } from "./event_id_records.ts";
 import { RecordFlag, RecordType } from "./record.ts";
 import type { SnapshotWriter } from "./snapshot_file.ts";
 
@@ -59,6 +60,7 @@ export class SnapshotTaker {
   keyCount = 0;
 
   readonly #store: Store;
+  readonly #ids: EventIdSnapshot | undefined;
   readonly #writer: SnapshotWriter;
   readonly #recorder: EffectRecorder;
   readonly #databaseCount: number;
@@ -73,9 +75,11 @@ export class SnapshotTaker {
    * Begins.
    *
    * @param databaseCount how many databases there are
+   * @param ids of events, which are to be in the snapshot, too
    */
-  constructor(store: Store, writer: SnapshotWriter, databaseCount: number) {
+  constructor(store: Store, writer: SnapshotWriter, databaseCount: number, ids?: EventIdSnapshot) {
     this.#store = store;
+    this.#ids = ids;
     this.#writer = writer;
     this.#databaseCount = databaseCount;
     this.#recorder = new EffectRecorder(store, writer.records);
@@ -93,7 +97,7 @@ export class SnapshotTaker {
     const large = this.#large.at(-1);
     if (large !== undefined) {
       if (!this.#writeLarge(large)) this.#large.pop()!.value.release();
-    } else {
+    } else if (!this.#ids?.step(this.#writer.records)) {
       if (this.#database === this.#databaseCount) return false;
       this.#scan();
     }

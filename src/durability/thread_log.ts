@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Int64 } from "../base/int64.ts";
 import type { EffectOutlet } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
 import { EffectRecorder } from "./effect_recorder.ts";
@@ -170,10 +171,14 @@ export class ThreadLog implements EffectOutlet {
    * Says that an event was settled: in one frame with its effect, when its lock is held.
    *
    * @param isUnderLock whether the effect was made just now, under a lock that is still held
+   * @param balance after it, if its client may ask again
    */
-  settleEvent(number: number, outcome: number, isUnderLock: boolean): void {
-    this.#records.begin(RecordType.EVENT_SETTLED, 0, NO_KEY, 0, 0, 0);
-    this.#records.appendUint64(number).appendUint64(outcome).end();
+  settleEvent(number: number, outcome: number, isUnderLock: boolean, balance?: Int64): void {
+    const records = this.#records;
+    records.begin(RecordType.EVENT_SETTLED, 0, NO_KEY, 0, 0, 0);
+    records.appendUint64(number).appendUint64(outcome);
+    if (balance !== undefined) records.appendInt64(balance.hi, balance.lo);
+    records.end();
     if (!isUnderLock) this.publish();
   }
 }

@@ -84,6 +84,8 @@ export interface ServerGauges {
   readonly store: StoreGauges;
   /** Clients that wait for keys or for the outcome of an event. */
   readonly blockedClients: number;
+  /** Ids of events that are remembered, those included whose place is not needed yet. */
+  readonly eventIds: number;
   /** Threads that serve connections. */
   readonly ioThreads: number;
   /** The pool. */

@@ -69,7 +69,7 @@ export interface DurationHistogram {
 /**
  * What `GET /metrics` answers with `Accept: application/json`.
  *
- * Shape: `{"received":3,"processed":2,"dropped":0,"failed":0,"pending":1,"invalid":0,
+ * Shape: `{"received":3,"processed":2,"dropped":0,"failed":0,"pending":1,"invalid":0,"duplicates":0,
  * "active_connections":1,…}`; `received = processed + dropped + failed + pending`.
  */
 export interface MetricsJson {
@@ -85,6 +85,10 @@ export interface MetricsJson {
   pending: number;
   /** Malformed events. */
   invalid: number;
+  /** Events that were accepted before, by their id; not in `received`. */
+  duplicates: number;
+  /** Ids that were forgotten before their time. */
+  event_ids_forgotten: number;
   /** Connections open now, all protocols. */
   active_connections: number;
   /** `dropped` by reason. */
@@ -111,6 +115,8 @@ export interface MetricsJson {
   channel: { depth: number; capacity: number; high_water_mark: number };
   /** Clients that wait for keys or for the outcome of an event. */
   blocked_clients: number;
+  /** Ids of events that are remembered. */
+  event_ids: number;
   /** Threads that serve connections. */
   io_threads: number;
   /** The pool. */
@@ -163,6 +169,8 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
   return {
     ...eventCounters(sums),
     invalid: total(CounterIndex.INVALID),
+    duplicates: total(CounterIndex.DUPLICATES),
+    event_ids_forgotten: total(CounterIndex.FORGOTTEN_IDS),
     active_connections: PROTOCOLS.reduce(
       (sum, protocol) => sum + protocols[protocol].active_connections,
       0,
@@ -188,6 +196,7 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
       high_water_mark: channel.highWaterMark,
     },
     blocked_clients: gauges.blockedClients,
+    event_ids: gauges.eventIds,
     io_threads: gauges.ioThreads,
     workers: { ...workers, deaths: total(CounterIndex.WORKER_DEATHS) },
     store: {

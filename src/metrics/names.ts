@@ -10,7 +10,8 @@ import { assert } from "../base/assert.ts";
  * Ids of the counters in a thread's block.
  *
  * Events: a well-formed event adds one to `RECEIVED` and later one to exactly one of `PROCESSED`,
- * `DROPPED_*` and `FAILED_*`; until then it is pending. A malformed one adds to `INVALID` only.
+ * `DROPPED_*` and `FAILED_*`; until then it is pending. A malformed one adds to `INVALID` only, one
+ * that was accepted before, by its id, to `DUPLICATES` only.
  * `*_CONNECTIONS_ACTIVE` are gauges: the thread adds 1 and -1.
  */
 export const CounterIndex = {
@@ -81,6 +82,8 @@ export const CounterIndex = {
   KEYSPACE_MISSES: 66,
   CLOSED_HTTP2_FLOOD: 67,
   DROPPED_STORAGE_UNAVAILABLE: 68,
+  DUPLICATES: 69,
+  FORGOTTEN_IDS: 70,
 } as const;
 
 /** One of the ids of {@link CounterIndex}. */
@@ -222,6 +225,16 @@ const eventRows: CounterRow[] = [
     reason: "processor_error",
   }),
   row(CounterIndex.INVALID, "sluice_events_invalid_total", "Malformed events."),
+  row(
+    CounterIndex.DUPLICATES,
+    "sluice_events_duplicate_total",
+    "Events that were accepted before, by their id, and not applied again; not in received.",
+  ),
+  row(
+    CounterIndex.FORGOTTEN_IDS,
+    "sluice_event_ids_forgotten_total",
+    "Ids that made room for others (--dedup-max) before --dedup-window was over.",
+  ),
   row(
     CounterIndex.PARKED_COMMANDS,
     "sluice_commands_parked_total",

@@ -123,6 +123,7 @@ class Page {
       "Clients that wait for keys or for the outcome of an event.",
       gauges.blockedClients,
     );
+    this.#set("sluice_event_ids", "Ids of events that are remembered.", gauges.eventIds);
     this.#set("sluice_io_threads", "Threads that serve connections.", gauges.ioThreads);
     this.#set("sluice_workers", "Event workers running.", workers.running);
     this.#set("sluice_workers_min", "Fewest event workers.", workers.min);

@@ -11,6 +11,7 @@ import {
   CONNECTION_BUFFER_BYTES,
   CONNECTIONS_MAX,
   DURATION_MAX_MS,
+  EVENT_IDS_MAX,
   IO_THREADS_MAX,
   MEMORY_MAX_BYTES,
   MEMORY_MIN_BYTES,
@@ -117,6 +118,10 @@ export interface Config {
   readonly staticDir: string;
   /** Directory of the log and the snapshots; empty = everything is gone with the process. */
   readonly dataDir: string;
+  /** How long the id of an accepted event is remembered; 0 = ids are not looked at. Unit: ms. */
+  readonly dedupWindowMs: number;
+  /** Ids that are remembered; the oldest one makes room. */
+  readonly dedupMax: number;
   /** When what was written to the log is on the disk. */
   readonly fsync: SyncPolicy;
   /** Files kept in memory, over all I/O threads; 0 = none. Unit: bytes. */
@@ -192,6 +197,8 @@ export function defaultConfig(coreCount: number = navigator.hardwareConcurrency)
     staticDir: "",
     dataDir: "",
     fsync: "everysec",
+    dedupWindowMs: 600_000,
+    dedupMax: 1_000_000,
     staticCacheBytes: 16 * 2 ** 20,
     staticCacheTtlMs: 1000,
     staticMaxAgeMs: 3_600_000,
@@ -232,6 +239,8 @@ export const CONFIG_RANGES = {
   maxConnectionsPerIp: { min: 0, max: CONNECTIONS_MAX },
   maxClientMemoryBytes: { min: CLIENT_MEMORY_MIN_BYTES, max: CLIENT_MEMORY_MAX_BYTES },
   minTransferRate: { min: 0, max: GIB },
+  dedupWindowMs: { min: 0, max: DURATION_MAX_MS },
+  dedupMax: { min: 1, max: EVENT_IDS_MAX },
   staticCacheBytes: { min: 0, max: 16 * GIB },
   staticCacheTtlMs: { min: 0, max: DURATION_MAX_MS },
   staticMaxAgeMs: { min: 0, max: 365 * 24 * 3_600_000 },

@@ -53,7 +53,7 @@ export class DataDirectory {
 
   private constructor(
     config: Config,
-    { store, threads, threadId }: SharedParts,
+    { eventIds, store, threads, threadId }: SharedParts,
     recovered: Recovered,
     lock: Deno.FsFile,
   ) {
@@ -79,6 +79,7 @@ export class DataDirectory {
       intake,
       status,
       store: store.memory,
+      eventIds: eventIds?.memory,
       threadId: threads.logThreadId,
       databaseCount: DATABASE_COUNT,
       policy: config.fsync,
@@ -254,7 +255,7 @@ function problemOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function recoverInto(config: Config, { store }: SharedParts): Recovered {
+function recoverInto(config: Config, { eventIds, store }: SharedParts): Recovered {
   const log = getLogger("durability");
   const startedAtMs = performance.now();
   let toldAtMs = startedAtMs;
@@ -264,8 +265,8 @@ function recoverInto(config: Config, { store }: SharedParts): Recovered {
       if (nowMs - toldAtMs < PROGRESS_EVERY_MS) return;
       toldAtMs = nowMs;
       log.info("recovering", { event: "recovering", applied: appliedCount });
-    });
-    reportRecovered(log, recovered, performance.now() - startedAtMs);
+    }, eventIds);
+    reportRecovered(log, recovered, performance.now() - startedAtMs, eventIds?.size ?? 0);
     return recovered;
   } catch (error) {
     if (error instanceof DamageError) {
@@ -280,7 +281,12 @@ function recoverInto(config: Config, { store }: SharedParts): Recovered {
   }
 }
 
-function reportRecovered(log: Logger, recovered: Recovered, tookMs: number): void {
+function reportRecovered(
+  log: Logger,
+  recovered: Recovered,
+  tookMs: number,
+  eventIdCount: number,
+): void {
   const { appliedCount, damaged, evicted, pending, snapshot } = recovered;
   const { position, torn, unconfirmedSegments } = recovered.log;
   for (const error of damaged) {
@@ -315,6 +321,7 @@ function reportRecovered(log: Logger, recovered: Recovered, tookMs: number): voi
     applied: appliedCount,
     snapshot_keys: snapshot?.keyCount ?? 0,
     pending_events: pending.size,
+    event_ids: eventIdCount,
     position,
     ms: Math.round(tookMs),
   });

@@ -38,6 +38,7 @@ import {
   RESP_TIMEOUT_REPLY,
 } from "./farewells.ts";
 import type { Front } from "./front.ts";
+import { settlementOf } from "./io_inbox.ts";
 import { createHttpRoutes } from "./http_routes.ts";
 import { createLiveRoutes } from "./live_parts.ts";
 import { createProtoFront } from "./proto_front.ts";
@@ -142,10 +143,12 @@ export function createFronts(parts: FrontParts): Fronts {
 }
 
 function createIntake({ shared, counters, waits }: FrontParts): EventIntake {
-  const { channel, store, metrics, lifecycle, log } = shared;
+  const { channel, eventIds, store, metrics, lifecycle, log } = shared;
   return new EventIntake({
     channel,
     log,
+    eventIds,
+    settlementOf,
     credits: store.credits,
     phase: lifecycle,
     waits,
@@ -157,6 +160,8 @@ function createIntake({ shared, counters, waits }: FrontParts): EventIntake {
       droppedShuttingDown: CounterIndex.DROPPED_SHUTTING_DOWN,
       droppedStorage: CounterIndex.DROPPED_STORAGE_UNAVAILABLE,
       invalid: CounterIndex.INVALID,
+      duplicates: CounterIndex.DUPLICATES,
+      forgottenIds: CounterIndex.FORGOTTEN_IDS,
     },
     settledTotal: () => {
       const { processed, failed } = metrics.readEventCounters();

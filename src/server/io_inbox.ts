@@ -10,7 +10,7 @@ import { Int64 } from "../base/int64.ts";
 import type { Inbox, InboxReceiver } from "../channel/inbox.ts";
 import type { BlockedClients } from "../command/blocking/blocked_clients.ts";
 import type { WaitNews } from "../command/blocking/wait_server.ts";
-import type { EventWaits } from "../command/event_waits.ts";
+import type { EventWaits, Settlement } from "../command/event_waits.ts";
 import type { Monitors } from "../command/monitors.ts";
 import type { PubSubHub } from "../command/pubsub/hub.ts";
 import { Publication } from "../pubsub/publication.ts";
@@ -97,12 +97,17 @@ export class IoInbox implements Disposable {
     }
     assert(bytes[start] === InboxKind.SETTLED, `kind ${bytes[start]} is known`);
     const { outcome, slot, generation, balance } = this.#settled.decode(bytes, start, end);
-    this.#waits.settle(
-      slot,
-      generation,
-      outcome === Outcome.PROCESSED
-        ? { kind: "processed", balance: new Int64().copyFrom(balance) }
-        : { kind: "failed", reason: reasonOf(outcome) },
-    );
+    this.#waits.settle(slot, generation, settlementOf(outcome, balance));
   }
+}
+
+/**
+ * What a client is told of an event that was settled.
+ *
+ * @param balance after it; is copied
+ */
+export function settlementOf(outcome: number, balance: Int64): Settlement {
+  return outcome === Outcome.PROCESSED
+    ? { kind: "processed", balance: new Int64().copyFrom(balance) }
+    : { kind: "failed", reason: reasonOf(outcome) };
 }

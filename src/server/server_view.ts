@@ -91,7 +91,7 @@ export class ServerView implements Disposable {
 
   /** What `/metrics` shows beyond counters. */
   gauges(): ServerGauges {
-    const { channel, store, lifecycle, waits } = this.#shared;
+    const { channel, eventIds, store, lifecycle, waits } = this.#shared;
     const { ioThreads, workersMin, workersMax } = this.#config;
     return {
       uptimeSeconds: (Date.now() - lifecycle.startedAtMs) / 1000,
@@ -103,6 +103,7 @@ export class ServerView implements Disposable {
       },
       store: store.stats(),
       blockedClients: waits.blockedCount,
+      eventIds: eventIds?.size ?? 0,
       ioThreads,
       workers: { running: lifecycle.workerCount, min: workersMin, max: workersMax },
       isLockTimed: store.locks.timing !== undefined,
@@ -157,7 +158,11 @@ export class ServerView implements Disposable {
       cpuSystemMicros: cpu.system,
       ioThreads: this.#config.ioThreads,
       workers: lifecycle.workerCount,
-      events: { ...eventCounters(sums), invalid: sums[CounterIndex.INVALID]! },
+      events: {
+        ...eventCounters(sums),
+        invalid: sums[CounterIndex.INVALID]!,
+        duplicates: sums[CounterIndex.DUPLICATES]!,
+      },
       channel: {
         depth: channel.depth,
         capacity: channel.capacity,

@@ -17,6 +17,7 @@ import { INBOX_MAX_BYTES, INBOX_RING_BYTES, INBOX_RING_MAX_BYTES } from "../base
 import { type MetricsMemory, MetricsRegion } from "../metrics/region.ts";
 import type { ThreadLog, ThreadLogMemory } from "../durability/thread_log.ts";
 import { type PubSubMemory, PubSubRegion } from "../pubsub/region.ts";
+import { EventIds, type EventIdsMemory } from "../store/event_ids.ts";
 import { Store, type StoreMemory } from "../store/store.ts";
 import { type WaitMemory, WaitRegion } from "../store/wait_region.ts";
 import { recordLockTimes } from "../worker/lock_times.ts";
@@ -46,6 +47,8 @@ export interface SharedParts {
   readonly store: Store;
   /** Events that wait. */
   readonly channel: BoundedChannel;
+  /** Ids of events that were accepted lately; undefined with `--dedup-window 0`. */
+  readonly eventIds: EventIds | undefined;
   /** Mail for the I/O threads, in the order of their ids. */
   readonly inboxes: readonly Inbox[];
   /** What threads know of each other's subscribers. */
@@ -74,6 +77,8 @@ export interface SharedMemory {
   readonly store: StoreMemory;
   /** See {@link SharedParts.channel}. */
   readonly channel: ChannelMemory;
+  /** See {@link SharedParts.eventIds}. */
+  readonly eventIds: EventIdsMemory | undefined;
   /** See {@link SharedParts.inboxes}. */
   readonly inboxes: readonly InboxMemory[];
   /** See {@link SharedParts.pubsub}. */
@@ -117,6 +122,7 @@ export function createSharedParts(config: Config): SharedParts {
         threadCount,
       }, MAIN_THREAD_ID),
       channel: BoundedChannel.create({ capacity: config.channelCapacity }),
+      eventIds: createEventIds(config),
       inboxes: Array.from(
         { length: ioThreadCount },
         () => Inbox.create({ producerCount: threadCount, ringBytes: ringBytes(threadCount) }),
@@ -148,6 +154,20 @@ export function createSharedParts(config: Config): SharedParts {
   }
 }
 
+/** @throws {StartError} when the system does not give that much memory */
+function createEventIds({ dedupMax, dedupWindowMs }: Config): EventIds | undefined {
+  if (dedupWindowMs === 0) return undefined;
+  try {
+    return EventIds.create({ maxIds: dedupMax, windowMs: dedupWindowMs });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new StartError(
+      `Cannot reserve memory for ${dedupMax} ids of events: ${error.message}; ` +
+        "choose less with --dedup-max",
+    );
+  }
+}
+
 /** Room for the messages of one thread in an inbox: less, the more threads there are. */
 function ringBytes(threadCount: number): number {
   const share = 2 ** Math.floor(Math.log2(INBOX_MAX_BYTES / threadCount));
@@ -160,6 +180,7 @@ export function sharedMemoryOf(shared: SharedParts): SharedMemory {
     metrics: shared.metrics.memory,
     store: shared.store.memory,
     channel: shared.channel.memory,
+    eventIds: shared.eventIds?.memory,
     inboxes: shared.inboxes.map(({ memory }) => memory),
     pubsub: shared.pubsub.memory,
     waits: shared.waits.memory,
@@ -201,6 +222,7 @@ export function attachSharedParts(
     metrics,
     store,
     channel: BoundedChannel.attach(memory.channel),
+    eventIds: memory.eventIds && EventIds.attach(memory.eventIds),
     inboxes: memory.inboxes.map((inbox) => Inbox.attach(inbox)),
     pubsub: PubSubRegion.attach(memory.pubsub),
     waits: WaitRegion.attach(memory.waits),

@@ -13,6 +13,7 @@ import type { Config } from "./config.ts";
 import { IoCrew, type IoCrewParts } from "./io_crew.ts";
 import type { IoService } from "./io_service.ts";
 import { IoThread } from "./io_thread.ts";
+import { watchForgottenIds } from "./forgotten_ids.ts";
 import { followSettings } from "./log_level.ts";
 import { readPassword } from "./password.ts";
 import { pause } from "./pause.ts";
@@ -70,6 +71,7 @@ export async function startServer(
   const { lifecycle, metrics, threadId } = shared;
   const counters = metrics.counters(threadId);
   stack.use(watchLogDrops((total) => counters.set(CounterIndex.LOG_LINES_DROPPED, total)));
+  stack.use(watchForgottenIds(metrics, log));
 
   const io: IoService = stack.use(
     config.ioThreads === 1
@@ -129,7 +131,7 @@ export async function startServer(
 
 function startPool(
   config: Config,
-  { threadId, threads, store, channel, metrics, inboxes, pubsub, lifecycle, ...log }: SharedParts,
+  { threadId, threads, store, channel, metrics, inboxes, pubsub, lifecycle, ...more }: SharedParts,
   { faultPlan }: StartOptions,
   onInternalFault: (fault: StoreFault) => void,
 ): Promise<WorkerPool> {
@@ -142,8 +144,9 @@ function startPool(
       inboxes: inboxes.map(({ memory }) => memory),
     },
     pubsub: pubsub.memory,
-    logMemory: log.logMemory,
-    ownLog: log.log,
+    logMemory: more.logMemory,
+    ownLog: more.log,
+    eventIds: more.eventIds,
     counters: metrics.counters(threadId),
     firstThreadId: threads.firstWorkerThreadId,
     workersMin: config.workersMin,

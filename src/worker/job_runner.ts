@@ -19,7 +19,8 @@
  *   afterUnlock
  * swap                                 SETTLED    counted
  *   afterSettle
- * count, EMPTY, give the credit back   EMPTY      nothing to do
+ * count, keep the outcome for its id   SETTLED    counted
+ * EMPTY, give the credit back          EMPTY      nothing to do
  * tell who waits for the outcome       EMPTY      the client is told "accepted" at its timeout
  * ```
  *
@@ -38,6 +39,7 @@ import type { ConsumerSlot } from "../channel/consumer_slot.ts";
 import type { HistogramRecorder } from "../metrics/histogram.ts";
 import type { ThreadLog } from "../durability/thread_log.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
+import type { EventIds } from "../store/event_ids.ts";
 import { Key } from "../store/key.ts";
 import { BALANCE_DATABASE, type Store, WriteStatus } from "../store/store.ts";
 import { type FaultInjector, InjectedDeath } from "./fault_plan.ts";
@@ -68,6 +70,8 @@ export interface JobRunnerOptions {
   workMs: number;
   /** Simulated work while the lock is held, in milliseconds. */
   holdMs: number;
+  /** Where the outcomes of events with an id are kept; absent: nowhere. */
+  eventIds?: EventIds | undefined;
   /** Where outcomes go that clients wait for; absent: nowhere. */
   post?: SettlementPost | undefined;
   /** Ends the worker by plan; tests only. */
@@ -122,7 +126,7 @@ export class JobRunner {
     if (slot.fenced) return false;
     if (outcome !== Outcome.PROCESSED) {
       if (!this.#apply(outcome)) return false;
-      this.#options.log?.settleEvent(this.#job.number, outcome, false);
+      this.#writeDown(outcome, false);
     }
     if (faults !== undefined && !faults.reach("afterUnlock")) return false;
     return this.#settle(outcome);
@@ -172,7 +176,7 @@ export class JobRunner {
       if (faults !== undefined && !faults.reach("afterSwap")) return status;
       store.commitPlan();
       // With its effect in one frame, which goes into the log when the lock is given back.
-      log?.settleEvent(this.#job.number, Outcome.PROCESSED, true);
+      if (log !== undefined) this.#writeDown(Outcome.PROCESSED, true);
       if (faults !== undefined) faults.reach("afterEffect");
       return status;
     } catch (error) {
@@ -184,13 +188,19 @@ export class JobRunner {
     }
   }
 
+  #writeDown(outcome: Outcome, isUnderLock: boolean): void {
+    const { number, idStart, idEnd } = this.#job;
+    const balance = idStart === idEnd ? undefined : this.#sum;
+    this.#options.log?.settleEvent(number, outcome, isUnderLock, balance);
+  }
+
   #apply(outcome: Outcome): boolean {
     const { slot, counters } = this.#options;
     return slot.apply(outcome, counters.get(counterOf(outcome)) + 1, this.#sum);
   }
 
   #settle(outcome: Outcome): boolean {
-    const { slot, counters, store, faults, settlement, post, onFailed } = this.#options;
+    const { slot, counters, store, faults, settlement, eventIds, post, onFailed } = this.#options;
     if (!slot.settle()) return false;
     if (faults !== undefined && !faults.reach("afterSettle")) return false;
     counters.set(counterOf(outcome), slot.counterValue);
@@ -198,6 +208,9 @@ export class JobRunner {
     const nowMs = this.settledAtMs = outcome === Outcome.PROCESSED ? store.nowMs : Date.now();
     if (this.#job.acceptedAtMs > 0) settlement.recordMs(nowMs - this.#job.acceptedAtMs);
     if (outcome !== Outcome.PROCESSED) onFailed?.(this.#job, outcome, this.#error);
+    // Behind what the log has of it, and while another one can still see to it.
+    const { idSlot, idTicket } = this.#job;
+    if (idTicket !== 0) eventIds?.settle(idSlot, idTicket, outcome, this.#sum);
     // EMPTY first: a credit given back twice would break a promise, one lost only wastes a block.
     if (!slot.clear()) return false;
     store.credits.release();

@@ -10,6 +10,7 @@ import type { ConsumerSlotsMemory } from "../channel/slot_layout.ts";
 import type { ThreadLogMemory } from "../durability/thread_log.ts";
 import type { MetricsMemory } from "../metrics/region.ts";
 import type { PubSubMemory } from "../pubsub/region.ts";
+import type { EventIdsMemory } from "../store/event_ids.ts";
 import type { StoreMemory } from "../store/store.ts";
 import type { LifelineSpec } from "./lifeline.ts";
 import type { InboxesMemory } from "./settlement_post.ts";
@@ -38,6 +39,8 @@ export interface WorkerOrders {
   pubsub?: PubSubMemory | undefined;
   /** Where it writes down what it does; absent: nowhere. */
   log?: ThreadLogMemory | undefined;
+  /** Where it keeps the outcomes of events with an id; absent: nowhere. */
+  eventIds?: EventIdsMemory | undefined;
   /** Simulated work before the lock, in milliseconds. */
   workMs: number;
   /** Simulated work with the lock held, in milliseconds. */

@@ -10,6 +10,7 @@ import type { BoundedChannel } from "../channel/bounded_channel.ts";
 import { SlotKind } from "../channel/slot_layout.ts";
 import type { SlotSupervision } from "../channel/slot_supervision.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
+import type { EventIds } from "../store/event_ids.ts";
 import { Key } from "../store/key.ts";
 import { PUBLISH_OPERATION } from "../store/locks.ts";
 import { BALANCE_DATABASE, type Store } from "../store/store.ts";
@@ -47,6 +48,8 @@ export interface Remains {
   mayBlameJob: boolean;
   /** The supervisor's log; absent: there is none. */
   log?: ThreadLog | undefined;
+  /** Where the outcomes of events with an id are kept; absent: nowhere. */
+  eventIds?: EventIds | undefined;
   /** Whether a thread still runs; for the log. */
   isAlive?: ((threadId: number) => boolean) | undefined;
   /** Where outcomes go that clients wait for, sending as the dead worker; absent: nowhere. */
@@ -101,7 +104,7 @@ function repeatEffect({ slot, store }: Remains, log: ThreadLog): boolean {
   const entry = store.peek(BALANCE_DATABASE, key);
   if (entry === 0) return false;
   store.hook?.written(key.shard, BALANCE_DATABASE, entry);
-  log.settleEvent(job.number, Outcome.PROCESSED, true);
+  log.settleEvent(job.number, Outcome.PROCESSED, true, balanceOf(slot, job));
   return true;
 }
 
@@ -121,7 +124,15 @@ function requeue(remains: Remains): Recovery {
 function writeDown({ slot, log }: Remains, outcome: Outcome): void {
   if (log === undefined || outcome === Outcome.PROCESSED) return;
   const job = new JobView().attach(slot.bytes, slot.jobStart, slot.jobLength);
-  log.settleEvent(job.number, outcome, false);
+  log.settleEvent(job.number, outcome, false, balanceOf(slot, job));
+}
+
+/** The balance that the log has with the outcome of an event; only those with an id have one. */
+function balanceOf(slot: SlotSupervision, job: JobView): Int64 | undefined {
+  if (job.idStart === job.idEnd) return undefined;
+  const balance = new Int64();
+  slot.readResult(balance);
+  return balance;
 }
 
 function settle(remains: Remains): Recovery {
@@ -131,15 +142,15 @@ function settle(remains: Remains): Recovery {
   return empty(remains, slot.outcome as Outcome);
 }
 
-function empty({ slot, store, post }: Remains, outcome: Outcome): Recovery {
-  slot.become(SlotKind.EMPTY);
-  store.credits.release();
-  if (post !== undefined) tellWhoWaits(slot, outcome, post);
+function empty(remains: Remains, outcome: Outcome): Recovery {
+  remains.slot.become(SlotKind.EMPTY);
+  remains.store.credits.release();
+  tellWhoWaits(remains, outcome);
   return { kind: "settled", outcome };
 }
 
 /** Last, as a worker does: what a client is told is counted and visible. The slot keeps the bytes. */
-function tellWhoWaits(slot: SlotSupervision, outcome: Outcome, post: SettlementPost): void {
+function tellWhoWaits({ slot, eventIds, post }: Remains, outcome: Outcome): void {
   const job = new JobView();
   try {
     job.attach(slot.bytes, slot.jobStart, slot.jobLength);
@@ -147,8 +158,8 @@ function tellWhoWaits(slot: SlotSupervision, outcome: Outcome, post: SettlementP
     // It may be what its workers died of; bytes that are no job name nobody who waits.
     return;
   }
-  if ((job.flags & JobFlag.WANTS_REPLY) === 0) return;
   const balance = new Int64();
   slot.readResult(balance);
-  post.post(job, outcome, balance);
+  if (job.idTicket !== 0) eventIds?.settle(job.idSlot, job.idTicket, outcome, balance);
+  if ((job.flags & JobFlag.WANTS_REPLY) !== 0) post?.post(job, outcome, balance);
 }

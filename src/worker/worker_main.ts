@@ -19,6 +19,7 @@ import { HistogramIndex } from "../metrics/names.ts";
 import { MetricsRegion } from "../metrics/region.ts";
 import type { Notifier } from "../pubsub/notifier.ts";
 import type { BackgroundWork } from "../store/background.ts";
+import { EventIds } from "../store/event_ids.ts";
 import { Store } from "../store/store.ts";
 import { BalanceProcessor } from "./balance_processor.ts";
 import { createEventNotes } from "./event_notes.ts";
@@ -159,6 +160,7 @@ async function live(orders: WorkerOrders): Promise<void> {
     processor,
     workMs: orders.workMs,
     holdMs: orders.holdMs,
+    eventIds: orders.eventIds && EventIds.attach(orders.eventIds),
     post: orders.inboxes && new SettlementPost(orders.inboxes, orders.threadId, counters),
     faults,
     onFailed: (job, outcome, error) => failures.tell(job, outcome, error),

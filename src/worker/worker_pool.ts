@@ -19,6 +19,7 @@ import type { SlotSupervision } from "../channel/slot_supervision.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import type { MetricsRegion, ThreadCounters } from "../metrics/region.ts";
 import type { PubSubMemory } from "../pubsub/region.ts";
+import type { EventIds } from "../store/event_ids.ts";
 import type { Store } from "../store/store.ts";
 import type { ThreadLog, ThreadLogMemory } from "../durability/thread_log.ts";
 import { type Lifelines, openLifelines } from "./lifeline.ts";
@@ -89,6 +90,8 @@ export interface WorkerPoolOptions {
   logMemory?: ThreadLogMemory | undefined;
   /** The same for what the supervisor does for the dead. */
   ownLog?: ThreadLog | undefined;
+  /** Ids of events, whose outcomes are kept; absent: none are. */
+  eventIds?: EventIds | undefined;
   /** Simulated work before the lock, in milliseconds. Default 0. */
   workMs?: number;
   /** Simulated work with the lock held, in milliseconds. Default 0. */
@@ -349,6 +352,7 @@ export class WorkerPool implements AsyncDisposable {
         inboxes: this.#options.inboxes,
         pubsub: this.#options.pubsub,
         log: this.#options.logMemory,
+        eventIds: this.#options.eventIds?.memory,
         workMs,
         holdMs,
         processorUrl,
@@ -395,6 +399,7 @@ export class WorkerPool implements AsyncDisposable {
       // A worker that never ran its job, or was only slow, says nothing about the job.
       mayBlameJob: run.isReady && end.kind === "died",
       log: this.#options.ownLog,
+      eventIds: this.#options.eventIds,
       isAlive: (threadId) =>
         threadId < this.#options.firstThreadId ||
         this.#seats[threadId - this.#options.firstThreadId]?.run !== undefined,

@@ -5,6 +5,9 @@
  * Every event has a user of its own, so that its balance says whether it was applied, and how often.
  * Every key has one writer that sets it to 1, 2, 3 and so on, so that its value says up to where its
  * writes survived. Keys that are set in pairs by a transaction must be equal.
+ *
+ * Every event has an id. After each start all are sent again, whether they were confirmed or not, and some
+ * of those of earlier rounds: then each of them must have been applied exactly once.
  */
 
 import assert from "node:assert/strict";
@@ -15,6 +18,10 @@ import { ServerProcess } from "./server_process.ts";
 
 /** Writers of keys, and of pairs; clients of events per protocol. */
 const WRITERS = 3;
+/** Events of earlier rounds that are sent again. */
+const KEPT_EVENTS = 300;
+/** Events that are sent again at once. */
+const RETRIES_AT_ONCE = 200;
 /** With `everysec`: what was confirmed longer ago than this has to be there. Unit: ms. */
 const LOSS_MS = 1500;
 
@@ -32,6 +39,10 @@ export interface CrashCounts {
   torn: number;
   /** Starts from a snapshot. */
   fromSnapshot: number;
+  /** Events that were sent again after a start. */
+  retried: number;
+  /** Of those, the ones that had to be applied, because the server did not have them. */
+  missing: number;
   /** Confirmed writes and events that were lost; with `everysec` the last second's may be. */
   lost: number;
 }
@@ -52,7 +63,7 @@ interface Writer {
 
 interface SentEvent {
   readonly user: string;
-  /** When it was accepted; 0 = nobody knows. */
+  /** When it was accepted the last time; 0 = nobody knows. */
   acceptedAtMs: number;
 }
 
@@ -86,6 +97,8 @@ class CrashRun {
     requeued: 0,
     torn: 0,
     fromSnapshot: 0,
+    retried: 0,
+    missing: 0,
     lost: 0,
   };
   readonly #options: CrashOptions;
@@ -133,7 +146,7 @@ class CrashRun {
 
   async #start(): Promise<ServerProcess> {
     const { path, fsync, flags = [] } = this.#options;
-    const server = await startWithData(path, ["--fsync", fsync, ...flags]);
+    const server = await startWithData(path, ["--fsync", fsync, "--dedup-window", "1h", ...flags]);
     const line = server.linesOf("recovered")[0]!;
     this.counts.requeued += line["pending_events"] as number;
     if (line["snapshot_keys"] as number > 0) this.counts.fromSnapshot++;
@@ -147,12 +160,45 @@ class CrashRun {
   }
 
   async #verify(server: ServerProcess): Promise<void> {
-    await waitUntilSettled(server.port("http"));
     const client = await RawClient.connect(server.port("resp"));
+    // Some while what was pending is still being settled.
+    if (this.#random.oneIn(2)) {
+      await this.#sendAgain(client, this.#events.filter(({ acceptedAtMs }) => acceptedAtMs === 0));
+    }
+    await waitUntilSettled(server.port("http"));
     for (const writer of this.#writers) await this.#verifyWriter(client, writer);
     for (const event of this.#events) await this.#verifyEvent(client, event);
-    this.#events = [];
+    await this.#retryEvents(client, server.port("http"));
     client.close();
+  }
+
+  /** Sends all events again: each is then applied once, whatever has become of it before. */
+  async #retryEvents(client: RawClient, httpPort: number): Promise<void> {
+    await this.#sendAgain(client, this.#events);
+    await waitUntilSettled(httpPort);
+    for (const { user } of this.#events) {
+      assert.equal(await get(client, `balance:${user}`), "1", `${user} was applied once`);
+    }
+    while (this.#events.length > KEPT_EVENTS) {
+      this.#events[this.#random.below(this.#events.length)] = this.#events.at(-1)!;
+      this.#events.pop();
+    }
+  }
+
+  /** Sends events until all are accepted. */
+  async #sendAgain(client: RawClient, events: readonly SentEvent[]): Promise<void> {
+    this.counts.retried += events.length;
+    for (let left = events; left.length > 0;) {
+      const refused = left.slice(RETRIES_AT_ONCE);
+      const batch = left.slice(0, RETRIES_AT_ONCE);
+      await client.send(batch.map(eventCommand).join(""));
+      for (const event of batch) {
+        const reply = await client.readUntil("\r\n");
+        if (reply === "+ACCEPTED\r\n") event.acceptedAtMs = performance.now();
+        else refused.push(event);
+      }
+      left = refused;
+    }
   }
 
   async #verifyWriter(client: RawClient, writer: Writer): Promise<void> {
@@ -174,6 +220,7 @@ class CrashRun {
   async #verifyEvent(client: RawClient, { user, acceptedAtMs }: SentEvent): Promise<void> {
     const balance = Number(await get(client, `balance:${user}`) ?? "0");
     assert.ok(balance <= 1, `${user} was applied ${balance} times`);
+    if (balance === 0) this.counts.missing++;
     if (balance === 1 || acceptedAtMs === 0) return;
     assert.ok(this.#mayBeLost(acceptedAtMs), `${user} was accepted and is gone`);
     this.counts.lost++;
@@ -212,7 +259,7 @@ class CrashRun {
   async #sendHttpEvents(port: number, over: { isOver: boolean }): Promise<void> {
     await this.#untilCut(port, over, async (client) => {
       const event = this.#newEvent();
-      await client.send(eventRequest(event.user, 1));
+      await client.send(eventRequest(event.user, 1, `Idempotency-Key: ${event.user}\r\n`));
       const { status } = await client.readHttpReply();
       if (status === 202) this.#accepted(event);
     });
@@ -221,7 +268,7 @@ class CrashRun {
   async #sendRespEvents(port: number, over: { isOver: boolean }): Promise<void> {
     await this.#untilCut(port, over, async (client) => {
       const event = this.#newEvent();
-      await client.send(respCommand("EVENT", event.user, "add", "1"));
+      await client.send(eventCommand(event));
       const reply = await client.readUntil("\r\n");
       if (reply === "+ACCEPTED\r\n") this.#accepted(event);
     });
@@ -232,7 +279,7 @@ class CrashRun {
       await using client = await ProtoTcpClient.connect(port);
       while (!over.isOver) {
         const event = this.#newEvent();
-        const value = { user: event.user, action: "add", amount: 1n };
+        const value = { user: event.user, action: "add", amount: 1n, id: event.user };
         const reply = await client.ask({ case: "event", value });
         if (reply === undefined) return;
         if (JSON.stringify(reply).includes("EVENT_STATUS_ACCEPTED")) this.#accepted(event);
@@ -258,6 +305,11 @@ class CrashRun {
       client.close();
     }
   }
+}
+
+/** An event, whose id is its user's name. */
+function eventCommand({ user }: SentEvent): string {
+  return respCommand("EVENT", user, "add", "1", "ID", user);
 }
 
 /** A server with a data directory, which it may write to. */

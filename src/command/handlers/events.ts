@@ -153,7 +153,7 @@ export function eventRows(): CommandRow[] {
       arity: -4,
       syntax: "user action amount [ID id] [WAIT ms]",
       summary: "Offers an event, whose amount is then added to the user's balance; " +
-        "with WAIT, replies with the new balance.",
+        "with ID, only once if it is sent again; with WAIT, replies with the new balance.",
       group: "events",
       since: "0.1.0",
       flags: ["write", "denyoom", "blocking", "fast", "no_multi"],

@@ -215,6 +215,7 @@ function eventLines(_services: CommandServices, snapshot: ServerSnapshot): strin
     `events_dropped:${events.dropped}`,
     `events_failed:${events.failed}`,
     `events_invalid:${events.invalid}`,
+    `events_duplicate:${events.duplicates}`,
     `events_pending:${events.pending}`,
     `channel_depth:${channel.depth}`,
     `channel_capacity:${channel.capacity}`,

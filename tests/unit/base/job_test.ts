@@ -9,6 +9,7 @@ import {
   MAX_ID_BYTES,
   MAX_JOB_BYTES,
   MAX_USER_BYTES,
+  placeId,
 } from "../../../src/base/job.ts";
 
 const uint32 = fc.integer({ min: 0, max: 0xffffffff });
@@ -42,6 +43,8 @@ Deno.test("JobView: reads what encodeJob wrote, at any offset, in shared memory,
       event.replySlot = slot;
       event.replyGeneration = generation;
       event.acceptedAtMs = acceptedAtUs / 1000;
+      event.idSlot = slot;
+      event.idTicket = generation;
       const length = encodeJob(event, target, offset);
       assert.equal(length, jobByteLength(event));
       view.attach(target, offset, length);
@@ -55,6 +58,14 @@ Deno.test("JobView: reads what encodeJob wrote, at any offset, in shared memory,
         [flags, thread, slot, generation],
       );
       assert.equal(view.acceptedAtMs, acceptedAtUs / 1000);
+      const place = id.length === 0 ? [0, 0] : [slot, generation];
+      assert.deepEqual([view.idSlot, view.idTicket], place);
+      if (id.length === 0) return;
+      const copy = target.slice(offset, offset + length);
+      placeId(copy, generation, slot);
+      view.attach(copy, 0, length);
+      assert.deepEqual([view.idSlot, view.idTicket], [generation, slot]);
+      assert.deepEqual([...copy.slice(view.idStart, view.idEnd)], [...id]);
     },
   ));
 });

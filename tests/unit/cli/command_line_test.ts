@@ -53,6 +53,8 @@ const OTHER_VALUES: Readonly<Record<string, [text: string, settings: Partial<Con
   "insecure": ["true", { insecure: true }],
   "workers": ["2-8", { workersMin: 2, workersMax: 8 }],
   "channel-capacity": ["10", { channelCapacity: 10 }],
+  "dedup-window": ["1h", { dedupWindowMs: 3_600_000 }],
+  "dedup-max": ["5000", { dedupMax: 5000 }],
   "work-ms": ["100", { workMs: 100 }],
   "hold-ms": ["10ms", { holdMs: 10 }],
   "max-memory": ["64mb", { maxMemoryBytes: 67108864 }],

@@ -22,7 +22,11 @@ import {
   type BlockedParts,
 } from "../../../src/command/blocking/blocked_clients.ts";
 import { Dispatcher } from "../../../src/command/dispatch.ts";
-import { type EventChannel, EventIntake } from "../../../src/command/event_intake.ts";
+import {
+  type EventChannel,
+  EventIntake,
+  type EventLog,
+} from "../../../src/command/event_intake.ts";
 import type { CommandTable } from "../../../src/command/lookup.ts";
 import { Operations } from "../../../src/command/operations.ts";
 import { OperationsRegion } from "../../../src/command/operations_memory.ts";
@@ -35,8 +39,10 @@ import type { ThreadCircle } from "../../../src/command/thread_circle.ts";
 import { makeCommandTable } from "../../../src/command/table.ts";
 import { ERROR_TEXTS } from "../../../src/protocol/resp/error_texts.ts";
 import { type CommandObserver, RespSession } from "../../../src/protocol/resp/resp_session.ts";
+import { settlementOf } from "../../../src/server/io_inbox.ts";
 import { ThreadQuestions } from "../../../src/server/thread_questions.ts";
 import { SessionStep } from "../../../src/protocol/session.ts";
+import type { EventIds } from "../../../src/store/event_ids.ts";
 import { WaitRegion } from "../../../src/store/wait_region.ts";
 import { Store } from "../../../src/store/store.ts";
 import { latin1, toLatin1 } from "../../helpers/latin1.ts";
@@ -55,6 +61,8 @@ export const Count = {
   AUTH_FAILURES: 7,
   THROTTLED: 8,
   DROPPED_STORAGE: 9,
+  DUPLICATES: 10,
+  FORGOTTEN_IDS: 11,
 } as const;
 
 /** A data directory whose snapshots are complete at once, unless they are slow or fail. */
@@ -159,6 +167,10 @@ export interface HarnessOptions {
   blockedClients?: typeof BlockedClients;
   /** Lends what is kept for clients. */
   clientMemory?: ClientMemory;
+  /** Ids of events that were accepted lately. */
+  eventIds?: EventIds;
+  /** Where accepted events are written down. */
+  eventLog?: EventLog;
 }
 
 /** Rows that nobody changes; to make them takes longer than most tests. */
@@ -239,7 +251,12 @@ export class Harness {
         droppedShuttingDown: Count.DROPPED_SHUTTING_DOWN,
         droppedStorage: Count.DROPPED_STORAGE,
         invalid: Count.INVALID,
+        duplicates: Count.DUPLICATES,
+        forgottenIds: Count.FORGOTTEN_IDS,
       },
+      eventIds: options.eventIds,
+      settlementOf,
+      log: options.eventLog,
       waits: this.waits,
       settledTotal: options.settledTotal ?? (() => 0),
       clock: () => this.nowMs,
@@ -485,7 +502,15 @@ const SNAPSHOT: ServerSnapshot = {
   cpuSystemMicros: 250_000,
   ioThreads: 1,
   workers: 1,
-  events: { received: 0, processed: 0, dropped: 0, failed: 0, invalid: 0, pending: 0 },
+  events: {
+    received: 0,
+    processed: 0,
+    dropped: 0,
+    failed: 0,
+    invalid: 0,
+    duplicates: 0,
+    pending: 0,
+  },
   channel: { depth: 0, capacity: 1000, highWaterMark: 0 },
 };
 

@@ -26,6 +26,7 @@ function gauges(shardCount = 2): ServerGauges {
       keyCount: 5,
     },
     blockedClients: 4,
+    eventIds: 7,
     ioThreads: 2,
     workers: { running: 2, min: 1, max: 4 },
     isLockTimed: false,

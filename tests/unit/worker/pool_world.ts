@@ -6,14 +6,16 @@
 
 import assert from "node:assert/strict";
 import { Int64 } from "../../../src/base/int64.ts";
-import { encodeJob, EventFields } from "../../../src/base/job.ts";
+import { ByteSlice, encodeJob, EventFields } from "../../../src/base/job.ts";
 import { BoundedChannel } from "../../../src/channel/bounded_channel.ts";
 import { CounterIndex } from "../../../src/metrics/names.ts";
 import { MetricsRegion } from "../../../src/metrics/region.ts";
 import { BLOCKS_PER_CREDIT, RESERVE_BLOCK_BYTES } from "../../../src/store/balance_reserve.ts";
+import { EventIds, IdState } from "../../../src/store/event_ids.ts";
 import { Key } from "../../../src/store/key.ts";
 import type { LockKind } from "../../../src/store/locks.ts";
 import { minimumMemoryBytes, Store } from "../../../src/store/store.ts";
+import { Outcome } from "../../../src/worker/outcome.ts";
 import {
   type InternalFault,
   WorkerPool,
@@ -21,6 +23,8 @@ import {
 } from "../../../src/worker/worker_pool.ts";
 
 const FIRST_WORKER_THREAD = 1;
+/** Ids that are remembered; with more events, outcomes are not looked at. */
+const MAX_IDS = 200_000;
 const encoder = new TextEncoder();
 
 /** What differs between worlds. */
@@ -49,6 +53,10 @@ export class PoolWorld implements AsyncDisposable {
   readonly lines: LoggedLine[] = [];
   readonly faults: InternalFault[] = [];
   readonly fault = Promise.withResolvers<InternalFault>();
+  /** Where the outcomes of all events are kept. */
+  readonly ids = EventIds.create({ maxIds: MAX_IDS, windowMs: 3_600_000 });
+  /** Users of the accepted events; the id of an event is its index. */
+  readonly users: string[] = [];
   /** What the balances should be. */
   readonly expected = new Map<string, bigint>();
   pool!: WorkerPool;
@@ -90,6 +98,7 @@ export class PoolWorld implements AsyncDisposable {
       firstThreadId: FIRST_WORKER_THREAD,
       workersMin: workersMax,
       workersMax,
+      eventIds: world.ids,
       log: { info: logTo("info"), warn: logTo("warn") },
       onInternalFault: (fault) => {
         world.faults.push(fault);
@@ -113,6 +122,15 @@ export class PoolWorld implements AsyncDisposable {
     event.action.set(encoder.encode("buy"), 0, 3);
     event.amount.setNumber(amount);
     event.acceptedAtMs = Date.now();
+    const idBytes = encoder.encode(String(this.accepted));
+    event.id.set(idBytes, 0, idBytes.length);
+    this.ids.choose(event.user, event.id);
+    // One that was refused has left it there.
+    if (!this.ids.remember(event.acceptedAtMs, IdState.PENDING)) {
+      this.ids.find(event.acceptedAtMs);
+    }
+    event.idSlot = this.ids.slot;
+    event.idTicket = this.ids.ticket;
     const length = encodeJob(event, this.#job, 0);
     if (!this.channel.trySend(this.#job, 0, length)) {
       this.store.credits.release();
@@ -120,6 +138,7 @@ export class PoolWorld implements AsyncDisposable {
       return false;
     }
     this.accepted++;
+    this.users.push(user);
     this.expected.set(user, (this.expected.get(user) ?? 0n) + BigInt(amount));
     return true;
   }
@@ -162,11 +181,31 @@ export class PoolWorld implements AsyncDisposable {
       for (const [user, amount] of this.expected) {
         assert.equal(this.balance(user), amount, `balance of ${user}`);
       }
+      if (this.accepted <= MAX_IDS) this.#assertOutcomes();
     }
+    this.ids.assertInvariants();
     this.channel.assertInvariants();
     this.pool.slots.assertInvariants();
     this.store.assertInvariants();
     this.metrics.assertInvariants();
+  }
+
+  /** Checks that the outcome of every event is kept: no two of a user left the same balance behind. */
+  #assertOutcomes(): void {
+    const { ids } = this;
+    const user = new ByteSlice();
+    const id = new ByteSlice();
+    const seen = new Set<string>();
+    for (const [index, name] of this.users.entries()) {
+      const [userBytes, idBytes] = [encoder.encode(name), encoder.encode(String(index))];
+      user.set(userBytes, 0, userBytes.length);
+      id.set(idBytes, 0, idBytes.length);
+      ids.choose(user, id);
+      assert.equal(ids.find(Date.now()), IdState.SETTLED, `event ${index}`);
+      assert.equal(ids.outcome, Outcome.PROCESSED, `event ${index}`);
+      seen.add(`${name} ${ids.balance.toBigInt()}`);
+    }
+    assert.equal(seen.size, this.accepted, "balances after each event");
   }
 
   /** Waits for something that must come, with a generous deadline. */

@@ -41,6 +41,8 @@ class WaitingWorld implements AsyncDisposable, Disposable {
         droppedOutOfMemory: CounterIndex.DROPPED_OUT_OF_MEMORY,
         droppedShuttingDown: CounterIndex.DROPPED_SHUTTING_DOWN,
         droppedStorage: CounterIndex.DROPPED_STORAGE_UNAVAILABLE,
+        duplicates: CounterIndex.DUPLICATES,
+        forgottenIds: CounterIndex.FORGOTTEN_IDS,
         invalid: CounterIndex.INVALID,
       },
       waits: this.waits,
