@@ -185,7 +185,7 @@ export class LogKeeper {
     const piece = drain.take();
     if (piece === undefined) return;
     this.#lastPiece = piece.number;
-    this.#follow(piece);
+    if (piece.hasNotes) this.#follow(piece);
     const isWritten = this.#phase !== "failed" &&
       this.#attempt(() => log.append(piece.bytes, piece.view, piece.end));
     // Some of it may be in the file all the same: what comes next is to be behind all of it.

@@ -42,6 +42,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { Entry, ENTRY_HEADER_BYTES, EntryType, INTEGER_BYTES } from "../store/entry.ts";
 import {
   aligned,
   EXPIRY_BYTES,
@@ -104,6 +105,8 @@ export const RecordFlag = {
 
 const KNOWN_FLAGS: number = RecordFlag.HAS_EXPIRY | RecordFlag.PINNED;
 const EMPTY = new Uint8Array(0);
+/** Up to this length words are copied one by one: faster than a call. */
+const SHORT_BYTES = 256;
 
 /** Length of a record with a key and a payload of these lengths. */
 export function recordLength(keyBytes: number, payloadBytes: number, hasExpiry: boolean): number {
@@ -202,6 +205,61 @@ export class RecordWriter {
     this.#copy(key, keyStart, keyEnd);
     this.#payloadAt = this.length;
     return this;
+  }
+
+  /**
+   * Appends the record of a string whose value is in its entry: as text, or as an integer.
+   *
+   * Key and text are one behind the other in the entry, as they are in the record, so that they are
+   * copied word by word, with what is behind them in the last word taken away again.
+   *
+   * @param source has the entry at `source[at…]`, as store/entry.ts draws it
+   * @param type `STRING` or `INTEGER`
+   * @param flags bits of {@link RecordFlag}
+   * @param keyAt index of the word with the entry's key
+   */
+  appendString(
+    type: typeof RecordType.STRING | typeof RecordType.INTEGER,
+    database: number,
+    source: Int32Array,
+    at: number,
+    flags: number,
+    keyAt: number,
+  ): void {
+    const isText = type === RecordType.STRING;
+    const keyBytes = source[at + Entry.KEY_BYTES]! & 0xffff;
+    const valueBytes = isText ? source[at + Entry.VALUE_BYTES]! : INTEGER_BYTES;
+    const copiedBytes = isText ? keyBytes + valueBytes : keyBytes;
+    this.#reserve(RECORD_HEADER_BYTES + EXPIRY_BYTES + aligned(keyBytes + valueBytes));
+    const target = this.words;
+    let to = this.length >> 2;
+    target[to] = type | (database << 8) | (keyBytes << 16);
+    target[to + 1] = valueBytes;
+    target[to + 2] = source[at + Entry.SEQ_LO]!;
+    target[to + 3] = (source[at + Entry.KEY_BYTES]! >>> 16) | (EntryType.STRING << 16) |
+      (flags << 24);
+    to += 4;
+    if ((flags & RecordFlag.HAS_EXPIRY) !== 0) {
+      target[to++] = source[at + ENTRY_HEADER_BYTES / 4]!;
+      target[to++] = source[at + ENTRY_HEADER_BYTES / 4 + 1]!;
+    }
+    const end = to + (aligned(keyBytes + valueBytes) >> 2);
+    const copiedEnd = to + ((copiedBytes + 3) >> 2);
+    if (copiedBytes <= SHORT_BYTES) {
+      for (let i = to, from = keyAt; i < copiedEnd; i++, from++) target[i] = source[from]!;
+    } else {
+      target.set(source.subarray(keyAt, keyAt + copiedEnd - to), to);
+    }
+    if ((copiedBytes & 3) !== 0) {
+      target[copiedEnd - 1] = target[copiedEnd - 1]! & ((1 << ((copiedBytes & 3) * 8)) - 1);
+    }
+    for (let i = copiedEnd; i < end; i++) target[i] = 0;
+    if (!isText) {
+      const valueAt = to * 4 + keyBytes;
+      this.view.setInt32(valueAt, source[keyAt - 2]!, true);
+      this.view.setInt32(valueAt + 4, source[keyAt - 1]!, true);
+    }
+    this.length = end * 4;
   }
 
   /** Appends `source[start, end)` to the payload. */

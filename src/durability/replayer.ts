@@ -73,10 +73,8 @@ export class Replayer {
   #comingRecord = { seq: 0, expireAtMs: 0, flags: 0 };
   /** How many elements are still to come of a collection that its key does not need. */
   #skippedElements = 0;
-  /** A collection whose frame was too long for one, between whose parts another frame has come. */
+  /** A collection that was too long for one frame, and between whose parts something has come. */
   #suspended: Unfinished | undefined;
-  /** The next record is the first one of its frame. */
-  #isFirst = false;
   /** The highest number of a mutation so far. */
   #seq = 0;
   /** The key and the mutation of the part before: effects of one command share a number. */
@@ -116,10 +114,8 @@ export class Replayer {
    */
   apply(record: RecordReader): string | undefined {
     this.#seq = Math.max(this.#seq, record.seq);
-    if (this.#isFirst) {
-      this.#isFirst = false;
-      if (record.type !== RecordType.ELEMENTS) this.#suspend();
-    }
+    if (record.type === RecordType.ELEMENTS) this.#resume();
+    else this.#suspend();
     if (this.#coming !== undefined && record.type !== RecordType.ELEMENTS) {
       return "a collection ends before it has all its elements";
     }
@@ -136,16 +132,15 @@ export class Replayer {
     }
   }
 
-  /**
-   * The records of another frame of the log follow. One that was too long is several, between which
-   * there may be those of other threads; or, when the server crashed between them, all that came after.
-   */
-  beginFrame(): void {
-    this.#isFirst = true;
+  get #isUnfinished(): boolean {
+    return this.#coming !== undefined || this.#skippedElements > 0;
   }
 
-  /** All records of the frame were applied. */
-  endFrame(): void {
+  /**
+   * Goes on with a collection. What is too long for one frame is in several, between which there may be
+   * effects of other threads; or, when the server crashed between them, all that came after.
+   */
+  #resume(): void {
     const suspended = this.#suspended;
     if (suspended === undefined || this.#isUnfinished) return;
     this.#suspended = undefined;
@@ -153,10 +148,6 @@ export class Replayer {
     this.#comingCount = suspended.count;
     this.#comingRecord = suspended.record;
     this.#skippedElements = suspended.skippedElements;
-  }
-
-  get #isUnfinished(): boolean {
-    return this.#coming !== undefined || this.#skippedElements > 0;
   }
 
   #suspend(): void {
