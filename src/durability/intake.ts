@@ -23,11 +23,8 @@ import type { RecordWriter } from "./record.ts";
 
 /** Up to this length words are copied one by one: faster than a call. */
 const SHORT_BYTES = 256;
-/**
- * The writer is called when so much waits, whatever it would do next. A call costs some microseconds;
- * what is written soon is still in the processor's caches, and has not driven out what commands need.
- */
-const MUCH_BYTES = 2 ** 18;
+/** The writer is called when so much waits, although it would look by itself within milliseconds. */
+const MUCH_BYTES = 2 ** 20;
 /** How long a thread waits at a time for room. Unit: ms. */
 const ROOM_SLICE_MS = 10;
 /** How long it waits in all, before it takes the log's thread for dead. Unit: ms. */
@@ -51,6 +48,7 @@ export class Intake {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
   readonly #claimAt: number;
+  #hasMuch = false;
 
   /** Attaches a thread. */
   constructor(memory: IntakeMemory, threadId: number) {
@@ -95,6 +93,7 @@ export class Intake {
     this.onStep?.("confirmed");
     // Read by who waits for it in a loop only, so that it need not be ordered.
     words[this.#claimAt + Claim.STATE] = ClaimState.NONE;
+    if (this.#hasMuch) this.#callForMuch();
   }
 
   /**
@@ -127,7 +126,7 @@ export class Intake {
       this.#announce(piece, start, byteCount);
       this.onStep?.("announced");
       if (Atomics.compareExchange(words, filled, start, end) !== start) continue;
-      if (start < MUCH_BYTES && end >= MUCH_BYTES) this.callWriter();
+      if (start < MUCH_BYTES && end >= MUCH_BYTES) this.#hasMuch = true;
       return bufferAt(this.#memory, piece) + start;
     }
   }
@@ -143,6 +142,12 @@ export class Intake {
     words[line + Claim.START] = start;
     words[line + Claim.BYTES] = byteCount;
     words[line + Claim.STATE] = ClaimState.CLAIMING;
+  }
+
+  /** Once it is confirmed: on the same processor the writer would run at once, and wait for it. */
+  #callForMuch(): void {
+    this.#hasMuch = false;
+    this.callWriter();
   }
 
   /** Number of the last piece that has a record: everything visible so far is in it or before it. */
