@@ -15,7 +15,6 @@ import {
   recordBytesAt,
   VOID,
 } from "./intake_layout.ts";
-import { FRAME_HEADER_BYTES } from "./layout.ts";
 import { MARK_FRAME_BYTES } from "./mark.ts";
 import { RecordType } from "./record.ts";
 

@@ -19,8 +19,7 @@ Deno.test("crc32c: the examples of RFC 3720", () => {
 });
 
 Deno.test("crc32c: short or long, wherever the bytes begin, in one piece or two", () => {
-  const seed = Math.floor(Math.random() * 2 ** 32);
-  console.log(`crc32c: seed ${seed}`);
+  const seed = 4711;
   const random = new Random(seed);
   for (const buffer of [new ArrayBuffer(2048), new SharedArrayBuffer(2048)]) {
     const all = new Uint8Array(buffer);
@@ -31,7 +30,7 @@ Deno.test("crc32c: short or long, wherever the bytes begin, in one piece or two"
       const end = start + random.below(round % 2 === 0 ? 64 : 1900);
       const cut = start + random.below(end - start + 1);
       const expected = bitByBit(view.subarray(start, end));
-      assert.equal(crc32c(view, start, end), expected, `[${start}, ${end})`);
+      assert.equal(crc32c(view, start, end), expected, `seed ${seed}: [${start}, ${end})`);
       assert.equal(crc32c(view, cut, end, crc32c(view, start, cut)), expected, `cut at ${cut}`);
     }
   }
