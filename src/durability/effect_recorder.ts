@@ -10,11 +10,9 @@ import { Encoding, ENTRY_HEADER_BYTES, EntryFlag, keyOffset } from "../store/ent
 import { Key } from "../store/key.ts";
 import { type CollectionChange, ElementEffect, type MutationHook } from "../store/mutation_hook.ts";
 import { EntryType, type Store } from "../store/store.ts";
-import { appendElement } from "./elements.ts";
+import { appendElements } from "./elements.ts";
 import { RecordFlag, RecordType, RecordWriter } from "./record.ts";
 
-/** A record of elements is ended when it is as long as this. */
-const ELEMENTS_BYTES = 65_536;
 const NO_KEY = new Uint8Array(0);
 /** Type, encoding and flags in word 0 of an entry; what most strings have there. */
 const SHAPE_MASK = 0x00ffffff;
@@ -145,15 +143,8 @@ export class EffectRecorder implements MutationHook {
     this.#store.collections.openEntry(c, entry);
     this.#begin(RecordType.COLLECTION, database, entry, type);
     records.appendUint64(c.count).end();
-    for (let hasMore = c.cursor.seekFirst(); hasMore;) {
-      records.begin(RecordType.ELEMENTS, database, NO_KEY, 0, 0, 0, type);
-      const end = records.length + ELEMENTS_BYTES;
-      while (hasMore && records.length < end) {
-        appendElement(records, type, c.cursor);
-        hasMore = c.cursor.next();
-      }
-      records.end();
-    }
+    c.cursor.seekFirst();
+    appendElements(records, type, database, c.cursor, c.count, Infinity);
   }
 
   #begin(recordType: RecordType, database: number, entry: number, type: number = EntryType.STRING) {
