@@ -153,21 +153,20 @@ export class Drain {
     const base = bufferAt(this.#memory, piece);
     const { bytes } = this.#buffers[piece & 1]!;
     let end = PIECE_HEAD_BYTES;
-    let lastType = 0;
+    this.#hasNotes = false;
     for (let at = PIECE_HEAD_BYTES; at < filled;) {
       const index = (base + at) >> 2;
       const first = Atomics.load(words, index) || this.#awaitFirst(index);
       const byteCount = recordBytesAt(words, index, first);
       const type = first & 0xff;
       if (type !== VOID) {
-        if (type > lastType) lastType = type;
+        if (type >= RecordType.SWAPPED && type !== RecordType.STRING_RANGE) this.#hasNotes = true;
         if (end !== at) bytes.copyWithin(end, at, at + byteCount);
         end += byteCount;
       }
       at += byteCount;
       assert(at <= filled, "records end where the piece ends");
     }
-    this.#hasNotes = lastType >= RecordType.SWAPPED;
     return end;
   }
 

@@ -65,6 +65,23 @@ export class EffectRecorder implements MutationHook {
     else this.#writeCollection(database, address, type);
   }
 
+  /** See {@link MutationHook.rangeWritten}. */
+  rangeWritten(
+    _shard: number,
+    database: number,
+    address: number,
+    start: number,
+    end: number,
+  ): void {
+    const { records } = this;
+    const store = this.#store;
+    this.#begin(RecordType.STRING_RANGE, database, address);
+    records.appendUint64(start).appendUint64(store.stringLength(address));
+    const at = records.extend(end - start);
+    store.copyStringRange(address, start, end, records.bytes, at);
+    records.end();
+  }
+
   /** See {@link MutationHook.expiryChanged}. */
   expiryChanged(_shard: number, database: number, address: number): void {
     this.#begin(RecordType.EXPIRY, database, address);

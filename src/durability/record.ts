@@ -34,6 +34,8 @@
  * | `MARK`             | uint64: position up to which the log was durable; uint64: ms since the |
  * |                    | epoch; uint64: 1 = the log was ended by a stop, else 0                |
  * | `SNAPSHOT_END`     | uint64: keys; uint64: position up to which the log has to be replayed |
+ * | `STRING_RANGE`     | uint64: index of the first byte; uint64: length of the string         |
+ * |                    | afterwards; the bytes. What is new besides them is 0                  |
  *
  * An element of a list or a set is `uint32 length, bytes`, of a hash `uint32 length, field, uint32
  * length, value`, of a sorted set `float64 score, uint32 length, member`.
@@ -88,12 +90,14 @@ export const RecordType = {
   MARK: 16,
   /** The end of a snapshot: it is whole. */
   SNAPSHOT_END: 17,
+  /** A part of a string was written, and it may have become longer. */
+  STRING_RANGE: 19,
 } as const;
 /** One of {@link RecordType}. */
 export type RecordType = typeof RecordType[keyof typeof RecordType];
 
 /** The last of {@link RecordType}. */
-const LAST_TYPE = RecordType.SNAPSHOT_END;
+const LAST_TYPE = RecordType.STRING_RANGE;
 
 /** Bits of a record's flags. */
 export const RecordFlag = {

@@ -222,7 +222,9 @@ export class Replayer {
   /** Whether a record changes a part of a key that had to go; a whole value ends that. */
   #isOfEvicted({ type, database, bytes, keyStart, keyEnd }: RecordReader): boolean {
     const name = nameOf(database, bytes, keyStart, keyEnd);
-    if (isPart(type) || type === RecordType.EXPIRY) return this.#evicted.has(name);
+    const isWhole = !isPart(type) && type !== RecordType.EXPIRY &&
+      type !== RecordType.STRING_RANGE;
+    if (!isWhole) return this.#evicted.has(name);
     this.#evicted.delete(name);
     return false;
   }
@@ -263,6 +265,8 @@ export class Replayer {
         );
       case RecordType.INTEGER:
         return this.#setInteger(record, key);
+      case RecordType.STRING_RANGE:
+        return this.#writeRange(record, key);
       case RecordType.REMOVED:
         store.remove(database, key);
         return "done";
@@ -288,6 +292,24 @@ export class Replayer {
     return outcomeOf(
       this.#store.setString(record.database, key, this.#digits, 0, digits, record.expireAtMs),
     );
+  }
+
+  /** Of a key that is there the record's predecessor was the last change; else it is still to go. */
+  #writeRange(record: RecordReader, key: Key): Outcome {
+    const { strings } = this.#store;
+    const { bytes, database, payloadEnd } = record;
+    const from = record.payloadStart + 16;
+    const start = record.uint64At(0);
+    const byteCount = record.uint64At(8);
+    // False where one of them is none.
+    if (!(from <= payloadEnd && start + payloadEnd - from <= byteCount)) return "not a record";
+    const entry = this.#store.peek(database, key);
+    if (entry === 0 || this.#store.entryType(entry) !== EntryType.STRING) return "done";
+    const status = strings.begin(database, key, entry, byteCount, byteCount);
+    if (status !== WriteStatus.OK) return outcomeOf(status);
+    if (from < payloadEnd) strings.write(start, bytes, from, payloadEnd);
+    strings.end();
+    return "done";
   }
 
   #changeElement(record: RecordReader, key: Key): Outcome {

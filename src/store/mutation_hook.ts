@@ -66,6 +66,17 @@ export interface MutationHook {
   /** The entry at `address` was created or changed; its `seq` is already the mutation's number. */
   written(shard: number, database: number, address: number): void;
   /**
+   * Of the string at `address` the bytes `[start, end)` were written; it may have become longer, and
+   * what is new besides them is 0. Who does not have this is told that the entry was written.
+   */
+  rangeWritten?(
+    shard: number,
+    database: number,
+    address: number,
+    start: number,
+    end: number,
+  ): void;
+  /**
    * When the key of the entry at `address` expires was changed, and nothing else. Who does not have
    * this is told that the entry was written.
    */
