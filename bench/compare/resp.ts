@@ -27,6 +27,7 @@ import {
 import { RespFiller } from "./lib/resp_filler.ts";
 import { type BenchServer, redisVersion, startRedis, startSluice } from "./lib/servers.ts";
 import { alternate, median, ratiosOf, spreadOf } from "./lib/statistics.ts";
+import { POLICIES, startPolicies } from "./lib/sync_policies.ts";
 
 const HELP = `Redis commands: Sluice beside Redis, one after the other, again and again.
 
@@ -41,6 +42,9 @@ Usage: deno task bench:resp [options]
   --quick             a tenth of the commands, 3 runs
   --binary PATH       an executable instead of the sources
   --against DIR       another working tree of this project instead of Redis; nothing is checked then
+  --fsync POLICIES    servers that differ in what they write to the disk, of
+                      ${POLICIES.join(",")}; SET of 16 bytes unless told otherwise
+  --folder DIR        where --fsync makes its folders (default: among the temporary ones)
   --flags WORDS       further flags of Sluice, separated by spaces
   --unpinned          leave it to the system which processor runs what
   --json FILE         write all figures, every run included
@@ -70,9 +74,14 @@ interface Cell {
 
 const options = readOptions(HELP);
 const isQuick = options["quick"] === true;
-const names = namesOf(options, "commands", RESP_COMMANDS.map(({ name }) => name));
-const pipelines = countsOf(options, "pipelines", [1, 16, 64]);
-const sizes = countsOf(options, "sizes", [16, 1024]);
+const policies = options["fsync"] === undefined ? [] : namesOf(options, "fsync", POLICIES);
+const comparesPolicies = policies.length > 0;
+const known = RESP_COMMANDS.map(({ name }) => name);
+const names = comparesPolicies && options["commands"] === undefined
+  ? ["SET"]
+  : namesOf(options, "commands", known);
+const pipelines = countsOf(options, "pipelines", comparesPolicies ? [1, 16] : [1, 16, 64]);
+const sizes = countsOf(options, "sizes", comparesPolicies ? [16] : [16, 1024]);
 const runCount = countOf(options, "runs", isQuick ? 3 : 5);
 const clientCount = countOf(options, "clients", 50);
 const flags = textOf(options, "flags")?.split(" ").filter((word) => word !== "") ?? [];
@@ -93,6 +102,10 @@ const servers: BenchServer[] = await startServers();
 async function startServers(): Promise<BenchServer[]> {
   const processor = pinning.server;
   const ours = ["--io-threads", "1", "--max-memory", MAX_MEMORY, ...flags];
+  if (comparesPolicies) {
+    const parent = textOf(options, "folder");
+    return await startPolicies(children, policies, { binary, flags: ours, processor, parent });
+  }
   const sluice = await startSluice(children, { binary, flags: ours, processor });
   if (tree !== undefined) {
     return [sluice, await startSluice(children, { tree, flags: ours, processor })];
@@ -189,7 +202,15 @@ async function measureAll(): Promise<Cell[]> {
 const rates = (cell: Cell, server: BenchServer): number[] =>
   cell.runs[server.name]!.map(({ perSecond }) => perSecond);
 
-const ratios = (cell: Cell) => ratiosOf(rates(cell, servers[0]!), rates(cell, servers[1]!));
+/** The ratios in the tables: of the first to the second, or of each policy to the first one. */
+const compared = comparesPolicies
+  ? servers.slice(1).map(({ name }) => ` ${name}`)
+  : servers.slice(1).map(() => "");
+
+const ratios = (cell: Cell, index = 0) =>
+  comparesPolicies
+    ? ratiosOf(rates(cell, servers[index + 1]!), rates(cell, servers[0]!))
+    : ratiosOf(rates(cell, servers[0]!), rates(cell, servers[1]!));
 
 /** How much processor time they take for what we take 1 for. */
 function thrift(cell: Cell): number {
@@ -209,22 +230,24 @@ function lineOf(cell: Cell): string {
   const rate = servers.map((server) =>
     `${server.name} ${Math.round(median(rates(cell, server)) / 1000)} k/s`
   );
-  const ratio = servers.length < 2 ? [] : [`ratio ${inDigits(ratios(cell).median)}`];
+  const ratio = compared.map((name, index) =>
+    `ratio${name} ${inDigits(ratios(cell, index).median)}`
+  );
   return [...title(cell), ...rate, ...ratio].join("  ");
 }
 
 function throughputTable(cells: readonly Cell[]): ReportTable {
   const head = ["command", "pipeline", "value"];
   for (const { name } of servers) head.push(`${name} k/s`, "min", "max");
-  if (servers.length > 1) head.push("ratio", "min", "max");
+  for (const name of compared) head.push(`ratio${name}`, "min", "max");
   const rows = cells.map((cell) => {
     const row = title(cell);
     for (const server of servers) {
       const { median, min, max } = spreadOf(rates(cell, server));
       row.push(...[median, min, max].map((rate) => inDigits(rate / 1000)));
     }
-    if (servers.length > 1) {
-      const { median, min, max } = ratios(cell);
+    for (const index of compared.keys()) {
+      const { median, min, max } = ratios(cell, index);
       row.push(...[median, min, max].map((ratio) => ratio.toFixed(2)));
     }
     return row;
@@ -237,7 +260,7 @@ function throughputTable(cells: readonly Cell[]): ReportTable {
 function costTable(cells: readonly Cell[]): ReportTable {
   const head = ["command", "pipeline", "value", "per run"];
   for (const { name } of servers) head.push(`${name} CPU s/M`, "p50 ms", "p99 ms", "p99.9 ms");
-  if (servers.length > 1) head.push("CPU ratio");
+  if (servers.length === 2) head.push("CPU ratio");
   const rows = cells.map((cell) => {
     const row = [...title(cell), String(cell.requestCount)];
     for (const { name } of servers) {
@@ -246,7 +269,7 @@ function costTable(cells: readonly Cell[]): ReportTable {
       row.push(middle(({ p50Ms }) => p50Ms).toFixed(3), middle(({ p99Ms }) => p99Ms).toFixed(3));
       row.push(middle(({ p999Ms }) => p999Ms).toFixed(3));
     }
-    if (servers.length > 1) row.push(thrift(cell).toFixed(2));
+    if (servers.length === 2) row.push(thrift(cell).toFixed(2));
     return row;
   });
   const note = "Processor seconds of the server per million commands, all its threads together; " +
@@ -257,11 +280,13 @@ function costTable(cells: readonly Cell[]): ReportTable {
 
 const loadBefore = loadText();
 const cells = await measureAll();
-const checks = theirVersion === "" ? [] : cells
+const checks = theirVersion === "" || comparesPolicies ? [] : cells
   .map((cell) => checkRatio(cell.command, cell.pipeline, cell.valueBytes, ratios(cell)))
   .filter((check): check is Check => check !== undefined);
 const report: BenchReport = {
-  title: `Redis commands: Sluice beside ${servers[1]?.name ?? "nobody"}`,
+  title: comparesPolicies
+    ? "What the log costs, by when the disk is waited for"
+    : `Redis commands: Sluice beside ${servers[1]?.name ?? "nobody"}`,
   command: commandLine("bench:resp"),
   facts: [
     ...await machineFacts(),

@@ -301,12 +301,9 @@ export class Dispatcher {
 
   #runLocked(call: CommandCall, lockSet: LockSet): HandlerStatus {
     const row = call.row;
-    const { hook } = call.store;
     let status: HandlerStatus;
     try {
-      hook?.beginFrame?.();
       status = row.handler(call);
-      hook?.endFrame?.();
     } catch (error) {
       lockSet.poison(row.operation);
       throw error;

@@ -179,11 +179,8 @@ export class TransactionRun {
   }
 
   #runAll(sink: ReplySink): void {
-    const { hook } = this.#call.store;
-    hook?.beginFrame?.();
     sink.arrayStart(this.#transaction.count);
     this.#transaction.forEach((args) => this.#runOne(args, sink));
-    hook?.endFrame?.();
   }
 
   #runOne(args: CommandArguments, sink: ReplySink): void {

@@ -5,30 +5,41 @@
  */
 
 import { assert } from "../base/assert.ts";
-import { bufferAt, CLOSED, filledAt, IntakeHeader, type IntakeMemory } from "./intake_layout.ts";
-import { FRAME_HEADER_BYTES } from "./layout.ts";
+import {
+  bufferAt,
+  CLOSED,
+  filledAt,
+  IntakeHeader,
+  type IntakeMemory,
+  PIECE_HEAD_BYTES,
+  recordBytesAt,
+  VOID,
+} from "./intake_layout.ts";
 import { MARK_FRAME_BYTES } from "./mark.ts";
+import { RecordType } from "./record.ts";
 
-/** How often the writer looks at an unconfirmed frame before it sleeps in between. */
+/** How often the writer looks at something unconfirmed before it sleeps in between. */
 const SPIN_ROUNDS = 200;
 /** How long it sleeps then. Unit: ms. */
 const CONFIRM_SLICE_MS = 1;
 /**
- * How long the writer waits for a frame to be confirmed. A living thread takes microseconds, and dead
+ * How long the writer waits for something to be confirmed. A living thread takes microseconds, and dead
  * ones are seen to: after this, the log is stuck for good. Unit: ms.
  */
 const PATIENCE_MS = 30_000;
 
-/** Frames that were taken out of the intake. */
+/** Records that were taken out of the intake. */
 export interface Piece {
   /** Its number. */
   readonly number: number;
-  /** Room for a mark, and then frames whose headers have their length only. */
+  /** Room for a mark, and then a frame whose header has its length only. */
   readonly bytes: Uint8Array;
   /** Of the same bytes. */
   readonly view: DataView;
-  /** Behind the last frame. */
+  /** Behind the frame. */
   readonly end: number;
+  /** Whether there are records that the writer itself takes note of, from `SWAPPED` on. */
+  readonly hasNotes: boolean;
 }
 
 /**
@@ -37,20 +48,22 @@ export interface Piece {
  * Thread: the writer; one instance.
  */
 export class Drain {
-  /** How often a piece had a frame that was claimed and not confirmed yet when it was closed. */
+  /** How often a piece had records that were claimed and not confirmed yet when it was closed. */
   unconfirmedCount = 0;
 
   readonly #memory: IntakeMemory;
   readonly #patienceMs: number;
   readonly #words: Int32Array;
   readonly #buffers: readonly { bytes: Uint8Array; view: DataView }[];
+  /** Whether the piece has records that the writer takes note of. */
+  #hasNotes = false;
   /** The piece that was taken and not released. */
   #taken: Piece | undefined;
 
   /**
    * Attaches the writer.
    *
-   * @param patienceMs how long a frame may stay unconfirmed
+   * @param patienceMs how long something may stay unconfirmed
    */
   constructor(memory: IntakeMemory, patienceMs = PATIENCE_MS) {
     this.#memory = memory;
@@ -84,24 +97,33 @@ export class Drain {
    * Takes everything that was put in so far.
    *
    * @returns a piece, to be released before the next one is taken; undefined: there is nothing
-   * @throws {AssertionFault} when a frame stays unconfirmed: the log is stuck
+   * @throws {AssertionFault} when something stays unconfirmed: the log is stuck
    */
   take(): Piece | undefined {
     assert(this.#taken === undefined, "one piece is taken at a time");
     const words = this.#words;
     const number = Atomics.load(words, IntakeHeader.PIECE);
-    if (Atomics.load(words, filledAt(number)) === MARK_FRAME_BYTES) return undefined;
+    if (Atomics.load(words, filledAt(number)) === PIECE_HEAD_BYTES) return undefined;
     const next = (number + 1) | 0;
     // In this order: whoever claims in the other buffer does so behind this. Who has found it empty two
     // pieces ago may claim there as soon as it is open, and what comes after that must not be in front.
     Atomics.store(words, IntakeHeader.PIECE, next);
-    Atomics.store(words, filledAt(next), MARK_FRAME_BYTES);
+    Atomics.store(words, filledAt(next), PIECE_HEAD_BYTES);
     const filled = Atomics.or(words, filledAt(number), CLOSED);
     // Who found no room waits for this.
     Atomics.notify(words, IntakeHeader.PIECE);
     const end = this.#awaitConfirmed(number, filled);
     const { bytes, view } = this.#buffers[number & 1]!;
-    return this.#taken = { number, bytes, view, end };
+    view.setUint32(MARK_FRAME_BYTES, end - PIECE_HEAD_BYTES, true);
+    // Without a record there is no frame.
+    const isEmpty = end === PIECE_HEAD_BYTES;
+    return this.#taken = {
+      number,
+      bytes,
+      view,
+      end: isEmpty ? MARK_FRAME_BYTES : end,
+      hasNotes: this.#hasNotes,
+    };
   }
 
   /** Gives the piece's buffer back: it is written, or given up. */
@@ -125,40 +147,44 @@ export class Drain {
     Atomics.notify(this.#words, IntakeHeader.DURABLE);
   }
 
-  /** Waits until every frame is confirmed, and closes the gaps that dead threads left. */
+  /** Waits until everything is confirmed, and closes the gaps that dead threads left. */
   #awaitConfirmed(piece: number, filled: number): number {
     const words = this.#words;
     const base = bufferAt(this.#memory, piece);
     const { bytes } = this.#buffers[piece & 1]!;
-    let end: number = MARK_FRAME_BYTES;
-    for (let at: number = MARK_FRAME_BYTES; at < filled;) {
-      const bodyBytes = Atomics.load(words, (base + at) >> 2) || this.#awaitLength(base + at);
-      const byteCount = FRAME_HEADER_BYTES + Math.abs(bodyBytes);
-      if (bodyBytes > 0) {
+    let end = PIECE_HEAD_BYTES;
+    this.#hasNotes = false;
+    for (let at = PIECE_HEAD_BYTES; at < filled;) {
+      const index = (base + at) >> 2;
+      const first = Atomics.load(words, index) || this.#awaitFirst(index);
+      const byteCount = recordBytesAt(words, index, first);
+      const type = first & 0xff;
+      if (type !== VOID) {
+        if (type >= RecordType.SWAPPED && type !== RecordType.STRING_RANGE) this.#hasNotes = true;
         if (end !== at) bytes.copyWithin(end, at, at + byteCount);
         end += byteCount;
       }
       at += byteCount;
-      assert(at <= filled, "frames end where the piece ends");
+      assert(at <= filled, "records end where the piece ends");
     }
     return end;
   }
 
-  #awaitLength(at: number): number {
+  #awaitFirst(index: number): number {
     const words = this.#words;
     this.unconfirmedCount++;
     let untilMs = 0;
     for (let round = 0;; round++) {
-      const bodyBytes = Atomics.load(words, at >> 2);
-      if (bodyBytes !== 0) return bodyBytes;
+      const first = Atomics.load(words, index);
+      if (first !== 0) return first;
       if (round < SPIN_ROUNDS) {
         Atomics.pause();
         continue;
       }
-      Atomics.wait(words, at >> 2, 0, CONFIRM_SLICE_MS);
+      Atomics.wait(words, index, 0, CONFIRM_SLICE_MS);
       const nowMs = performance.now();
       untilMs ||= nowMs + this.#patienceMs;
-      assert(nowMs < untilMs, "a frame that was claimed is confirmed or void soon");
+      assert(nowMs < untilMs, "what was claimed is confirmed or void soon");
     }
   }
 }

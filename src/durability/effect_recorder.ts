@@ -4,17 +4,21 @@
  * @module
  */
 
-import { Int64, INT64_MAX_DECIMAL_BYTES } from "../base/int64.ts";
+import type { Arena } from "../store/arena.ts";
 import type { Collection } from "../store/collection/collection.ts";
+import { Encoding, ENTRY_HEADER_BYTES, EntryFlag, keyOffset } from "../store/entry.ts";
 import { Key } from "../store/key.ts";
 import { type CollectionChange, ElementEffect, type MutationHook } from "../store/mutation_hook.ts";
 import { EntryType, type Store } from "../store/store.ts";
-import { appendElement } from "./elements.ts";
+import { appendElements } from "./elements.ts";
 import { RecordFlag, RecordType, RecordWriter } from "./record.ts";
 
-/** A record of elements is ended when it is as long as this. */
-const ELEMENTS_BYTES = 65_536;
 const NO_KEY = new Uint8Array(0);
+/** Type, encoding and flags in word 0 of an entry; what most strings have there. */
+const SHAPE_MASK = 0x00ffffff;
+const PLAIN_STRING = EntryType.STRING | (Encoding.RAW << 8);
+const PLAIN_COUNTER = EntryType.STRING | (Encoding.INTEGER << 8);
+const BODY_WORD = ENTRY_HEADER_BYTES / 4;
 
 /**
  * Told of the mutations of one thread, it has their records until they are published.
@@ -27,7 +31,7 @@ export class EffectRecorder implements MutationHook {
 
   readonly #store: Store;
   readonly #key = new Key();
-  readonly #number = new Int64();
+  readonly #arena: Arena;
   readonly #collection: Collection;
 
   /**
@@ -37,6 +41,7 @@ export class EffectRecorder implements MutationHook {
    */
   constructor(store: Store, records: RecordWriter = new RecordWriter()) {
     this.#store = store;
+    this.#arena = store.arena;
     this.records = records;
     // Its own: the handles may be in the hands of the command whose effects these are.
     this.#collection = store.collections.newHandle();
@@ -44,9 +49,37 @@ export class EffectRecorder implements MutationHook {
 
   /** See {@link MutationHook.written}. */
   written(_shard: number, database: number, address: number): void {
+    const words = this.#arena.wordsOf(address);
+    const at = this.#arena.wordAt(address);
+    const shape = words[at]! & SHAPE_MASK;
+    if (shape === PLAIN_STRING) {
+      this.records.appendString(RecordType.STRING, database, words, at, 0, at + BODY_WORD);
+    } else if (shape === PLAIN_COUNTER) {
+      this.records.appendString(RecordType.INTEGER, database, words, at, 0, at + BODY_WORD + 2);
+    } else this.#writeOther(database, address);
+  }
+
+  #writeOther(database: number, address: number): void {
     const type = this.#store.entryType(address);
     if (type === EntryType.STRING) this.#writeString(database, address);
     else this.#writeCollection(database, address, type);
+  }
+
+  /** See {@link MutationHook.rangeWritten}. */
+  rangeWritten(
+    _shard: number,
+    database: number,
+    address: number,
+    start: number,
+    end: number,
+  ): void {
+    const { records } = this;
+    const store = this.#store;
+    this.#begin(RecordType.STRING_RANGE, database, address);
+    records.appendUint64(start).appendUint64(store.stringLength(address));
+    const at = records.extend(end - start);
+    store.copyStringRange(address, start, end, records.bytes, at);
+    records.end();
   }
 
   /** See {@link MutationHook.expiryChanged}. */
@@ -102,17 +135,23 @@ export class EffectRecorder implements MutationHook {
   }
 
   #writeString(database: number, entry: number): void {
-    const store = this.#store;
-    const byteCount = store.stringLength(entry);
-    if (byteCount <= INT64_MAX_DECIMAL_BYTES && store.readInteger(entry, this.#number)) {
-      this.#begin(RecordType.INTEGER, database, entry);
-      this.records.appendInt64(this.#number.hi, this.#number.lo).end();
+    const { records } = this;
+    const words = this.#arena.wordsOf(entry);
+    const at = this.#arena.wordAt(entry);
+    const encoding = (words[at]! >>> 8) & 0xff;
+    const entryFlags = (words[at]! >>> 16) & 0xff;
+    if (encoding <= Encoding.INTEGER) {
+      const type = encoding === Encoding.INTEGER ? RecordType.INTEGER : RecordType.STRING;
+      const flags = ((entryFlags & EntryFlag.HAS_TTL) === 0 ? 0 : RecordFlag.HAS_EXPIRY) |
+        ((entryFlags & EntryFlag.PINNED) === 0 ? 0 : RecordFlag.PINNED);
+      const keyAt = at + (keyOffset(entryFlags, encoding) >> 2);
+      records.appendString(type, database, words, at, flags, keyAt);
       return;
     }
     this.#begin(RecordType.STRING, database, entry);
-    const at = this.records.extend(byteCount);
-    store.copyString(entry, this.records.bytes, at);
-    this.records.end();
+    const copyAt = records.extend(this.#store.stringLength(entry));
+    this.#store.copyString(entry, records.bytes, copyAt);
+    records.end();
   }
 
   #writeCollection(database: number, entry: number, type: EntryType): void {
@@ -121,15 +160,8 @@ export class EffectRecorder implements MutationHook {
     this.#store.collections.openEntry(c, entry);
     this.#begin(RecordType.COLLECTION, database, entry, type);
     records.appendUint64(c.count).end();
-    for (let hasMore = c.cursor.seekFirst(); hasMore;) {
-      records.begin(RecordType.ELEMENTS, database, NO_KEY, 0, 0, 0, type);
-      const end = records.length + ELEMENTS_BYTES;
-      while (hasMore && records.length < end) {
-        appendElement(records, type, c.cursor);
-        hasMore = c.cursor.next();
-      }
-      records.end();
-    }
+    c.cursor.seekFirst();
+    appendElements(records, type, database, c.cursor, c.count, Infinity);
   }
 
   #begin(recordType: RecordType, database: number, entry: number, type: number = EntryType.STRING) {

@@ -9,10 +9,14 @@ import type { Collection } from "../store/collection/collection.ts";
 import type { RecordCursor } from "../store/collection/cursor.ts";
 import type { ElementView } from "../store/collection/element.ts";
 import { EntryType, type Store, WriteStatus } from "../store/store.ts";
-import type { RecordWriter } from "./record.ts";
+import { RecordType, type RecordWriter } from "./record.ts";
+
+/** A record of elements is ended when it is as long as this. */
+const ELEMENTS_BYTES = 65_536;
+const NO_KEY = new Uint8Array(0);
 
 /** Appends the element that a cursor stands on to the payload of the record that was begun. */
-export function appendElement(
+function appendElement(
   records: RecordWriter,
   type: EntryType,
   cursor: RecordCursor,
@@ -20,6 +24,36 @@ export function appendElement(
   if (type === EntryType.SORTED_SET) records.appendFloat64(cursor.score());
   appendPart(records, cursor.element());
   if (type === EntryType.HASH) appendPart(records, cursor.value());
+}
+
+/**
+ * Appends records of elements, each about as long as is read at a time.
+ *
+ * @param cursor stands on the first one, and then behind the last one that was written
+ * @param most how many elements at most
+ * @param mostBytes when so much was written, no further record is begun
+ * @returns how many were written
+ */
+export function appendElements(
+  records: RecordWriter,
+  type: EntryType,
+  database: number,
+  cursor: RecordCursor,
+  most: number,
+  mostBytes: number,
+): number {
+  const end = records.length + mostBytes;
+  let count = 0;
+  while (count < most && records.length < end) {
+    records.begin(RecordType.ELEMENTS, database, NO_KEY, 0, 0, 0, type);
+    const recordEnd = records.length + ELEMENTS_BYTES;
+    for (; count < most && records.length < recordEnd; count++) {
+      appendElement(records, type, cursor);
+      cursor.next();
+    }
+    records.end();
+  }
+  return count;
 }
 
 function appendPart(records: RecordWriter, view: ElementView): void {

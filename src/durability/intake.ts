@@ -14,14 +14,16 @@ import {
   filledAt,
   IntakeHeader,
   type IntakeMemory,
+  PIECE_HEAD_BYTES,
+  recordBytesAt,
+  VOID,
 } from "./intake_layout.ts";
 import { FRAME_HEADER_BYTES } from "./layout.ts";
-import { MARK_FRAME_BYTES } from "./mark.ts";
 import type { RecordWriter } from "./record.ts";
 
 /** Up to this length words are copied one by one: faster than a call. */
-const SHORT_FRAME_BYTES = 256;
-/** The writer is called when so much waits, whatever it would do next. */
+const SHORT_BYTES = 256;
+/** The writer is called when so much waits, although it would look by itself within milliseconds. */
 const MUCH_BYTES = 2 ** 20;
 /** How long a thread waits at a time for room. Unit: ms. */
 const ROOM_SLICE_MS = 10;
@@ -46,6 +48,7 @@ export class Intake {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
   readonly #claimAt: number;
+  #hasMuch = false;
 
   /** Attaches a thread. */
   constructor(memory: IntakeMemory, threadId: number) {
@@ -57,8 +60,8 @@ export class Intake {
   }
 
   /**
-   * Puts the records into the log as one frame, and forgets them. Those that are longer than a buffer
-   * become several frames: then a crash may leave some of them and not the others.
+   * Puts the records into the log, within one frame, and forgets them. Those that are longer than a
+   * buffer go into several: then a crash may leave some of them and not the others.
    *
    * Called with the locks held under which the effects were made; so it does not wait, but for the
    * rare case that what waits for the disk fills a buffer.
@@ -66,12 +69,12 @@ export class Intake {
    * @param records at least one, none of them longer than a buffer
    */
   publish(records: RecordWriter): void {
-    assert(!records.isEmpty, "an empty frame would look like one that is not confirmed");
-    const mostBytes = this.#memory.bufferBytes - MARK_FRAME_BYTES;
+    assert(!records.isEmpty, "there is something to publish");
+    const mostBytes = this.#memory.bufferBytes - PIECE_HEAD_BYTES;
     for (let start: number = FRAME_HEADER_BYTES; start < records.length;) {
-      const end = records.length - start + FRAME_HEADER_BYTES <= mostBytes
+      const end = records.length - start <= mostBytes
         ? records.length
-        : records.endOfRecords(start, mostBytes - FRAME_HEADER_BYTES);
+        : records.endOfRecords(start, mostBytes);
       this.#publishPart(records, start, end);
       start = end;
     }
@@ -80,22 +83,23 @@ export class Intake {
 
   /** Publishes the records `[from, to)`. */
   #publishPart(records: RecordWriter, from: number, to: number): void {
-    const byteCount = FRAME_HEADER_BYTES + to - from;
-    const at = this.#claim(byteCount);
+    const at = this.#claim(to - from);
     this.onStep?.("claimed");
-    this.#copy(records, from, to, at + FRAME_HEADER_BYTES);
+    this.#copy(records, from + 4, to, at + 4);
     this.onStep?.("copied");
     const words = this.#words;
-    // Who sees the length sees the frame.
-    Atomics.store(words, at >> 2, byteCount - FRAME_HEADER_BYTES);
+    // Who sees the first word sees all of them.
+    Atomics.store(words, at >> 2, records.words[from >> 2]!);
     this.onStep?.("confirmed");
-    Atomics.store(words, this.#claimAt + Claim.STATE, ClaimState.NONE);
+    // Read by who waits for it in a loop only, so that it need not be ordered.
+    words[this.#claimAt + Claim.STATE] = ClaimState.NONE;
+    if (this.#hasMuch) this.#callForMuch();
   }
 
   /**
-   * Takes the place of a frame.
+   * Takes a place.
    *
-   * The buffer may have come round since PIECE was read; the frame is then in a later piece. In any
+   * The buffer may have come round since PIECE was read; the place is then in a later piece. In any
    * case that is one which the writer has not closed before the claim, and closes behind it.
    *
    * @returns index of its first byte
@@ -122,7 +126,7 @@ export class Intake {
       this.#announce(piece, start, byteCount);
       this.onStep?.("announced");
       if (Atomics.compareExchange(words, filled, start, end) !== start) continue;
-      if (start < MUCH_BYTES && end >= MUCH_BYTES) this.callWriter();
+      if (start < MUCH_BYTES && end >= MUCH_BYTES) this.#hasMuch = true;
       return bufferAt(this.#memory, piece) + start;
     }
   }
@@ -140,7 +144,13 @@ export class Intake {
     words[line + Claim.STATE] = ClaimState.CLAIMING;
   }
 
-  /** Number of the last piece that has a frame: everything visible so far is in it or before it. */
+  /** Once it is confirmed: on the same processor the writer would run at once, and wait for it. */
+  #callForMuch(): void {
+    this.#hasMuch = false;
+    this.callWriter();
+  }
+
+  /** Number of the last piece that has a record: everything visible so far is in it or before it. */
   get lastPiece(): number {
     const words = this.#words;
     for (;;) {
@@ -149,7 +159,7 @@ export class Intake {
       // Closed: it is about to be opened, or the next one is. And what was read may be of a later piece.
       if ((filled & CLOSED) !== 0 || Atomics.load(words, IntakeHeader.PIECE) !== piece) continue;
       // An empty piece may be closed and filled meanwhile, by what is not visible yet.
-      return filled === MARK_FRAME_BYTES ? (piece - 1) | 0 : piece;
+      return filled === PIECE_HEAD_BYTES ? (piece - 1) | 0 : piece;
     }
   }
 
@@ -162,7 +172,7 @@ export class Intake {
   get waitingBytes(): number {
     const words = this.#words;
     const filled = Atomics.load(words, filledAt(Atomics.load(words, IntakeHeader.PIECE)));
-    return Math.max(0, (filled & ~CLOSED) - MARK_FRAME_BYTES);
+    return Math.max(0, (filled & ~CLOSED) - PIECE_HEAD_BYTES);
   }
 
   /** Wakes the writer if it sleeps. */
@@ -204,9 +214,9 @@ export class Intake {
     assert(performance.now() - sinceMs < ROOM_PATIENCE_MS, "the log's thread takes what is put in");
   }
 
-  /** Copies the records `[from, end)`. */
+  /** Copies the bytes `[from, end)` of records. */
   #copy({ bytes, words: source }: RecordWriter, from: number, end: number, at: number): void {
-    if (end - from > SHORT_FRAME_BYTES) {
+    if (end - from > SHORT_BYTES) {
       this.#bytes.set(bytes.subarray(from, end), at);
       return;
     }
@@ -216,16 +226,15 @@ export class Intake {
 }
 
 /**
- * Voids the frame that a dead thread had claimed and not confirmed, so that the writer need not wait
- * for it.
+ * Voids what a dead thread had claimed and not confirmed, so that the writer need not wait for it.
  *
  * Two threads that die between the same two instructions, having tried to claim the same place, can
- * not be told apart; the frame is then taken for that of the first one asked about.
+ * not be told apart; it is then taken for that of the first one asked about.
  *
  * Thread: the supervisor, once, after that thread's isolate has ended.
  *
  * @param isAlive whether a thread still runs
- * @returns whether there was such a frame: effects were made that the log does not have
+ * @returns whether there was something: effects were made that the log does not have
  */
 export function voidClaimOf(
   memory: IntakeMemory,
@@ -244,7 +253,8 @@ export function voidClaimOf(
       Atomics.pause();
       continue;
     }
-    Atomics.store(words, at >> 2, -(words[line + Claim.BYTES]! - FRAME_HEADER_BYTES));
+    words[(at >> 2) + 1] = words[line + Claim.BYTES]!;
+    Atomics.store(words, at >> 2, VOID);
     Atomics.store(words, line + Claim.STATE, ClaimState.NONE);
     return true;
   }
@@ -252,7 +262,7 @@ export function voidClaimOf(
   return false;
 }
 
-/** Whether a frame that is claimed and not confirmed begins there. */
+/** Whether something that is claimed and not confirmed begins there. */
 function isUnconfirmed(
   memory: IntakeMemory,
   words: Int32Array,
@@ -260,11 +270,12 @@ function isUnconfirmed(
   start: number,
 ): boolean {
   const base = bufferAt(memory, parity);
-  for (let at: number = MARK_FRAME_BYTES;;) {
-    // From the front: a zero elsewhere may be in the middle of another frame.
+  for (let at = PIECE_HEAD_BYTES;;) {
+    // From the front: a zero elsewhere may be in the middle of a record.
     if (at >= (Atomics.load(words, filledAt(parity)) & ~CLOSED) || at > start) return false;
-    const bodyBytes = Atomics.load(words, (base + at) >> 2);
-    if (bodyBytes !== 0) at += FRAME_HEADER_BYTES + Math.abs(bodyBytes);
+    const index = (base + at) >> 2;
+    const first = Atomics.load(words, index);
+    if (first !== 0) at += recordBytesAt(words, index, first);
     else if (at !== start) Atomics.pause();
     // Else it was written meanwhile, and given back.
     else if ((Atomics.load(words, filledAt(parity)) & ~CLOSED) > start) return true;

@@ -4,26 +4,28 @@
  * ```text
  * 32-bit words, one line (64 bytes) per drawing
  *
- * header   0  PIECE      number of the piece that takes frames; its buffer is PIECE & 1
+ * header   0  PIECE      number of the piece that takes records; its buffer is PIECE & 1
  *          1  BELL       counts up when the writer is to look; it sleeps on this
  *          2  DURABLE    number of the last piece that is durable, as are all before it
  * buffer 0, buffer 1
- *          0  FILLED     bytes that were claimed, the room for the mark included; bit 31 = closed
+ *          0  FILLED     bytes that were claimed, the room in front included; bit 31 = closed
  * thread   0  STATE      ClaimState                    one line for each thread
  *          1  piece  2  first byte  3  bytes           what it claims, or tries to claim
  *
  * content of buffer 0, content of buffer 1
- *          room for a mark │ frame │ frame │ … │ zeros
+ *          room for a mark and the header of a frame │ records │ records │ … │ zeros
  * ```
  *
- * **A frame** is claimed by compare-and-swap of FILLED, copied, and confirmed by its first word, the
- * length of its body, which is 0 until then. So everything behind FILLED is zero while a buffer takes
- * frames. A length below zero is that of a frame whose thread died before it was confirmed.
+ * **The records of a command** are claimed by compare-and-swap of FILLED, copied, and confirmed by
+ * their first word, which is 0 until then, as everything behind FILLED is while a buffer takes records.
+ * A record says itself how long it is, so that nothing is needed around them. All that is in a piece
+ * becomes one frame. A record of the type {@link VOID} is what a thread has left that died before it
+ * confirmed; its second word says how long that is.
  *
  * **Pieces.** The writer first opens the other buffer (PIECE, then FILLED), then closes this one, then
  * waits until everything in it is confirmed. Between the two a thread that had read the old PIECE may
  * still claim there; a thread that has the lock of the same shard after it reads PIECE after it, so
- * that the frames of one key are in the order in which its lock was held. PIECE comes first because a
+ * that the records of one key are in the order in which its lock was held. PIECE comes first because a
  * thread may have read PIECE and FILLED, equal to what is set now, any number of pieces ago: where it
  * claims then, PIECE says so already to all who come after it. A buffer that was written has nothing
  * in it (FILLED is the bit alone) before it is cleared.
@@ -34,6 +36,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { aligned, EXPIRY_BYTES, FRAME_HEADER_BYTES, RECORD_HEADER_BYTES } from "./layout.ts";
 import { MARK_FRAME_BYTES } from "./mark.ts";
 
 /** Word offsets in the header. */
@@ -50,8 +53,14 @@ export const ClaimState = {
   CLAIMING: 1,
 } as const;
 
-/** Bit of FILLED: the buffer takes no more frames. */
+/** Bit of FILLED: the buffer takes no more records. */
 export const CLOSED = 1 << 31;
+
+/** In front of the records of a piece: room for a mark, and for the header of a frame. */
+export const PIECE_HEAD_BYTES: number = MARK_FRAME_BYTES + FRAME_HEADER_BYTES;
+
+/** Type of what is no record; none of `RecordType`. */
+export const VOID = 0xff;
 
 const LINE_BYTES = 64;
 const LINE_WORDS = LINE_BYTES / 4;
@@ -70,7 +79,7 @@ export interface IntakeMemory {
  * Makes the memory. The system gives it out when it is first touched, so that a large buffer costs
  * what is ever waiting in it.
  *
- * @param bufferBytes a multiple of 8, below 2^31; the longest frame has less than this
+ * @param bufferBytes a multiple of 64, below 2^30; no record is longer
  */
 export function createIntakeMemory(threadCount: number, bufferBytes: number): IntakeMemory {
   assert(bufferBytes % LINE_BYTES === 0 && bufferBytes < 2 ** 30, "a buffer can be addressed");
@@ -78,7 +87,7 @@ export function createIntakeMemory(threadCount: number, bufferBytes: number): In
   const memory = { bytes, threadCount, bufferBytes };
   const words = new Int32Array(bytes);
   words[IntakeHeader.DURABLE] = -1;
-  words[filledAt(0)] = MARK_FRAME_BYTES;
+  words[filledAt(0)] = PIECE_HEAD_BYTES;
   words[filledAt(1)] = CLOSED;
   return memory;
 }
@@ -91,6 +100,18 @@ export function filledAt(piece: number): number {
 /** Word index of a thread's line. */
 export function claimAt(threadId: number): number {
   return (3 + threadId) * LINE_WORDS;
+}
+
+/**
+ * Length of the record at `words[index…]`; record.ts draws it.
+ *
+ * @param first its first word, not 0
+ */
+export function recordBytesAt(words: Int32Array, index: number, first: number): number {
+  if ((first & 0xff) === VOID) return words[index + 1]!;
+  // The lowest bit of its flags says whether it has a time; see RecordFlag.
+  const expiryBytes = ((words[index + 3]! >>> 24) & 1) * EXPIRY_BYTES;
+  return aligned(RECORD_HEADER_BYTES + expiryBytes + (first >>> 16) + words[index + 1]!);
 }
 
 /** Index of the first byte of the buffer of a piece. */

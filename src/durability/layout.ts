@@ -1,8 +1,9 @@
 /**
  * What the files of a data directory have in common; docs/storage-format.md draws every byte.
  *
- * A file is a header and frames. A frame is what is recovered whole or not at all: the effects that
- * one command had while it held its locks. It consists of records, one for each effect.
+ * A file is a header and frames. A frame is what is recovered whole or not at all: all effects that a
+ * command had while it held its locks are in one, with those of others that came at the same time. It
+ * consists of records, one for each effect.
  *
  * ```text
  * file     header, 64 bytes │ frame │ frame │ …

@@ -2,7 +2,7 @@
  * Writes a log: frames in pieces, each with a mark in front, into segments.
  *
  * ```text
- * piece    mark, 56 bytes │ frame │ frame │ …        one write, perhaps followed by one sync
+ * piece    mark, 56 bytes │ frame                    one write, perhaps followed by one sync
  * ```
  *
  * **Invariants.**

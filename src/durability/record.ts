@@ -38,6 +38,8 @@
  * | `EVENT_IDS`        | ids of events in a row, 40 bytes each: 16 bytes: SipHash-2-4 of user, |
  * |                    | a byte 0 and id, its key the history; uint64: accepted at, µs since   |
  * |                    | the epoch; uint64: outcome, 0 = not known; int64: the balance after it |
+ * | `STRING_RANGE`     | uint64: index of the first byte; uint64: length of the string         |
+ * |                    | afterwards; the bytes. What is new besides them is 0                  |
  *
  * An element of a list or a set is `uint32 length, bytes`, of a hash `uint32 length, field, uint32
  * length, value`, of a sorted set `float64 score, uint32 length, member`.
@@ -46,6 +48,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { Entry, ENTRY_HEADER_BYTES, EntryType, INTEGER_BYTES } from "../store/entry.ts";
 import {
   aligned,
   EXPIRY_BYTES,
@@ -93,12 +96,14 @@ export const RecordType = {
   SNAPSHOT_END: 17,
   /** Ids of events that were accepted lately. */
   EVENT_IDS: 18,
+  /** A part of a string was written, and it may have become longer. */
+  STRING_RANGE: 19,
 } as const;
 /** One of {@link RecordType}. */
 export type RecordType = typeof RecordType[keyof typeof RecordType];
 
 /** The last of {@link RecordType}. */
-const LAST_TYPE = RecordType.EVENT_IDS;
+const LAST_TYPE = RecordType.STRING_RANGE;
 
 /** Bits of a record's flags. */
 export const RecordFlag = {
@@ -110,6 +115,8 @@ export const RecordFlag = {
 
 const KNOWN_FLAGS: number = RecordFlag.HAS_EXPIRY | RecordFlag.PINNED;
 const EMPTY = new Uint8Array(0);
+/** Up to this length words are copied one by one: faster than a call. */
+const SHORT_BYTES = 256;
 
 /** Length of a record with a key and a payload of these lengths. */
 export function recordLength(keyBytes: number, payloadBytes: number, hasExpiry: boolean): number {
@@ -208,6 +215,61 @@ export class RecordWriter {
     this.#copy(key, keyStart, keyEnd);
     this.#payloadAt = this.length;
     return this;
+  }
+
+  /**
+   * Appends the record of a string whose value is in its entry: as text, or as an integer.
+   *
+   * Key and text are one behind the other in the entry, as they are in the record, so that they are
+   * copied word by word, with what is behind them in the last word taken away again.
+   *
+   * @param source has the entry at `source[at…]`, as store/entry.ts draws it
+   * @param type `STRING` or `INTEGER`
+   * @param flags bits of {@link RecordFlag}
+   * @param keyAt index of the word with the entry's key
+   */
+  appendString(
+    type: typeof RecordType.STRING | typeof RecordType.INTEGER,
+    database: number,
+    source: Int32Array,
+    at: number,
+    flags: number,
+    keyAt: number,
+  ): void {
+    const isText = type === RecordType.STRING;
+    const keyBytes = source[at + Entry.KEY_BYTES]! & 0xffff;
+    const valueBytes = isText ? source[at + Entry.VALUE_BYTES]! : INTEGER_BYTES;
+    const copiedBytes = isText ? keyBytes + valueBytes : keyBytes;
+    this.#reserve(RECORD_HEADER_BYTES + EXPIRY_BYTES + aligned(keyBytes + valueBytes));
+    const target = this.words;
+    let to = this.length >> 2;
+    target[to] = type | (database << 8) | (keyBytes << 16);
+    target[to + 1] = valueBytes;
+    target[to + 2] = source[at + Entry.SEQ_LO]!;
+    target[to + 3] = (source[at + Entry.KEY_BYTES]! >>> 16) | (EntryType.STRING << 16) |
+      (flags << 24);
+    to += 4;
+    if ((flags & RecordFlag.HAS_EXPIRY) !== 0) {
+      target[to++] = source[at + ENTRY_HEADER_BYTES / 4]!;
+      target[to++] = source[at + ENTRY_HEADER_BYTES / 4 + 1]!;
+    }
+    const end = to + (aligned(keyBytes + valueBytes) >> 2);
+    const copiedEnd = to + ((copiedBytes + 3) >> 2);
+    if (copiedBytes <= SHORT_BYTES) {
+      for (let i = to, from = keyAt; i < copiedEnd; i++, from++) target[i] = source[from]!;
+    } else {
+      target.set(source.subarray(keyAt, keyAt + copiedEnd - to), to);
+    }
+    if ((copiedBytes & 3) !== 0) {
+      target[copiedEnd - 1] = target[copiedEnd - 1]! & ((1 << ((copiedBytes & 3) * 8)) - 1);
+    }
+    for (let i = copiedEnd; i < end; i++) target[i] = 0;
+    if (!isText) {
+      const valueAt = to * 4 + keyBytes;
+      this.view.setInt32(valueAt, source[keyAt - 2]!, true);
+      this.view.setInt32(valueAt + 4, source[keyAt - 1]!, true);
+    }
+    this.length = end * 4;
   }
 
   /** Appends `source[start, end)` to the payload. */

@@ -90,12 +90,10 @@ export function recover(
     onFrame: ({ bytes, bodyStart, bodyEnd, offset }, name) => {
       const path = `${storage.path}/${name}`;
       record.open(bytes, bodyStart, bodyEnd);
-      replayer.beginFrame();
       for (let found = record.next(); found !== false; found = record.next()) {
         if (found !== true) throw new DamageError(path, offset, found);
         apply(record, path, offset);
       }
-      replayer.endFrame();
     },
   });
   requireLogOf(storage, snapshot, log);

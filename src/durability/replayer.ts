@@ -73,10 +73,8 @@ export class Replayer {
   #comingRecord = { seq: 0, expireAtMs: 0, flags: 0 };
   /** How many elements are still to come of a collection that its key does not need. */
   #skippedElements = 0;
-  /** A collection whose frame was too long for one, between whose parts another frame has come. */
+  /** A collection that was too long for one frame, and between whose parts something has come. */
   #suspended: Unfinished | undefined;
-  /** The next record is the first one of its frame. */
-  #isFirst = false;
   /** The highest number of a mutation so far. */
   #seq = 0;
   /** The key and the mutation of the part before: effects of one command share a number. */
@@ -116,10 +114,8 @@ export class Replayer {
    */
   apply(record: RecordReader): string | undefined {
     this.#seq = Math.max(this.#seq, record.seq);
-    if (this.#isFirst) {
-      this.#isFirst = false;
-      if (record.type !== RecordType.ELEMENTS) this.#suspend();
-    }
+    if (record.type === RecordType.ELEMENTS) this.#resume();
+    else this.#suspend();
     if (this.#coming !== undefined && record.type !== RecordType.ELEMENTS) {
       return "a collection ends before it has all its elements";
     }
@@ -136,16 +132,15 @@ export class Replayer {
     }
   }
 
-  /**
-   * The records of another frame of the log follow. One that was too long is several, between which
-   * there may be those of other threads; or, when the server crashed between them, all that came after.
-   */
-  beginFrame(): void {
-    this.#isFirst = true;
+  get #isUnfinished(): boolean {
+    return this.#coming !== undefined || this.#skippedElements > 0;
   }
 
-  /** All records of the frame were applied. */
-  endFrame(): void {
+  /**
+   * Goes on with a collection. What is too long for one frame is in several, between which there may be
+   * effects of other threads; or, when the server crashed between them, all that came after.
+   */
+  #resume(): void {
     const suspended = this.#suspended;
     if (suspended === undefined || this.#isUnfinished) return;
     this.#suspended = undefined;
@@ -153,10 +148,6 @@ export class Replayer {
     this.#comingCount = suspended.count;
     this.#comingRecord = suspended.record;
     this.#skippedElements = suspended.skippedElements;
-  }
-
-  get #isUnfinished(): boolean {
-    return this.#coming !== undefined || this.#skippedElements > 0;
   }
 
   #suspend(): void {
@@ -231,7 +222,9 @@ export class Replayer {
   /** Whether a record changes a part of a key that had to go; a whole value ends that. */
   #isOfEvicted({ type, database, bytes, keyStart, keyEnd }: RecordReader): boolean {
     const name = nameOf(database, bytes, keyStart, keyEnd);
-    if (isPart(type) || type === RecordType.EXPIRY) return this.#evicted.has(name);
+    const isWhole = !isPart(type) && type !== RecordType.EXPIRY &&
+      type !== RecordType.STRING_RANGE;
+    if (!isWhole) return this.#evicted.has(name);
     this.#evicted.delete(name);
     return false;
   }
@@ -272,6 +265,8 @@ export class Replayer {
         );
       case RecordType.INTEGER:
         return this.#setInteger(record, key);
+      case RecordType.STRING_RANGE:
+        return this.#writeRange(record, key);
       case RecordType.REMOVED:
         store.remove(database, key);
         return "done";
@@ -297,6 +292,24 @@ export class Replayer {
     return outcomeOf(
       this.#store.setString(record.database, key, this.#digits, 0, digits, record.expireAtMs),
     );
+  }
+
+  /** Of a key that is there the record's predecessor was the last change; else it is still to go. */
+  #writeRange(record: RecordReader, key: Key): Outcome {
+    const { strings } = this.#store;
+    const { bytes, database, payloadEnd } = record;
+    const from = record.payloadStart + 16;
+    const start = record.uint64At(0);
+    const byteCount = record.uint64At(8);
+    // False where one of them is none.
+    if (!(from <= payloadEnd && start + payloadEnd - from <= byteCount)) return "not a record";
+    const entry = this.#store.peek(database, key);
+    if (entry === 0 || this.#store.entryType(entry) !== EntryType.STRING) return "done";
+    const status = strings.begin(database, key, entry, byteCount, byteCount);
+    if (status !== WriteStatus.OK) return outcomeOf(status);
+    if (from < payloadEnd) strings.write(start, bytes, from, payloadEnd);
+    strings.end();
+    return "done";
   }
 
   #changeElement(record: RecordReader, key: Key): Outcome {

@@ -18,8 +18,9 @@ import { MAX_KEY_BYTES } from "../store/entry.ts";
 import { BALANCE_DATABASE, EntryType, type Store } from "../store/store.ts";
 import type { ValueLease } from "../store/value_lease.ts";
 import { EffectRecorder } from "./effect_recorder.ts";
-import { appendElement } from "./elements.ts";
+
 import type { EventIdSnapshot } from "./event_id_records.ts";
+import { appendElements } from "./elements.ts";
 import { RecordFlag, RecordType } from "./record.ts";
 import type { SnapshotWriter } from "./snapshot_file.ts";
 
@@ -31,11 +32,8 @@ const BYTES_AT_ONCE = 2 ** 17;
 const ELEMENTS_PER_STEP = 2000;
 /** Bytes of them per step, and one element. */
 const ELEMENT_BYTES_PER_STEP = 2 ** 20;
-/** A record of elements is ended when it is as long as this. */
-const ELEMENTS_BYTES = 65_536;
 /** Bytes of a leased string per step; all in one record. */
 const STRING_BYTES_PER_STEP = 2 ** 20;
-const NO_KEY = new Uint8Array(0);
 
 /** What a large value's record begins with, copied under the lock. */
 interface LargeValue {
@@ -185,17 +183,8 @@ export class SnapshotTaker {
       large.left = count;
       cursor.seekFirst();
     }
-    let most = Math.min(large.left, ELEMENTS_PER_STEP);
-    const stepEnd = records.length + ELEMENT_BYTES_PER_STEP;
-    while (most > 0 && records.length < stepEnd) {
-      records.begin(RecordType.ELEMENTS, database, NO_KEY, 0, 0, 0, type);
-      const end = records.length + ELEMENTS_BYTES;
-      for (; most > 0 && records.length < end; most--, large.left--) {
-        appendElement(records, type, cursor);
-        cursor.next();
-      }
-      records.end();
-    }
+    const most = Math.min(large.left, ELEMENTS_PER_STEP);
+    large.left -= appendElements(records, type, database, cursor, most, ELEMENT_BYTES_PER_STEP);
     return large.left > 0;
   }
 

@@ -30,7 +30,7 @@ const BUFFER_BYTES = 256 * 2 ** 20;
 /** A segment of this length is followed by another one. Unit: bytes. */
 const SEGMENT_BYTES = 64 * 2 ** 20;
 /** A snapshot is taken when the log behind the last one has as much, and is longer than that. */
-const SNAPSHOT_EVERY_BYTES = 64 * 2 ** 20;
+const SNAPSHOT_EVERY_BYTES = 128 * 2 ** 20;
 /** How often a long recovery is reported. Unit: ms. */
 const PROGRESS_EVERY_MS = 1000;
 /** How often it is looked whether there is room for events that were pending. Unit: ms. */

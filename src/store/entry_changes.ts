@@ -214,6 +214,15 @@ export class EntryChanges {
     this.markPhase(shard, MutationPhase.DONE);
   }
 
+  /** Tells that a change of a part of a string is complete; see {@link MutationHook.rangeWritten}. */
+  changedRange(shard: number, database: number, entry: number, start: number, end: number): void {
+    const hook = this.hookOf(database);
+    if (hook?.rangeWritten !== undefined) {
+      hook.rangeWritten(shard, database, entry, start, end);
+    } else hook?.written(shard, database, entry);
+    this.markPhase(shard, MutationPhase.DONE);
+  }
+
   /** Who is told of a change: nobody of one in a hidden table, which holds no client's data. */
   protected hookOf(database: number): MutationHook | undefined {
     return database < DATABASE_TABLE_COUNT ? this.hook : undefined;

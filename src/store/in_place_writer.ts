@@ -19,6 +19,7 @@ import { addInt64, Int64 } from "../base/int64.ts";
 import type { Access } from "./access.ts";
 import type { Arena } from "./arena.ts";
 import type { BlockAllocator } from "./block_allocator.ts";
+import { copyBytes } from "./collection/records.ts";
 import { Encoding, Entry, ENTRY_HEADER_BYTES, EntryFlag, EntryType } from "./entry.ts";
 import { EntryChanges, type WriterParts } from "./entry_changes.ts";
 import type { Key } from "./key.ts";
@@ -117,19 +118,4 @@ export class InPlaceWriter extends EntryChanges {
 /** Bytes of the block that an entry of so many bytes gets. */
 export function blockBytesFor(byteCount: number): number {
   return CLASS_BYTES[sizeClassOf(byteCount)]!;
-}
-
-/** Copies `source[start, end)` to `target[offset…]`. */
-export function copyBytes(
-  source: Uint8Array,
-  start: number,
-  end: number,
-  target: Uint8Array,
-  offset: number,
-): void {
-  if (end - start <= 32) {
-    for (let i = start, p = offset; i < end; i++, p++) target[p] = source[i]!;
-  } else {
-    target.set(source.subarray(start, end), offset);
-  }
 }

@@ -58,11 +58,24 @@ export interface CollectionChange {
  * An effect is absolute: `written` is followed by reading the entry as it is now, never by the
  * command that led to it. Without a hook the store does nothing here.
  *
+ * What is told until the first lock is given back is one command's, and belongs together.
+ *
  * Implementations must not throw and must not take another shard's lock.
  */
 export interface MutationHook {
   /** The entry at `address` was created or changed; its `seq` is already the mutation's number. */
   written(shard: number, database: number, address: number): void;
+  /**
+   * Of the string at `address` the bytes `[start, end)` were written; it may have become longer, and
+   * what is new besides them is 0. Who does not have this is told that the entry was written.
+   */
+  rangeWritten?(
+    shard: number,
+    database: number,
+    address: number,
+    start: number,
+    end: number,
+  ): void;
   /**
    * When the key of the entry at `address` expires was changed, and nothing else. Who does not have
    * this is told that the entry was written.
@@ -79,11 +92,4 @@ export interface MutationHook {
   flushed(database: number): void;
   /** Two databases have each other's keys now. Called under the locks of all shards. */
   swapped(first: number, second: number): void;
-  /**
-   * What follows until {@link MutationHook.endFrame} is recovered whole or not at all: one `EXEC`, one
-   * command on several keys. All locks that it needs are held, and no frame is inside another.
-   */
-  beginFrame?(): void;
-  /** The end of the frame, before its locks are given back; there may have been no mutation in it. */
-  endFrame?(): void;
 }

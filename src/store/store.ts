@@ -167,6 +167,11 @@ export class Store {
     return new Store(memory, threadId, canDieAlone);
   }
 
+  /** Where entries are: for a hook, which reads the one that it is told of. */
+  get arena(): Arena {
+    return this.#arena;
+  }
+
   /** Clock of the current batch, milliseconds since 1970; the caller sets it before operations. */
   get nowMs(): number {
     return this.#clock.nowMs;

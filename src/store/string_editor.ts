@@ -23,6 +23,8 @@ import { WriteStatus } from "./write_status.ts";
 
 /** How many strings can be overwritten together. Reason: few commands name more. */
 export const MAX_OVERWRITES = 64;
+/** Of values that are at least as long it is told which part was changed. Unit: bytes. */
+const LONG_BYTES = 1024;
 
 /** What a {@link StringEditor} works with. */
 export interface StringEditorParts {
@@ -64,6 +66,11 @@ export class StringEditor implements ContentWriter {
   /** The value before, when its block may be written again or it was an integer. */
   readonly #copy = new Uint8Array(MAX_BLOCK_BYTES);
   #keepsCopy = false;
+  /** Whether there was a value before. */
+  #wasThere = false;
+  /** The bytes that were written so far are within `[#writtenStart, #writtenEnd)`. */
+  #writtenStart = 0;
+  #writtenEnd = 0;
   /** Entries found by {@link StringEditor.findOverwrite}. */
   readonly #overwrites = new Uint32Array(MAX_OVERWRITES);
 
@@ -99,6 +106,8 @@ export class StringEditor implements ContentWriter {
     if (newBytes > this.#maxValueBytes) return WriteStatus.VALUE_TOO_LARGE;
     this.#keptBytes = keptBytes;
     this.#keepsCopy = false;
+    this.#wasThere = entry !== 0;
+    this.#writtenStart = this.#writtenEnd = 0;
     const encoding = entry === 0 ? Encoding.RAW : reader.encoding(entry);
     if (encoding === Encoding.EXTENTS && this.#extents.mayChangeInPlace(entry)) {
       const grown = this.#beginInPlace(key, entry, newBytes);
@@ -134,6 +143,10 @@ export class StringEditor implements ContentWriter {
 
   /** Copies `bytes[from, to)` to the string under change, from byte `start` on; it is long enough. */
   write(start: number, bytes: Uint8Array, from: number, to: number): void {
+    const end = start + to - from;
+    const isFirst = this.#writtenEnd === 0;
+    if (isFirst || start < this.#writtenStart) this.#writtenStart = start;
+    if (end > this.#writtenEnd) this.#writtenEnd = end;
     if (this.#root !== 0) this.#extents.writeRange(this.#root, start, bytes, from, to);
     else this.#writeRaw(this.#reader.rawAt(this.#entry) + start, bytes, from, to);
   }
@@ -145,7 +158,14 @@ export class StringEditor implements ContentWriter {
 
   /** Ends the change. */
   end(): void {
-    this.#writer.changed(this.#shard, this.#database, this.#entry);
+    const byteCount = this.byteCount;
+    const start = this.#writtenStart;
+    const end = this.#writtenEnd;
+    if (this.#wasThere && byteCount >= LONG_BYTES && end - start < byteCount / 2) {
+      this.#writer.changedRange(this.#shard, this.#database, this.#entry, start, end);
+    } else {
+      this.#writer.changed(this.#shard, this.#database, this.#entry);
+    }
   }
 
   /**

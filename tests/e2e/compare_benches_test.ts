@@ -73,6 +73,24 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "bench:resp: --fsync measures servers with a log beside one without",
+  ignore: !await isInstalled("redis-benchmark"),
+  fn: async () => {
+    const flags = ["--fsync", "none,everysec", "--pipelines", "16", "--runs", "1"];
+    const { code, text } = await bench("resp", [...flags, "--requests", "2000"]);
+    assert.equal(code, 0, text);
+    assert.match(text, /Sluice, none k\/s .* Sluice, everysec k\/s .* ratio Sluice, everysec /);
+    assert.match(text, /^SET +16 +16 B +[\d.]+ .* [\d.]+$/m);
+  },
+});
+
+Deno.test("bench:recovery: measures starts from a snapshot and from the log", async () => {
+  const result = await bench("recovery", ["--keys", "3000", "--starts", "1"]);
+  assertMeasured(result, /^the snapshot +[\d.]+ +[\d.]+ /m);
+  assert.match(result.text, /^the log +[\d.]+ +[\d.]+ /m);
+});
+
 Deno.test("bench: a mistake on the command line is said, and is wrong usage", async () => {
   const { code, text } = await bench("resp", ["--commands", "FLY"]);
   assert.equal(code, 2);

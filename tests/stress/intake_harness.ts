@@ -79,13 +79,14 @@ export function isClean({ missing, wrong }: IntakeResult): boolean {
 export const INTAKE_MUTATIONS: readonly Mutation[] = [
   {
     name: "confirms a frame before it is copied",
-    find: `    this.#copy(records, from, to, at + FRAME_HEADER_BYTES);
+    find: `    this.#copy(records, from + 4, to, at + 4);
     this.onStep?.("copied");
     const words = this.#words;
 `,
     replace: `    const words = this.#words;
-    Atomics.store(words, at >> 2, byteCount - FRAME_HEADER_BYTES);
-    this.#copy(records, from, to, at + FRAME_HEADER_BYTES);
+    words[(at >> 2) + 1] = records.words[(from >> 2) + 1]!;
+    Atomics.store(words, at >> 2, records.words[from >> 2]!);
+    this.#copy(records, from + 4, to, at + 4);
 `,
   },
   {
@@ -99,8 +100,8 @@ export const INTAKE_MUTATIONS: readonly Mutation[] = [
 export const DRAIN_MUTATIONS: readonly Mutation[] = [
   {
     name: "does not wait until a frame is confirmed",
-    find: "|| this.#awaitLength(base + at);",
-    replace: "|| -(filled - at - FRAME_HEADER_BYTES);",
+    find: "|| this.#awaitFirst(index);",
+    replace: "|| (words[index + 1] = filled - at, VOID);",
   },
   {
     name: "does not close a piece before it measures it",
@@ -108,7 +109,7 @@ export const DRAIN_MUTATIONS: readonly Mutation[] = [
     replace: "const filled = Atomics.load(words, filledAt(number));",
   },
   {
-    name: "leaves the lengths of old frames behind",
+    name: "leaves old records behind",
     find: "bytes.fill(0, 0, filled);",
     replace: "bytes.fill(0, 0, filled >> 1);",
   },
@@ -192,10 +193,12 @@ function check(
   for (let at: number = MARK_FRAME_BYTES; at < end;) {
     const bodyEnd = at + FRAME_HEADER_BYTES + view.getInt32(at, true);
     record.open(bytes, at + FRAME_HEADER_BYTES, bodyEnd);
-    tally.arrived++;
-    if (record.next() !== true || !isNext(record, next)) {
-      tally.wrong++;
-      return;
+    for (let found = record.next(); found !== false; found = record.next()) {
+      tally.arrived++;
+      if (found !== true || !isNext(record, next)) {
+        tally.wrong++;
+        return;
+      }
     }
     at = bodyEnd;
   }

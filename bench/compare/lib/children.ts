@@ -78,9 +78,16 @@ export class Children implements AsyncDisposable {
     return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
   }
 
-  /** Makes a folder of its own among the temporary ones. */
-  makeFolder(): string {
-    const folder = Deno.makeTempDirSync({ prefix: "sluice-bench-" });
+  /**
+   * Makes a folder of its own.
+   *
+   * @param parent where; default: among the temporary ones
+   */
+  makeFolder(parent?: string): string {
+    const folder = Deno.makeTempDirSync({
+      prefix: "sluice-bench-",
+      ...(parent === undefined ? {} : { dir: parent }),
+    });
     this.#folders.add(folder);
     return folder;
   }
