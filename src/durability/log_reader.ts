@@ -49,7 +49,7 @@ export interface LogEnd {
   /** What is to be cut off; undefined: nothing. */
   readonly torn: TornEnd | undefined;
   /**
-   * Segments to be removed: without a header, or begun after a failure and never confirmed.
+   * Segments to be removed: begun after a failure and never confirmed.
    */
   readonly unconfirmedSegments: readonly string[];
 }
@@ -121,7 +121,7 @@ export class LogReader {
 
   #segmentsToRead(): NamedFile[] {
     const { storage, fromPosition } = this.#options;
-    const all = filesOf(storage.list(), "log").filter((segment) => this.#wasBegun(segment));
+    const all = filesOf(storage.list(), "log");
     const first = all.findLastIndex(({ position }) => position <= fromPosition);
     if (first >= 0) {
       this.#position = all[first]!.position;
@@ -136,23 +136,12 @@ export class LogReader {
     );
   }
 
-  /** False: a crash or a failure came while the segment was being made, and nothing is in it. */
-  #wasBegun(segment: NamedFile): boolean {
-    using opened = this.#open(segment);
-    if (opened.file.size() > FILE_HEADER_BYTES) return true;
-    if (typeof this.#readHeader(segment, opened.file) !== "string") return true;
-    this.#unconfirmedSegments.push(segment.name);
-    return false;
-  }
-
   /** Reads a segment that begins where the one before it ended. */
   #readSegment(segment: NamedFile, file: StorageFile, next: NamedFile | undefined): void {
-    const frames = new FrameReader(file, segment.position);
     const header = this.#readHeader(segment, file);
-    if (typeof header === "string") {
-      this.#endAt(segment, frames, 0, header, next);
-      return;
-    }
+    // A segment has its name only when its header is on the disk.
+    if (typeof header === "string") throw this.#damage(segment.name, 0, header);
+    const frames = new FrameReader(file, segment.position);
     this.#segment = segment.name;
     for (;;) {
       const outcome = frames.next();
