@@ -17,6 +17,12 @@ import type { Store } from "../store/store.ts";
 /** So many steps of a snapshot between two reports. */
 const STEPS_PER_REPORT = 4096;
 
+/**
+ * Where the log of a directory begins that was not there before. Not at 0: then a log would be taken for
+ * one that has everything, if the snapshot in front of it were damaged.
+ */
+const FIRST_POSITION = 4096;
+
 /** What to write. */
 export interface PublishOptions {
   /** The directory, which nobody else uses. */
@@ -49,7 +55,7 @@ export interface Published {
  */
 export function publish(options: PublishOptions): Published {
   const { storage, recovered, store, nowMs } = options;
-  const position = recovered === undefined ? 0 : closeLog(storage, recovered, nowMs);
+  const position = recovered === undefined ? FIRST_POSITION : closeLog(storage, recovered, nowMs);
   const writer = new SnapshotWriter({
     storage,
     history: recovered?.history ?? crypto.getRandomValues(new Uint8Array(HISTORY_BYTES)),

@@ -16,7 +16,7 @@
  * @module
  */
 
-import { DamageError } from "./damage.ts";
+import { DamageError, type DamageKind } from "./damage.ts";
 import { decodeFileHeader, type FileHeader, HeaderFlag } from "./file_header.ts";
 import { filesOf, type NamedFile } from "./file_names.ts";
 import { FrameReader } from "./frame_reader.ts";
@@ -133,6 +133,7 @@ export class LogReader {
       name,
       0,
       `the log begins with position ${position}, and what is from ${fromPosition} on is missing`,
+      "missing",
     );
   }
 
@@ -186,12 +187,12 @@ export class LogReader {
     const header = this.#readHeader(segment, file);
     const isFresh = typeof header !== "string" && (header.flags & HeaderFlag.AFTER_FAILURE) !== 0;
     if (!isFresh && !this.#isInGap) {
-      throw this.#damage(segment.name, 0, this.#missingText(segment.position));
+      throw this.#damage(segment.name, 0, this.#missingText(segment.position), "missing");
     }
     this.#isInGap = true;
     const frames = new FrameReader(file, segment.position);
     if (durableBehind(frames, 0) > this.#position) {
-      throw this.#damage(segment.name, frames.offset, this.#missingText(segment.position));
+      throw this.#damage(segment.name, 0, this.#missingText(segment.position), "missing");
     }
     this.#unconfirmedSegments.push(segment.name);
   }
@@ -230,8 +231,8 @@ export class LogReader {
     return { file, [Symbol.dispose]: () => file.close() };
   }
 
-  #damage(name: string, offset: number, reason: string): DamageError {
-    return new DamageError(`${this.#options.storage.path}/${name}`, offset, reason);
+  #damage(name: string, offset: number, reason: string, kind?: DamageKind): DamageError {
+    return new DamageError(`${this.#options.storage.path}/${name}`, offset, reason, kind);
   }
 }
 
