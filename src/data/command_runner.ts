@@ -19,7 +19,7 @@ import type { ReplySink } from "../command/reply_sink.ts";
 import type { ReplySource } from "../command/reply_source.ts";
 import type { ServerSnapshot } from "../command/services.ts";
 import { makeCommandTable } from "../command/table.ts";
-import type { Store } from "../store/store.ts";
+import { MAX_EXPIRE_AT_MS, type Store } from "../store/store.ts";
 import { DATABASE_COUNT } from "../store/control.ts";
 import { noRoom, type RoomOptions } from "./data_store.ts";
 import type { Skipped } from "./skipped.ts";
@@ -75,7 +75,7 @@ export class CommandRunner {
       return undefined;
     }
     this.#nowMs = isRelative(name, words) ? Date.now() : 0;
-    this.#fill(words);
+    this.#fill(withKnownTime(name, words));
     if (this.#dispatcher.rowOf(this.#args)?.flags.includes("write") !== true) {
       // A log has what changes data, and nothing else is executed.
       this.#skipped.add(`commands ${name}`, key);
@@ -124,9 +124,26 @@ function nameOf(word: Uint8Array): string {
 
 function isRelative(name: string, words: readonly Uint8Array[]): boolean {
   if (RELATIVE.has(name)) return true;
-  const first = name === "SET" ? 3 : 2;
+  const first = firstOption(name);
   return WITH_OPTIONS.has(name) && words.length > first &&
     words.slice(first).some((word) => word.length === 2 && RELATIVE_OPTIONS.has(nameOf(word)));
+}
+
+/** Index of the first word that may be an option. */
+function firstOption(name: string): number {
+  return name === "SET" ? 3 : 2;
+}
+
+/** Where a command has an absolute time; no key expires later than {@link MAX_EXPIRE_AT_MS} here. */
+function withKnownTime(name: string, words: readonly Uint8Array[]): readonly Uint8Array[] {
+  let at = name === "PEXPIREAT" ? 2 : 0;
+  if (WITH_OPTIONS.has(name)) {
+    at = words.findIndex((word, i) => i > 2 && nameOf(word) === "PXAT") + 1;
+  }
+  if (at === 0 || at >= words.length || !(Number(nameOf(words[at]!)) > MAX_EXPIRE_AT_MS)) {
+    return words;
+  }
+  return words.with(at, new TextEncoder().encode(String(MAX_EXPIRE_AT_MS)));
 }
 
 /** A dispatcher with a store, and none of what only servers have. */

@@ -9,7 +9,7 @@
 
 import { JobView } from "../base/job.ts";
 import { AofReader } from "../migration/aof_reader.ts";
-import { BytesSource, DiskSource, messageOf } from "../migration/file_source.ts";
+import { BytesSource, DiskSource, type FileSource, messageOf } from "../migration/file_source.ts";
 import { RedisFiles } from "../migration/redis_files.ts";
 import { RedisFileError } from "../migration/redis_file_error.ts";
 import type { Recovered } from "../durability/recovery.ts";
@@ -28,6 +28,11 @@ import { Skipped, type SkippedKind } from "./skipped.ts";
 
 /** So many bytes tell what a file is. */
 const FRONT_BYTES = 64;
+/** What an RDB file ends with, and a checksum. Unit: bytes. */
+const RDB_END_BYTES = 9;
+const RDB_END = 0xff;
+/** What Redis marks the end with of a file that it sends. Unit: bytes. */
+const MARK_BYTES = 40;
 /** Progress is told after so many keys or commands. */
 const STEPS_PER_REPORT = 1024;
 
@@ -192,7 +197,12 @@ class Loading {
     if (kind === "NDJSON") return this.#loadLines(name, new LineReader(give, begun), 0);
     // Files of Redis are read back and forth.
     const source = new BytesSource(readAll(give, begun), name);
-    return await this.#runRedis(name, new AofReader([source]), source.byteCount, kind);
+    return await this.#runRedis(
+      name,
+      new AofReader([withoutMark(source, kind)]),
+      source.byteCount,
+      kind,
+    );
   }
 
   #loadLines(name: string, reader: LineReader, byteCount: number): LoadedFile {
@@ -213,7 +223,8 @@ class Loading {
     const kind = files.sources.length > 1
       ? "AOF"
       : kindOf(name, front.subarray(0, first.readAt(0, front)));
-    return await this.#runRedis(name, files.read(), files.byteCount, kind);
+    const reader = kind === "RDB" ? new AofReader([withoutMark(first, kind)]) : files.read();
+    return await this.#runRedis(name, reader, files.byteCount, kind);
   }
 
   async #runRedis(
@@ -271,6 +282,29 @@ function kindOf(name: string, front: Uint8Array): LoadedKind {
     `Cannot load ${name}: it is no dump (NDJSON), and no RDB or AOF of Redis: it begins with ` +
       JSON.stringify(text.slice(0, 16)),
   );
+}
+
+/**
+ * `redis-cli --rdb -` writes behind the file what Redis has marked its end with, 40 digits; where it
+ * writes a file itself it cuts them off.
+ */
+function withoutMark(source: FileSource, kind: LoadedKind): FileSource {
+  const { name, byteCount } = source;
+  const from = byteCount - MARK_BYTES - RDB_END_BYTES;
+  if (kind !== "RDB" || from < 0) return source;
+  const end = new Uint8Array(MARK_BYTES + RDB_END_BYTES);
+  for (let at = 0; at < end.length;) {
+    const count = source.readAt(from + at, end.subarray(at));
+    if (count === 0) return source;
+    at += count;
+  }
+  const mark = new TextDecoder("latin1").decode(end.subarray(RDB_END_BYTES));
+  if (end[0] !== RDB_END || !/^[0-9a-f]+$/.test(mark)) return source;
+  return {
+    name,
+    byteCount: byteCount - MARK_BYTES,
+    readAt: (offset, target) => source.readAt(offset, target),
+  };
 }
 
 function readAll(give: ByteGiver, front: Uint8Array): Uint8Array {

@@ -171,6 +171,9 @@ Deno.test("load: whether a key has expired is decided at the end of the log", as
     ["PEXPIREAT", "list", String(nowMs + 1e9)],
     ["SET", "from now on", "v", "EX", "1000"],
     ["SETEX", "from now on, too", "1000", "v"],
+    ["SET", "much later", "v", "PXAT", "4503599627370496"],
+    ["SET", "much later, too", "v"],
+    ["PEXPIREAT", "much later, too", "4503599627370496"],
   ));
   const { expiredCount, skipped } = await loadInto(directory, [file], { nowMs });
   assert.deepEqual([expiredCount, skipped], [1, []]);
@@ -179,12 +182,17 @@ Deno.test("load: whether a key has expired is decided at the end of the log", as
     "from now on",
     "from now on, too",
     "list",
+    "much later",
+    "much later, too",
     "was kept",
   ]);
   for (const { expire_at_ms: ms } of keys.slice(0, 2)) {
     assert.ok(ms! >= nowMs + 999_000 && ms! <= Date.now() + 1_001_000);
   }
-  assert.deepEqual(keys.slice(2).map(({ expire_at_ms: ms }) => ms), [nowMs + 1e9, undefined]);
+  assert.deepEqual(
+    keys.slice(2).map(({ expire_at_ms: ms }) => ms),
+    [nowMs + 1e9, MAX_EXPIRE_AT_MS, MAX_EXPIRE_AT_MS, undefined],
+  );
 });
 
 Deno.test("load: commands that are not known here, change no data or fail are counted", async () => {
@@ -250,6 +258,20 @@ Deno.test("load: damage in a file of Redis is told with its place, and nothing i
   const directory = folder.directory();
   await assert.rejects(loadInto(directory, [folder.file(bytes)]), /Cannot read .*: at byte \d+/);
   assert.deepEqual(directory.list(), []);
+});
+
+Deno.test("load: what redis-cli appends to a file that it sends on is left out", async () => {
+  using folder = new TestFolder();
+  const file = await Deno.readFile(path("version-9.rdb"));
+  const mark = encoder.encode("0123456789abcdef0123456789abcdef01234567");
+  const marked = new Uint8Array([...file, ...mark]);
+  const options = { nowMs: LONG_AGO_MS, skipsUnsupported: true };
+  const [first, second] = [folder.directory(), folder.directory()];
+  await loadInto(first, [folder.file(file)], options);
+  await loadInto(second, [folder.file(marked)], options);
+  assert.equal(dumpOf(second), dumpOf(first));
+  const other = folder.file(new Uint8Array([...file, ...mark.fill(0x7a)]));
+  await assert.rejects(loadInto(folder.directory(), [other], options), /expected \*/);
 });
 
 Deno.test("load: standard input may be any of the files", async () => {
