@@ -67,7 +67,7 @@ export function loadText(path: string, summary: LoadSummary): string {
     return `${parts.join("\n\n")}\n`;
   }
   const more = [
-    ...summary.eventCount > 0 ? [`${countText(summary.eventCount)} events to settle`] : [],
+    ...summary.eventCount > 0 ? [`${countOf(summary.eventCount, "event")} to settle`] : [],
     ...summary.expiredCount > 0 ? [`${countText(summary.expiredCount)} expired keys left out`] : [],
   ];
   parts.push(
@@ -80,9 +80,9 @@ export function loadText(path: string, summary: LoadSummary): string {
 /** What was dumped, in one line. */
 export function dumpText(summary: DumpSummary): string {
   const { keyCount, eventCount, expiredCount, byteCount } = summary;
-  return `dumped ${countText(keyCount)} keys and ${countText(eventCount)} events, ` +
+  return `dumped ${countOf(keyCount, "key")} and ${countOf(eventCount, "event")}, ` +
     `${countText(byteCount)} bytes` +
-    (expiredCount > 0 ? `; ${countText(expiredCount)} expired keys left out` : "") + "\n";
+    (expiredCount > 0 ? `; ${countOf(expiredCount, "expired key")} left out` : "") + "\n";
 }
 
 function filesTable(files: readonly FileReport[]): string {
@@ -132,7 +132,7 @@ function forecastText(forecast: Forecast): string {
   const { torn, passedOver, removed, snapshot, position, eventCount } = forecast;
   const lines = [
     `succeeds with ${keysText(forecast)}` +
-    (eventCount > 0 ? ` and ${countText(eventCount)} events to settle` : "") +
+    (eventCount > 0 ? ` and ${countOf(eventCount, "event")} to settle` : "") +
     `, from ${snapshot ?? "the log alone"} and the log up to position ${countText(position)}.`,
     ...passedOver.map(({ file, offset, reason }) =>
       `${file} is passed over, which is damaged at byte ${offset}: ${reason}.`
@@ -157,7 +157,7 @@ function lossText(loss: Loss): string {
   if (loss.byteCount + loss.missingBytes === 0) return "Nothing is lost with that.";
   const { fromPosition, toPosition, fromMs, toMs } = loss;
   const parts = [
-    `${countText(loss.recordCount)} records that can be read (${countText(loss.eventCount)} of ` +
+    `${countOf(loss.recordCount, "record")} that can be read (${countText(loss.eventCount)} of ` +
     `them events) in ${countText(loss.byteCount)} bytes of log, of which ` +
     `${countText(loss.unreadableBytes)} cannot be read`,
     ...loss.missingBytes === 0 ? [] : [`${countText(loss.missingBytes)} bytes are missing`],
@@ -172,7 +172,7 @@ function lossText(loss: Loss): string {
 function keysText(
   { keyCount, databases }: Pick<LoadSummary, "keyCount" | "databases">,
 ): string {
-  const text = `${countText(keyCount)} ${keyCount === 1 ? "key" : "keys"}`;
+  const text = countOf(keyCount, "key");
   if (databases.length === 0 || (databases.length === 1 && databases[0]!.database === 0)) {
     return text;
   }
@@ -183,6 +183,10 @@ function keysText(
 function memoryText(bytes: number): string {
   return `The keys take ${formatSize(Math.ceil(bytes / MIB) * MIB)} of memory; ` +
     "a server needs that and some more (--max-memory).";
+}
+
+function countOf(count: number, what: string): string {
+  return `${countText(count)} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function numberText(value: number | undefined): string {

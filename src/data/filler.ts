@@ -5,6 +5,7 @@
  */
 
 import { MAX_KEY_BYTES } from "../store/entry.ts";
+import { addElement } from "../store/collection/add_element.ts";
 import type { Collection } from "../store/collection/collection.ts";
 import { DATABASE_COUNT } from "../store/control.ts";
 import { Key } from "../store/key.ts";
@@ -113,7 +114,11 @@ export class Filler {
       this.#abandon(c);
       return;
     }
-    this.#attempt(c.key.shard, () => this.#add(c, element, value, score));
+    const { collections } = this.store;
+    this.#attempt(
+      c.key.shard,
+      () => addElement(collections, c, element, 0, element.length, value, 0, value.length, score),
+    );
   }
 
   /** Puts the collection at its key; one without elements is none. */
@@ -162,27 +167,6 @@ export class Filler {
       count += expired.length;
     }
     return count;
-  }
-
-  #add(c: Collection, element: Uint8Array, value: Uint8Array, score: number): WriteStatus {
-    const { hashes, lists, sets, sortedSets } = this.store.collections;
-    const end = element.length;
-    switch (c.type) {
-      case EntryType.LIST:
-        return lists.insert(c, c.count, element, 0, end);
-      case EntryType.SET:
-        return sets.addMember(c, element, 0, end);
-      case EntryType.HASH:
-        return hashes.putField(c, element, 0, end, value, 0, value.length);
-      default: {
-        if (sortedSets.isTooLong(end)) return WriteStatus.VALUE_TOO_LARGE;
-        const status = sortedSets.beginOne(c, end);
-        if (status !== WriteStatus.OK) return status;
-        sortedSets.put(c, element, 0, end, score);
-        sortedSets.finish(c);
-        return status;
-      }
-    }
   }
 
   #abandon(c: Collection): void {

@@ -6,6 +6,9 @@
 
 import { LOCK_NAME } from "./file_names.ts";
 
+/** So long a lock is waited for where it can only be waited for. Unit: ms. */
+const PATIENCE_MS = 300;
+
 /** Why a directory cannot be used, in words that follow "Cannot use DIR: ". */
 export class DirectoryError extends Error {
   /** Always `"DirectoryError"`. */
@@ -77,7 +80,7 @@ async function takeLock(file: Deno.FsFile): Promise<void> {
   const bytes = new Uint8Array(32);
   let count = 0;
   try {
-    if (await file.tryLock(true)) {
+    if (await tryLock(file)) {
       await writeOwner(file);
       return;
     }
@@ -91,6 +94,19 @@ async function takeLock(file: Deno.FsFile): Promise<void> {
   throw new DirectoryError(
     `another process uses it${owner === "" ? "" : ` (process ${owner})`}`,
   );
+}
+
+/** Whether nobody else has the file. */
+async function tryLock(file: Deno.FsFile): Promise<boolean> {
+  // Deno 2.4 can only wait for a lock.
+  const { tryLock } = file as Partial<Deno.FsFile>;
+  if (tryLock !== undefined) return await tryLock.call(file, true);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), PATIENCE_MS);
+  void file.lock(true).then(() => resolve(true), () => resolve(false));
+  const isLocked = await promise;
+  clearTimeout(timer);
+  return isLocked;
 }
 
 async function writeOwner(file: Deno.FsFile): Promise<void> {

@@ -100,7 +100,7 @@ Deno.test("data commands: what one server had is dumped, loaded, and had by anot
     assert.equal(loaded.code, 0, loaded.stderr);
     assert.match(
       loaded.stdout,
-      /second has 4 keys \(databases 0: 3, 3: 1\) now; 1 events to settle/,
+      /second has 4 keys \(databases 0: 3, 3: 1\) now; 1 event to settle/,
     );
     {
       await using server = await startWithData(second, ["--fsync", "always"]);
