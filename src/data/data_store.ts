@@ -80,7 +80,11 @@ export function recoverStore(
   try {
     return { store, recovered: recover(storage, store, onProgress) };
   } catch (error) {
-    if (error instanceof NoRoomError) throw noRoom(room, error.message);
+    if (error instanceof NoRoomError) {
+      throw error.flag === "--max-memory"
+        ? noRoom(room, error.message)
+        : new DataError(`${error.message}; give more with ${error.flag}`);
+    }
     throw error;
   }
 }

@@ -252,7 +252,7 @@ function recoverInto(config: Config, { store }: SharedParts): Recovered {
     }
     if (error instanceof NoRoomError) {
       throw new StartError(
-        `Cannot start from ${config.dataDir}: ${error.message}; give more with --max-memory`,
+        `Cannot start from ${config.dataDir}: ${error.message}; give more with ${error.flag}`,
       );
     }
     throw new StartError(`Cannot read ${config.dataDir}: ${directoryProblem(error)}`);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { recoverStore } from "../../../src/data/data_store.ts";
 import { Random } from "../../helpers/fuzz/random.ts";
 import {
   dumpOf,
@@ -6,6 +7,7 @@ import {
   linesOf,
   loadInto,
   NOW_MS,
+  ROOM,
   TestFolder,
 } from "../../helpers/data/directories.ts";
 
@@ -269,4 +271,21 @@ Deno.test("load: what does not fit is an error that names the flag", async () =>
   assert.equal(tooLong.published, undefined);
   assert.match(tooLong.skipped[0]!.what, /above 1000 bytes \(see --max-value-bytes\)/);
   assert.deepEqual(directory.list(), []);
+});
+
+Deno.test("recovery: a value that is too large for the server is no damage, and names the flag", async () => {
+  using folder = new TestFolder();
+  for (
+    const line of [
+      { ...KEY, value: "x".repeat(3000) },
+      { ...KEY, type: "hash", value: [["f", "x".repeat(3000)]] },
+    ]
+  ) {
+    const directory = folder.directory();
+    await loadInto(directory, [folder.file(linesOf([line]))]);
+    assert.throws(
+      () => recoverStore(directory, { ...ROOM, maxValueBytes: 1000 }),
+      /is above 1000; give more with --max-value-bytes/,
+    );
+  }
 });
