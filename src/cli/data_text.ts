@@ -67,6 +67,7 @@ export function loadText(path: string, summary: LoadSummary): string {
     return `${parts.join("\n\n")}\n`;
   }
   const more = [
+    ...summary.passedOver.map((text) => `passed over: ${text}`),
     ...summary.eventCount > 0 ? [`${countOf(summary.eventCount, "event")} to settle`] : [],
     ...summary.expiredCount > 0 ? [`${countText(summary.expiredCount)} expired keys left out`] : [],
   ];
@@ -129,7 +130,7 @@ function forecastText(forecast: Forecast): string {
     const { file, offset, reason } = forecast.damage;
     return `is refused: ${file} is damaged at byte ${offset}: ${reason}.`;
   }
-  const { torn, passedOver, removed, snapshot, position, eventCount } = forecast;
+  const { torn, passedOver, removed, snapshot, position, eventCount, isAfterStop } = forecast;
   const lines = [
     `succeeds with ${keysText(forecast)}` +
     (eventCount > 0 ? ` and ${countOf(eventCount, "event")} to settle` : "") +
@@ -141,6 +142,7 @@ function forecastText(forecast: Forecast): string {
       `${countText(torn.byteCount)} bytes of ${torn.file} are cut off, from byte ${torn.offset} ` +
       `on, which a crash left unfinished: ${torn.reason}.`,
     ],
+    ...isAfterStop ? [] : ["The log does not end with a stop of the server, but as after a crash."],
     ...removed.map((name) => `${name} is removed, which was never confirmed.`),
     memoryText(forecast.memoryBytes),
   ];

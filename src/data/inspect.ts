@@ -67,6 +67,8 @@ export type Forecast =
     readonly eventCount: number;
     /** Where the log ends. */
     readonly position: number;
+    /** The log ends with a stop of the server; if not, with a crash, or its end was cut off. */
+    readonly isAfterStop: boolean;
     /** Name of the snapshot that it begins with; undefined: with the log alone. */
     readonly snapshot: string | undefined;
     /** Snapshots that are damaged, and that it can do without. */
@@ -118,6 +120,7 @@ export function forecastOf(storage: Storage, room: RoomOptions = {}): Forecast {
       keyCount: databases.reduce((sum, { keyCount }) => sum + keyCount, 0),
       eventCount: recovered.pending.size,
       position,
+      isAfterStop: recovered.log.segment === undefined || recovered.log.lastMark?.isStop === true,
       snapshot: snapshot && nameOfSnapshot(storage, snapshot.position),
       passedOver: recovered.damaged.map((error) => damageOf(storage, error)),
       torn: torn && { ...torn, file: torn.name },

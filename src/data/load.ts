@@ -85,6 +85,8 @@ export interface LoadSummary {
   readonly eventCount: number;
   /** Keys that were left out because they have expired. */
   readonly expiredCount: number;
+  /** Snapshots of the directory that are damaged, and that it could do without. */
+  readonly passedOver: readonly string[];
   /** What has no place here. */
   readonly skipped: readonly SkippedKind[];
   /** What a server needs for the keys at least. Unit: bytes. */
@@ -135,6 +137,7 @@ export async function load(options: LoadOptions): Promise<LoadSummary> {
     keyCount: store.stats().keyCount,
     eventCount: events.jobs.length,
     expiredCount,
+    passedOver: recovered?.damaged.map(({ message }) => message) ?? [],
     skipped: skipped.kinds,
     memoryBytes: store.stats().usedBytes,
     published,
@@ -146,8 +149,7 @@ function openStore(
 ): { store: Store; recovered: Recovered | undefined } {
   if (!hasData(options.storage)) return { store: makeStore(options), recovered: undefined };
   const { store, recovered } = recoverStore(options.storage, options);
-  if (recovered.damaged.length === 0) return { store, recovered };
-  throw recovered.damaged[0];
+  return { store, recovered };
 }
 
 /** Loads file after file into one store. */

@@ -97,7 +97,7 @@ class Planner {
   readonly #storage: Storage;
   readonly #overlay: OverlayStorage;
   readonly #room: RoomOptions;
-  readonly #steps: RepairStep[] = [];
+  #steps: RepairStep[] = [];
   /** Why a snapshot is not used. */
   #snapshotDamage: Damage | undefined;
 
@@ -217,11 +217,14 @@ class Planner {
 
   #setAside(file: string): void {
     this.#overlay.remove(file);
+    // Whatever else was to be done to it is done to nobody's use.
+    this.#steps = this.#steps.filter((step) => step.file !== file);
     this.#steps.push({ kind: "set aside", file });
   }
 
   #cut(file: string, offset: number): void {
     this.#overlay.cut(file, offset);
+    this.#steps = this.#steps.filter((step) => step.kind !== "cut" || step.file !== file);
     this.#steps.push({ kind: "cut", file, offset });
   }
 

@@ -261,7 +261,7 @@ function recoverInto(config: Config, { store }: SharedParts): Recovered {
 
 function reportRecovered(log: Logger, recovered: Recovered, tookMs: number): void {
   const { appliedCount, damaged, evicted, pending, snapshot } = recovered;
-  const { position, torn, unconfirmedSegments } = recovered.log;
+  const { lastMark, position, torn, unconfirmedSegments } = recovered.log;
   for (const error of damaged) {
     log.warn("a damaged snapshot was passed over", {
       event: "snapshot_damaged",
@@ -295,6 +295,8 @@ function reportRecovered(log: Logger, recovered: Recovered, tookMs: number): voi
     snapshot_keys: snapshot?.keyCount ?? 0,
     pending_events: pending.size,
     position,
+    // Else the log ends with a crash, or its end was cut off where nobody can tell.
+    after_stop: lastMark === undefined || lastMark.isStop,
     ms: Math.round(tookMs),
   });
 }

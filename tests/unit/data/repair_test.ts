@@ -238,3 +238,60 @@ Deno.test("repair: a cut in front of a snapshot leaves the snapshot, too", () =>
   assert.deepEqual(filesOf(storage.list(), "snapshot"), []);
   assert.deepEqual(keysAfterStart(storage), keysUpTo(plan.after.keyCount));
 });
+
+Deno.test("repair: a snapshot that ends too early is damage, wherever it does", () => {
+  const { storage } = smallLog(8, 4);
+  const alone = smallLog(8, 4, true).storage;
+  const { name } = filesOf(storage.list(), "snapshot")[0]!;
+  const bytes = storage.bytesOf(name);
+  for (let cut = 0; cut < bytes.length; cut += 7) {
+    const [withLog, withoutLog] = [storage.copy(), alone.copy()];
+    for (const directory of [withLog, withoutLog]) directory.put(name, bytes.subarray(0, cut));
+    const forecast = forecastOf(withLog, SMALL_ROOM);
+    assert.ok(forecast.kind === "starts" && forecast.keyCount === 8, `cut at ${cut}`);
+    assert.equal(forecast.passedOver[0]?.file, name);
+    const refused = forecastOf(withoutLog, SMALL_ROOM);
+    assert.ok(refused.kind === "refuses" && refused.damage.file === name, `cut at ${cut}`);
+  }
+});
+
+Deno.test("repair: whether the server was stopped is told", () => {
+  const { storage } = smallLog(3);
+  const stopped = forecastOf(storage, SMALL_ROOM);
+  assert.ok(stopped.kind === "starts" && stopped.isAfterStop);
+  const { name } = filesOf(storage.list(), "log")[0]!;
+  const bytes = storage.bytesOf(name);
+  // Without the mark of the stop, which is a frame of its own.
+  storage.put(name, bytes.subarray(0, bytes.length - 56));
+  const crashed = forecastOf(storage, SMALL_ROOM);
+  assert.ok(crashed.kind === "starts" && !crashed.isAfterStop && crashed.torn === undefined);
+});
+
+Deno.test("repair: what was interrupted can be repaired again", () => {
+  const whole = smallLog(12);
+  const segments = filesOf(whole.storage.list(), "log");
+  const damaged = whole.storage.copy();
+  damaged.bytesOf(segments[1]!.name)[FILE_HEADER_BYTES + 190]! ^= 1;
+  const { steps, after } = possible(damaged, "whole");
+  for (let calls = 0; calls < 30; calls++) {
+    const storage = damaged.copy();
+    let left = calls;
+    storage.fault = () => {
+      if (left-- === 0) throw new Error("interrupted");
+    };
+    let isDone = false;
+    try {
+      executeRepair(storage, steps);
+      isDone = true;
+    } catch (error) {
+      assert.equal((error as Error).message, "interrupted");
+    }
+    storage.fault = () => {};
+    const again = planRepair(storage, SMALL_ROOM);
+    assert.ok(isDone ? again.kind === "nothing to do" : again.kind !== "impossible", `${calls}`);
+    if (again.kind === "possible") executeRepair(storage, again.steps);
+    assert.deepEqual(keysAfterStart(storage), keysUpTo(after.keyCount), `call ${calls}`);
+    if (isDone) return;
+  }
+  assert.fail("it ends some time");
+});
