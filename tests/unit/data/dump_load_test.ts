@@ -122,6 +122,14 @@ Deno.test("dump: a minus in front of a zero and infinite scores are kept", async
   assert.equal(dumpOf(directory).split("\n")[1], line.trim());
 });
 
+Deno.test("dump: text keeps what stands in front of it and looks like a byte order mark", async () => {
+  using folder = new TestFolder();
+  const line = { db: 0, key: "\ufeffk", type: "list", value: ["\ufeff", "\ufeff\u0000"] };
+  const directory = folder.directory();
+  await loadInto(directory, [folder.file(linesOf([line]))]);
+  assert.deepEqual(JSON.parse(dumpOf(directory).split("\n")[1]!), line);
+});
+
 Deno.test("dump: what is long is several lines, which are one value again", async () => {
   using folder = new TestFolder();
   // A character of three bytes, so that no cut is between two of them by itself.
