@@ -11,6 +11,7 @@ import { DataError } from "../data/data_error.ts";
 import { dump } from "../data/dump.ts";
 import { inspect } from "../data/inspect.ts";
 import { load } from "../data/load.ts";
+import { salvage, type Salvaged } from "../data/salvage.ts";
 import { executeRepair, planRepair, type RepairPlan } from "../data/repair.ts";
 import type { ByteTaker } from "../data/line_output.ts";
 import type { ByteGiver } from "../data/line_reader.ts";
@@ -123,13 +124,13 @@ async function dumpDirectory(order: DumpOrder, surroundings: DataSurroundings): 
   const { path, output, database, pattern } = order;
   using _lock = await lockDirectory(path, "read");
   using progress = new LateProgress("dump", surroundings.progress);
-  const { store, recovered } = recoverStore(new DenoStorage(path), order, (count) => {
+  const { store, pending, remarks } = readDirectory(order, (count) => {
     progress.show(0, `${countText(count)} records read`);
   });
   const write = (take: ByteTaker) =>
     dump({
       store,
-      events: recovered.pending.jobs.values(),
+      events: pending.jobs.values(),
       nowMs: surroundings.nowMs(),
       database,
       pattern: pattern === undefined ? undefined : new TextEncoder().encode(pattern),
@@ -141,8 +142,28 @@ async function dumpDirectory(order: DumpOrder, surroundings: DataSurroundings): 
     ? write(surroundings.standardOutput)
     : writeFile(output, (take) => write(take));
   progress.line(dumpText(summary).trimEnd());
-  for (const { message } of recovered.damaged) progress.line(`passed over: ${message}`);
+  for (const remark of remarks) progress.line(remark);
   return ExitCode.OK;
+}
+
+/** Reads everything, or what can be read. */
+function readDirectory(
+  { path, isSalvaging, maxMemoryBytes }: DumpOrder,
+  onProgress: (recordCount: number) => void,
+): Pick<Salvaged, "store" | "pending"> & { readonly remarks: readonly string[] } {
+  const storage = new DenoStorage(path);
+  const room = { maxMemoryBytes };
+  if (!isSalvaging) {
+    const { store, recovered } = recoverStore(storage, room, onProgress);
+    const remarks = recovered.damaged.map(({ message }) => `passed over: ${message}`);
+    return { store, pending: recovered.pending, remarks };
+  }
+  const { store, pending, passedOver, partialCount } = salvage(storage, room, onProgress);
+  const remarks = passedOver.map(({ file, offset, reason }) =>
+    `passed over: ${file}, from byte ${offset} on: ${reason}`
+  );
+  if (partialCount > 0) remarks.push(`not whole: ${countText(partialCount)} collections`);
+  return { store, pending, remarks };
 }
 
 /** Writes a file that has its name once it is complete. */

@@ -42,6 +42,8 @@ export interface DumpOrder {
   readonly database: number | undefined;
   /** Only keys that match; undefined: all. */
   readonly pattern: string | undefined;
+  /** Whether what can be read of a damaged directory is wanted. */
+  readonly isSalvaging: boolean;
   /** Unit: bytes; undefined: as much as there is. */
   readonly maxMemoryBytes: number | undefined;
 }
@@ -89,6 +91,7 @@ export const DUMP_OPTIONS: readonly (readonly [syntax: string, summary: string])
   ["--output <file>", "write to a file, which has its name once it is complete"],
   ["--database <n>", "only the keys of one database, and no events"],
   ["--match <pattern>", "only keys that match a pattern as of KEYS, and no events"],
+  ["--salvage", "of a damaged directory, what can be read"],
   MEMORY_OPTION,
 ];
 
@@ -160,7 +163,8 @@ export function resolveDumpOrder(words: readonly string[], texts: FlagTexts): Da
       `--database ${JSON.stringify(databaseText)} must be a number from 0 to ${DATABASE_COUNT - 1}`,
     );
   }
-  return ordered({ kind: "dump", path, output, database, pattern, maxMemoryBytes });
+  const isSalvaging = texts["salvage"] === "true";
+  return ordered({ kind: "dump", path, output, database, pattern, isSalvaging, maxMemoryBytes });
 }
 
 /** Reads the arguments of `sluice load`. */

@@ -24,7 +24,10 @@ export function repairText(
   if (files.length === 0) parts[0] = `${path} is empty`;
   parts.push(`A start: ${forecastText(forecast)}`);
   if (plan.kind === "impossible") {
-    parts.push(`This cannot be repaired by cutting something off: ${plan.reason}.`);
+    parts.push(
+      `This cannot be repaired by cutting something off: ${plan.reason}.\n` +
+        `sluice dump ${path} --salvage writes what can be read.`,
+    );
   }
   if (plan.kind === "possible") {
     parts.push(

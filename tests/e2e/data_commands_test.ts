@@ -166,6 +166,36 @@ Deno.test("data commands: a start that is refused names sluice repair, after whi
   });
 });
 
+Deno.test("data commands: what can be read of a damaged snapshot is dumped, and can be loaded", async () => {
+  await withFolder(async (folder) => {
+    const [data, saved] = [`${folder}/data`, `${folder}/saved`];
+    const lines = Array.from(
+      { length: 2000 },
+      (_, i) => JSON.stringify({ key: `k${i}`, type: "string", value: "v".repeat(300) }),
+    );
+    assert.equal((await sluice(["load", data, "-"], `${lines.join("\n")}\n`)).code, 0);
+    const name = await firstOf(data, "snapshot");
+    const bytes = await Deno.readFile(`${data}/${name}`);
+    bytes[300_000]! ^= 1;
+    await Deno.writeFile(`${data}/${name}`, bytes);
+    const shown = await sluice(["repair", data, "--truncate"]);
+    assert.equal(shown.code, 1, shown.stderr);
+    assert.match(shown.stdout, /cannot be repaired by cutting something off: snapshot-/);
+    assert.ok(shown.stdout.includes(`sluice dump ${data} --salvage writes what can be read.`));
+    assert.deepEqual(await Deno.readFile(`${data}/${name}`), bytes, "it is left as it is");
+    const refused = await sluice(["dump", data]);
+    assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+    assert.match(refused.stderr, /is damaged at byte \d+: .*; sluice repair .* shows what/);
+    const dumped = await sluice(["dump", data, "--salvage"]);
+    assert.equal(dumped.code, 0);
+    assert.match(dumped.stderr, /passed over: snapshot-.*, from byte \d+ on: the checksum/);
+    const loaded = await sluice(["load", saved, "-", "--json"], dumped.stdout);
+    assert.equal(loaded.code, 0, loaded.stderr);
+    const { keyCount } = JSON.parse(loaded.stdout);
+    assert.ok(keyCount > 800 && keyCount < 1900, `${keyCount} of 2000 keys`);
+  });
+});
+
 Deno.test("data commands: a directory that is missing, wrong arguments, and help", async () => {
   await withFolder(async (folder) => {
     for (const command of ["repair", "dump"]) {

@@ -47,14 +47,16 @@ Deno.test("dump: everything to standard output, or a part, or to a file", () => 
     output: "-",
     database: undefined,
     pattern: undefined,
+    isSalvaging: false,
     maxMemoryBytes: undefined,
   });
-  assert.deepEqual(orderOf("dump data --output out --database 15 --match user:*"), {
+  assert.deepEqual(orderOf("dump data --output out --database 15 --match user:* --salvage"), {
     kind: "dump",
     path: "data",
     output: "out",
     database: 15,
     pattern: "user:*",
+    isSalvaging: true,
     maxMemoryBytes: undefined,
   });
 });
@@ -107,7 +109,7 @@ Deno.test("data commands: what is wrong with the arguments is said", () => {
 Deno.test("data commands: their help has their flags and exit codes", () => {
   const flags: Record<string, string[]> = {
     repair: ["--truncate", "--json", "--max-memory"],
-    dump: ["--output", "--database", "--match", "--max-memory"],
+    dump: ["--output", "--database", "--match", "--salvage", "--max-memory"],
     load: ["--add", "--skip-unsupported", "--json", "--max-memory", "--max-value-bytes"],
   };
   for (const [command, names] of Object.entries(flags)) {
