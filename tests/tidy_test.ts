@@ -29,9 +29,11 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     ...["base", "store", "channel", "metrics", "pubsub", "durability"],
     ...["command", "protocol", "worker"],
   ],
+  // Works on files while no server does.
+  data: ["base", "store", "durability", "migration", "command"],
   // A client of servers that run elsewhere; what it measures in place are the parts beneath one.
   lab: ["base", "store", "channel", "metrics", "protocol"],
-  cli: ["base", "server", "lab"],
+  cli: ["base", "durability", "migration", "data", "server", "lab"],
 };
 
 /** One import between two files of the project; paths from its root. */

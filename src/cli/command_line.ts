@@ -8,6 +8,21 @@ import { Command, CommanderError, Help, Option } from "commander";
 import { VERSION } from "../server/version.ts";
 import { type Config, defaultConfig } from "../server/config.ts";
 import { environmentName, type Flag, FLAGS } from "./flags.ts";
+import {
+  DATA_GROUP,
+  type DataOrder,
+  type DataOrderResult,
+  DUMP_HELP_FOOTER,
+  DUMP_OPTIONS,
+  LOAD_FLAGS,
+  LOAD_HELP_FOOTER,
+  LOAD_OPTIONS,
+  REPAIR_HELP_FOOTER,
+  REPAIR_OPTIONS,
+  resolveDumpOrder,
+  resolveLoadOrder,
+  resolveRepairOrder,
+} from "./data_flags.ts";
 import type { HealthQuestion } from "./health.ts";
 import {
   HEALTH_FLAGS,
@@ -35,6 +50,8 @@ export type Request =
   | { readonly kind: "lab"; readonly order: LabOrder }
   /** Send events to a server. */
   | { readonly kind: "stress"; readonly order: StressOrder }
+  /** Work on a data directory. */
+  | { readonly kind: "data"; readonly order: DataOrder }
   /** Print something and end; `text` ends with a line end. */
   | { readonly kind: "print"; readonly text: string }
   /** Tell what is wrong, in one line without its end, and end with exit code 2. */
@@ -124,13 +141,56 @@ export function parseCommandLine(args: readonly string[], context: CommandLineCo
     stress.addOption(new Option(syntax, summary).helpGroup(group));
   }
   stress.addHelpText("after", STRESS_HELP_FOOTER);
+  const dataCommand = (
+    name: string,
+    description: string,
+    usage: string,
+    options: readonly (readonly [string, string])[],
+    footer: string,
+    resolve: (words: readonly string[], texts: FlagTexts) => DataOrderResult,
+  ): Command => {
+    const command = configure(new Command(name)).description(description).usage(usage)
+      .action((_options, command: Command) => {
+        const result = resolve(command.args, textsOf(command));
+        request = result.kind === "order" ? { kind: "data", order: result.order } : result;
+      });
+    for (const [syntax, summary] of options) {
+      command.addOption(new Option(syntax, summary).helpGroup(DATA_GROUP));
+    }
+    return command.addHelpText("after", footer);
+  };
+  const dump = dataCommand(
+    "dump",
+    "write the keys of a data directory as lines of JSON",
+    "<dir> [flags]",
+    DUMP_OPTIONS,
+    DUMP_HELP_FOOTER,
+    resolveDumpOrder,
+  );
+  const load = dataCommand(
+    "load",
+    "put dumps and files of Redis into a data directory",
+    "<dir> <file…> [flags]",
+    LOAD_OPTIONS,
+    LOAD_HELP_FOOTER,
+    (words, texts) => resolveLoadOrder(words, texts, context.environment, defaults),
+  );
+  for (const flag of LOAD_FLAGS) load.addOption(toOption(flag, defaults));
+  const repair = dataCommand(
+    "repair",
+    "show what is in a data directory, and cut off what is damaged",
+    "<dir> [flags]",
+    REPAIR_OPTIONS,
+    REPAIR_HELP_FOOTER,
+    resolveRepairOrder,
+  );
   const version = configure(new Command("version"))
     .description("show the version, and that of the runtime")
     .action((_options, command: Command) => {
       request = strayArgument(command) ?? { kind: "print", text: versionText() };
     });
   program.addCommand(serve, { isDefault: true }).addCommand(health).addCommand(stress)
-    .addCommand(lab).addCommand(version);
+    .addCommand(lab).addCommand(dump).addCommand(load).addCommand(repair).addCommand(version);
   // `serve` is what almost everybody wants, so the first help shows its flags too.
   const plainHelp = new Help();
   program.configureHelp({

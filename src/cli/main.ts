@@ -8,6 +8,7 @@ import { flushLogs, getLogger, startLogging } from "../base/log.ts";
 import type { Config } from "../server/config.ts";
 import { ExitCode } from "../server/run.ts";
 import type { CommandLineContext, Request } from "./command_line.ts";
+import type { DataOrder } from "./data_flags.ts";
 import type { HealthAnswer, HealthQuestion } from "./health.ts";
 import type { LabOrder } from "./lab_flags.ts";
 import { readPlainLine } from "./plain_line.ts";
@@ -33,11 +34,13 @@ export interface Surroundings {
   runServer(config: Config): Promise<number>;
   /**
    * Gives up, for good, what only others need: the lab starts programs and writes files, and a server
-   * with a data directory writes files.
+   * with a data directory writes files, as do the commands that work on one.
    */
   giveUpPermissions(names: readonly ("run" | "write")[]): void;
   /** Runs stages of the lab and says how that ended, as an exit code. */
   runLab(order: LabOrder): Promise<number>;
+  /** Works on a data directory and says how that ended, as an exit code. */
+  runData(order: DataOrder): Promise<number>;
   /** Asks a running server whether it is well. */
   askHealth(question: HealthQuestion): Promise<HealthAnswer>;
   /** Sends events to a server and says how that ended, as an exit code. */
@@ -61,7 +64,8 @@ export async function main(
     columns: helpColumns(surroundings.terminalColumns()),
   });
   if (request.kind !== "lab") {
-    const writesFiles = request.kind === "serve" && request.config.dataDir !== "";
+    const writesFiles = request.kind === "data" ||
+      (request.kind === "serve" && request.config.dataDir !== "");
     surroundings.giveUpPermissions(writesFiles ? ["run"] : ["run", "write"]);
   }
   switch (request.kind) {
@@ -75,6 +79,8 @@ export async function main(
       return await serve(request.config, surroundings);
     case "lab":
       return await surroundings.runLab(request.order);
+    case "data":
+      return await surroundings.runData(request.order);
     case "stress":
       return await surroundings.runStress(request.order);
     case "health": {

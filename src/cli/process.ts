@@ -5,6 +5,7 @@
  */
 
 import { ExitCode, runServer } from "../server/run.ts";
+import type { DataOrder } from "./data_flags.ts";
 import type { LabOrder } from "./lab_flags.ts";
 import type { Surroundings } from "./main.ts";
 import type { StressSignal } from "./stress.ts";
@@ -24,7 +25,25 @@ export const processSurroundings: Surroundings = {
     for (const name of names) Deno.permissions.revokeSync({ name });
   },
   runStress,
+  runData,
 };
+
+async function runData(order: DataOrder): Promise<number> {
+  const [{ runDataOrder }, { standardErrorOutput }] = await Promise.all([
+    import("./data.ts"),
+    import("../lab/terminal/progress.ts"),
+  ]);
+  return await runDataOrder(order, {
+    print: (text) => writeAll(Deno.stdout, text),
+    complain: (text) => writeAll(Deno.stderr, text),
+    standardOutput: (bytes) => {
+      for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+    },
+    standardInput: (target) => Deno.stdin.readSync(target) ?? 0,
+    progress: standardErrorOutput(),
+    nowMs: Date.now,
+  });
+}
 
 async function runStress(order: StressOrder): Promise<number> {
   const [{ runStress, STRESS_SIGNALS }, { standardErrorOutput }] = await Promise.all([

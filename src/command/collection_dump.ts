@@ -13,6 +13,7 @@
  * @module
  */
 
+import { addElement } from "../store/collection/add_element.ts";
 import type { Collection } from "../store/collection/collection.ts";
 import type { CollectionLease } from "../store/collection/collection_lease.ts";
 import type { RecordCursor } from "../store/collection/cursor.ts";
@@ -196,28 +197,11 @@ export class PayloadReader {
   }
 
   #put(c: Collection, start: number, end: number, score: number): WriteStatus {
-    const { hashes, lists, sets, sortedSets } = this.#store.collections;
     const bytes = this.#bytes;
-    switch (c.type) {
-      case EntryType.LIST:
-        return lists.insert(c, c.count, bytes, start, end);
-      case EntryType.SET:
-        return sets.addMember(c, bytes, start, end);
-      case EntryType.HASH: {
-        const { maxElementBytes } = this.#store.collections;
-        const isTooLong = Math.max(end - start, this.#partEnd - this.#partStart) > maxElementBytes;
-        if (isTooLong) return WriteStatus.VALUE_TOO_LARGE;
-        return hashes.putField(c, bytes, start, end, bytes, this.#partStart, this.#partEnd);
-      }
-      default: {
-        if (sortedSets.isTooLong(end - start)) return WriteStatus.VALUE_TOO_LARGE;
-        const status = sortedSets.beginOne(c, end - start);
-        if (status !== WriteStatus.OK) return status;
-        sortedSets.put(c, bytes, start, end, score);
-        sortedSets.finish(c);
-        return status;
-      }
-    }
+    const valueStart = this.#partStart;
+    const valueEnd = this.#partEnd;
+    const { collections } = this.#store;
+    return addElement(collections, c, bytes, start, end, bytes, valueStart, valueEnd, score);
   }
 
   /** Finds the bytes of the next part; false when they are not all there. */

@@ -99,7 +99,7 @@ export class Operations {
     circle.answer(Topic.LATENCY_RESET, (events) => this.#latency.reset(events as string[]));
   }
 
-  /** Those of a thread that shares with nobody, for benches and tests. */
+  /** Those of a thread that shares with nobody: where a log is loaded, for benches and tests. */
   static alone(table: CommandTable, phase: ServerPhase): Operations {
     const operations = new Operations({
       region: OperationsRegion.create(1),

@@ -5,10 +5,11 @@
  * @module
  */
 
+import { addElement } from "../store/collection/add_element.ts";
 import type { Collection } from "../store/collection/collection.ts";
 import type { RecordCursor } from "../store/collection/cursor.ts";
 import type { ElementView } from "../store/collection/element.ts";
-import { EntryType, type Store, WriteStatus } from "../store/store.ts";
+import { EntryType, type Store, type WriteStatus } from "../store/store.ts";
 import { RecordType, type RecordWriter } from "./record.ts";
 
 /** A record of elements is ended when it is as long as this. */
@@ -113,25 +114,19 @@ export class ElementReader {
    * lock of its shard.
    */
   put(store: Store, c: Collection): WriteStatus {
-    const { hashes, lists, sets, sortedSets } = store.collections;
     const bytes = this.#bytes;
-    const { elementStart: start, elementEnd: end } = this;
-    switch (c.type) {
-      case EntryType.LIST:
-        return lists.insert(c, c.count, bytes, start, end);
-      case EntryType.SET:
-        return sets.addMember(c, bytes, start, end);
-      case EntryType.HASH:
-        return hashes.putField(c, bytes, start, end, bytes, this.valueStart, this.valueEnd);
-      default: {
-        if (sortedSets.isTooLong(end - start)) return WriteStatus.VALUE_TOO_LARGE;
-        const status = sortedSets.beginOne(c, end - start);
-        if (status !== WriteStatus.OK) return status;
-        sortedSets.put(c, bytes, start, end, this.score);
-        sortedSets.finish(c);
-        return status;
-      }
-    }
+    const { elementStart, elementEnd, valueStart, valueEnd, score } = this;
+    return addElement(
+      store.collections,
+      c,
+      bytes,
+      elementStart,
+      elementEnd,
+      bytes,
+      valueStart,
+      valueEnd,
+      score,
+    );
   }
 
   #readPart(): boolean {

@@ -55,12 +55,19 @@ export interface FileHeader {
   readonly history: Uint8Array;
 }
 
-/** The bytes of a header. */
-export function encodeFileHeader(header: FileHeader): Uint8Array<ArrayBuffer> {
+/**
+ * The bytes of a header.
+ *
+ * @param version of the format; tests have others
+ */
+export function encodeFileHeader(
+  header: FileHeader,
+  version: number = FORMAT_VERSION,
+): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(FILE_HEADER_BYTES);
   const view = new DataView(bytes.buffer);
   new TextEncoder().encodeInto(MAGIC[header.kind], bytes);
-  view.setUint16(8, FORMAT_VERSION, true);
+  view.setUint16(8, version, true);
   view.setUint16(10, header.flags, true);
   view.setUint32(12, FILE_HEADER_BYTES, true);
   writeUint64(view, 16, header.position);

@@ -5,7 +5,8 @@
  * log-00000000000000000000.sluice        a segment: position of its first frame
  * snapshot-00000000000000000000.sluice   a snapshot: position from which on the log is replayed
  * *.tmp                                  not complete: removed at the next start
- * LOCK                                   locked by the server that uses the directory
+ * *.cut                                  cut off by a repair: nobody reads it
+ * LOCK                                   locked by the process that uses the directory
  * ```
  *
  * @module

@@ -87,3 +87,19 @@ export function isIntactFrame(
 ): boolean {
   return view.getUint32(at + CRC_AT, true) === crc32c(bytes, at + SUMMED_AT, at + byteCount);
 }
+
+/** What is wrong with the checksum of a frame that is not intact, in words. */
+export function checksumProblem(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  byteCount: number,
+): string {
+  const found = hex(view.getUint32(at + CRC_AT, true));
+  const made = hex(crc32c(bytes, at + SUMMED_AT, at + byteCount));
+  return `the checksum of a frame of ${byteCount} bytes is wrong: it says ${found}, and they make ${made}`;
+}
+
+function hex(word: number): string {
+  return word.toString(16).padStart(8, "0");
+}

@@ -5,7 +5,7 @@
  */
 
 import { assert } from "../base/assert.ts";
-import { frameLength, isIntactFrame } from "./frame.ts";
+import { checksumProblem, frameLength, isIntactFrame } from "./frame.ts";
 import { FILE_HEADER_BYTES, FRAME_HEADER_BYTES } from "./layout.ts";
 import { readFully, type StorageFile } from "./storage.ts";
 
@@ -89,7 +89,7 @@ export class FrameReader {
     this.#show(offset, length);
     at = offset - this.#windowAt;
     if (!isIntactFrame(this.#window, this.#view, at, length)) {
-      return this.#fail("the checksum of a frame is wrong");
+      return this.#fail(checksumProblem(this.#window, this.#view, at, length));
     }
     this.bytes = this.#window;
     this.bodyStart = at + FRAME_HEADER_BYTES;

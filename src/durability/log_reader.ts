@@ -16,7 +16,7 @@
  * @module
  */
 
-import { DamageError } from "./damage.ts";
+import { DamageError, type DamageKind } from "./damage.ts";
 import { decodeFileHeader, type FileHeader, HeaderFlag } from "./file_header.ts";
 import { filesOf, type NamedFile } from "./file_names.ts";
 import { FrameReader } from "./frame_reader.ts";
@@ -49,7 +49,7 @@ export interface LogEnd {
   /** What is to be cut off; undefined: nothing. */
   readonly torn: TornEnd | undefined;
   /**
-   * Segments to be removed: without a header, or begun after a failure and never confirmed.
+   * Segments to be removed: begun after a failure and never confirmed.
    */
   readonly unconfirmedSegments: readonly string[];
 }
@@ -121,7 +121,7 @@ export class LogReader {
 
   #segmentsToRead(): NamedFile[] {
     const { storage, fromPosition } = this.#options;
-    const all = filesOf(storage.list(), "log").filter((segment) => this.#wasBegun(segment));
+    const all = filesOf(storage.list(), "log");
     const first = all.findLastIndex(({ position }) => position <= fromPosition);
     if (first >= 0) {
       this.#position = all[first]!.position;
@@ -133,26 +133,16 @@ export class LogReader {
       name,
       0,
       `the log begins with position ${position}, and what is from ${fromPosition} on is missing`,
+      "missing",
     );
-  }
-
-  /** False: a crash or a failure came while the segment was being made, and nothing is in it. */
-  #wasBegun(segment: NamedFile): boolean {
-    using opened = this.#open(segment);
-    if (opened.file.size() > FILE_HEADER_BYTES) return true;
-    if (typeof this.#readHeader(segment, opened.file) !== "string") return true;
-    this.#unconfirmedSegments.push(segment.name);
-    return false;
   }
 
   /** Reads a segment that begins where the one before it ended. */
   #readSegment(segment: NamedFile, file: StorageFile, next: NamedFile | undefined): void {
-    const frames = new FrameReader(file, segment.position);
     const header = this.#readHeader(segment, file);
-    if (typeof header === "string") {
-      this.#endAt(segment, frames, 0, header, next);
-      return;
-    }
+    // A segment has its name only when its header is on the disk.
+    if (typeof header === "string") throw this.#damage(segment.name, 0, header);
+    const frames = new FrameReader(file, segment.position);
     this.#segment = segment.name;
     for (;;) {
       const outcome = frames.next();
@@ -197,12 +187,12 @@ export class LogReader {
     const header = this.#readHeader(segment, file);
     const isFresh = typeof header !== "string" && (header.flags & HeaderFlag.AFTER_FAILURE) !== 0;
     if (!isFresh && !this.#isInGap) {
-      throw this.#damage(segment.name, 0, this.#missingText(segment.position));
+      throw this.#damage(segment.name, 0, this.#missingText(segment.position), "missing");
     }
     this.#isInGap = true;
     const frames = new FrameReader(file, segment.position);
     if (durableBehind(frames, 0) > this.#position) {
-      throw this.#damage(segment.name, frames.offset, this.#missingText(segment.position));
+      throw this.#damage(segment.name, 0, this.#missingText(segment.position), "missing");
     }
     this.#unconfirmedSegments.push(segment.name);
   }
@@ -241,8 +231,8 @@ export class LogReader {
     return { file, [Symbol.dispose]: () => file.close() };
   }
 
-  #damage(name: string, offset: number, reason: string): DamageError {
-    return new DamageError(`${this.#options.storage.path}/${name}`, offset, reason);
+  #damage(name: string, offset: number, reason: string, kind?: DamageKind): DamageError {
+    return new DamageError(`${this.#options.storage.path}/${name}`, offset, reason, kind);
   }
 }
 

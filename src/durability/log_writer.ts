@@ -16,7 +16,7 @@
 
 import { assert } from "../base/assert.ts";
 import { encodeFileHeader, HeaderFlag } from "./file_header.ts";
-import { fileName } from "./file_names.ts";
+import { fileName, UNFINISHED } from "./file_names.ts";
 import { sealFrame } from "./frame.ts";
 import { FILE_HEADER_BYTES, FRAME_HEADER_BYTES } from "./layout.ts";
 import { MARK_FRAME_BYTES, writeMark } from "./mark.ts";
@@ -208,10 +208,14 @@ export class LogWriter {
       history,
     });
     this.#removeUnbegun(name);
-    const file = storage.open(name, "create");
+    const unfinishedName = name + UNFINISHED;
+    if (storage.list().includes(unfinishedName)) storage.remove(unfinishedName);
+    const file = storage.open(unfinishedName, "create");
     try {
       appendAll(file, header);
       file.sync();
+      // So a segment without its header is damage, and not one that a crash left unfinished.
+      storage.rename(unfinishedName, name);
       storage.syncDirectory();
     } catch (error) {
       file.close();

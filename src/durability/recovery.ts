@@ -96,7 +96,7 @@ export function recover(
       }
     },
   });
-  requireLogOf(storage, snapshot, log);
+  requireLogOf(storage, snapshot, damaged, log);
   replayer.finish();
   ids.placeIds(pending.jobs.values());
   return {
@@ -215,11 +215,24 @@ function readLog(damaged: readonly DamageError[], options: LogReaderOptions): Lo
   }
 }
 
-/** A snapshot means nothing without the log that was written while it was taken. */
-function requireLogOf(storage: Storage, snapshot: ChosenSnapshot | undefined, log: LogEnd): void {
+/**
+ * A snapshot means nothing without the log that was written while it was taken, and the log does for one
+ * that is damaged only when it reaches as far.
+ */
+function requireLogOf(
+  storage: Storage,
+  snapshot: ChosenSnapshot | undefined,
+  damaged: readonly DamageError[],
+  log: LogEnd,
+): void {
+  const newest = filesOf(storage.list(), "snapshot").at(-1);
+  if (damaged.length > 0 && newest!.position > log.position) {
+    const { path, offset, reason } = damaged[0]!;
+    throw new DamageError(path, offset, reason, "snapshot without log");
+  }
   if (snapshot === undefined || log.position >= snapshot.summary.replayUntil) return;
   const path = `${storage.path}/${log.segment ?? snapshot.name}`;
   const { replayUntil } = snapshot.summary;
   const reason = `the log from position ${log.position} to ${replayUntil} is missing`;
-  throw new DamageError(path, log.torn?.offset ?? 0, reason);
+  throw new DamageError(path, log.torn?.offset ?? 0, reason, "snapshot without log");
 }

@@ -29,6 +29,18 @@ const MAX_RECLAIM_ATTEMPTS = 1000;
 export class NoRoomError extends Error {
   /** Always `"NoRoomError"`. */
   override readonly name = "NoRoomError";
+  /** The flag that gives more room. */
+  readonly flag: "--max-memory" | "--max-value-bytes";
+
+  /**
+   * Says for what there is no room.
+   *
+   * @param message in words, without a full stop
+   */
+  constructor(message: string, flag: "--max-memory" | "--max-value-bytes" = "--max-memory") {
+    super(message);
+    this.flag = flag;
+  }
 }
 
 /** A key, and where it is. */
@@ -48,7 +60,7 @@ interface Unfinished {
 }
 
 /** What a record can be that was told of no event and is no part of the log's own. */
-type Outcome = "done" | "no memory" | "not a record";
+type Outcome = "done" | "no memory" | "too large" | "not a record";
 
 /**
  * Applies records.
@@ -126,6 +138,7 @@ export class Replayer {
       const outcome = this.#attempt(record);
       if (outcome === "done") return undefined;
       if (outcome === "not a record") return `a record of type ${record.type} has a wrong payload`;
+      if (outcome === "too large") throw this.#tooLarge(record);
       if (attempt === MAX_RECLAIM_ATTEMPTS || !this.#reclaim()) {
         throw new NoRoomError("the store has no room for all keys");
       }
@@ -134,6 +147,16 @@ export class Replayer {
 
   get #isUnfinished(): boolean {
     return this.#coming !== undefined || this.#skippedElements > 0;
+  }
+
+  /** A server that had more room for values wrote it. */
+  #tooLarge({ bytes, keyStart, keyEnd, payloadBytes }: RecordReader): NoRoomError {
+    const key = latin1.decode(bytes.subarray(keyStart, Math.min(keyEnd, keyStart + 64)));
+    const where = keyStart === keyEnd ? "" : ` of key ${JSON.stringify(key)}`;
+    return new NoRoomError(
+      `a value${where}, about ${payloadBytes} bytes long, is above ${this.#store.maxValueBytes}`,
+      "--max-value-bytes",
+    );
   }
 
   /**
@@ -508,5 +531,6 @@ function isSameKey(a: Key, b: Key): boolean {
 
 function outcomeOf(status: WriteStatus): Outcome {
   if (status === WriteStatus.OK) return "done";
+  if (status === WriteStatus.VALUE_TOO_LARGE) return "too large";
   return status === WriteStatus.OUT_OF_MEMORY ? "no memory" : "not a record";
 }

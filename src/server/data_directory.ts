@@ -9,7 +9,12 @@ import { getLogger, type Logger } from "../base/log.ts";
 import { forgetWaiter } from "../base/job.ts";
 import { DamageError } from "../durability/damage.ts";
 import { DenoStorage } from "../durability/deno_storage.ts";
-import { LOCK_NAME } from "../durability/file_names.ts";
+import {
+  DirectoryError,
+  type DirectoryLock,
+  directoryProblem,
+  lockDirectory,
+} from "../durability/directory_lock.ts";
 import { createIntakeMemory, type IntakeMemory } from "../durability/intake_layout.ts";
 import type { LogMessage, LogOrders } from "../durability/log_main.ts";
 import { startLogThread } from "../durability/log_thread.ts";
@@ -47,7 +52,7 @@ export class DataDirectory {
 
   readonly #logger: Logger = getLogger("durability");
   readonly #recovered: Recovered;
-  readonly #lock: Deno.FsFile;
+  readonly #lock: DirectoryLock;
   readonly #worker: Worker;
   readonly #messages = new Map<LogMessage["kind"], PromiseWithResolvers<LogMessage>>();
 
@@ -55,7 +60,7 @@ export class DataDirectory {
     config: Config,
     { eventIds, store, threads, threadId }: SharedParts,
     recovered: Recovered,
-    lock: Deno.FsFile,
+    lock: DirectoryLock,
   ) {
     const intake = reserveIntake(threads.threadCount);
     const status = createLogStatus();
@@ -102,7 +107,7 @@ export class DataDirectory {
    * @throws {StartError} when the directory cannot be used, or what is in it
    */
   static async open(config: Config, shared: SharedParts): Promise<DataDirectory> {
-    const lock = await lockDirectory(config.dataDir);
+    const lock = await takeDirectory(config.dataDir);
     try {
       const recovered = recoverInto(config, shared);
       const directory = new DataDirectory(config, shared, recovered, lock);
@@ -217,42 +222,13 @@ function reserveIntake(threadCount: number): IntakeMemory {
 }
 
 /** Takes the directory for this process. */
-async function lockDirectory(path: string): Promise<Deno.FsFile> {
-  const refuse = (problem: string): never => {
-    throw new StartError(`Cannot use ${path} for data: ${problem}; check --data-dir`);
-  };
+async function takeDirectory(path: string): Promise<DirectoryLock> {
   try {
-    if (!(await Deno.stat(path)).isDirectory) refuse("it is not a directory");
-    const file = await Deno.open(`${path}/${LOCK_NAME}`, { read: true, write: true, create: true });
-    const bytes = new Uint8Array(32);
-    let count = 0;
-    try {
-      if (await file.tryLock(true)) {
-        await file.truncate();
-        await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
-        return file;
-      }
-      count = await file.read(bytes) ?? 0;
-    } catch (error) {
-      file.close();
-      throw error;
-    }
-    file.close();
-    const owner = new TextDecoder().decode(bytes.subarray(0, count)).trim();
-    return refuse(`another server uses it${owner === "" ? "" : ` (process ${owner})`}`);
+    return await lockDirectory(path);
   } catch (error) {
-    if (error instanceof StartError) throw error;
-    return refuse(problemOf(error));
+    if (!(error instanceof DirectoryError)) throw error;
+    throw new StartError(`Cannot use ${path} for data: ${error.message}; check --data-dir`);
   }
-}
-
-function problemOf(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "there is no such directory";
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  if (error instanceof Deno.errors.NotCapable) {
-    return "the runtime lacks --allow-read or --allow-write";
-  }
-  return error instanceof Error ? error.message : String(error);
 }
 
 function recoverInto(config: Config, { eventIds, store }: SharedParts): Recovered {
@@ -270,14 +246,17 @@ function recoverInto(config: Config, { eventIds, store }: SharedParts): Recovere
     return recovered;
   } catch (error) {
     if (error instanceof DamageError) {
-      throw new StartError(`Cannot start from ${config.dataDir}: ${error.message}`);
+      throw new StartError(
+        `Cannot start from ${config.dataDir}: ${error.message}; ` +
+          `sluice repair ${config.dataDir} shows what can be saved`,
+      );
     }
     if (error instanceof NoRoomError) {
       throw new StartError(
-        `Cannot start from ${config.dataDir}: ${error.message}; give more with --max-memory`,
+        `Cannot start from ${config.dataDir}: ${error.message}; give more with ${error.flag}`,
       );
     }
-    throw new StartError(`Cannot read ${config.dataDir}: ${problemOf(error)}`);
+    throw new StartError(`Cannot read ${config.dataDir}: ${directoryProblem(error)}`);
   }
 }
 
@@ -288,7 +267,7 @@ function reportRecovered(
   eventIdCount: number,
 ): void {
   const { appliedCount, damaged, evicted, pending, snapshot } = recovered;
-  const { position, torn, unconfirmedSegments } = recovered.log;
+  const { lastMark, position, torn, unconfirmedSegments } = recovered.log;
   for (const error of damaged) {
     log.warn("a damaged snapshot was passed over", {
       event: "snapshot_damaged",
@@ -323,6 +302,8 @@ function reportRecovered(
     pending_events: pending.size,
     event_ids: eventIdCount,
     position,
+    // Else the log ends with a crash, or its end was cut off where nobody can tell.
+    after_stop: lastMark === undefined || lastMark.isStop,
     ms: Math.round(tookMs),
   });
 }

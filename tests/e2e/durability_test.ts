@@ -88,7 +88,7 @@ Deno.test("data directory: two servers cannot have the same one", async () => {
   await withDirectory(async (path) => {
     await using first = await startWithData(path, []);
     await assert.rejects(startWithData(path, []), (error: Error) => {
-      return error.message.includes("another server uses it") &&
+      return error.message.includes("another process uses it") &&
         error.message.includes(String(first.pid));
     });
   });

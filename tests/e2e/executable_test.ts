@@ -356,3 +356,29 @@ Deno.test("executable: `health` asks a running server", needsSignals, async () =
     `sluice: not healthy: http://127.0.0.1:${port}/health: nothing listens there\n`,
   );
 });
+
+Deno.test("executable: data are loaded, dumped and looked at", needsBuild, async () => {
+  const lines = [
+    '{"sluice_dump":1}',
+    '{"db":0,"key":"k","type":"list","value":["a","b"]}',
+    '{"end":{"keys":1,"events":0}}',
+    "",
+  ].join("\n");
+  const [data, file] = [`${folder}/data`, `${folder}/lines`];
+  await Deno.writeTextFile(file, lines);
+  const loaded = await run("load", data, file);
+  assert.equal(loaded.code, 0, loaded.stderr);
+  assert.deepEqual(await run("dump", data), {
+    code: 0,
+    stdout: lines,
+    stderr: `dumped 1 key and 0 events, ${lines.length} bytes\n`,
+  });
+  const shown = await run("repair", data);
+  assert.equal(shown.code, 0, shown.stderr);
+  assert.match(shown.stdout, /A start: succeeds with 1 key, from snapshot-/);
+  // A log of Redis is executed by all the commands.
+  const log = `${folder}/log`;
+  await Deno.writeTextFile(log, "*3\r\n$5\r\nRPUSH\r\n$1\r\nk\r\n$1\r\nc\r\n");
+  assert.equal((await run("load", data, log, "--add")).code, 0);
+  assert.match((await run("dump", data)).stdout, /"value":\["a","b","c"\]/);
+});

@@ -271,7 +271,9 @@ Deno.test("--help: lists every flag with its default and environment variable, w
 
 Deno.test("--help: lists every command, and `health` its own flags", () => {
   const text = textOf("--help");
-  for (const name of ["serve", "health", "stress", "lab", "version", "help"]) {
+  for (
+    const name of ["serve", "health", "stress", "lab", "dump", "load", "repair", "version", "help"]
+  ) {
     assert.match(text, new RegExp(`^  ${name}  +\\S`, "m"));
   }
   assert.match(text, /Authorization: Bearer/);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { main, type Surroundings } from "../../../src/cli/main.ts";
 import type { HealthAnswer } from "../../../src/cli/health.ts";
+import type { DataOrder } from "../../../src/cli/data_flags.ts";
 import type { LabOrder } from "../../../src/cli/lab_flags.ts";
 import type { StressOrder } from "../../../src/cli/stress_flags.ts";
 import type { Config } from "../../../src/server/config.ts";
@@ -12,6 +13,7 @@ interface Run {
   complained: string;
   configs: Config[];
   labs: LabOrder[];
+  data: DataOrder[];
   /** The permissions that it gave up before anything else. */
   gaveUp: string[];
   orders: StressOrder[];
@@ -30,6 +32,7 @@ async function run(
     configs: [],
     orders: [],
     labs: [],
+    data: [],
     gaveUp: [],
   };
   const surroundings: Surroundings = {
@@ -48,6 +51,7 @@ async function run(
       return runServer(config);
     },
     askHealth: () => Promise.resolve(healthAnswer),
+    runData: (order) => Promise.resolve(result.data.push(order)),
     runLab: (order) => Promise.resolve(result.labs.push(order)),
     giveUpPermissions: (names) => void (result.gaveUp = [...names]),
     runStress: (order) => {
@@ -124,4 +128,11 @@ Deno.test("main: stress gets what was asked for, and ends with its exit code; no
     orders.map(({ plan: { hostname, requestCount } }) => [hostname, requestCount]),
     [["h", 5]],
   );
+});
+
+Deno.test("main: work on data directories starts no server, and may write files only", async () => {
+  const { data, gaveUp, exitCode, configs } = await run(["dump", "data"]);
+  assert.deepEqual(data.map(({ kind, path }) => [kind, path]), [["dump", "data"]]);
+  assert.deepEqual(gaveUp, ["run"]);
+  assert.deepEqual([exitCode, configs], [1, []]);
 });

@@ -274,7 +274,7 @@ Deno.test("keeper: a snapshot that cannot be written is tried again, and writes 
   site.set("a", "1");
   site.keeper.turn();
   site.storage.fault = (call, name) => {
-    if (call === "rename" || (call === "append" && name.startsWith("snapshot"))) {
+    if ((call === "rename" || call === "append") && name.startsWith("snapshot")) {
       throw systemError("ENOSPC");
     }
   };
