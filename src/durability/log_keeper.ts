@@ -397,13 +397,15 @@ export class LogKeeper {
       action();
       return true;
     } catch (error) {
-      const { clock, log, report, status } = this.#options;
+      const { clock, drain, log, report, status } = this.#options;
       if (!log.hasFailed) throw error;
       this.#phase = "failed";
       this.#triedAtMs = clock();
       status.state = LogState.FAILED;
       status.count(LogFigure.FAILURES);
       this.#abandonSnapshot();
+      // Whoever waits has to look, not only at what is durable.
+      drain.setDurable(drain.durablePiece);
       report({ kind: "failed", error });
       return false;
     }

@@ -11,11 +11,12 @@ import { DamageError } from "../durability/damage.ts";
 import { DenoStorage } from "../durability/deno_storage.ts";
 import { LOCK_NAME } from "../durability/file_names.ts";
 import { createIntakeMemory, type IntakeMemory } from "../durability/intake_layout.ts";
-import type { LogMessage, LogOrders } from "../durability/log_main.ts";
-import { startLogThread } from "../durability/log_thread.ts";
+import type { LogMessage, LogOrders } from "../durability/log_life.ts";
+import { type LogWorkerStarter, startLogThread } from "../durability/log_thread.ts";
 import { createLogStatus } from "../durability/log_status.ts";
 import { recover, type Recovered, tellEvicted } from "../durability/recovery.ts";
 import { NoRoomError } from "../durability/replayer.ts";
+import { createShardPieces } from "../durability/shard_pieces.ts";
 import { ThreadLog, type ThreadLogMemory } from "../durability/thread_log.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import { DATABASE_COUNT } from "../store/control.ts";
@@ -56,6 +57,7 @@ export class DataDirectory {
     { eventIds, store, threads, threadId }: SharedParts,
     recovered: Recovered,
     lock: Deno.FsFile,
+    startWorker: LogWorkerStarter | undefined,
   ) {
     const intake = reserveIntake(threads.threadCount);
     const status = createLogStatus();
@@ -65,6 +67,7 @@ export class DataDirectory {
       intake,
       status,
       confirmsDurable: config.fsync === "always",
+      shardPieces: config.fsync === "always" ? createShardPieces(store.shardCount) : undefined,
       firstEventNumber: recovered.pending.highestNumber + 1,
     };
     this.log = new ThreadLog(this.memory, store, threadId);
@@ -88,24 +91,34 @@ export class DataDirectory {
     };
     const ended = (text: string): void =>
       failure.resolve(`internal fault: the log's thread ended: ${text}`);
-    this.#worker = startLogThread(orders, (message) => {
-      this.#report(message);
-      this.#told(message.kind).resolve(message);
-      if (message.kind === "died") ended(message.error);
-    }, ended);
+    this.#worker = startLogThread(
+      orders,
+      (message) => {
+        this.#report(message);
+        this.#told(message.kind).resolve(message);
+        if (message.kind === "died") ended(message.error);
+      },
+      ended,
+      startWorker,
+    );
   }
 
   /**
    * Fills the store with what the directory has, and starts the log's thread.
    *
    * @param shared of the main isolate; its store is empty
+   * @param startWorker tests only: see {@link LogWorkerStarter}
    * @throws {StartError} when the directory cannot be used, or what is in it
    */
-  static async open(config: Config, shared: SharedParts): Promise<DataDirectory> {
+  static async open(
+    config: Config,
+    shared: SharedParts,
+    startWorker?: LogWorkerStarter,
+  ): Promise<DataDirectory> {
     const lock = await lockDirectory(config.dataDir);
     try {
       const recovered = recoverInto(config, shared);
-      const directory = new DataDirectory(config, shared, recovered, lock);
+      const directory = new DataDirectory(config, shared, recovered, lock, startWorker);
       const failed = directory.failure.then((text) => {
         throw new StartError(`Cannot write to ${config.dataDir}: ${text}`);
       });

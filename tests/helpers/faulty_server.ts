@@ -28,6 +28,11 @@ const options: StartOptions = fault === "torn_shard"
     startIoWorker: (options) =>
       new Worker(new URL("./mortal_io_worker.ts", import.meta.url), options),
   }
+  : fault === "disk"
+  ? {
+    startLogWorker: (options) =>
+      new Worker(new URL("./faulty_log_worker.ts", import.meta.url), options),
+  }
   : {};
 
 if (fault === "loose_errors") {

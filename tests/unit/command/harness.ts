@@ -78,6 +78,29 @@ export class FakeStorage implements StorageControl {
   readonly syncedAtMs = 0;
   isSlow = false;
   fails = false;
+  confirmsDurable = false;
+  /** Shards that replies told of; -1 = all. */
+  readonly touched: number[] = [];
+  /** Shards whose last change is lost. */
+  readonly lost = new Set<number>();
+
+  touch(shard: number): void {
+    this.touched.push(shard);
+  }
+
+  touchAll(): void {
+    this.touched.push(-1);
+  }
+
+  tellsLater(): void {}
+
+  isLost(shard: number): boolean {
+    return this.lost.has(shard);
+  }
+
+  get isAnyLost(): boolean {
+    return this.lost.size > 0;
+  }
 
   wantSnapshot(): void {
     if (this.fails) this.snapshotFailureCount++;

@@ -1,0 +1,120 @@
+/** A server whose disk fails, hangs and comes back, as its clients see it. */
+
+import assert from "node:assert/strict";
+import { FailingDisk } from "../helpers/failing_disk.ts";
+import { eventRequest, RawClient, respCommand } from "../helpers/raw_client.ts";
+import { IO_THREAD_COUNTS } from "../helpers/server_process.ts";
+
+const BROKEN = { fail: { calls: ["append log", "sync log", "create log"], code: "EIO" } } as const;
+
+async function ask(client: RawClient, ...words: string[]): Promise<string> {
+  await client.send(respCommand(...words));
+  return await replyOf(client);
+}
+
+async function replyOf(client: RawClient): Promise<string> {
+  const head = await client.readUntil("\r\n");
+  if (!head.startsWith("$") || head === "$-1\r\n") return head.trimEnd();
+  return (await client.readUntil("\r\n")).trimEnd();
+}
+
+async function http(port: number, method: string, path: string, body?: string): Promise<number> {
+  const reply = await fetch(`http://127.0.0.1:${port}${path}`, { method, body: body ?? null });
+  await reply.body?.cancel();
+  return reply.status;
+}
+
+async function connectionCount(port: number): Promise<number> {
+  const client = await RawClient.connect(port);
+  const info = await infoOf(client, "clients");
+  client.close();
+  return Number(info.match(/connected_clients:(\d+)/)![1]);
+}
+
+async function infoOf(client: RawClient, section: string): Promise<string> {
+  await client.send(respCommand("INFO", section));
+  const head = await client.readUntil("\r\n");
+  return await client.read(Number(head.slice(1)) + 2);
+}
+
+async function hasFailed(client: RawClient): Promise<boolean> {
+  return (await infoOf(client, "persistence")).includes("aof_last_write_status:err");
+}
+
+async function eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    if (await holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  assert.fail(`it never came true that ${what}`);
+}
+
+for (const ioThreads of IO_THREAD_COUNTS) {
+  Deno.test(`failing disk: with always reads go on, and what is lost is told to nobody (${ioThreads} I/O threads)`, async () => {
+    await using disk = await FailingDisk.make();
+    const flags = ["--fsync", "always", "--io-threads", String(ioThreads), "--shards", "64"];
+    const server = await disk.start(flags);
+    const port = server.port("resp");
+    const client = await RawClient.connect(port);
+    assert.equal(await ask(client, "SET", "kept", "1"), "+OK");
+    assert.equal(await ask(client, "SET", "other", "x"), "+OK");
+    await disk.plan(BROKEN);
+    // Its reply waits for a disk that is never written again.
+    const writer = await RawClient.connect(port);
+    await writer.send(respCommand("SET", "lost", "2"));
+    await eventually("writes are refused", () => hasFailed(client));
+    assert.match(await ask(client, "SET", "kept", "3"), /^-MISCONF /);
+    // The shard of `lost` tells nothing; the others do.
+    assert.match(await ask(client, "GET", "lost"), /^-MISCONF /);
+    assert.match(await ask(client, "DBSIZE"), /^-MISCONF /);
+    assert.equal(await ask(client, "GET", "kept"), "1");
+    assert.equal(await ask(client, "PING"), "+PONG");
+    assert.match(await infoOf(client, "persistence"), /aof_last_write_status:err/);
+    assert.match(await ask(client, "EVENT", "ann", "buy", "1"), /^-MISCONF /);
+    // A transaction that only reads goes on, one that writes does not.
+    for (const [word, reply] of [["GET", /^\*1$/], ["INCR", /^-EXECABORT/]] as const) {
+      assert.equal(await ask(client, "MULTI"), "+OK");
+      await ask(client, word, "kept");
+      assert.match(await ask(client, "EXEC"), reply);
+      if (word === "GET") assert.equal(await replyOf(client), "1");
+    }
+    const httpPort = server.port("http");
+    assert.equal(await http(httpPort, "GET", "/health"), 200);
+    assert.equal(await http(httpPort, "GET", "/metrics"), 200);
+    assert.equal(await http(httpPort, "GET", "/keys/kept"), 200);
+    assert.equal(await http(httpPort, "PUT", "/keys/kept", "3"), 503);
+    assert.equal(await http(httpPort, "GET", "/keys/lost"), 503);
+    assert.equal(await http(httpPort, "GET", "/keys"), 503);
+    const eventClient = await RawClient.connect(httpPort);
+    await eventClient.send(eventRequest("ann", 5));
+    assert.equal((await eventClient.readHttpReply()).status, 503);
+    eventClient.close();
+    // The log can be written again: what waited is told.
+    await disk.plan({});
+    assert.equal(await replyOf(writer), "+OK");
+    assert.equal(await ask(client, "GET", "lost"), "2");
+    assert.equal(await ask(client, "SET", "kept", "4"), "+OK");
+    writer.close();
+    client.close();
+    server.signal("SIGTERM");
+    assert.equal((await server.waitForEnd()).code, 0);
+  });
+}
+
+Deno.test("failing disk: who waits for it and leaves takes up no room", async () => {
+  await using disk = await FailingDisk.make();
+  const server = await disk.start(["--fsync", "always"]);
+  const port = server.port("resp");
+  const client = await RawClient.connect(port);
+  assert.equal(await ask(client, "SET", "k", "1"), "+OK");
+  await disk.plan(BROKEN);
+  const writers = await Promise.all(Array.from({ length: 20 }, async (_, i) => {
+    const writer = await RawClient.connect(port);
+    await writer.send(respCommand("SET", `k${i}`, "1"));
+    return writer;
+  }));
+  await eventually("writes are refused", () => hasFailed(client));
+  for (const writer of writers) writer.close();
+  await eventually("all are gone", async () => await connectionCount(port) <= 2);
+  client.close();
+});
