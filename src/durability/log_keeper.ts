@@ -171,12 +171,25 @@ export class LogKeeper {
     return wasBusy ? Math.min(restMs, GATHER_MS) : restMs;
   }
 
-  /** Writes and syncs what is left, and ends the log. The store is not changed any more. */
-  stop(): void {
-    this.#abandonSnapshot();
+  /**
+   * Writes and syncs what is left, and ends the log. After a failure it is tried once more to begin
+   * anew and to make good for what is missing. The store is not changed any more.
+   *
+   * @returns whether everything is on the disk
+   */
+  stop(): boolean {
+    if (this.#phase === "serving") this.#abandonSnapshot();
     this.#takePiece();
-    if (this.#phase !== "failed" && this.#attempt(() => this.#options.log.stop())) this.#tell();
+    if (this.#phase === "failed") this.#startAnew(this.#options.clock());
+    if (this.#phase === "repairing" && this.#taking === undefined) {
+      this.#beginSnapshot(this.#options.clock());
+    }
+    while (this.#taking !== undefined) this.#continueSnapshot();
+    const isComplete = this.#phase === "serving" && this.#attempt(() => this.#options.log.stop());
+    if (isComplete) this.#tell();
+    else this.#options.log.close();
     this.#showPositions();
+    return isComplete;
   }
 
   #restMs(nowMs: number): number {

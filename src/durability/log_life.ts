@@ -58,7 +58,7 @@ export interface LogOrders {
 /** What the thread tells; errors as text. */
 export type LogMessage =
   | { readonly kind: "open" }
-  | { readonly kind: "stopped" }
+  | { readonly kind: "stopped"; readonly isComplete: boolean }
   | { readonly kind: "died"; readonly error: string }
   | { readonly kind: "failed" | "snapshot failed"; readonly error: string }
   | Exclude<LogEvent, { kind: "failed" | "snapshot failed" }>;
@@ -71,7 +71,8 @@ function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function keep(orders: LogOrders, storage: Storage): void {
+/** Returns whether everything is on the disk. */
+function keep(orders: LogOrders, storage: Storage): boolean {
   const { history, policy, databaseCount, snapshotEveryBytes } = orders;
   const clock = Date.now;
   const drain = new Drain(orders.intake);
@@ -116,8 +117,7 @@ export function liveAsLogThread(
 ): void {
   self.onmessage = ({ data }: MessageEvent<LogOrders>) => {
     try {
-      keep(data, open(data.path));
-      tell({ kind: "stopped" });
+      tell({ kind: "stopped", isComplete: keep(data, open(data.path)) });
     } catch (error) {
       // An uncaught exception would be printed past the log.
       tell({

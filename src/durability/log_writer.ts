@@ -173,6 +173,11 @@ export class LogWriter {
       this.#write(bytes);
       this.sync();
     }
+    this.close();
+  }
+
+  /** Closes the segment as it is. */
+  close(): void {
     this.#file?.close();
     this.#file = undefined;
   }

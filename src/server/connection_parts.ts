@@ -12,7 +12,7 @@ import { LINGER_BYTES } from "./connection_limits.ts";
 export const NOTHING: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
 /** Instead of a {@link SessionStep}: the session threw. */
-export const FAILED = -1;
+export const FAILED: -1 = -1;
 
 /** How a part of a batch ended. */
 export type PartStep = SessionStep | typeof FAILED;

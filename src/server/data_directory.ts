@@ -50,6 +50,7 @@ export class DataDirectory {
   readonly #recovered: Recovered;
   readonly #lock: Deno.FsFile;
   readonly #worker: Worker;
+  #end: "complete" | "incomplete" | undefined;
   readonly #messages = new Map<LogMessage["kind"], PromiseWithResolvers<LogMessage>>();
 
   private constructor(
@@ -163,21 +164,29 @@ export class DataDirectory {
 
   /** Writes and syncs what is left, and lets go of the directory. Nothing changes the store any more. */
   async stop({ signal }: StopBudget): Promise<void> {
-    if (!this.log.takesWrites) {
-      this.#logger.error("the log cannot be written: what it has missed is lost", {
-        event: "log_incomplete",
-      });
-    }
     this.log.status.wantStop();
     this.log.intake.callWriter();
-    const given = Promise.withResolvers<void>();
-    const giveUp = (): void => given.resolve();
+    const given = Promise.withResolvers<undefined>();
+    const giveUp = (): void => given.resolve(undefined);
     signal.addEventListener("abort", giveUp);
     if (signal.aborted) giveUp();
-    await Promise.race([this.#told("stopped").promise, this.failure, given.promise]);
+    const died = this.failure.then(() => undefined);
+    const stopped = await Promise.race([this.#told("stopped").promise, died, given.promise]);
     signal.removeEventListener("abort", giveUp);
+    this.#end = stopped?.kind === "stopped" && stopped.isComplete ? "complete" : "incomplete";
+    if (this.#end === "incomplete") {
+      const problem = stopped === undefined ? "the disk does not answer" : "it cannot be written";
+      this.#logger.error(`the log is not complete: ${problem}`, { event: "log_incomplete" });
+    }
     this.#worker.terminate();
-    this.#lock.close();
+    // A thread that did not end may still write: nobody else may have the directory before the process ends.
+    if (stopped !== undefined) this.#lock.close();
+  }
+
+  /** Whether the stop has left what was confirmed on the disk. */
+  get isComplete(): boolean {
+    // With `always` nothing was confirmed that is not there.
+    return this.#end === "complete" || this.log.confirmsDurable;
   }
 
   #told(kind: LogMessage["kind"]): PromiseWithResolvers<LogMessage> {

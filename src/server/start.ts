@@ -130,6 +130,7 @@ export async function startServer(
     steps,
     shared,
     view,
+    directory,
     stopWish: io.stopWish,
     tls: tls === undefined ? undefined : new TlsReloads(config, (next) => io.replaceTls(next), log),
     fault: Promise.race([

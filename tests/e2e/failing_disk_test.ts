@@ -118,3 +118,68 @@ Deno.test("failing disk: who waits for it and leaves takes up no room", async ()
   await eventually("all are gone", async () => await connectionCount(port) <= 2);
   client.close();
 });
+
+for (const fsync of ["always", "everysec", "no"] as const) {
+  Deno.test(`failing disk: a stop with ${fsync} says what it costs`, async () => {
+    await using disk = await FailingDisk.make();
+    const server = await disk.start(["--fsync", fsync]);
+    const port = server.port("resp");
+    const client = await RawClient.connect(port);
+    assert.equal(await ask(client, "SET", "k", "1"), "+OK");
+    await disk.plan(BROKEN);
+    const writer = await RawClient.connect(port);
+    await writer.send(respCommand("SET", "k", "2"));
+    await eventually("writes are refused", () => hasFailed(client));
+    client.close();
+    server.signal("SIGTERM");
+    const { code, lines } = await server.waitForEnd();
+    writer.close();
+    // With `always` nobody was told that 2 is there.
+    assert.equal(code, fsync === "always" ? 0 : 3);
+    const last = lines.at(-1)!;
+    assert.equal(last["event"], "stopped");
+    assert.equal(last["log_incomplete"], fsync === "always" ? undefined : true);
+    assert.equal(server.linesOf("log_incomplete").length, 1);
+  });
+}
+
+Deno.test("failing disk: a stop after it has come back saves everything", async () => {
+  await using disk = await FailingDisk.make();
+  const server = await disk.start(["--fsync", "everysec"]);
+  const client = await RawClient.connect(server.port("resp"));
+  assert.equal(await ask(client, "SET", "k", "1"), "+OK");
+  // The next attempt to begin anew would come after a second.
+  await disk.plan(BROKEN);
+  assert.equal(await ask(client, "SET", "k", "2"), "+OK");
+  await eventually("writes are refused", () => hasFailed(client));
+  await disk.plan({});
+  client.close();
+  server.signal("SIGTERM");
+  assert.equal((await server.waitForEnd()).code, 0);
+  await server[Symbol.asyncDispose]();
+  const next = await disk.start();
+  const reader = await RawClient.connect(next.port("resp"));
+  assert.equal(await ask(reader, "GET", "k"), "2");
+  reader.close();
+});
+
+for (const fsync of ["always", "everysec"] as const) {
+  Deno.test(`failing disk: a stop with ${fsync} meets its deadline also when a sync never returns`, async () => {
+    await using disk = await FailingDisk.make();
+    const server = await disk.start(["--fsync", fsync, "--shutdown-timeout", "3s"]);
+    const port = server.port("resp");
+    await disk.plan({ hang: ["sync log"] });
+    const client = await RawClient.connect(port);
+    await client.send(respCommand("SET", "k", "1"));
+    if (fsync === "everysec") assert.equal(await replyOf(client), "+OK");
+    const startedAtMs = performance.now();
+    server.signal("SIGTERM");
+    const { code, lines } = await server.waitForEnd();
+    const tookMs = performance.now() - startedAtMs;
+    client.close();
+    assert.equal(code, fsync === "always" ? 0 : 3);
+    assert.equal(lines.at(-1)!["event"], "stopped");
+    // Not a matter of speed: without a deadline it would take for ever.
+    assert.ok(tookMs < 20_000, `${tookMs} ms`);
+  });
+}
