@@ -22,11 +22,18 @@ export type DiskCall =
 
 /** What the file says. */
 export interface DiskPlan {
-  /** These fail, with this code. */
-  readonly fail?: { readonly calls: readonly DiskCall[]; readonly code: string };
+  /** These fail, with this code; with `times`, each of them the first so many times. */
+  readonly fail?: {
+    readonly calls: readonly DiskCall[];
+    readonly code: string;
+    readonly times?: number;
+  };
   /** These do not return while the plan is so. */
   readonly hang?: readonly DiskCall[];
-  /** The process is killed at the n-th of these calls, from 1 on: before it, half-way, or behind it. */
+  /**
+   * The process is killed at the n-th of these calls since the plan is so, from 1 on: before it, half-way,
+   * or behind it.
+   */
   readonly kill?: {
     readonly call: DiskCall;
     readonly count: number;
@@ -49,6 +56,7 @@ export class FaultyDisk implements Storage {
   readonly #disk: Storage;
   readonly #planPath: string;
   readonly #counts = new Map<DiskCall, number>();
+  #planText = "";
 
   constructor(disk: Storage, planPath: string) {
     this.path = disk.path;
@@ -79,21 +87,27 @@ export class FaultyDisk implements Storage {
 
   /** Makes a call, or what the plan says instead; `half` does a part of it. */
   call<Result>(call: DiskCall, action: () => Result, half: () => void = () => {}): Result {
-    const count = (this.#counts.get(call) ?? 0) + 1;
-    this.#counts.set(call, count);
     while (this.#plan().hang?.includes(call)) Atomics.wait(sleeper, 0, 0, HANG_SLICE_MS);
     const { fail, kill } = this.#plan();
-    if (fail?.calls.includes(call)) throw systemError(fail.code);
+    const count = (this.#counts.get(call) ?? 0) + 1;
+    this.#counts.set(call, count);
+    const failure = fail?.calls.includes(call) && count <= (fail.times ?? Infinity)
+      ? systemError(fail.code)
+      : undefined;
     const isLast = kill?.call === call && kill.count === count;
     if (isLast && kill.when === "half-way") half();
     if (isLast && kill.when !== "after") killSelf();
+    if (failure !== undefined) throw failure;
     const result = action();
     if (isLast) killSelf();
     return result;
   }
 
   #plan(): DiskPlan {
-    return JSON.parse(Deno.readTextFileSync(this.#planPath));
+    const text = Deno.readTextFileSync(this.#planPath);
+    if (text !== this.#planText) this.#counts.clear();
+    this.#planText = text;
+    return JSON.parse(text);
   }
 }
 

@@ -9,6 +9,7 @@ import { main } from "../../src/cli/main.ts";
 import { processSurroundings } from "../../src/cli/process.ts";
 import { runServer } from "../../src/server/run.ts";
 import type { StartOptions } from "../../src/server/start.ts";
+import { killingOptions } from "./killing_steps.ts";
 
 const fault = Deno.env.get("SLUICE_TEST_FAULT");
 
@@ -32,6 +33,7 @@ const options: StartOptions = fault === "torn_shard"
   ? {
     startLogWorker: (options) =>
       new Worker(new URL("./faulty_log_worker.ts", import.meta.url), options),
+    ...killingOptions(Deno.env.get("SLUICE_TEST_STEP")),
   }
   : {};
 
