@@ -113,8 +113,12 @@ export type SettingTexts = ReadonlyMap<string, string>;
 export interface StorageControl {
   /** Whether writes are taken; if not, the log cannot be written. */
   readonly takesWrites: boolean;
+  /** How the log is, in a word. */
+  readonly phase: "serving" | "failed" | "repairing";
   /** Whether a snapshot is being taken. */
   readonly snapshotRuns: boolean;
+  /** When it was begun, ms since the epoch. */
+  readonly snapshotBeganAtMs: number;
   /** Snapshots that were completed since the start. */
   readonly snapshotCount: number;
   /** Snapshots that could not be. */

@@ -21,7 +21,7 @@ import type { Drain, Piece } from "./drain.ts";
 import { EventIdSnapshot } from "./event_id_records.ts";
 import { filesOf } from "./file_names.ts";
 import { FRAME_HEADER_BYTES } from "./layout.ts";
-import { LogFigure, LogState, type LogStatus } from "./log_status.ts";
+import { LogFigure, LogPhase, LogState, type LogStatus } from "./log_status.ts";
 import type { LogWriter } from "./log_writer.ts";
 import { MARK_FRAME_BYTES } from "./mark.ts";
 import type { PendingEvents } from "./pending_events.ts";
@@ -112,6 +112,12 @@ type Phase =
   | "failed"
   /** It is written again, and a snapshot is being taken that has what was thrown away. */
   | "repairing";
+
+const PHASES: Readonly<Record<Phase, number>> = {
+  serving: LogPhase.SERVING,
+  failed: LogPhase.FAILED,
+  repairing: LogPhase.REPAIRING,
+};
 
 /** Keeps the log of one server. Thread: the log's, which may sleep. */
 export class LogKeeper {
@@ -214,22 +220,27 @@ export class LogKeeper {
     const isWritten = this.#phase !== "failed" &&
       this.#attempt(() => log.append(piece.bytes, piece.view, piece.end));
     // Some of it may be in the file all the same: what comes next is to be behind all of it.
-    if (isWritten) status.count(LogFigure.PIECES);
-    else this.#lostBytes += piece.end;
+    if (isWritten) {
+      status.count(LogFigure.PIECES);
+      status.count(LogFigure.BYTES, piece.end);
+    } else this.#lostBytes += piece.end;
     drain.release();
     return true;
   }
 
   /** Takes note of what a piece has that matters here: little of it, so most is passed over. */
   #follow({ bytes, view, end }: Piece): void {
+    let frameCount = 0;
     for (let at: number = MARK_FRAME_BYTES; at < end;) {
       const bodyEnd = at + FRAME_HEADER_BYTES + view.getInt32(at, true);
       at += FRAME_HEADER_BYTES;
+      frameCount++;
       while (at < bodyEnd) {
         if (bytes[at]! >= RecordType.SWAPPED) this.#note(bytes, at, bodyEnd);
         at += recordLengthAt(view, at);
       }
     }
+    this.#options.status.count(LogFigure.FRAMES, frameCount);
   }
 
   #note(bytes: Uint8Array, at: number, end: number): void {
@@ -250,9 +261,10 @@ export class LogKeeper {
   #sync(): boolean {
     const { clock, log, status } = this.#options;
     const isNews = log.durablePosition !== log.position;
+    const beganAtMs = performance.now();
     if (!this.#attempt(() => log.sync())) return false;
     this.#syncedAtMs = clock();
-    if (isNews) status.count(LogFigure.SYNCS);
+    if (isNews) status.recordSync(performance.now() - beganAtMs);
     status.set(LogFigure.SYNCED_AT_MS, this.#syncedAtMs);
     this.#tell();
     return true;
@@ -306,6 +318,7 @@ export class LogKeeper {
       const ids = eventIds && new EventIdSnapshot(eventIds, nowMs);
       const taker = new SnapshotTaker(store, writer, databaseCount, ids);
       this.#taking = { taker, writer, position, beganAtMs: nowMs };
+      status.set(LogFigure.SNAPSHOT_BEGAN_AT_MS, nowMs);
       status.set(LogFigure.SNAPSHOT_RUNS, 1);
     } catch (error) {
       this.#failSnapshot(error);
@@ -370,6 +383,7 @@ export class LogKeeper {
     this.#snapshotPosition = position;
     status.set(LogFigure.SNAPSHOT_POSITION, position);
     status.set(LogFigure.SNAPSHOT_KEYS, keyCount);
+    status.set(LogFigure.SNAPSHOT_BYTES, byteCount);
     status.set(LogFigure.SNAPSHOT_AT_MS, nowMs);
     status.set(LogFigure.SNAPSHOT_TOOK_MS, nowMs - beganAtMs);
     status.set(LogFigure.SNAPSHOT_RUNS, 0);
@@ -428,6 +442,7 @@ export class LogKeeper {
     const { log, status } = this.#options;
     status.set(LogFigure.POSITION, log.position);
     status.set(LogFigure.DURABLE_POSITION, log.durablePosition);
+    status.set(LogFigure.PHASE, PHASES[this.#phase]);
   }
 }
 

@@ -24,6 +24,8 @@ const PATIENCE_MS = 1000;
 /** How long one wait for the disk lasts at most, before it is looked again. Unit: ms. */
 const WATCH_SLICE_MS = 250;
 
+const PHASES = ["serving", "failed", "repairing"] as const;
+
 /** What a thread needs to take part; structured-cloneable, shares the memory. */
 export interface ThreadLogMemory {
   /** The way into the log. */
@@ -36,6 +38,22 @@ export interface ThreadLogMemory {
   readonly shardPieces?: SharedArrayBuffer | undefined;
   /** Events have numbers from here on. */
   readonly firstEventNumber: number;
+  /** What was found at the start. */
+  readonly recovery?: RecoveryFigures | undefined;
+}
+
+/** What came of the data directory at the start. */
+export interface RecoveryFigures {
+  /** How long it took. Unit: ms. */
+  readonly tookMs: number;
+  /** Effects that were applied. */
+  readonly appliedCount: number;
+  /** Keys of the snapshot. */
+  readonly snapshotKeyCount: number;
+  /** What was cut off the end of the log. Unit: bytes. */
+  readonly tornBytes: number;
+  /** Events that were accepted before and had to be settled. */
+  readonly pendingCount: number;
 }
 
 /**
@@ -50,6 +68,8 @@ export class ThreadLog implements EffectOutlet {
   readonly intake: Intake;
   /** Whether clients are told only what is on the disk. */
   readonly confirmsDurable: boolean;
+  /** What was found at the start. */
+  readonly recovery: RecoveryFigures | undefined;
 
   readonly #records = new RecordWriter();
   readonly #eventRecords = new RecordWriter(512);
@@ -73,6 +93,7 @@ export class ThreadLog implements EffectOutlet {
     this.status = new LogStatus(memory.status);
     this.intake = new Intake(memory.intake, threadId);
     this.confirmsDurable = memory.confirmsDurable;
+    this.recovery = memory.recovery;
     this.#eventStride = memory.intake.threadCount;
     this.#eventNumber = memory.firstEventNumber + threadId;
     this.#shardPieces = memory.shardPieces && new ShardPieces(memory.shardPieces);
@@ -87,9 +108,19 @@ export class ThreadLog implements EffectOutlet {
     return this.status.state === LogState.SERVING;
   }
 
+  /** How the log is, in a word. */
+  get phase(): "serving" | "failed" | "repairing" {
+    return PHASES[this.status.get(LogFigure.PHASE)]!;
+  }
+
   /** Whether a snapshot is being taken. */
   get snapshotRuns(): boolean {
     return this.status.get(LogFigure.SNAPSHOT_RUNS) !== 0;
+  }
+
+  /** When it was begun. Unit: ms since the epoch. */
+  get snapshotBeganAtMs(): number {
+    return this.status.get(LogFigure.SNAPSHOT_BEGAN_AT_MS);
   }
 
   /** Snapshots that were completed since the start. */

@@ -57,6 +57,7 @@ export class DataDirectory {
     config: Config,
     { eventIds, store, threads, threadId }: SharedParts,
     recovered: Recovered,
+    tookMs: number,
     lock: Deno.FsFile,
     startWorker: LogWorkerStarter | undefined,
   ) {
@@ -70,6 +71,13 @@ export class DataDirectory {
       confirmsDurable: config.fsync === "always",
       shardPieces: config.fsync === "always" ? createShardPieces(store.shardCount) : undefined,
       firstEventNumber: recovered.pending.highestNumber + 1,
+      recovery: {
+        tookMs,
+        appliedCount: recovered.appliedCount,
+        snapshotKeyCount: recovered.snapshot?.keyCount ?? 0,
+        tornBytes: recovered.log.torn?.byteCount ?? 0,
+        pendingCount: recovered.pending.size,
+      },
     };
     this.log = new ThreadLog(this.memory, store, threadId);
     const failure = Promise.withResolvers<string>();
@@ -118,8 +126,10 @@ export class DataDirectory {
   ): Promise<DataDirectory> {
     const lock = await lockDirectory(config.dataDir);
     try {
+      const beganAtMs = performance.now();
       const recovered = recoverInto(config, shared);
-      const directory = new DataDirectory(config, shared, recovered, lock, startWorker);
+      const tookMs = performance.now() - beganAtMs;
+      const directory = new DataDirectory(config, shared, recovered, tookMs, lock, startWorker);
       const failed = directory.failure.then((text) => {
         throw new StartError(`Cannot write to ${config.dataDir}: ${text}`);
       });

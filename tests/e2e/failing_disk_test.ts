@@ -37,6 +37,11 @@ async function infoOf(client: RawClient, section: string): Promise<string> {
   return await client.read(Number(head.slice(1)) + 2);
 }
 
+async function logMetrics(port: number): Promise<Record<string, unknown>> {
+  const headers = { Accept: "application/json" };
+  return (await (await fetch(`http://127.0.0.1:${port}/metrics`, { headers })).json()).log;
+}
+
 async function hasFailed(client: RawClient): Promise<boolean> {
   return (await infoOf(client, "persistence")).includes("aof_last_write_status:err");
 }
@@ -69,7 +74,11 @@ for (const ioThreads of IO_THREAD_COUNTS) {
     assert.match(await ask(client, "DBSIZE"), /^-MISCONF /);
     assert.equal(await ask(client, "GET", "kept"), "1");
     assert.equal(await ask(client, "PING"), "+PONG");
-    assert.match(await infoOf(client, "persistence"), /aof_last_write_status:err/);
+    assert.match(await infoOf(client, "persistence"), /log_state:(failed|repairing)/);
+    const before = await logMetrics(server.port("http"));
+    assert.equal(before["failures"], 1);
+    assert.notEqual(before["state"], "serving");
+    assert.ok((before["written_bytes"] as number) > 0 && (before["writes"] as number) >= 2);
     assert.match(await ask(client, "EVENT", "ann", "buy", "1"), /^-MISCONF /);
     // A transaction that only reads goes on, one that writes does not.
     for (const [word, reply] of [["GET", /^\*1$/], ["INCR", /^-EXECABORT/]] as const) {
@@ -94,6 +103,9 @@ for (const ioThreads of IO_THREAD_COUNTS) {
     assert.equal(await replyOf(writer), "+OK");
     assert.equal(await ask(client, "GET", "lost"), "2");
     assert.equal(await ask(client, "SET", "kept", "4"), "+OK");
+    const after = await logMetrics(httpPort);
+    assert.equal(after["state"], "serving");
+    assert.equal((after["snapshots"] as { completed: number }).completed, 1);
     writer.close();
     client.close();
     server.signal("SIGTERM");

@@ -68,7 +68,9 @@ export const Count = {
 /** A data directory whose snapshots are complete at once, unless they are slow or fail. */
 export class FakeStorage implements StorageControl {
   takesWrites = true;
+  readonly phase = "serving";
   snapshotRuns = false;
+  readonly snapshotBeganAtMs = 0;
   snapshotCount = 0;
   snapshotFailureCount = 0;
   snapshotAtMs = 0;
