@@ -13,7 +13,7 @@
  * @module
  */
 
-import { assert } from "../base/assert.ts";
+import { assert, AssertionFault } from "../base/assert.ts";
 import type { EventIds } from "../store/event_ids.ts";
 import type { Store } from "../store/store.ts";
 import { freePostponed } from "../store/value_lease.ts";
@@ -346,6 +346,7 @@ export class LogKeeper {
       }
       this.#finishSnapshot(taking);
     } catch (error) {
+      if (error instanceof AssertionFault) throw error;
       this.#failSnapshot(error);
     }
   }
