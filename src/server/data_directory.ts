@@ -284,7 +284,8 @@ function problemOf(error: unknown): string {
   if (error instanceof Deno.errors.NotCapable) {
     return "the runtime lacks --allow-read or --allow-write";
   }
-  return error instanceof Error ? error.message : String(error);
+  const text = error instanceof Error ? error.message : String(error);
+  return /read-only file system/i.test(text) ? "the file system is read-only" : text;
 }
 
 function recoverInto(config: Config, { eventIds, store }: SharedParts): Recovered {
