@@ -6,7 +6,6 @@
  */
 
 import { getLogger, type Logger } from "../base/log.ts";
-import { forgetWaiter } from "../base/job.ts";
 import { DamageError } from "../durability/damage.ts";
 import { DenoStorage } from "../durability/deno_storage.ts";
 import { LOCK_NAME } from "../durability/file_names.ts";
@@ -18,10 +17,9 @@ import { recover, type Recovered, tellEvicted } from "../durability/recovery.ts"
 import { NoRoomError } from "../durability/replayer.ts";
 import { createShardPieces } from "../durability/shard_pieces.ts";
 import { ThreadLog, type ThreadLogMemory } from "../durability/thread_log.ts";
-import { CounterIndex } from "../metrics/names.ts";
 import { DATABASE_COUNT } from "../store/control.ts";
 import type { Config } from "./config.ts";
-import { pause } from "./pause.ts";
+import { requeueEvents } from "./requeue.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import { StartError } from "./start_error.ts";
 import type { StopBudget } from "./stop_deadline.ts";
@@ -34,8 +32,6 @@ const SEGMENT_BYTES = 64 * 2 ** 20;
 const SNAPSHOT_EVERY_BYTES = 128 * 2 ** 20;
 /** How often a long recovery is reported. Unit: ms. */
 const PROGRESS_EVERY_MS = 1000;
-/** How often it is looked whether there is room for events that were pending. Unit: ms. */
-const REQUEUE_PAUSE_MS = 5;
 
 /** The part of the data directory that is the main isolate's. Thread: the main isolate. */
 export class DataDirectory {
@@ -143,33 +139,23 @@ export class DataDirectory {
   }
 
   /**
-   * Puts the events into the channel that were accepted and not settled, as far as there is room, and
-   * waits where there is none.
+   * Has the events settled that were accepted and not settled; see {@link requeueEvents}.
    *
    * @throws {StartError} when there is no memory for their balances
    */
   async requeue({ channel, metrics, store, threadId }: SharedParts): Promise<void> {
-    const counters = metrics.counters(threadId);
     const { pending } = this.#recovered;
-    if (pending.size > 0) {
-      this.#logger.info("events that were accepted before go on", {
-        event: "events_requeued",
-        count: pending.size,
-      });
-    }
-    for (const job of pending.jobs.values()) {
-      if (!store.credits.tryAcquire()) {
-        throw new StartError(
-          `Cannot settle ${pending.size} events that were accepted before: there is no memory for ` +
-            "their balances; give more with --max-memory",
-        );
-      }
-      while (!channel.tryReserve()) await pause(REQUEUE_PAUSE_MS);
-      const bytes = job.slice();
-      forgetWaiter(bytes);
-      counters.add(CounterIndex.RECEIVED);
-      if (channel.put(bytes, 0, bytes.length)) channel.callConsumer();
-    }
+    if (pending.size === 0) return;
+    this.#logger.info("events that were accepted before go on", {
+      event: "events_requeued",
+      count: pending.size,
+    });
+    await requeueEvents(pending.jobs.values(), {
+      channel,
+      credits: store.credits,
+      counters: metrics.counters(threadId),
+      pendingCount: () => metrics.readEventCounters().pending,
+    });
   }
 
   /** Writes and syncs what is left, and lets go of the directory. Nothing changes the store any more. */
