@@ -8,7 +8,8 @@
  * **After a failure** to write or sync, nothing is written and writes are refused; what still comes in
  * is thrown away. Once a new segment can be begun, a snapshot of the whole store makes good for what is
  * missing, and writes are taken again when it is complete. Whoever waits for what was lost is told
- * then: it is in the snapshot.
+ * then: it is in the snapshot. The same is done when a thread has died with a change that the log may
+ * not have.
  *
  * @module
  */
@@ -133,6 +134,8 @@ export class LogKeeper {
   #lastPiece: number;
   #taking: Taking | undefined;
   #isSnapshotWanted = false;
+  /** How often the log was found to lack something, as far as it was seen to. */
+  #repairs: number;
   /** The snapshot under way is of no use: databases changed places. */
   #isSnapshotSpoiled = false;
   /** Where the last snapshot begins, or the log. */
@@ -148,6 +151,7 @@ export class LogKeeper {
   constructor(options: LogKeeperOptions, snapshotPosition: number) {
     this.#options = options;
     this.#syncedAtMs = options.clock();
+    this.#repairs = options.status.repairs;
     this.#lastPiece = options.drain.durablePiece;
     this.#snapshotPosition = snapshotPosition;
     // Who keeps a log never lets the event loop run.
@@ -217,30 +221,39 @@ export class LogKeeper {
     if (piece === undefined) return false;
     this.#lastPiece = piece.number;
     if (piece.hasNotes) this.#follow(piece);
+    if (status.repairs !== this.#repairs) this.#giveUpSegment();
     const isWritten = this.#phase !== "failed" &&
       this.#attempt(() => log.append(piece.bytes, piece.view, piece.end));
     // Some of it may be in the file all the same: what comes next is to be behind all of it.
     if (isWritten) {
       status.count(LogFigure.PIECES);
       status.count(LogFigure.BYTES, piece.end);
+      status.count(LogFigure.RECORDS, piece.recordCount);
     } else this.#lostBytes += piece.end;
     drain.release();
     return true;
   }
 
+  /** The piece that was taken may lack something, or be the first one that does. */
+  #giveUpSegment(): void {
+    const { log, status } = this.#options;
+    this.#repairs = status.repairs;
+    if (this.#phase === "failed") return;
+    this.#attempt(() => log.giveUp("a thread has died with a change that the log may not have"));
+    // There is nothing wrong with the disk.
+    this.#triedAtMs = -Infinity;
+  }
+
   /** Takes note of what a piece has that matters here: little of it, so most is passed over. */
   #follow({ bytes, view, end }: Piece): void {
-    let frameCount = 0;
     for (let at: number = MARK_FRAME_BYTES; at < end;) {
       const bodyEnd = at + FRAME_HEADER_BYTES + view.getInt32(at, true);
       at += FRAME_HEADER_BYTES;
-      frameCount++;
       while (at < bodyEnd) {
         if (bytes[at]! >= RecordType.SWAPPED) this.#note(bytes, at, bodyEnd);
         at += recordLengthAt(view, at);
       }
     }
-    this.#options.status.count(LogFigure.FRAMES, frameCount);
   }
 
   #note(bytes: Uint8Array, at: number, end: number): void {

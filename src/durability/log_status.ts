@@ -5,6 +5,7 @@
  * words    0 STATE    LogState
  *          1 STOP     1 = the log is to be ended
  *          2 WISHES   counts up when somebody wants a snapshot
+ *          3 REPAIRS  counts up when the log lacks something that only a snapshot has
  * doubles  from byte 64 on, one per LogFigure; written by the log's thread only
  *          then one per bucket of how long syncs took, see SYNC_BOUNDS_US
  * ```
@@ -54,8 +55,8 @@ export const LogFigure = {
   PHASE: 13,
   /** What was written since the start. Unit: bytes. */
   BYTES: 14,
-  /** Frames in it: what commands changed, one each. */
-  FRAMES: 15,
+  /** Records in it. */
+  RECORDS: 15,
   /** How long syncs took in all. Unit: ms. */
   SYNC_SUM_MS: 16,
   /** How long the longest took. Unit: ms. */
@@ -84,6 +85,7 @@ export const SYNC_BOUNDS_US: readonly number[] = Array.from({ length: 22 }, (_, 
 const STATE = 0;
 const STOP = 1;
 const WISHES = 2;
+const REPAIRS = 3;
 const FIGURES_AT = 64;
 const FIGURE_COUNT = Object.keys(LogFigure).length;
 /** One more than bounds, for what takes longer. */
@@ -133,6 +135,16 @@ export class LogStatus {
   /** Wishes for a snapshot; the writer has to be called then. */
   wantSnapshot(): void {
     Atomics.add(this.#words, WISHES, 1);
+  }
+
+  /** How often the log was found to lack something; goes round after 2^32. */
+  get repairs(): number {
+    return Atomics.load(this.#words, REPAIRS);
+  }
+
+  /** Says that it does; to be called before anything that comes behind it. Thread: the supervisor. */
+  wantRepair(): void {
+    Atomics.add(this.#words, REPAIRS, 1);
   }
 
   /** A figure. */

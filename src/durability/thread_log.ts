@@ -286,10 +286,33 @@ export class ThreadLog implements EffectOutlet {
     records.begin(RecordType.EVENT_ACCEPTED, 0, NO_KEY, 0, 0, 0);
     records.appendUint64(number).append(job, start, end).end();
     this.intake.publish(records);
+    this.tellEvent();
+  }
+
+  /** The reply tells of an event; who waits for its outcome is told of that later. */
+  tellEvent(): void {
     if (!this.confirmsDurable) return;
     this.touchAll();
-    // Who waits for its outcome is told of that, too.
     this.tellsLater();
+  }
+
+  /**
+   * Has a snapshot made that has what the log lacks: a thread has died with a change that it may not
+   * have put there. Until it is complete, the log is as after a failure.
+   *
+   * Thread: the supervisor, in the dead thread's place: with the lock of the shard, which it gives back
+   * next.
+   *
+   * @param eventNumber the event that was settled with it; 0 = none was
+   * @param balance see {@link ThreadLog.settleEvent}
+   */
+  repair(shard: number, eventNumber = 0, outcome = 0, balance?: Int64): void {
+    // First: whatever is put in behind the change is not written before this is seen.
+    this.status.wantRepair();
+    this.#shardPieces?.note(shard);
+    // If there is no event, it is said of none: something has to be put in for others to wait for.
+    this.settleEvent(eventNumber, outcome, true, balance);
+    this.intake.callWriter();
   }
 
   /**

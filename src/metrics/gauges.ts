@@ -82,8 +82,8 @@ export interface LogGauges {
   readonly writtenBytes: number;
   /** Writes since start. */
   readonly pieces: number;
-  /** What commands changed, one each, in these writes. */
-  readonly frames: number;
+  /** Effects in these writes. */
+  readonly records: number;
   /** Times that it could not be written or synced. */
   readonly failures: number;
   /** How long syncs took, all together and the longest. Unit: ms. */

@@ -27,7 +27,7 @@ export function addLog(text: PrometheusText, log: LogGauges): void {
   );
   count("log_written_bytes_total", "Bytes written to the log.", log.writtenBytes);
   count("log_writes_total", "Writes to the log, of all that had arrived meanwhile.", log.pieces);
-  count("log_frames_total", "What commands and events changed, one each.", log.frames);
+  count("log_records_total", "Effects of commands and events in them.", log.records);
   count("log_failures_total", "Times that the log could not be written or synced.", log.failures);
   addSyncs(text, log);
   count("snapshots_total", "Snapshots completed.", log.snapshots);
@@ -81,8 +81,8 @@ export interface LogJson {
   written_bytes: number;
   /** Writes. */
   writes: number;
-  /** What commands and events changed in these writes, one each. */
-  frames: number;
+  /** Effects of commands and events in these writes. */
+  records: number;
   /** Times that it could not be written or synced. */
   failures: number;
   /** How long syncs took. */
@@ -110,7 +110,7 @@ export function logJson(log: LogGauges): LogJson {
     lag_bytes: log.position - log.durablePosition + log.waitingBytes,
     written_bytes: log.writtenBytes,
     writes: log.pieces,
-    frames: log.frames,
+    records: log.records,
     failures: log.failures,
     syncs: {
       count: log.syncCounts.at(-1)!,

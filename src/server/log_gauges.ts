@@ -18,7 +18,7 @@ export function logGauges({ intake, phase, recovery, status }: ThreadLog): LogGa
     waitingBytes: intake.waitingBytes,
     writtenBytes: status.get(LogFigure.BYTES),
     pieces: status.get(LogFigure.PIECES),
-    frames: status.get(LogFigure.FRAMES),
+    records: status.get(LogFigure.RECORDS),
     failures: status.get(LogFigure.FAILURES),
     syncSumMs: status.get(LogFigure.SYNC_SUM_MS),
     syncMaxMs: status.get(LogFigure.SYNC_MAX_MS),
