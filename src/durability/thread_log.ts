@@ -197,6 +197,8 @@ export class ThreadLog implements EffectOutlet {
   /** A shard was looked at, or changed, and its lock was given back: the reply tells of it. */
   touch(shard: number): void {
     const piece = this.#shardPieces!.of(shard);
+    // As most of a batch does.
+    if (this.#told.isWaiting && piece === this.#told.piece) return;
     if (this.intake.isPending(piece)) this.#note(this.#told, piece);
   }
 

@@ -131,6 +131,33 @@ Deno.test("failing disk: who waits for it and leaves takes up no room", async ()
   client.close();
 });
 
+Deno.test("failing disk: what is published waits for it, and a subscriber may leave meanwhile", async () => {
+  await using disk = await FailingDisk.make();
+  const server = await disk.start(["--fsync", "always"]);
+  const port = server.port("resp");
+  const [client, stays, leaves] = await Promise.all([1, 2, 3].map(() => RawClient.connect(port)));
+  const subscribed = "*3\r\n$9\r\nsubscribe\r\n$2\r\nch\r\n:1\r\n";
+  for (const subscriber of [stays!, leaves!]) {
+    await subscriber.send(respCommand("SUBSCRIBE", "ch"));
+    assert.equal(await subscriber.read(subscribed.length), subscribed);
+  }
+  await disk.plan(BROKEN);
+  const writer = await RawClient.connect(port);
+  await writer.send(respCommand("SET", "lost", "1"));
+  await eventually("writes are refused", () => hasFailed(client!));
+  // It may tell of what is lost.
+  assert.equal(await ask(client!, "PUBLISH", "ch", "news"), ":2");
+  // This reply has to wait behind the message.
+  await leaves!.send(respCommand("PING"));
+  leaves!.close();
+  await eventually("it is gone", async () => await connectionCount(port) <= 4);
+  await disk.plan({});
+  const message = "*3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$4\r\nnews\r\n";
+  assert.equal(await stays!.read(message.length), message);
+  assert.equal(await replyOf(writer), "+OK");
+  for (const each of [client!, stays!, writer]) each.close();
+});
+
 for (const fsync of ["always", "everysec", "no"] as const) {
   Deno.test(`failing disk: a stop with ${fsync} says what it costs`, async () => {
     await using disk = await FailingDisk.make();
