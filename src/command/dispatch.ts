@@ -16,6 +16,7 @@ import {
   refuseSubscriber,
   refuseUnknown,
   refuseUnknownSubcommand,
+  refuseUnsafe,
 } from "./refusals.ts";
 import { queueCommand } from "./queue_command.ts";
 import type { Operations } from "./operations.ts";
@@ -182,7 +183,7 @@ export class Dispatcher {
     const storage = this.#storage;
     if (storage !== undefined && !storage.takesWrites && this.#isRefused(row, args, sink, client)) {
       client.transaction?.spoil();
-      sink.error(ReplyCode.STORAGE_UNAVAILABLE);
+      refuseUnsafe(row.exclusive, sink);
       this.#operations.reject(row, client);
       return ExecuteStatus.CONTINUE;
     }

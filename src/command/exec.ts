@@ -11,6 +11,7 @@ import type { CommandArguments } from "./arguments.ts";
 import type { CommandCall } from "./call.ts";
 import { LockSet } from "./lock_set.ts";
 import { type RecordedBytes, RecordedReply, SwitchedReply } from "./recorded_reply.ts";
+import { refuseUnsafe } from "./refusals.ts";
 import { ReplyCode } from "./reply_code.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import { type CommandRow, HandlerStatus } from "./row.ts";
@@ -88,7 +89,7 @@ export class TransactionRun {
     const writeCount = this.#collectLocks();
     if (this.#isRefused(writeCount)) {
       exec.client.discard();
-      sink.error(ReplyCode.STORAGE_UNAVAILABLE);
+      refuseUnsafe(writeCount > 0, sink);
       return HandlerStatus.DONE;
     }
     const roomBytes = writeCount === 0 ? 0 : this.#roomBytes(store, writeCount);
