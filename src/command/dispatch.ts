@@ -16,6 +16,7 @@ import {
   refuseSubscriber,
   refuseUnknown,
   refuseUnknownSubcommand,
+  refuseUnsafe,
 } from "./refusals.ts";
 import { queueCommand } from "./queue_command.ts";
 import type { Operations } from "./operations.ts";
@@ -63,6 +64,8 @@ export class Dispatcher {
   readonly #operations: Operations;
   readonly #notifier: Notifier | undefined;
   readonly #storage: StorageControl | undefined;
+  /** The same, if replies wait for what they tell of. */
+  readonly #disclosure: StorageControl | undefined;
 
   /**
    * Makes the dispatcher of a thread.
@@ -74,6 +77,7 @@ export class Dispatcher {
     this.#call = new CommandCall(services);
     this.#notifier = services.notifier;
     this.#storage = services.storage;
+    this.#disclosure = services.storage?.confirmsDurable === true ? services.storage : undefined;
     this.#lockSet = new LockSet(services.store.locks, services.store.shardCount);
     this.#operations = services.operations;
   }
@@ -176,11 +180,10 @@ export class Dispatcher {
       this.#operations.reject(row, client);
       return ExecuteStatus.CONTINUE;
     }
-    if (this.#storage !== undefined && isRefusedByStorage(row, this.#storage)) {
-      // As everywhere, what is refused is the end of a transaction only where that was to be its end.
-      if (row.name === "exec") client.discard();
-      else client.transaction?.spoil();
-      sink.error(ReplyCode.STORAGE_UNAVAILABLE);
+    const storage = this.#storage;
+    if (storage !== undefined && !storage.takesWrites && this.#isRefused(row, args, sink, client)) {
+      client.transaction?.spoil();
+      refuseUnsafe(row.exclusive, sink);
       this.#operations.reject(row, client);
       return ExecuteStatus.CONTINUE;
     }
@@ -193,7 +196,9 @@ export class Dispatcher {
     if (operations.monitors.isWatched) operations.monitors.show(row, args, client, this.nowMs);
     const startedAtMs = operations.begin(row, args);
     const outcome = this.#run(row, args, sink, client);
+    if (this.#disclosure !== undefined && row.tellsOfMore) this.#disclosure.touchAll();
     if (typeof outcome !== "number") {
+      if (this.#disclosure !== undefined && mayTell(row)) this.#disclosure.tellsLater();
       return this.#finishLater(outcome, takesTime(row) ? startedAtMs : 0, row, args, client);
     }
     if (startedAtMs !== 0) operations.finish(startedAtMs, row, args, client);
@@ -214,6 +219,30 @@ export class Dispatcher {
     if (startedAtMs !== 0) this.#operations.finish(startedAtMs, row, args, client, 1);
     if (client.lastError >= 0) this.#operations.fail(row, client);
     return status;
+  }
+
+  /**
+   * The log cannot be written. Whether the command may change something, of which nobody could say
+   * whether it survives; or would tell of something that is lost, where replies wait for the disk.
+   * `EXEC` and `EVENT` refuse by themselves.
+   */
+  #isRefused(
+    row: CommandRow,
+    args: CommandArguments,
+    sink: ReplySink,
+    client: ClientState,
+  ): boolean {
+    // Of those that take locks for writing some change no data: PUBLISH.
+    if (row.exclusive) return row.flags.includes("write");
+    const disclosure = this.#disclosure;
+    if (disclosure === undefined) return false;
+    if (row.tellsOfMore) return disclosure.isAnyLost;
+    if (row.access !== "read" || (client.transaction !== undefined && !row.runsAtOnce)) {
+      return false;
+    }
+    this.#call.begin(row, args, sink, client);
+    this.#call.collectShards(this.#lockSet);
+    return this.#lockSet.some((shard) => disclosure.isLost(shard));
   }
 
   #run(
@@ -249,6 +278,7 @@ export class Dispatcher {
         throw error;
       }
       store.locks.unlock(shard, exclusive);
+      if (this.#disclosure !== undefined) this.#disclosure.touch(shard);
       if (this.#notifier !== undefined && this.#notifier.noteCount > 0) this.#notifier.flush();
       if (status !== HandlerStatus.RETRY) return outcomeOf(status, call);
       if (attempt === PROMPT_RECLAIM_ATTEMPTS) return this.#park(call, -1, attempt);
@@ -309,6 +339,8 @@ export class Dispatcher {
       throw error;
     }
     lockSet.unlock(row.exclusive);
+    const disclosure = this.#disclosure;
+    if (disclosure !== undefined) lockSet.forEach((shard) => disclosure.touch(shard));
     if (this.#notifier !== undefined && this.#notifier.noteCount > 0) this.#notifier.flush();
     return status;
   }
@@ -334,14 +366,10 @@ function takesTime(row: CommandRow): boolean {
   return row.access === "none" && !row.flags.includes("blocking") && !row.allowedUnauthenticated;
 }
 
-/**
- * Whether the log cannot be written and the command may change something: then nobody could say whether
- * the change survives. `EXEC` is one of these, because commands were queued before the log failed.
- */
-function isRefusedByStorage(row: CommandRow, storage: StorageControl): boolean {
-  if (storage.takesWrites) return false;
-  // Of those that take locks for writing some change no data: PUBLISH. And EVENT refuses by itself.
-  return row.name === "exec" || (row.exclusive && row.flags.includes("write"));
+/** Whether a late reply of the command may tell of something that is in the store. */
+function mayTell(row: CommandRow): boolean {
+  return row.access !== "none" || row.tellsOfMore || row.flags.includes("write") ||
+    row.name === "exec";
 }
 
 /** What a handler's status means for the session, now or later; no lock is held any more. */

@@ -68,6 +68,8 @@ export interface EventLog {
   nextEventNumber(): number;
   /** Says that the event with the job `bytes[start, end)` was accepted. */
   acceptEvent(number: number, bytes: Uint8Array, start: number, end: number): void;
+  /** The reply, now or later, tells of an event that was accepted before. */
+  tellEvent(): void;
 }
 
 /** What an {@link EventIntake} is made from. */
@@ -166,6 +168,7 @@ export class EventIntake {
   offer(event: EventFields): EventOutcome {
     if (event.id.length > 0 && this.#findId(event) >= IdState.PENDING) {
       this.#counters.add(this.#counterIds.duplicates);
+      this.#log?.tellEvent();
       return EventOutcome.ACCEPTED;
     }
     return this.#offerNew(event);
@@ -255,6 +258,7 @@ export class EventIntake {
   offerWaiting(event: EventFields, timeoutMs: number): EventOutcome | Promise<Settlement> {
     if (event.id.length > 0 && this.#findId(event) >= IdState.PENDING) {
       this.#counters.add(this.#counterIds.duplicates);
+      this.#log?.tellEvent();
       return this.#awaitFirst(timeoutMs);
     }
     const { address, settlement } = this.#waits.begin(timeoutMs);

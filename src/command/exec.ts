@@ -11,6 +11,7 @@ import type { CommandArguments } from "./arguments.ts";
 import type { CommandCall } from "./call.ts";
 import { LockSet } from "./lock_set.ts";
 import { type RecordedBytes, RecordedReply, SwitchedReply } from "./recorded_reply.ts";
+import { refuseUnsafe } from "./refusals.ts";
 import { ReplyCode } from "./reply_code.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import { type CommandRow, HandlerStatus } from "./row.ts";
@@ -86,6 +87,11 @@ export class TransactionRun {
   start(exec: CommandCall): HandlerStatus {
     const { sink, store } = exec;
     const writeCount = this.#collectLocks();
+    if (this.#isRefused(writeCount)) {
+      exec.client.discard();
+      refuseUnsafe(writeCount > 0, sink);
+      return HandlerStatus.DONE;
+    }
     const roomBytes = writeCount === 0 ? 0 : this.#roomBytes(store, writeCount);
     if (roomBytes > 0 && !makeHeadroom(store, roomBytes)) {
       exec.later = this.#startWithRoom(roomBytes, sink);
@@ -101,6 +107,13 @@ export class TransactionRun {
     if (this.#late.length === 0) return this.#status;
     exec.later = this.#settle(sink);
     return HandlerStatus.LATER;
+  }
+
+  /** Commands were queued before the log failed, or only read, but perhaps what is lost. */
+  #isRefused(writeCount: number): boolean {
+    const { storage } = this.#call.services;
+    if (storage === undefined || storage.takesWrites) return false;
+    return writeCount > 0 || this.#locks.some((shard) => storage.isLost(shard));
   }
 
   /** What the transaction may need: with its locks held nothing can be evicted for it. */
@@ -173,7 +186,8 @@ export class TransactionRun {
       throw error;
     }
     this.#locks.unlock(this.#exclusive);
-    const { notifier } = this.#call.services;
+    const { notifier, storage } = this.#call.services;
+    if (storage?.confirmsDurable === true) this.#locks.forEach((shard) => storage.touch(shard));
     if (notifier !== undefined && notifier.noteCount > 0) notifier.flush();
     client.discard();
   }

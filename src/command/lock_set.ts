@@ -113,6 +113,17 @@ export class LockSet {
     for (let i = 0; i < this.#count; i++) this.#locks.unlock(this.#shards[i]!, exclusive);
   }
 
+  /** Calls `visit` with each shard of the set. */
+  forEach(visit: (shard: number) => void): void {
+    for (let i = 0; i < this.#count; i++) visit(this.#shards[i]!);
+  }
+
+  /** Whether `holds` is true of any shard of the set. */
+  some(holds: (shard: number) => boolean): boolean {
+    for (let i = 0; i < this.#count; i++) if (holds(this.#shards[i]!)) return true;
+    return false;
+  }
+
   /** Declares all shards torn; see {@link ShardLocks.poison}. */
   poison(operation: number): void {
     for (let i = 0; i < this.#count; i++) this.#locks.poison(this.#shards[i]!, operation);

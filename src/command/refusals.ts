@@ -101,3 +101,13 @@ function quote(args: CommandArguments, index: number, maxBytes: number): string 
   }
   return text;
 }
+
+/** What a read is refused with, instead of the words for writes. */
+const LOST_TEXT = "What this command would tell could not be written to the log in the data " +
+  "directory, and might be lost. Look at the server's log for the cause.";
+
+/** The log cannot be written, and the command would change something, or tell of what is lost. */
+export function refuseUnsafe(writes: boolean, sink: ReplySink): void {
+  if (writes) sink.error(ReplyCode.STORAGE_UNAVAILABLE);
+  else sink.error(ReplyCode.STORAGE_UNAVAILABLE, LOST_TEXT);
+}

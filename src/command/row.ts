@@ -249,6 +249,8 @@ export class CommandRow {
   readonly measuredFrom: number;
   /** Whether clients that subscribe may use it with version 2. */
   readonly allowedToSubscribers: boolean;
+  /** Whether its reply may tell of keys that its locks do not name, which it has none of or too few. */
+  readonly tellsOfMore: boolean;
   /** Number by which a fault names the command; given once, by the table. */
   operation = 0;
   /** Where the command is counted; given once, by `CommandStats`. */
@@ -294,6 +296,8 @@ export class CommandRow {
     const isMeasured = !(definition.workIsInArguments ?? false) &&
       this.cost !== "constant" && this.cost !== "per-key";
     this.measuredFrom = isMeasured ? (definition.constantArguments ?? 0) + 1 : 0x7fffffff;
+    this.tellsOfMore = this.touchesAllKeys ||
+      (this.access === "none" && this.flags.includes("readonly"));
     this.allowedToSubscribers = ALLOWED_TO_SUBSCRIBERS.has(name);
     assert(name === name.toLowerCase() && name !== "", `command name ${name} is lower case`);
     assert(arity !== 0, `command ${name} has an arity`);

@@ -113,8 +113,12 @@ export type SettingTexts = ReadonlyMap<string, string>;
 export interface StorageControl {
   /** Whether writes are taken; if not, the log cannot be written. */
   readonly takesWrites: boolean;
+  /** How the log is, in a word. */
+  readonly phase: "serving" | "failed" | "repairing";
   /** Whether a snapshot is being taken. */
   readonly snapshotRuns: boolean;
+  /** When it was begun, ms since the epoch. */
+  readonly snapshotBeganAtMs: number;
   /** Snapshots that were completed since the start. */
   readonly snapshotCount: number;
   /** Snapshots that could not be. */
@@ -131,6 +135,18 @@ export interface StorageControl {
   readonly syncedAtMs: number;
   /** Has a snapshot taken, as soon as none is. */
   wantSnapshot(): void;
+  /** Whether replies wait until what they tell is on the disk; who tells something says so then. */
+  readonly confirmsDurable: boolean;
+  /** A shard was looked at, or changed, and its lock was given back: the reply tells of it. */
+  touch(shard: number): void;
+  /** The reply tells of all that can be seen now. */
+  touchAll(): void;
+  /** The reply comes later, and may tell of more then. */
+  tellsLater(): void;
+  /** While writes are not taken: whether the last change of a shard is not, and may never be, safe. */
+  isLost(shard: number): boolean;
+  /** The same of any shard. */
+  readonly isAnyLost: boolean;
 }
 
 /**

@@ -60,7 +60,8 @@ export function directoryProblem(error: unknown): string {
   if (error instanceof Deno.errors.NotCapable) {
     return "the runtime lacks --allow-read or --allow-write";
   }
-  return error instanceof Error ? error.message : String(error);
+  const text = error instanceof Error ? error.message : String(error);
+  return /read-only file system/i.test(text) ? "the file system is read-only" : text;
 }
 
 /** Undefined: there is none, and who only looks makes none. */

@@ -40,6 +40,8 @@ export interface Piece {
   readonly end: number;
   /** Whether there are records that the writer itself takes note of, from `SWAPPED` on. */
   readonly hasNotes: boolean;
+  /** How many records there are. */
+  readonly recordCount: number;
 }
 
 /**
@@ -57,6 +59,7 @@ export class Drain {
   readonly #buffers: readonly { bytes: Uint8Array; view: DataView }[];
   /** Whether the piece has records that the writer takes note of. */
   #hasNotes = false;
+  #recordCount = 0;
   /** The piece that was taken and not released. */
   #taken: Piece | undefined;
 
@@ -123,6 +126,7 @@ export class Drain {
       view,
       end: isEmpty ? MARK_FRAME_BYTES : end,
       hasNotes: this.#hasNotes,
+      recordCount: this.#recordCount,
     };
   }
 
@@ -154,6 +158,7 @@ export class Drain {
     const { bytes } = this.#buffers[piece & 1]!;
     let end = PIECE_HEAD_BYTES;
     this.#hasNotes = false;
+    this.#recordCount = 0;
     for (let at = PIECE_HEAD_BYTES; at < filled;) {
       const index = (base + at) >> 2;
       const first = Atomics.load(words, index) || this.#awaitFirst(index);
@@ -163,6 +168,7 @@ export class Drain {
         if (type >= RecordType.SWAPPED && type !== RecordType.STRING_RANGE) this.#hasNotes = true;
         if (end !== at) bytes.copyWithin(end, at, at + byteCount);
         end += byteCount;
+        this.#recordCount++;
       }
       at += byteCount;
       assert(at <= filled, "records end where the piece ends");

@@ -168,6 +168,17 @@ export class Intake {
     return (Atomics.load(this.#words, IntakeHeader.DURABLE) - piece | 0) >= 0;
   }
 
+  /**
+   * Whether a piece has been opened and is not durable. Unlike {@link Intake.isDurable} it may be asked of
+   * a number of any age, though one that comes again may be taken for the new one.
+   */
+  isPending(piece: number): boolean {
+    const durable = Atomics.load(this.#words, IntakeHeader.DURABLE);
+    // In this order: the window may be found too large, never too small.
+    const open = Atomics.load(this.#words, IntakeHeader.PIECE);
+    return (piece - durable - 1) >>> 0 < (open - durable) >>> 0;
+  }
+
   /** How much waits to be written, without what is being written. Unit: bytes. */
   get waitingBytes(): number {
     const words = this.#words;

@@ -8,12 +8,13 @@
  * **After a failure** to write or sync, nothing is written and writes are refused; what still comes in
  * is thrown away. Once a new segment can be begun, a snapshot of the whole store makes good for what is
  * missing, and writes are taken again when it is complete. Whoever waits for what was lost is told
- * then: it is in the snapshot.
+ * then: it is in the snapshot. The same is done when a thread has died with a change that the log may
+ * not have.
  *
  * @module
  */
 
-import { assert } from "../base/assert.ts";
+import { assert, AssertionFault } from "../base/assert.ts";
 import type { EventIds } from "../store/event_ids.ts";
 import type { Store } from "../store/store.ts";
 import { freePostponed } from "../store/value_lease.ts";
@@ -21,7 +22,7 @@ import type { Drain, Piece } from "./drain.ts";
 import { EventIdSnapshot } from "./event_id_records.ts";
 import { filesOf } from "./file_names.ts";
 import { FRAME_HEADER_BYTES } from "./layout.ts";
-import { LogFigure, LogState, type LogStatus } from "./log_status.ts";
+import { LogFigure, LogPhase, LogState, type LogStatus } from "./log_status.ts";
 import type { LogWriter } from "./log_writer.ts";
 import { MARK_FRAME_BYTES } from "./mark.ts";
 import type { PendingEvents } from "./pending_events.ts";
@@ -113,6 +114,12 @@ type Phase =
   /** It is written again, and a snapshot is being taken that has what was thrown away. */
   | "repairing";
 
+const PHASES: Readonly<Record<Phase, number>> = {
+  serving: LogPhase.SERVING,
+  failed: LogPhase.FAILED,
+  repairing: LogPhase.REPAIRING,
+};
+
 /** Keeps the log of one server. Thread: the log's, which may sleep. */
 export class LogKeeper {
   readonly #options: LogKeeperOptions;
@@ -127,6 +134,8 @@ export class LogKeeper {
   #lastPiece: number;
   #taking: Taking | undefined;
   #isSnapshotWanted = false;
+  /** How often the log was found to lack something, as far as it was seen to. */
+  #repairs: number;
   /** The snapshot under way is of no use: databases changed places. */
   #isSnapshotSpoiled = false;
   /** Where the last snapshot begins, or the log. */
@@ -142,6 +151,7 @@ export class LogKeeper {
   constructor(options: LogKeeperOptions, snapshotPosition: number) {
     this.#options = options;
     this.#syncedAtMs = options.clock();
+    this.#repairs = options.status.repairs;
     this.#lastPiece = options.drain.durablePiece;
     this.#snapshotPosition = snapshotPosition;
     // Who keeps a log never lets the event loop run.
@@ -171,12 +181,25 @@ export class LogKeeper {
     return wasBusy ? Math.min(restMs, GATHER_MS) : restMs;
   }
 
-  /** Writes and syncs what is left, and ends the log. The store is not changed any more. */
-  stop(): void {
-    this.#abandonSnapshot();
+  /**
+   * Writes and syncs what is left, and ends the log. After a failure it is tried once more to begin
+   * anew and to make good for what is missing. The store is not changed any more.
+   *
+   * @returns whether everything is on the disk
+   */
+  stop(): boolean {
+    if (this.#phase === "serving") this.#abandonSnapshot();
     this.#takePiece();
-    if (this.#phase !== "failed" && this.#attempt(() => this.#options.log.stop())) this.#tell();
+    if (this.#phase === "failed") this.#startAnew(this.#options.clock());
+    if (this.#phase === "repairing" && this.#taking === undefined) {
+      this.#beginSnapshot(this.#options.clock());
+    }
+    while (this.#taking !== undefined) this.#continueSnapshot();
+    const isComplete = this.#phase === "serving" && this.#attempt(() => this.#options.log.stop());
+    if (isComplete) this.#tell();
+    else this.#options.log.close();
     this.#showPositions();
+    return isComplete;
   }
 
   #restMs(nowMs: number): number {
@@ -198,13 +221,27 @@ export class LogKeeper {
     if (piece === undefined) return false;
     this.#lastPiece = piece.number;
     if (piece.hasNotes) this.#follow(piece);
+    if (status.repairs !== this.#repairs) this.#giveUpSegment();
     const isWritten = this.#phase !== "failed" &&
       this.#attempt(() => log.append(piece.bytes, piece.view, piece.end));
     // Some of it may be in the file all the same: what comes next is to be behind all of it.
-    if (isWritten) status.count(LogFigure.PIECES);
-    else this.#lostBytes += piece.end;
+    if (isWritten) {
+      status.count(LogFigure.PIECES);
+      status.count(LogFigure.BYTES, piece.end);
+      status.count(LogFigure.RECORDS, piece.recordCount);
+    } else this.#lostBytes += piece.end;
     drain.release();
     return true;
+  }
+
+  /** The piece that was taken may lack something, or be the first one that does. */
+  #giveUpSegment(): void {
+    const { log, status } = this.#options;
+    this.#repairs = status.repairs;
+    if (this.#phase === "failed") return;
+    this.#attempt(() => log.giveUp("a thread has died with a change that the log may not have"));
+    // There is nothing wrong with the disk.
+    this.#triedAtMs = -Infinity;
   }
 
   /** Takes note of what a piece has that matters here: little of it, so most is passed over. */
@@ -237,9 +274,10 @@ export class LogKeeper {
   #sync(): boolean {
     const { clock, log, status } = this.#options;
     const isNews = log.durablePosition !== log.position;
+    const beganAtMs = performance.now();
     if (!this.#attempt(() => log.sync())) return false;
     this.#syncedAtMs = clock();
-    if (isNews) status.count(LogFigure.SYNCS);
+    if (isNews) status.recordSync(performance.now() - beganAtMs);
     status.set(LogFigure.SYNCED_AT_MS, this.#syncedAtMs);
     this.#tell();
     return true;
@@ -293,6 +331,7 @@ export class LogKeeper {
       const ids = eventIds && new EventIdSnapshot(eventIds, nowMs);
       const taker = new SnapshotTaker(store, writer, databaseCount, ids);
       this.#taking = { taker, writer, position, beganAtMs: nowMs };
+      status.set(LogFigure.SNAPSHOT_BEGAN_AT_MS, nowMs);
       status.set(LogFigure.SNAPSHOT_RUNS, 1);
     } catch (error) {
       this.#failSnapshot(error);
@@ -320,6 +359,7 @@ export class LogKeeper {
       }
       this.#finishSnapshot(taking);
     } catch (error) {
+      if (error instanceof AssertionFault) throw error;
       this.#failSnapshot(error);
     }
   }
@@ -357,6 +397,7 @@ export class LogKeeper {
     this.#snapshotPosition = position;
     status.set(LogFigure.SNAPSHOT_POSITION, position);
     status.set(LogFigure.SNAPSHOT_KEYS, keyCount);
+    status.set(LogFigure.SNAPSHOT_BYTES, byteCount);
     status.set(LogFigure.SNAPSHOT_AT_MS, nowMs);
     status.set(LogFigure.SNAPSHOT_TOOK_MS, nowMs - beganAtMs);
     status.set(LogFigure.SNAPSHOT_RUNS, 0);
@@ -397,13 +438,15 @@ export class LogKeeper {
       action();
       return true;
     } catch (error) {
-      const { clock, log, report, status } = this.#options;
+      const { clock, drain, log, report, status } = this.#options;
       if (!log.hasFailed) throw error;
       this.#phase = "failed";
       this.#triedAtMs = clock();
       status.state = LogState.FAILED;
       status.count(LogFigure.FAILURES);
       this.#abandonSnapshot();
+      // Whoever waits has to look, not only at what is durable.
+      drain.setDurable(drain.durablePiece);
       report({ kind: "failed", error });
       return false;
     }
@@ -413,6 +456,7 @@ export class LogKeeper {
     const { log, status } = this.#options;
     status.set(LogFigure.POSITION, log.position);
     status.set(LogFigure.DURABLE_POSITION, log.durablePosition);
+    status.set(LogFigure.PHASE, PHASES[this.#phase]);
   }
 }
 

@@ -4,7 +4,15 @@
  * @module
  */
 
-import type { LogMessage, LogOrders } from "./log_main.ts";
+import type { LogMessage, LogOrders } from "./log_life.ts";
+
+/** Makes the worker; tests put one in its place whose disk fails. */
+export type LogWorkerStarter = (options: WorkerOptions) => Worker;
+
+function startWorker(options: WorkerOptions): Worker {
+  // Literal, and beside this file, so that bundlers and `deno compile` find the module.
+  return new Worker(new URL("./log_main.ts", import.meta.url), options);
+}
 
 /**
  * Starts it; it tells `open` when it takes what threads put in, or `died`.
@@ -18,12 +26,9 @@ export function startLogThread(
   orders: LogOrders,
   onMessage: (message: LogMessage) => void,
   onError: (text: string) => void,
+  start: LogWorkerStarter = startWorker,
 ): Worker {
-  // Literal, and beside this file, so that bundlers and `deno compile` find the module.
-  const worker = new Worker(new URL("./log_main.ts", import.meta.url), {
-    type: "module",
-    name: "log",
-  });
+  const worker = start({ type: "module", name: "log" });
   worker.onmessage = ({ data }: MessageEvent<LogMessage>) => onMessage(data);
   worker.onerror = (event) => {
     event.preventDefault();

@@ -139,6 +139,17 @@ export class LogWriter {
   }
 
   /**
+   * Lets the segment fail: what is put in next lacks something that came before it.
+   *
+   * @throws an error with this text, or what the system says
+   */
+  giveUp(reason: string): never {
+    this.sync();
+    this.#hasFailed = true;
+    throw new Error(reason);
+  }
+
+  /**
    * Begins another segment after a failure. Nobody may be told that anything in it is safe before a
    * snapshot was made whose position is that of this segment; see {@link LogWriter.confirm}.
    *
@@ -173,6 +184,11 @@ export class LogWriter {
       this.#write(bytes);
       this.sync();
     }
+    this.close();
+  }
+
+  /** Closes the segment as it is. */
+  close(): void {
     this.#file?.close();
     this.#file = undefined;
   }

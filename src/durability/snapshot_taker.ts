@@ -12,9 +12,11 @@
  * @module
  */
 
+import { AssertionFault } from "../base/assert.ts";
 import type { Collection } from "../store/collection/collection.ts";
 import type { CollectionLease } from "../store/collection/collection_lease.ts";
 import { MAX_KEY_BYTES } from "../store/entry.ts";
+import { SNAPSHOT_OPERATION } from "../store/locks.ts";
 import { BALANCE_DATABASE, EntryType, type Store } from "../store/store.ts";
 import type { ValueLease } from "../store/value_lease.ts";
 import { EffectRecorder } from "./effect_recorder.ts";
@@ -90,6 +92,7 @@ export class SnapshotTaker {
    *
    * @returns whether there is more
    * @throws what the system says; the snapshot is to be abandoned then
+   * @throws {AssertionFault} when the store is not as it must be; the shard is poisoned
    */
   step(): boolean {
     const large = this.#large.at(-1);
@@ -118,10 +121,17 @@ export class SnapshotTaker {
     const database = this.#database;
     // Not waited for: who has the lock may be waiting for room in the log, which this thread makes.
     if (!store.locks.tryLock(this.#shard, false)) return;
-    this.#position = store.keyspace.scanOnce(database, this.#shard, this.#position, (entry) => {
-      this.keyCount++;
-      if (!this.#takeLarge(database, entry)) this.#recorder.written(this.#shard, database, entry);
-    });
+    try {
+      this.#position = store.keyspace.scanOnce(database, this.#shard, this.#position, (entry) => {
+        this.keyCount++;
+        if (!this.#takeLarge(database, entry)) this.#recorder.written(this.#shard, database, entry);
+      });
+    } catch (error) {
+      // Who reads has torn nothing, unless what it read is not what it must be.
+      if (error instanceof AssertionFault) store.locks.poison(this.#shard, SNAPSHOT_OPERATION);
+      else store.locks.unlock(this.#shard, false);
+      throw error;
+    }
     store.locks.unlock(this.#shard, false);
     if (this.#position !== 0) return;
     this.#shard = (this.#shard + 1) % store.shardCount;

@@ -12,10 +12,19 @@ import { Intake } from "./intake.ts";
 import type { IntakeMemory } from "./intake_layout.ts";
 import { LogFigure, LogState, LogStatus } from "./log_status.ts";
 import { RecordType, RecordWriter } from "./record.ts";
+import { ShardNoter, ShardPieces } from "./shard_pieces.ts";
+import { newTold, type Told } from "./told.ts";
 
 const NO_KEY = new Uint8Array(0);
+/**
+ * How long replies wait for the disk together; then each looks for itself, and whether its client is
+ * still there. Unit: ms.
+ */
+const PATIENCE_MS = 1000;
 /** How long one wait for the disk lasts at most, before it is looked again. Unit: ms. */
-const WATCH_SLICE_MS = 1000;
+const WATCH_SLICE_MS = 250;
+
+const PHASES = ["serving", "failed", "repairing"] as const;
 
 /** What a thread needs to take part; structured-cloneable, shares the memory. */
 export interface ThreadLogMemory {
@@ -25,8 +34,26 @@ export interface ThreadLogMemory {
   readonly status: SharedArrayBuffer;
   /** Whether clients are told only what is on the disk. */
   readonly confirmsDurable: boolean;
+  /** See {@link ShardPieces}; undefined: nobody waits for the disk. */
+  readonly shardPieces?: SharedArrayBuffer | undefined;
   /** Events have numbers from here on. */
   readonly firstEventNumber: number;
+  /** What was found at the start. */
+  readonly recovery?: RecoveryFigures | undefined;
+}
+
+/** What came of the data directory at the start. */
+export interface RecoveryFigures {
+  /** How long it took. Unit: ms. */
+  readonly tookMs: number;
+  /** Effects that were applied. */
+  readonly appliedCount: number;
+  /** Keys of the snapshot. */
+  readonly snapshotKeyCount: number;
+  /** What was cut off the end of the log. Unit: bytes. */
+  readonly tornBytes: number;
+  /** Events that were accepted before and had to be settled. */
+  readonly pendingCount: number;
 }
 
 /**
@@ -41,12 +68,21 @@ export class ThreadLog implements EffectOutlet {
   readonly intake: Intake;
   /** Whether clients are told only what is on the disk. */
   readonly confirmsDurable: boolean;
+  /** What was found at the start. */
+  readonly recovery: RecoveryFigures | undefined;
 
   readonly #records = new RecordWriter();
   readonly #eventRecords = new RecordWriter(512);
   readonly #eventStride: number;
   #eventNumber: number;
-  readonly #waiting: { piece: number; resolve: () => void }[] = [];
+  readonly #shardPieces: ShardPieces | undefined;
+  #waiting: { piece: number; untilMs: number; resolve: () => void }[] = [];
+  #change: Promise<void> | undefined;
+  /** What the connection has told, or somebody else, whose commands are being executed. */
+  #told: Told = newTold();
+  /** What nobody in particular has told, and how often. */
+  readonly #stray = this.#told;
+  #strayCount = 0;
 
   /**
    * Attaches a thread, and has the store tell of all mutations from now on.
@@ -57,9 +93,13 @@ export class ThreadLog implements EffectOutlet {
     this.status = new LogStatus(memory.status);
     this.intake = new Intake(memory.intake, threadId);
     this.confirmsDurable = memory.confirmsDurable;
+    this.recovery = memory.recovery;
     this.#eventStride = memory.intake.threadCount;
     this.#eventNumber = memory.firstEventNumber + threadId;
-    store.hook = new EffectRecorder(store, this.#records);
+    this.#shardPieces = memory.shardPieces && new ShardPieces(memory.shardPieces);
+    store.hook = this.#shardPieces === undefined
+      ? new EffectRecorder(store, this.#records)
+      : new ShardNoter(store, this.#records, this.#shardPieces);
     store.locks.effects = this;
   }
 
@@ -68,9 +108,19 @@ export class ThreadLog implements EffectOutlet {
     return this.status.state === LogState.SERVING;
   }
 
+  /** How the log is, in a word. */
+  get phase(): "serving" | "failed" | "repairing" {
+    return PHASES[this.status.get(LogFigure.PHASE)]!;
+  }
+
   /** Whether a snapshot is being taken. */
   get snapshotRuns(): boolean {
     return this.status.get(LogFigure.SNAPSHOT_RUNS) !== 0;
+  }
+
+  /** When it was begun. Unit: ms since the epoch. */
+  get snapshotBeganAtMs(): number {
+    return this.status.get(LogFigure.SNAPSHOT_BEGAN_AT_MS);
   }
 
   /** Snapshots that were completed since the start. */
@@ -116,36 +166,109 @@ export class ThreadLog implements EffectOutlet {
 
   /** See {@link EffectOutlet.publish}. */
   publish(): void {
-    if (!this.#records.isEmpty) this.intake.publish(this.#records);
+    if (this.#records.isEmpty) return;
+    this.intake.publish(this.#records);
+    this.#shardPieces?.published(this.intake.lastPiece);
+  }
+
+  /** What is executed now is told by a connection, until {@link ThreadLog.end}. */
+  begin(told: Told): void {
+    this.#told = told;
+    told.isLate = false;
+    told.strayCount = this.#strayCount;
+  }
+
+  /** What is executed from now on is told by nobody in particular. */
+  end(): void {
+    this.#told = this.#stray;
+  }
+
+  /** What is executed now ends later, and may tell of more then. */
+  tellsLater(): void {
+    this.#told.isLate = true;
+  }
+
+  /** What ended later than its execution tells of all that can be seen now, unless it tells of nothing. */
+  finish(told: Told): void {
+    // It may have executed something when its turn was over, which nobody could see was for it.
+    if (told.isLate || told.strayCount !== this.#strayCount) this.touchAll(told);
+  }
+
+  /** A shard was looked at, or changed, and its lock was given back: the reply tells of it. */
+  touch(shard: number): void {
+    const piece = this.#shardPieces!.of(shard);
+    // As most of a batch does.
+    if (this.#told.isWaiting && piece === this.#told.piece) return;
+    if (this.intake.isPending(piece)) this.#note(this.#told, piece);
+  }
+
+  /** The reply tells of all that can be seen now. */
+  touchAll(told: Told = this.#told): void {
+    const piece = this.intake.lastPiece;
+    if (!this.intake.isDurable(piece)) this.#note(told, piece);
+  }
+
+  /** Whether the last change of a shard is lost, or about to be: the log has failed. */
+  isLost(shard: number): boolean {
+    return this.#shardPieces !== undefined && this.intake.isPending(this.#shardPieces.of(shard));
+  }
+
+  /** Whether the last change of any shard is; the log has failed. */
+  get isAnyLost(): boolean {
+    return this.#shardPieces !== undefined && !this.intake.isDurable(this.intake.lastPiece);
+  }
+
+  /** Whether all that a connection has told, or is about to tell, is on the disk. */
+  isSafe(told: Told): boolean {
+    if (!told.isWaiting) return true;
+    if (!this.intake.isDurable(told.piece)) return false;
+    told.isWaiting = false;
+    return true;
   }
 
   /**
-   * Asked before replies are written: what they tell of the store is in the log by now, and with
-   * `always` has to be on the disk.
-   *
-   * @returns resolves when it is; undefined: it is, or nobody is promised that
+   * Resolves when a piece is durable, when the log has failed, or when that has taken long: who waits
+   * has to look again, and to wait for {@link ThreadLog.nextChange} from then on.
    */
-  untilSafe(): Promise<void> | undefined {
-    if (!this.confirmsDurable) return undefined;
-    const { intake } = this;
-    const piece = intake.lastPiece;
-    if (intake.isDurable(piece)) return undefined;
-    intake.callWriter();
+  untilSafe(piece: number): Promise<void> {
+    this.intake.callWriter();
     const { promise, resolve } = Promise.withResolvers<void>();
-    // Numbers of pieces only grow: who comes later waits for no less.
-    if (this.#waiting.push({ piece, resolve }) === 1) void this.#watch();
+    const untilMs = performance.now() + PATIENCE_MS;
+    if (this.#waiting.push({ piece, untilMs, resolve }) === 1) void this.#watch();
     return promise;
   }
 
+  /** Resolves when something has become durable, or may have, and now and then. */
+  nextChange(): Promise<void> {
+    if (this.#change === undefined) this.intake.callWriter();
+    return this.#change ??= this.#awaitChange();
+  }
+
+  #note(told: Told, piece: number): void {
+    if (told === this.#stray) this.#strayCount++;
+    if (told.isWaiting && (piece - told.piece | 0) <= 0) return;
+    told.piece = piece;
+    told.isWaiting = true;
+  }
+
+  async #awaitChange(): Promise<void> {
+    await this.intake.nextDurable(this.intake.durablePiece, WATCH_SLICE_MS);
+    this.#change = undefined;
+  }
+
   async #watch(): Promise<void> {
-    const waiting = this.#waiting;
+    const { intake } = this;
     for (;;) {
-      const seen = this.intake.durablePiece;
-      while (waiting.length > 0 && this.intake.isDurable(waiting[0]!.piece)) {
-        waiting.shift()!.resolve();
-      }
-      if (waiting.length === 0) return;
-      await this.intake.nextDurable(seen, WATCH_SLICE_MS);
+      const seen = intake.durablePiece;
+      const isServing = this.takesWrites;
+      const nowMs = performance.now();
+      this.#waiting = this.#waiting.filter(({ piece, untilMs, resolve }) => {
+        if (isServing && nowMs < untilMs && !intake.isDurable(piece)) return true;
+        resolve();
+        return false;
+      });
+      if (this.#waiting.length === 0) return;
+      await intake.nextDurable(seen, WATCH_SLICE_MS);
     }
   }
 
@@ -165,6 +288,33 @@ export class ThreadLog implements EffectOutlet {
     records.begin(RecordType.EVENT_ACCEPTED, 0, NO_KEY, 0, 0, 0);
     records.appendUint64(number).append(job, start, end).end();
     this.intake.publish(records);
+    this.tellEvent();
+  }
+
+  /** The reply tells of an event; who waits for its outcome is told of that later. */
+  tellEvent(): void {
+    if (!this.confirmsDurable) return;
+    this.touchAll();
+    this.tellsLater();
+  }
+
+  /**
+   * Has a snapshot made that has what the log lacks: a thread has died with a change that it may not
+   * have put there. Until it is complete, the log is as after a failure.
+   *
+   * Thread: the supervisor, in the dead thread's place: with the lock of the shard, which it gives back
+   * next.
+   *
+   * @param eventNumber the event that was settled with it; 0 = none was
+   * @param balance see {@link ThreadLog.settleEvent}
+   */
+  repair(shard: number, eventNumber = 0, outcome = 0, balance?: Int64): void {
+    // First: whatever is put in behind the change is not written before this is seen.
+    this.status.wantRepair();
+    this.#shardPieces?.note(shard);
+    // If there is no event, it is said of none: something has to be put in for others to wait for.
+    this.settleEvent(eventNumber, outcome, true, balance);
+    this.intake.callWriter();
   }
 
   /**

@@ -68,6 +68,56 @@ export interface LockGauges {
   readonly holdSumUs?: number;
 }
 
+/** The log of the data directory. */
+export interface LogGauges {
+  /** How it is. */
+  readonly phase: "serving" | "failed" | "repairing";
+  /** Behind everything that was written since the directory was made, bytes. */
+  readonly position: number;
+  /** Everything in front of it is on the disk. */
+  readonly durablePosition: number;
+  /** What waits to be written, bytes. */
+  readonly waitingBytes: number;
+  /** Bytes written since start. */
+  readonly writtenBytes: number;
+  /** Writes since start. */
+  readonly pieces: number;
+  /** Effects in these writes. */
+  readonly records: number;
+  /** Times that it could not be written or synced. */
+  readonly failures: number;
+  /** How long syncs took, all together and the longest. Unit: ms. */
+  readonly syncSumMs: number;
+  /** See `syncSumMs`. */
+  readonly syncMaxMs: number;
+  /** Upper bounds of `syncCounts`. Unit: µs. */
+  readonly syncBoundsUs: readonly number[];
+  /** Syncs that took no longer than each bound; one more number, the last: all. */
+  readonly syncCounts: readonly number[];
+  /** Snapshots completed since start. */
+  readonly snapshots: number;
+  /** Snapshots that could not be. */
+  readonly snapshotFailures: number;
+  /** Whether one is being taken. */
+  readonly snapshotRuns: boolean;
+  /** When the last was complete, ms since the epoch; 0 = none was since start. */
+  readonly snapshotAtMs: number;
+  /** How long it took, ms. */
+  readonly snapshotTookMs: number;
+  /** Keys in it. */
+  readonly snapshotKeys: number;
+  /** How long it is. */
+  readonly snapshotBytes: number;
+  /** How long the start took to read the directory, ms. */
+  readonly recoveryTookMs: number;
+  /** Effects that it applied. */
+  readonly recoveryApplied: number;
+  /** Bytes that it cut off the end of the log. */
+  readonly recoveryTornBytes: number;
+  /** Events that were accepted before and had to be settled. */
+  readonly recoveryPending: number;
+}
+
 /**
  * Everything an exposition shows that is not in the metrics region.
  *
@@ -94,6 +144,8 @@ export interface ServerGauges {
   readonly isLockTimed: boolean;
   /** One element per shard. */
   readonly locks: readonly LockGauges[];
+  /** The log; absent without `--data-dir`. */
+  readonly log?: LogGauges | undefined;
 }
 
 /** The sum of the counts over all shards. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type LogJson, logJson } from "./log_exposition.ts";
 import { type ServerGauges, sumLocks } from "./gauges.ts";
 import {
   CounterIndex,
@@ -148,6 +149,8 @@ export interface MetricsJson {
   };
   /** Files kept in memory for `/static/`. */
   static_cache: { hits: number; misses: number; evictions: number; bytes: number };
+  /** The log of the data directory; null without `--data-dir`. */
+  log: LogJson | null;
   /** Log lines dropped. */
   log_lines_dropped: number;
   /** Seconds since start. */
@@ -221,6 +224,7 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
       evictions: total(CounterIndex.STATIC_CACHE_EVICTIONS),
       bytes: total(CounterIndex.STATIC_CACHE_BYTES),
     },
+    log: gauges.log === undefined ? null : logJson(gauges.log),
     log_lines_dropped: total(CounterIndex.LOG_LINES_DROPPED),
     uptime_seconds: Math.floor(gauges.uptimeSeconds),
     resident_bytes: gauges.residentBytes,

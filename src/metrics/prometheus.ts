@@ -10,6 +10,7 @@
 
 import { METRICS_MAX_SHARD_SERIES } from "../base/limits.ts";
 import { type ServerGauges, sumLocks } from "./gauges.ts";
+import { addLog } from "./log_exposition.ts";
 import { COUNTER_ROWS, HistogramIndex } from "./names.ts";
 import { type Labels, PROMETHEUS_CONTENT_TYPE, PrometheusText } from "./prometheus_text.ts";
 import { type EventCounters, eventCounters, type MetricsRegion } from "./region.ts";
@@ -151,6 +152,7 @@ class Page {
     );
     this.#set("sluice_uptime_seconds", "Seconds since start.", gauges.uptimeSeconds);
     this.#set("process_resident_memory_bytes", "Resident memory.", gauges.residentBytes);
+    if (gauges.log !== undefined) addLog(this.#text, gauges.log);
     const sum = sumLocks(locks);
     const acquired = "sluice_lock_acquisitions_total";
     const acquiredHelp = "Acquisitions of shard locks, all shards.";

@@ -9,6 +9,7 @@
 
 import { ByteWriter, InputBuffer } from "../base/bytes.ts";
 import { BUSY_INPUT_BYTES, CONNECTION_BUFFER_BYTES, IDLE_INPUT_BYTES } from "../base/limits.ts";
+import { newTold, type Told } from "../durability/told.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import { type KeptBytes, type Session, SessionStep } from "../protocol/session.ts";
 import { AsideInput } from "./aside_input.ts";
@@ -20,18 +21,16 @@ import {
   COSTLY_BYTES,
   KEPT_OUTPUT_BYTES,
   KEPT_PART_BYTES,
-  LINGER_BYTES,
   LINGER_MS,
 } from "./connection_limits.ts";
+import { addressText, discardRest, FAILED, NOTHING, type PartStep } from "./connection_parts.ts";
 import { ConnectionState } from "./connection_state.ts";
+import { DiskWait } from "./disk_wait.ts";
 import type { Front } from "./front.ts";
 import type { MemoryHolder } from "./memory_pressure.ts";
 import { PushOutput } from "./push_output.ts";
 import { TransferPace } from "./transfer_pace.ts";
 import type { TurnWriter } from "./write_turns.ts";
-
-/** Where closing connections put the bytes that they throw away; never looked at. */
-const discarded = new Uint8Array(65536);
 
 /**
  * One accepted connection.
@@ -45,6 +44,8 @@ const discarded = new Uint8Array(65536);
 export class Connection implements MemoryHolder, TurnWriter {
   /** The protocol it speaks. */
   readonly front: Front;
+  /** See {@link TurnWriter.told}. */
+  readonly told: Told = newTold();
   /** Answers begun; tells a batch from the next one. */
   batchCount = 0;
 
@@ -79,6 +80,7 @@ export class Connection implements MemoryHolder, TurnWriter {
   #costMs = 0;
   /** How long writes of kept bytes have kept it busy since the last turn. Unit: ms. */
   #writeCostMs = 0;
+  #disk: DiskWait | undefined;
   /** Ends what a command waits for; undefined when none waits. */
   #leave: (() => void) | undefined;
   /** Made when a command waits for the first time. */
@@ -296,9 +298,12 @@ export class Connection implements MemoryHolder, TurnWriter {
         const kept = step === SessionStep.FLUSH ? this.#session.kept : undefined;
         if (output.length > 0) {
           this.#replied = true;
-          if (this.#pushing !== undefined) await this.#pushing;
+          if (this.#pushing !== undefined) {
+            await (this.#disk?.watch(this.#pushing) ?? this.#pushing);
+          }
           if (this.#isOver()) return false;
           await host.writeTurns.join(this, this.#clockMs);
+          if (this.#firstWrite === undefined && !await this.#diskWait.write(this)) return false;
           const written = await this.#firstWrite!;
           if (written < output.length) await this.#writeFrom(output.view(), written);
           this.#noteReply(step, kept !== undefined);
@@ -360,6 +365,15 @@ export class Connection implements MemoryHolder, TurnWriter {
     this.#clockMs = this.#host.clock.nowMs;
   }
 
+  /** Made when it has to wait for the disk for the first time. */
+  get #diskWait(): DiskWait {
+    return this.#disk ??= new DiskWait(this.#host.writeTurns.gate!, {
+      isOver: () => this.#isOver(),
+      waiting: (leave) => this.#noteWaiting(leave),
+      left: () => this.#endedAtMs === 0 && this.close(),
+    });
+  }
+
   /**
    * Waits until there is memory to read into.
    *
@@ -382,9 +396,10 @@ export class Connection implements MemoryHolder, TurnWriter {
     const input = this.#input;
     const output = this.#output;
     const session = this.#session;
+    const { clock, writeTurns: { gate } } = this.#host;
+    if (gate !== undefined) gate.begin(this.told);
     // What was published before a command is seen before its reply.
-    if (!session.midReply) this.#pushes.moveTo(output);
-    const { clock } = this.#host;
+    if (!session.midReply && this.#pushes.tryMoveTo(output)) gate?.touchAll(this.told);
     const inputBytes = input.length;
     const startedAtMs = inputBytes >= COSTLY_BYTES ? clock.read() : this.#clockMs;
     // A command that waits costs the thread next to nothing.
@@ -393,6 +408,7 @@ export class Connection implements MemoryHolder, TurnWriter {
     try {
       const untilMs = startedAtMs + this.#host.sliceMs(startedAtMs);
       const step = session.process(input, output, untilMs);
+      if (gate !== undefined) gate.end();
       if (typeof step !== "number") return this.#executeOn(step);
       this.#executing = false;
       const movedBytes = inputBytes - input.length + output.length;
@@ -409,6 +425,7 @@ export class Connection implements MemoryHolder, TurnWriter {
   async #executeOn(pending: Promise<SessionStep>): Promise<PartStep> {
     try {
       const step = await pending;
+      this.#host.writeTurns.gate?.finish(this.told);
       this.#lastActivityMs = this.#host.nowMs;
       this.#executing = false;
       return step;
@@ -418,6 +435,7 @@ export class Connection implements MemoryHolder, TurnWriter {
   }
 
   #fail(error: unknown): typeof FAILED {
+    this.#host.writeTurns.gate?.end();
     this.#executing = false;
     this.#host.sessionFailed(this.front, error);
     return FAILED;
@@ -475,8 +493,7 @@ export class Connection implements MemoryHolder, TurnWriter {
       do {
         const bytes = this.#pushes.beginWrite();
         // What was published may tell of what is not safe yet, as a reply may.
-        const untilSafe = host.writeTurns.gate?.untilSafe();
-        if (untilSafe !== undefined) await untilSafe;
+        if (host.writeTurns.gate !== undefined) await this.#diskWait.untilAllSafe();
         let written = 0;
         while (written < bytes.length) {
           written += await this.#socket.write(written === 0 ? bytes : bytes.subarray(written));
@@ -566,12 +583,7 @@ export class Connection implements MemoryHolder, TurnWriter {
       if (this.#pushing !== undefined) await this.#pushing;
       await this.#socket.closeWrite();
     }
-    let budgetBytes = LINGER_BYTES;
-    while (budgetBytes > 0) {
-      const byteCount = await this.#socket.read(discarded);
-      if (byteCount === null) return;
-      budgetBytes -= byteCount;
-    }
+    await discardRest(this.#socket);
   }
 
   #releaseBuffers(): void {
@@ -583,16 +595,4 @@ export class Connection implements MemoryHolder, TurnWriter {
   #isOver(): boolean {
     return this.#state === ConnectionState.CLOSED;
   }
-}
-
-const NOTHING = new Uint8Array(0);
-
-/** Instead of a {@link SessionStep}: the session threw. */
-const FAILED = -1;
-
-/** How a part of a batch ended. */
-type PartStep = SessionStep | typeof FAILED;
-
-function addressText({ hostname, port }: Deno.NetAddr): string {
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }

@@ -6,7 +6,6 @@
  */
 
 import { getLogger, type Logger } from "../base/log.ts";
-import { forgetWaiter } from "../base/job.ts";
 import { DamageError } from "../durability/damage.ts";
 import { DenoStorage } from "../durability/deno_storage.ts";
 import {
@@ -16,16 +15,16 @@ import {
   lockDirectory,
 } from "../durability/directory_lock.ts";
 import { createIntakeMemory, type IntakeMemory } from "../durability/intake_layout.ts";
-import type { LogMessage, LogOrders } from "../durability/log_main.ts";
-import { startLogThread } from "../durability/log_thread.ts";
+import type { LogMessage, LogOrders } from "../durability/log_life.ts";
+import { type LogWorkerStarter, startLogThread } from "../durability/log_thread.ts";
 import { createLogStatus } from "../durability/log_status.ts";
 import { recover, type Recovered, tellEvicted } from "../durability/recovery.ts";
 import { NoRoomError } from "../durability/replayer.ts";
+import { createShardPieces } from "../durability/shard_pieces.ts";
 import { ThreadLog, type ThreadLogMemory } from "../durability/thread_log.ts";
-import { CounterIndex } from "../metrics/names.ts";
 import { DATABASE_COUNT } from "../store/control.ts";
 import type { Config } from "./config.ts";
-import { pause } from "./pause.ts";
+import { requeueEvents } from "./requeue.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import { StartError } from "./start_error.ts";
 import type { StopBudget } from "./stop_deadline.ts";
@@ -38,8 +37,6 @@ const SEGMENT_BYTES = 64 * 2 ** 20;
 const SNAPSHOT_EVERY_BYTES = 128 * 2 ** 20;
 /** How often a long recovery is reported. Unit: ms. */
 const PROGRESS_EVERY_MS = 1000;
-/** How often it is looked whether there is room for events that were pending. Unit: ms. */
-const REQUEUE_PAUSE_MS = 5;
 
 /** The part of the data directory that is the main isolate's. Thread: the main isolate. */
 export class DataDirectory {
@@ -54,13 +51,16 @@ export class DataDirectory {
   readonly #recovered: Recovered;
   readonly #lock: DirectoryLock;
   readonly #worker: Worker;
+  #end: "complete" | "incomplete" | undefined;
   readonly #messages = new Map<LogMessage["kind"], PromiseWithResolvers<LogMessage>>();
 
   private constructor(
     config: Config,
     { eventIds, store, threads, threadId }: SharedParts,
     recovered: Recovered,
+    tookMs: number,
     lock: DirectoryLock,
+    startWorker: LogWorkerStarter | undefined,
   ) {
     const intake = reserveIntake(threads.threadCount);
     const status = createLogStatus();
@@ -70,7 +70,15 @@ export class DataDirectory {
       intake,
       status,
       confirmsDurable: config.fsync === "always",
+      shardPieces: config.fsync === "always" ? createShardPieces(store.shardCount) : undefined,
       firstEventNumber: recovered.pending.highestNumber + 1,
+      recovery: {
+        tookMs,
+        appliedCount: recovered.appliedCount,
+        snapshotKeyCount: recovered.snapshot?.keyCount ?? 0,
+        tornBytes: recovered.log.torn?.byteCount ?? 0,
+        pendingCount: recovered.pending.size,
+      },
     };
     this.log = new ThreadLog(this.memory, store, threadId);
     const failure = Promise.withResolvers<string>();
@@ -93,24 +101,36 @@ export class DataDirectory {
     };
     const ended = (text: string): void =>
       failure.resolve(`internal fault: the log's thread ended: ${text}`);
-    this.#worker = startLogThread(orders, (message) => {
-      this.#report(message);
-      this.#told(message.kind).resolve(message);
-      if (message.kind === "died") ended(message.error);
-    }, ended);
+    this.#worker = startLogThread(
+      orders,
+      (message) => {
+        this.#report(message);
+        this.#told(message.kind).resolve(message);
+        if (message.kind === "died") ended(message.error);
+      },
+      ended,
+      startWorker,
+    );
   }
 
   /**
    * Fills the store with what the directory has, and starts the log's thread.
    *
    * @param shared of the main isolate; its store is empty
+   * @param startWorker tests only: see {@link LogWorkerStarter}
    * @throws {StartError} when the directory cannot be used, or what is in it
    */
-  static async open(config: Config, shared: SharedParts): Promise<DataDirectory> {
+  static async open(
+    config: Config,
+    shared: SharedParts,
+    startWorker?: LogWorkerStarter,
+  ): Promise<DataDirectory> {
     const lock = await takeDirectory(config.dataDir);
     try {
+      const beganAtMs = performance.now();
       const recovered = recoverInto(config, shared);
-      const directory = new DataDirectory(config, shared, recovered, lock);
+      const tookMs = performance.now() - beganAtMs;
+      const directory = new DataDirectory(config, shared, recovered, tookMs, lock, startWorker);
       const failed = directory.failure.then((text) => {
         throw new StartError(`Cannot write to ${config.dataDir}: ${text}`);
       });
@@ -124,52 +144,50 @@ export class DataDirectory {
   }
 
   /**
-   * Puts the events into the channel that were accepted and not settled, as far as there is room, and
-   * waits where there is none.
+   * Has the events settled that were accepted and not settled; see {@link requeueEvents}.
    *
    * @throws {StartError} when there is no memory for their balances
    */
   async requeue({ channel, metrics, store, threadId }: SharedParts): Promise<void> {
-    const counters = metrics.counters(threadId);
     const { pending } = this.#recovered;
-    if (pending.size > 0) {
-      this.#logger.info("events that were accepted before go on", {
-        event: "events_requeued",
-        count: pending.size,
-      });
-    }
-    for (const job of pending.jobs.values()) {
-      if (!store.credits.tryAcquire()) {
-        throw new StartError(
-          `Cannot settle ${pending.size} events that were accepted before: there is no memory for ` +
-            "their balances; give more with --max-memory",
-        );
-      }
-      while (!channel.tryReserve()) await pause(REQUEUE_PAUSE_MS);
-      const bytes = job.slice();
-      forgetWaiter(bytes);
-      counters.add(CounterIndex.RECEIVED);
-      if (channel.put(bytes, 0, bytes.length)) channel.callConsumer();
-    }
+    if (pending.size === 0) return;
+    this.#logger.info("events that were accepted before go on", {
+      event: "events_requeued",
+      count: pending.size,
+    });
+    await requeueEvents(pending.jobs.values(), {
+      channel,
+      credits: store.credits,
+      counters: metrics.counters(threadId),
+      pendingCount: () => metrics.readEventCounters().pending,
+    });
   }
 
   /** Writes and syncs what is left, and lets go of the directory. Nothing changes the store any more. */
   async stop({ signal }: StopBudget): Promise<void> {
-    if (!this.log.takesWrites) {
-      this.#logger.error("the log cannot be written: what it has missed is lost", {
-        event: "log_incomplete",
-      });
-    }
     this.log.status.wantStop();
     this.log.intake.callWriter();
-    const given = Promise.withResolvers<void>();
-    const giveUp = (): void => given.resolve();
+    const given = Promise.withResolvers<undefined>();
+    const giveUp = (): void => given.resolve(undefined);
     signal.addEventListener("abort", giveUp);
     if (signal.aborted) giveUp();
-    await Promise.race([this.#told("stopped").promise, this.failure, given.promise]);
+    const died = this.failure.then(() => undefined);
+    const stopped = await Promise.race([this.#told("stopped").promise, died, given.promise]);
     signal.removeEventListener("abort", giveUp);
+    this.#end = stopped?.kind === "stopped" && stopped.isComplete ? "complete" : "incomplete";
+    if (this.#end === "incomplete") {
+      const problem = stopped === undefined ? "the disk does not answer" : "it cannot be written";
+      this.#logger.error(`the log is not complete: ${problem}`, { event: "log_incomplete" });
+    }
     this.#worker.terminate();
-    this.#lock.close();
+    // A thread that did not end may still write: nobody else may have the directory before the process ends.
+    if (stopped !== undefined) this.#lock.close();
+  }
+
+  /** Whether the stop has left what was confirmed on the disk. */
+  get isComplete(): boolean {
+    // With `always` nothing was confirmed that is not there.
+    return this.#end === "complete" || this.log.confirmsDurable;
   }
 
   #told(kind: LogMessage["kind"]): PromiseWithResolvers<LogMessage> {

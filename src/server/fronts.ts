@@ -101,7 +101,8 @@ export interface Fronts {
 export function createFronts(parts: FrontParts): Fronts {
   const intake = createIntake(parts);
   parts.writeTurns.beforeWrites = intake.callWorkers;
-  parts.writeTurns.gate = parts.shared.log;
+  const { log } = parts.shared;
+  parts.writeTurns.gate = log?.confirmsDurable === true ? log : undefined;
   const authenticator = new Authenticator({
     password: parts.shared.operations.password,
     counters: parts.counters,

@@ -82,12 +82,13 @@ export class PushOutput implements PushTarget {
     this.#leaving?.release();
   }
 
-  /** Moves what waits to the end of `output`. */
-  moveTo(output: ByteWriter): void {
+  /** Moves what waits to the end of `output`, if there is anything. */
+  tryMoveTo(output: ByteWriter): boolean {
     const waiting = this.#waiting;
-    if (waiting === undefined || waiting.length === 0) return;
+    if (waiting === undefined || waiting.length === 0) return false;
     output.copy(waiting.bytes, 0, waiting.length);
     waiting.release();
+    return true;
   }
 
   /** Forgets everything. Nothing may be being written. */

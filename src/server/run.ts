@@ -19,7 +19,8 @@ import { listenForSignals } from "./stop_signals.ts";
  * - `OK`: stopped, and nothing was lost.
  * - `CANNOT_START`: the log says in one line what to do.
  * - `WRONG_USAGE`: said by the command line, not here.
- * - `LOST`: stopped by the deadline or by a second signal, and accepted events were not settled.
+ * - `LOST`: stopped by the deadline or by a second signal, and accepted events were not settled; or
+ *   the disk has not got all that was confirmed.
  * - `INTERNAL_FAULT`: the store was torn (C4).
  */
 export const ExitCode = {
@@ -109,7 +110,7 @@ async function serve(
     log.error(end.text, { event: "internal_fault" });
     return ExitCode.INTERNAL_FAULT;
   }
-  return end.lost > 0 ? ExitCode.LOST : ExitCode.OK;
+  return end.lost > 0 || end.isLogIncomplete ? ExitCode.LOST : ExitCode.OK;
 }
 
 function reportFailedStart(log: Logger, error: unknown): void {

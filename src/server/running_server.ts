@@ -19,8 +19,10 @@ import type { TlsReloads } from "./tls/reloads.ts";
  * Shape: `{ received: 10, processed: 9, dropped: 1, failed: 0, pending: 0, lost: 0 }`.
  */
 export interface StopReport extends EventCounters {
-  /** Accepted events that nobody will settle any more. */
+  /** Accepted events that nobody will settle any more; those in a data directory will be. */
   readonly lost: number;
+  /** Whether confirmed changes are missing in the data directory. */
+  readonly isLogIncomplete: boolean;
 }
 
 /** What a {@link RunningServer} is made of. */
@@ -33,6 +35,8 @@ export interface RunningServerParts {
   readonly shared: SharedParts;
   /** The server in numbers. */
   readonly view: ServerView;
+  /** The data directory; undefined = there is none. */
+  readonly directory: { readonly isComplete: boolean } | undefined;
   /** See {@link RunningServer.stopWish}. */
   readonly stopWish: Promise<void>;
   /** See {@link RunningServer.fault}. */
@@ -126,19 +130,22 @@ export class RunningServer implements AsyncDisposable {
   }
 
   async #stop(): Promise<StopReport> {
-    const { stack, steps, shared } = this.#parts;
+    const { directory, stack, steps, shared } = this.#parts;
     await stack.disposeAsync();
     const events = shared.metrics.readEventCounters();
-    const report: StopReport = { ...events, lost: events.pending };
+    const lost = directory?.isComplete === true ? 0 : events.pending;
+    const isLogIncomplete = directory?.isComplete === false;
     const { hurried, ended } = steps.deadline;
     const log = getLogger("server");
     const line = {
       event: "stopped",
-      ...report,
+      ...events,
+      lost,
+      ...(isLogIncomplete ? { log_incomplete: true } : {}),
       ...(hurried ? { hurried } : ended ? { deadline_passed: true } : {}),
     };
-    if (report.lost > 0) log.error("stopped", line);
+    if (lost > 0 || isLogIncomplete) log.error("stopped with something lost", line);
     else log.info("stopped", line);
-    return report;
+    return { ...events, lost, isLogIncomplete };
   }
 }

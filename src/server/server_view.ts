@@ -18,6 +18,7 @@ import { processorTime } from "../base/processor_time.ts";
 import type { ShardLocks } from "../store/locks.ts";
 import type { Config } from "./config.ts";
 import { contentionPage } from "./contention_page.ts";
+import { logGauges } from "./log_gauges.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import { TrafficRate } from "./traffic_rate.ts";
 import { VERSION } from "./version.ts";
@@ -91,7 +92,7 @@ export class ServerView implements Disposable {
 
   /** What `/metrics` shows beyond counters. */
   gauges(): ServerGauges {
-    const { channel, eventIds, store, lifecycle, waits } = this.#shared;
+    const { channel, eventIds, log, store, lifecycle, waits } = this.#shared;
     const { ioThreads, workersMin, workersMax } = this.#config;
     return {
       uptimeSeconds: (Date.now() - lifecycle.startedAtMs) / 1000,
@@ -108,6 +109,7 @@ export class ServerView implements Disposable {
       workers: { running: lifecycle.workerCount, min: workersMin, max: workersMax },
       isLockTimed: store.locks.timing !== undefined,
       locks: Array.from({ length: store.shardCount }, (_, shard) => lockGauges(store.locks, shard)),
+      log: log && logGauges(log),
     };
   }
 

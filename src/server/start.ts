@@ -6,6 +6,8 @@
 
 import { getLogger, watchLogDrops } from "../base/log.ts";
 import { makeCommandTable } from "../command/table.ts";
+import type { LogWorkerStarter } from "../durability/log_thread.ts";
+import type { ThreadLog } from "../durability/thread_log.ts";
 import { CounterIndex, PROTOCOLS } from "../metrics/names.ts";
 import type { StoreFault } from "../store/locks.ts";
 import { WorkerPool, type WorkerPoolOptions } from "../worker/worker_pool.ts";
@@ -32,6 +34,10 @@ export interface StartOptions {
   readonly faultPlan?: WorkerPoolOptions["faultPlan"];
   /** Tests only: see {@link IoCrewParts.startWorker}. */
   readonly startIoWorker?: IoCrewParts["startWorker"];
+  /** Tests only: see {@link LogWorkerStarter}. */
+  readonly startLogWorker?: LogWorkerStarter;
+  /** Tests only: told of the log as the main isolate has it, before it is used. */
+  readonly onLog?: (log: ThreadLog) => void;
 }
 
 /**
@@ -63,8 +69,13 @@ export async function startServer(
   const parts = createSharedParts(config);
   const directory = config.dataDir === ""
     ? undefined
-    : await (await import("./data_directory.ts")).DataDirectory.open(config, parts);
+    : await (await import("./data_directory.ts")).DataDirectory.open(
+      config,
+      parts,
+      options.startLogWorker,
+    );
   if (directory !== undefined) onStop("log", 1, (budget) => directory.stop(budget));
+  if (directory !== undefined) options.onLog?.(directory.log);
   const shared = { ...parts, log: directory?.log, logMemory: directory?.memory };
   shared.operations.password.set(password);
   followSettings(shared.operations);
@@ -119,6 +130,7 @@ export async function startServer(
     steps,
     shared,
     view,
+    directory,
     stopWish: io.stopWish,
     tls: tls === undefined ? undefined : new TlsReloads(config, (next) => io.replaceTls(next), log),
     fault: Promise.race([

@@ -10,7 +10,12 @@ import { NOTIFY_OPERATION } from "../pubsub/notifier.ts";
 import { GARBAGE_OPERATION } from "../store/collection/garbage.ts";
 import { SWEEP_OPERATION } from "../store/expiry_sweeper.ts";
 import { FREE_DETACHED_OPERATION } from "../store/keyspace.ts";
-import { PUBLISH_OPERATION, SERVE_OPERATION, type StoreFault } from "../store/locks.ts";
+import {
+  PUBLISH_OPERATION,
+  SERVE_OPERATION,
+  SNAPSHOT_OPERATION,
+  type StoreFault,
+} from "../store/locks.ts";
 import { RECLAIM_OPERATION } from "../store/reclaimer.ts";
 import { FREE_ORPHAN_OPERATION } from "../store/value_lease.ts";
 import { SETTLE_EVENT_OPERATION } from "../worker/job_runner.ts";
@@ -27,6 +32,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [FREE_ORPHAN_OPERATION, "freeing of a value that was read"],
   [SERVE_OPERATION, "serving of a client that waited"],
   [PUBLISH_OPERATION, "writing to the log"],
+  [SNAPSHOT_OPERATION, "a snapshot"],
 ]);
 
 /**

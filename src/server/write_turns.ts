@@ -15,8 +15,13 @@
  * in turns     read A  execute A  read B  execute B  …  WRITE A  write B  …
  * ```
  *
+ * With `--fsync always` a reply waits for the disk as well, if it tells of something that is not there
+ * yet. Those that wait are written in a row, too; the others do not wait for them.
+ *
  * @module
  */
+
+import type { Told } from "../durability/told.ts";
 
 /**
  * Replies wait no longer than this, and what is being executed just then. Unit: ms.
@@ -27,18 +32,34 @@ export const WRITE_TURN_MAX_MS = 0.5;
 
 /** Who has a reply to write. */
 export interface TurnWriter {
+  /** What the reply tells of. */
+  readonly told: Told;
   /** Begins to write it. Must not throw. */
   writeNow(): void;
 }
 
 /** Keeps replies back until what they tell is safe. */
 export interface ReplyGate {
-  /**
-   * Asked when all replies of a turn are made.
-   *
-   * @returns resolves when they may be written, never rejects; undefined: they may be now
-   */
-  untilSafe(): Promise<void> | undefined;
+  /** What is executed is told by a connection, until {@link ReplyGate.end}. */
+  begin(told: Told): void;
+  /** What is executed from now on is not. */
+  end(): void;
+  /** What ended later than its execution tells what it tells. */
+  finish(told: Told): void;
+  /** A connection tells of all that can be seen now. */
+  touchAll(told: Told): void;
+  /** Whether all that it tells is safe. */
+  isSafe(told: Told): boolean;
+  /** Resolves when it is, or when that may take long; never rejects. */
+  untilSafe(piece: number): Promise<void>;
+  /** Resolves when it is worth another look, and now and then; never rejects. */
+  nextChange(): Promise<void>;
+}
+
+/** Replies that are going to be written in a row. */
+interface Turn {
+  readonly writers: TurnWriter[];
+  readonly over: PromiseWithResolvers<void>;
 }
 
 /**
@@ -56,24 +77,41 @@ export class WriteTurns {
   /** The list that is not in use. */
   #spare: TurnWriter[] = [];
   #turn: PromiseWithResolvers<void> | undefined;
+  /** Replies of this turn that have to wait for the disk. */
+  #held: Turn | undefined;
   #startedAtMs = 0;
   #seenCount = 0;
+  /** How many have joined. */
+  #count = 0;
 
   /**
    * Adds a reply to the turn.
    *
    * @param nowMs a recent reading of `performance.now()`
-   * @returns resolves when the writer was told to begin; never rejects
+   * @returns resolves when the writer was told to begin, or when what it tells will not be safe soon:
+   *   then it has to see for itself when it may write; never rejects
    */
   join(writer: TurnWriter, nowMs: number): Promise<void> {
-    this.#writers.push(writer);
-    if (this.#turn === undefined) {
-      this.#turn = Promise.withResolvers();
+    const turn = this.gate === undefined || this.gate.isSafe(writer.told)
+      ? this.#joinWriters(writer)
+      : this.#joinHeld(writer);
+    if (this.#count++ === 0) {
       this.#startedAtMs = nowMs;
       this.#seenCount = 1;
       queueMicrotask(this.#look);
     }
-    return this.#turn.promise;
+    return turn.promise;
+  }
+
+  #joinWriters(writer: TurnWriter): PromiseWithResolvers<void> {
+    this.#writers.push(writer);
+    return this.#turn ??= Promise.withResolvers();
+  }
+
+  #joinHeld(writer: TurnWriter): PromiseWithResolvers<void> {
+    const held = this.#held ??= { writers: [], over: Promise.withResolvers() };
+    held.writers.push(writer);
+    return held.over;
   }
 
   /**
@@ -83,7 +121,7 @@ export class WriteTurns {
    * @param nowMs a recent reading of `performance.now()`
    */
   endIfDue(nowMs: number): void {
-    if (this.#turn !== undefined && nowMs - this.#startedAtMs >= WRITE_TURN_MAX_MS) this.#end();
+    if (this.#count > 0 && nowMs - this.#startedAtMs >= WRITE_TURN_MAX_MS) this.#end();
   }
 
   /**
@@ -91,9 +129,9 @@ export class WriteTurns {
    * taken have joined by now. When nobody has, nobody is ready.
    */
   readonly #look = (): void => {
-    if (this.#turn === undefined) return;
-    if (this.#writers.length > this.#seenCount) {
-      this.#seenCount = this.#writers.length;
+    if (this.#count === 0) return;
+    if (this.#count > this.#seenCount) {
+      this.#seenCount = this.#count;
       queueMicrotask(this.#look);
     } else {
       this.#end();
@@ -101,25 +139,29 @@ export class WriteTurns {
   };
 
   #end(): void {
-    const writers = this.#writers;
-    const { resolve } = this.#turn!;
+    this.#count = 0;
+    const held = this.#held;
+    this.#held = undefined;
+    const turn = this.#turn;
     this.#turn = undefined;
+    const writers = this.#writers;
     this.#writers = this.#spare;
     this.beforeWrites?.();
-    const untilSafe = this.gate?.untilSafe();
-    if (untilSafe === undefined) {
-      this.#write(writers, resolve);
-    } else {
-      // Turns that come meanwhile need a list of their own.
-      this.#spare = [];
-      void untilSafe.then(() => this.#write(writers, resolve));
-    }
-  }
-
-  #write(writers: TurnWriter[], resolve: () => void): void {
     for (const writer of writers) writer.writeNow();
     writers.length = 0;
     this.#spare = writers;
-    resolve();
+    turn?.resolve();
+    if (held !== undefined) void this.#release(held);
+  }
+
+  /** Writes what waits for the disk when it is there. Never rejects. */
+  async #release({ writers, over }: Turn): Promise<void> {
+    const gate = this.gate!;
+    // Numbers go round, but what waits is of the same few.
+    let { piece } = writers[0]!.told;
+    for (const { told } of writers) if ((told.piece - piece | 0) > 0) piece = told.piece;
+    await gate.untilSafe(piece);
+    for (const writer of writers) if (gate.isSafe(writer.told)) writer.writeNow();
+    over.resolve();
   }
 }

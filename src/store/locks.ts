@@ -66,6 +66,9 @@ export const SERVE_OPERATION = 9;
 /** Operation number of putting effects into the log, for the text of a fault. */
 export const PUBLISH_OPERATION = 10;
 
+/** Operation number of reading keys for a snapshot, for the text of a fault. */
+export const SNAPSHOT_OPERATION = 11;
+
 const GATE_EXCLUSIVE = 3;
 const GATE_SHARED = 4;
 const BARGES = 5;

@@ -61,17 +61,35 @@ assert(
   "every point of background work has a name",
 );
 
-/** One of {@link FAULT_STEPS}, {@link RECV_FAULT_STEPS} or {@link BACKGROUND_FAULT_STEPS}. */
+/** The steps of putting something into the log where a worker can be ended, by their `PublishStep`. */
+export const PUBLISH_FAULT_STEPS = {
+  announced: "publishAnnounced",
+  claimed: "publishClaimed",
+  copied: "publishCopied",
+  confirmed: "publishConfirmed",
+} as const;
+
+/**
+ * One of {@link FAULT_STEPS}, {@link RECV_FAULT_STEPS}, {@link PUBLISH_FAULT_STEPS} or
+ * {@link BACKGROUND_FAULT_STEPS}.
+ */
 export type FaultStep =
   | (typeof FAULT_STEPS)[number]
   | (typeof RECV_FAULT_STEPS)[number]
+  | (typeof PUBLISH_FAULT_STEPS)[keyof typeof PUBLISH_FAULT_STEPS]
   | (typeof BACKGROUND_FAULT_STEPS)[number];
 
 /**
  * How the worker ends: `throw` an uncaught exception, `exit` the isolate at once, `stall` in a
- * sleep that nothing but a notification ends.
+ * sleep that nothing but a notification ends, `kill` the whole process.
  */
-export type FaultMode = "throw" | "exit" | "stall";
+export type FaultMode = "throw" | "exit" | "stall" | "kill";
+
+/** Where an exception is a fault of ours. */
+const NO_THROW_STEPS: readonly FaultStep[] = [
+  ...BACKGROUND_FAULT_STEPS,
+  ...Object.values(PUBLISH_FAULT_STEPS),
+];
 
 /** A parsed plan. */
 export interface FaultPlan {
@@ -96,15 +114,20 @@ export class InjectedDeath extends Error {
  */
 export function parseFaultPlan(text: string): FaultPlan {
   const [step, pass = "1", mode = "throw"] = text.split(":");
-  const steps = [...FAULT_STEPS, ...RECV_FAULT_STEPS, ...BACKGROUND_FAULT_STEPS];
+  const steps = [
+    ...FAULT_STEPS,
+    ...RECV_FAULT_STEPS,
+    ...Object.values(PUBLISH_FAULT_STEPS),
+    ...BACKGROUND_FAULT_STEPS,
+  ];
   const known = steps.find((name) => name === step);
   if (
     known === undefined || !/^[1-9][0-9]*$/.test(pass) ||
-    (mode !== "throw" && mode !== "exit" && mode !== "stall") ||
+    (mode !== "throw" && mode !== "exit" && mode !== "stall" && mode !== "kill") ||
     // A receive does not ask its hook whether it was fenced meanwhile.
     (mode === "stall" && known.startsWith("recv")) ||
     // Its exceptions are faults of ours, and poison the shard.
-    (mode !== "exit" && BACKGROUND_FAULT_STEPS.some((name) => name === known))
+    (mode !== "exit" && mode !== "kill" && NO_THROW_STEPS.includes(known))
   ) {
     throw new TypeError(`Cannot read the fault plan ${JSON.stringify(text)}`);
   }
@@ -138,6 +161,12 @@ export class FaultInjector {
     if (step !== this.#plan.step || ++this.#passes !== this.#plan.pass) return true;
     if (this.#plan.mode === "stall") return this.#slot.stall();
     if (this.#plan.mode === "exit") Deno.exit(1);
+    if (this.#plan.mode === "kill") killProcess();
     throw new InjectedDeath(`ended by plan at ${step}`);
   }
+}
+
+function killProcess(): never {
+  Deno.kill(Deno.pid, "SIGKILL");
+  for (;;) Atomics.pause();
 }

@@ -11,9 +11,7 @@ import { SlotKind } from "../channel/slot_layout.ts";
 import type { SlotSupervision } from "../channel/slot_supervision.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
 import type { EventIds } from "../store/event_ids.ts";
-import { Key } from "../store/key.ts";
-import { PUBLISH_OPERATION } from "../store/locks.ts";
-import { BALANCE_DATABASE, type Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import type { ThreadLog } from "../durability/thread_log.ts";
 import { counterOf, Outcome } from "./outcome.ts";
 import type { SettlementPost } from "./settlement_post.ts";
@@ -66,15 +64,11 @@ export function recoverDeadWorker(remains: Remains): Recovery {
   channel.recoverDeadConsumer(slot);
   // Else the log would wait for what the dead worker was about to put into it.
   log?.intake.voidClaimOf(threadId, isAlive);
-  const effect: { isUnknown: boolean } = { isUnknown: false };
-  const owner = store.recoverDeadOwner(threadId, () => {
-    if (log !== undefined) effect.isUnknown = !repeatEffect(remains, log);
+  const owner = store.recoverDeadOwner(threadId, (shard) => {
+    if (log !== undefined) repairLog(remains, log, shard);
   });
   if (owner.kind === "torn") {
     return { kind: "torn", shard: owner.shard, operation: owner.operation };
-  }
-  if (effect.isUnknown && owner.kind !== "none") {
-    return { kind: "torn", shard: owner.shard, operation: PUBLISH_OPERATION };
   }
   switch (slot.kind) {
     case SlotKind.EMPTY:
@@ -91,21 +85,15 @@ export function recoverDeadWorker(remains: Remains): Recovery {
 }
 
 /**
- * Puts the effect of the job in the slot into the log, where it may be already: both say what is so, not
- * what was added. The lock of its shard is held.
- *
- * @returns false when the change was none of a job, so that nobody knows what is missing in the log
+ * A change is complete that the log may not have; what it was died with the worker. So all of it is
+ * written anew. An event that it settled is settled there, too. The lock of the shard is held.
  */
-function repeatEffect({ slot, store }: Remains, log: ThreadLog): boolean {
-  if (slot.kind !== SlotKind.APPLIED || slot.outcome !== Outcome.PROCESSED) return false;
+function repairLog({ slot }: Remains, log: ThreadLog, shard: number): void {
+  if (slot.kind !== SlotKind.APPLIED || slot.outcome !== Outcome.PROCESSED) {
+    return log.repair(shard);
+  }
   const job = new JobView().attach(slot.bytes, slot.jobStart, slot.jobLength);
-  const key = new Key().set(job.bytes, job.userStart, job.userEnd);
-  store.locate(key);
-  const entry = store.peek(BALANCE_DATABASE, key);
-  if (entry === 0) return false;
-  store.hook?.written(key.shard, BALANCE_DATABASE, entry);
-  log.settleEvent(job.number, Outcome.PROCESSED, true, balanceOf(slot, job));
-  return true;
+  log.repair(shard, job.number, Outcome.PROCESSED, balanceOf(slot, job));
 }
 
 function requeue(remains: Remains): Recovery {

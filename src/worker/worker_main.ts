@@ -28,6 +28,7 @@ import {
   FaultInjector,
   InjectedDeath,
   parseFaultPlan,
+  PUBLISH_FAULT_STEPS,
   RECV_FAULT_STEPS,
 } from "./fault_plan.ts";
 import { JobRunner } from "./job_runner.ts";
@@ -151,6 +152,9 @@ async function live(orders: WorkerOrders): Promise<void> {
   // Loaded where there is a log only.
   const log = orders.log &&
     new (await import("../durability/thread_log.ts")).ThreadLog(orders.log, store, orders.threadId);
+  if (log !== undefined && faults !== undefined) {
+    log.intake.onStep = (step) => void faults.reach(PUBLISH_FAULT_STEPS[step]);
+  }
   const runner = new JobRunner({
     store,
     log,

@@ -53,6 +53,10 @@ interface Confirmed {
   readonly atMs: number;
 }
 
+interface Over {
+  isOver: boolean;
+}
+
 interface Writer {
   readonly keys: readonly string[];
   /** The last value that was sent. */
@@ -89,7 +93,8 @@ export async function runCrashes(options: CrashOptions): Promise<CrashCounts> {
   return run.counts;
 }
 
-class CrashRun {
+/** The clients of a server that is killed again and again, and what they were told. */
+export class CrashRun {
   readonly counts: CrashCounts = {
     kills: 0,
     writes: 0,
@@ -123,12 +128,7 @@ class CrashRun {
     await this.#verify(server);
     const port = server.port("resp");
     const over = { isOver: false };
-    const clients = [
-      ...this.#writers.map((writer) => this.#write(writer, port, over)),
-      this.#sendHttpEvents(server.port("http"), over),
-      this.#sendRespEvents(port, over),
-      this.#sendProtoEvents(server.port("proto"), over),
-    ];
+    const clients = this.#startClients(server, over);
     if (this.#random.oneIn(4)) clients.push(saveSoon(port, this.#random.below(100)));
     await sleep(20 + this.#random.below(400));
     this.#killedAtMs = performance.now();
@@ -138,10 +138,47 @@ class CrashRun {
     this.counts.kills++;
   }
 
+  /**
+   * Lets clients work until the server dies by itself.
+   *
+   * @returns whether it was killed within the time
+   */
+  async workUntilDeath(server: ServerProcess, patienceMs: number): Promise<boolean> {
+    const over = { isOver: false };
+    const clients = this.#startClients(server, over, true);
+    const isDead = await Promise.race([
+      server.waitForEnd().then(() => true),
+      sleep(patienceMs).then(() => false),
+    ]);
+    over.isOver = true;
+    this.#killedAtMs = performance.now();
+    if (!isDead) server.signal("SIGKILL");
+    await Promise.all(clients);
+    this.counts.kills++;
+    return isDead;
+  }
+
+  /** Checks what a server has that was just started. */
+  verify(server: ServerProcess): Promise<void> {
+    return this.#verify(server);
+  }
+
   /** A last start, and what is there then. */
   async check(): Promise<void> {
     await using server = await this.#start();
     await this.#verify(server);
+  }
+
+  /** Clients of all kinds. With `mayEnd` they do not mind when the server ends. */
+  #startClients(server: ServerProcess, over: Over, mayEnd = false): Promise<void>[] {
+    const port = server.port("resp");
+    const clients = [
+      ...this.#writers.map((writer) => this.#write(writer, port, over)),
+      this.#sendHttpEvents(server.port("http"), over),
+      this.#sendRespEvents(port, over),
+      this.#sendProtoEvents(server.port("proto"), over),
+    ];
+    return mayEnd ? clients.map((client) => client.catch(() => {})) : clients;
   }
 
   async #start(): Promise<ServerProcess> {

@@ -9,6 +9,7 @@ import { main } from "../../src/cli/main.ts";
 import { processSurroundings } from "../../src/cli/process.ts";
 import { runServer } from "../../src/server/run.ts";
 import type { StartOptions } from "../../src/server/start.ts";
+import { killingOptions } from "./killing_steps.ts";
 
 const fault = Deno.env.get("SLUICE_TEST_FAULT");
 
@@ -27,6 +28,12 @@ const options: StartOptions = fault === "torn_shard"
   ? {
     startIoWorker: (options) =>
       new Worker(new URL("./mortal_io_worker.ts", import.meta.url), options),
+  }
+  : fault === "disk"
+  ? {
+    startLogWorker: (options) =>
+      new Worker(new URL("./faulty_log_worker.ts", import.meta.url), options),
+    ...killingOptions(Deno.env.get("SLUICE_TEST_STEP")),
   }
   : {};
 

@@ -101,7 +101,7 @@ function clientLines(services: CommandServices, snapshot: ServerSnapshot): strin
 
 function persistenceLines(services: CommandServices, snapshot: ServerSnapshot): string[] {
   const { storage } = services;
-  if (storage !== undefined) return storageLines(storage, snapshot);
+  if (storage !== undefined) return storageLines(storage, snapshot, services.clock());
   return [
     "loading:0",
     "async_loading:0",
@@ -121,12 +121,19 @@ function persistenceLines(services: CommandServices, snapshot: ServerSnapshot): 
   ];
 }
 
-function storageLines(storage: StorageControl, snapshot: ServerSnapshot): string[] {
+function storageLines(
+  storage: StorageControl,
+  snapshot: ServerSnapshot,
+  nowMs: number,
+): string[] {
   const { snapshotCount, snapshotFailureCount, snapshotRuns, snapshotTookMs } = storage;
   const seconds = snapshotCount === 0 ? -1 : Math.round(snapshotTookMs / 1000);
   const isRunning = snapshotRuns ? 1 : 0;
   const status = (isOk: boolean): string => isOk ? "ok" : "err";
   const isSaved = snapshotFailureCount === 0;
+  const currentSeconds = snapshotRuns
+    ? Math.max(0, Math.floor((nowMs - storage.snapshotBeganAtMs) / 1000))
+    : -1;
   return [
     "loading:0",
     "async_loading:0",
@@ -134,18 +141,19 @@ function storageLines(storage: StorageControl, snapshot: ServerSnapshot): string
     `rdb_last_save_time:${Math.floor((storage.snapshotAtMs || snapshot.startedAtMs) / 1000)}`,
     `rdb_last_bgsave_status:${status(isSaved)}`,
     `rdb_last_bgsave_time_sec:${seconds}`,
-    "rdb_current_bgsave_time_sec:-1",
+    `rdb_current_bgsave_time_sec:${currentSeconds}`,
     `rdb_saves:${snapshotCount}`,
     "aof_enabled:1",
     `aof_rewrite_in_progress:${isRunning}`,
     "aof_rewrite_scheduled:0",
     `aof_last_rewrite_time_sec:${seconds}`,
-    "aof_current_rewrite_time_sec:-1",
+    `aof_current_rewrite_time_sec:${currentSeconds}`,
     `aof_last_bgrewrite_status:${status(isSaved)}`,
     `aof_last_write_status:${status(storage.takesWrites)}`,
     `aof_current_size:${storage.logPosition}`,
     `aof_pending_bio_fsync:0`,
     `log_durable_bytes:${storage.durablePosition}`,
+    `log_state:${storage.phase}`,
   ];
 }
 

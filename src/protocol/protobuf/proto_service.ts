@@ -305,7 +305,9 @@ export class ProtoService {
 
   #tellBalance(user: string, query: CommandQuery, output: ByteWriter): void {
     const { kind, number, code } = query.reply;
-    if (kind === ReplyKind.ERROR) {
+    if (kind === ReplyKind.ERROR && code === ReplyCode.STORAGE_UNAVAILABLE) {
+      this.sendError(output, ErrorCode.STORAGE_UNAVAILABLE, "the log cannot be written");
+    } else if (kind === ReplyKind.ERROR) {
       assert(
         code === ReplyCode.WRONG_TYPE || code === ReplyCode.NOT_AN_INTEGER,
         `BALANCE answers with an integer, nil or a wrong type, not with code ${code}`,

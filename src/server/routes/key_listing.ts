@@ -5,6 +5,7 @@
  */
 
 import { MAX_PATTERN_BYTES } from "../../command/handlers/scan_options.ts";
+import { ReplyCode } from "../../command/reply_code.ts";
 import type { CommandRow } from "../../command/row.ts";
 import { type CapturedReply, ReplyKind } from "../../protocol/captured_reply.ts";
 import { encodeText } from "../../protocol/http/characters.ts";
@@ -14,6 +15,7 @@ import { addDecoded } from "../../protocol/http/percent_decoding.ts";
 import { ParamCount, QueryParam } from "../../protocol/http/query.ts";
 import type { HttpRequest } from "../../protocol/http/request.ts";
 import type { CodedBodies } from "./coded_body.ts";
+import { errorReply } from "./replies.ts";
 
 /** Keys that a page has at most, unless the client asks for another number. */
 const DEFAULT_COUNT = 100;
@@ -43,6 +45,7 @@ export class KeyListing {
   readonly #bodies: CodedBodies;
   readonly #row: CommandRow;
   readonly #param = new QueryParam();
+  readonly #storageUnavailable = errorReply(503, "storage_unavailable");
 
   /** Makes the route. */
   constructor(commands: CommandClient, bodies: CodedBodies) {
@@ -102,6 +105,10 @@ export class KeyListing {
 
   #reply(exchange: HttpExchange, query: CommandQuery): void | Promise<void> {
     const { reply } = query;
+    if (reply.kind === ReplyKind.ERROR && reply.code === ReplyCode.STORAGE_UNAVAILABLE) {
+      this.#commands.give(query);
+      return exchange.send(this.#storageUnavailable);
+    }
     if (reply.kind !== ReplyKind.LIST) {
       throw new TypeError(`Cannot list keys: SCAN was refused with code ${reply.code}`);
     }

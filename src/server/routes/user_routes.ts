@@ -6,6 +6,7 @@
 
 import { ByteSlice, MAX_USER_BYTES } from "../../base/job.ts";
 import { isPlainText } from "../../command/event.ts";
+import { ReplyCode } from "../../command/reply_code.ts";
 import type { CommandRow } from "../../command/row.ts";
 import { ReplyKind } from "../../protocol/captured_reply.ts";
 import { encodeText } from "../../protocol/http/characters.ts";
@@ -33,6 +34,7 @@ export class UserRoutes {
   readonly #user = new ByteSlice();
   readonly #unknownUser = errorReply(404, "unknown_user");
   readonly #wrongType = errorReply(409, "wrong_type");
+  readonly #storageUnavailable = errorReply(503, "storage_unavailable");
 
   /** Makes the routes. */
   constructor(commands: CommandClient) {
@@ -75,6 +77,10 @@ export class UserRoutes {
         exchange.send(this.#unknownUser);
         break;
       default:
+        if (query.reply.code === ReplyCode.STORAGE_UNAVAILABLE) {
+          exchange.send(this.#storageUnavailable);
+          break;
+        }
         // A key that holds no integer is of the wrong type for a balance, whatever the command says.
         exchange.send(this.#wrongType);
     }

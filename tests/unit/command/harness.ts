@@ -68,7 +68,9 @@ export const Count = {
 /** A data directory whose snapshots are complete at once, unless they are slow or fail. */
 export class FakeStorage implements StorageControl {
   takesWrites = true;
+  readonly phase = "serving";
   snapshotRuns = false;
+  readonly snapshotBeganAtMs = 0;
   snapshotCount = 0;
   snapshotFailureCount = 0;
   snapshotAtMs = 0;
@@ -78,6 +80,29 @@ export class FakeStorage implements StorageControl {
   readonly syncedAtMs = 0;
   isSlow = false;
   fails = false;
+  confirmsDurable = false;
+  /** Shards that replies told of; -1 = all. */
+  readonly touched: number[] = [];
+  /** Shards whose last change is lost. */
+  readonly lost = new Set<number>();
+
+  touch(shard: number): void {
+    this.touched.push(shard);
+  }
+
+  touchAll(): void {
+    this.touched.push(-1);
+  }
+
+  tellsLater(): void {}
+
+  isLost(shard: number): boolean {
+    return this.lost.has(shard);
+  }
+
+  get isAnyLost(): boolean {
+    return this.lost.size > 0;
+  }
 
   wantSnapshot(): void {
     if (this.fails) this.snapshotFailureCount++;

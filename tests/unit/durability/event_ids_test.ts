@@ -10,6 +10,7 @@ import { createLogStatus, LogFigure, LogStatus } from "../../../src/durability/l
 import { RecordType } from "../../../src/durability/record.ts";
 import { openLog, recover } from "../../../src/durability/recovery.ts";
 import { SnapshotWriter } from "../../../src/durability/snapshot_file.ts";
+import { newTold } from "../../../src/durability/told.ts";
 import { ThreadLog } from "../../../src/durability/thread_log.ts";
 import { EventIds, IdState } from "../../../src/store/event_ids.ts";
 import { MemoryStorage } from "../../helpers/memory_storage.ts";
@@ -177,18 +178,22 @@ Deno.test("event ids: after a start with a shorter window the older ones are not
   }
 });
 
-Deno.test("event ids: with `always` who sends an event again is told when the first one is durable", async () => {
+Deno.test("event ids: with `always` who sends an event again is told when the first one is durable", () => {
   const site = new Site(new MemoryStorage());
   site.keeper.turn();
-  assert.equal(site.log.untilSafe(), undefined);
+  const told = newTold();
+  site.log.begin(told);
+  site.log.tellEvent();
+  assert.ok(site.log.isSafe(told));
   site.accept("ann", "1");
   // Another request of the same client, while the event is not in the file yet.
+  site.log.begin(told);
   assert.equal(site.find("ann", "1"), IdState.PENDING);
-  const safe = site.log.untilSafe();
-  assert.ok(safe !== undefined, "the reply waits");
+  site.log.tellEvent();
+  assert.ok(!site.log.isSafe(told), "the reply waits");
   assert.equal(new Site(site.storage.copy()).find("ann", "1"), IdState.ABSENT);
   site.keeper.turn();
-  await safe;
+  assert.ok(site.log.isSafe(told));
   assert.equal(new Site(site.storage.copy()).find("ann", "1"), IdState.PENDING);
 });
 

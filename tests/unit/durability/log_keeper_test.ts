@@ -269,6 +269,30 @@ for (const [calls, code] of [[["append", "create"], "ENOSPC"], [["sync"], "EIO"]
   });
 }
 
+Deno.test("keeper: what a dead thread left out of the log is made good, and nothing behind it counts before", () => {
+  const site = new Site(new MemoryStorage());
+  site.set("before", "1");
+  site.keeper.turn();
+  const durable = new Map(contentsOf(site.store));
+  // A change that was never put in; what comes behind it was put in when it was known.
+  set(site.store, "left out", "2");
+  site.recorder.records.clear();
+  site.status.wantRepair();
+  const behind = site.set("behind", "3");
+  let isOver = false;
+  for (let i = 0; i < 1000 && !isOver; i++) {
+    const crashed = emptyStore(4);
+    recover(site.storage.afterPowerCut(() => false), crashed);
+    isOver = site.intake.isDurable(behind);
+    assert.deepEqual(contentsOf(crashed), isOver ? contentsOf(site.store) : durable);
+    site.keeper.turn();
+  }
+  assert.ok(isOver);
+  assert.deepEqual(site.kinds(), ["failed", "begun anew", "snapshot", "resumed"]);
+  assert.equal(site.status.state, LogState.SERVING);
+  site.assertRecovers();
+});
+
 Deno.test("keeper: a snapshot that cannot be written is tried again, and writes go on", () => {
   const site = new Site(new MemoryStorage());
   site.set("a", "1");

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { DenoStorage } from "../../../src/durability/deno_storage.ts";
 import { filesOf } from "../../../src/durability/file_names.ts";
 import { createIntakeMemory } from "../../../src/durability/intake_layout.ts";
-import type { LogMessage, LogOrders } from "../../../src/durability/log_main.ts";
+import type { LogMessage, LogOrders } from "../../../src/durability/log_life.ts";
 import type { SyncPolicy } from "../../../src/durability/sync_policy.ts";
 import { createLogStatus, LogFigure } from "../../../src/durability/log_status.ts";
 import { recover } from "../../../src/durability/recovery.ts";

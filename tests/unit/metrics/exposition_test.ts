@@ -201,3 +201,70 @@ Deno.test("metricsJson: has the event counters and all connections at top level"
   });
   assert.deepEqual(JSON.parse(JSON.stringify(json)), json);
 });
+
+Deno.test("metrics: the log is shown with a data directory, and without one there is nothing of it", () => {
+  const region = MetricsRegion.create(1);
+  const log: NonNullable<ServerGauges["log"]> = {
+    phase: "repairing",
+    position: 1000,
+    durablePosition: 700,
+    waitingBytes: 50,
+    writtenBytes: 900,
+    pieces: 4,
+    records: 12,
+    failures: 1,
+    syncSumMs: 12.5,
+    syncMaxMs: 10,
+    syncBoundsUs: [16, 32],
+    syncCounts: [1, 2, 3],
+    snapshots: 2,
+    snapshotFailures: 1,
+    snapshotRuns: true,
+    snapshotAtMs: 5000,
+    snapshotTookMs: 250,
+    snapshotKeys: 7,
+    snapshotBytes: 4096,
+    recoveryTookMs: 1500,
+    recoveryApplied: 99,
+    recoveryTornBytes: 8,
+    recoveryPending: 3,
+  };
+  const text = new PrometheusExposition(region).render({ ...gauges(), log });
+  const shown = samples(text);
+  const expected = {
+    'sluice_log_state{state="serving"}': 0,
+    'sluice_log_state{state="repairing"}': 1,
+    sluice_log_lag_bytes: 350,
+    sluice_log_written_bytes_total: 900,
+    sluice_log_writes_total: 4,
+    sluice_log_records_total: 12,
+    sluice_log_failures_total: 1,
+    'sluice_log_sync_seconds_bucket{le="0.000016"}': 1,
+    'sluice_log_sync_seconds_bucket{le="0.000032"}': 2,
+    'sluice_log_sync_seconds_bucket{le="+Inf"}': 3,
+    sluice_log_sync_seconds_sum: 0.0125,
+    sluice_log_sync_seconds_count: 3,
+    sluice_snapshots_total: 2,
+    sluice_snapshot_failures_total: 1,
+    sluice_snapshot_running: 1,
+    sluice_snapshot_timestamp_seconds: 5,
+    sluice_snapshot_duration_seconds: 0.25,
+    sluice_snapshot_keys: 7,
+    sluice_snapshot_bytes: 4096,
+    sluice_recovery_duration_seconds: 1.5,
+    sluice_recovery_applied: 99,
+    sluice_recovery_torn_bytes: 8,
+    sluice_recovery_events_requeued: 3,
+  };
+  for (const [series, value] of Object.entries(expected)) {
+    assert.equal(shown.get(series), value, series);
+  }
+  const json = metricsJson(region, { ...gauges(), log }).log!;
+  assert.equal(json.state, "repairing");
+  assert.equal(json.lag_bytes, 350);
+  assert.deepEqual(json.syncs, { count: 3, sum_ms: 12.5, max_ms: 10 });
+  assert.equal(json.snapshots.last_keys, 7);
+  assert.equal(json.recovery.events_requeued, 3);
+  assert.ok(!new PrometheusExposition(region).render(gauges()).includes("sluice_log_state"));
+  assert.equal(metricsJson(region, gauges()).log, null);
+});

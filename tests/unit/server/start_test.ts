@@ -44,6 +44,7 @@ for (const ioThreads of [1, 2]) {
       failed: 0,
       pending: 0,
       lost: 0,
+      isLogIncomplete: false,
     });
     assert.equal(first, second);
   });

@@ -3,6 +3,7 @@
  */
 
 import assert from "node:assert/strict";
+import { newTold } from "../../../src/durability/told.ts";
 import { WRITE_TURN_MAX_MS, WriteTurns } from "../../../src/server/write_turns.ts";
 
 /** Executes for `name`, joins the turn and says when it was written. */
@@ -15,7 +16,7 @@ async function answer(
   for (let i = 0; i < hops; i++) await null;
   turns.endIfDue(nowMs);
   log.push(`execute ${name}`);
-  await turns.join({ writeNow: () => void log.push(`write ${name}`) }, nowMs);
+  await turns.join({ told: newTold(), writeNow: () => void log.push(`write ${name}`) }, nowMs);
   log.push(`written ${name}`);
 }
 
@@ -71,6 +72,7 @@ Deno.test("WriteTurns: whoever joins while a turn ends writes in the next one", 
   const log: string[] = [];
   let second: Promise<void> | undefined;
   const first = turns.join({
+    told: newTold(),
     writeNow: () => {
       log.push("write A");
       second = answer(turns, log, "B");
@@ -101,4 +103,36 @@ Deno.test("WriteTurns: a thousand turns of random sizes lose nobody", async () =
   assert.equal(count("write"), count("execute"));
   assert.equal(count("written"), count("execute"));
   assert.equal(new Set(log).size, log.length, "nobody was told twice");
+});
+
+Deno.test("WriteTurns: who tells of what is not on the disk waits for it, and nobody waits for them", async () => {
+  const turns = new WriteTurns();
+  const log: string[] = [];
+  let durable = 0;
+  const change = Promise.withResolvers<void>();
+  turns.gate = {
+    begin: () => {},
+    end: () => {},
+    finish: () => {},
+    touchAll: () => {},
+    isSafe: (told) => !told.isWaiting || told.piece <= durable,
+    untilSafe: async (piece) => {
+      log.push(`wait for ${piece}`);
+      await change.promise;
+    },
+    nextChange: () => change.promise,
+  };
+  const reply = async (name: string, piece: number): Promise<void> => {
+    const told = { ...newTold(), isWaiting: piece > 0, piece };
+    await turns.join({ told, writeNow: () => void log.push(`write ${name}`) }, 0);
+    log.push(`over ${name}`);
+  };
+  const replies = [reply("A", 1), reply("B", 0), reply("C", 2)];
+  await replies[1];
+  assert.deepEqual(log, ["write B", "wait for 2", "over B"]);
+  durable = 1;
+  change.resolve();
+  await Promise.all(replies);
+  // C has to see for itself when it may write.
+  assert.deepEqual(log.slice(3), ["write A", "over A", "over C"]);
 });
