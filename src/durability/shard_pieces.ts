@@ -87,6 +87,18 @@ export class ShardNoter extends EffectRecorder {
     super.written(shard, database, address);
   }
 
+  /** See {@link EffectRecorder.rangeWritten}. */
+  override rangeWritten(
+    shard: number,
+    database: number,
+    address: number,
+    start: number,
+    end: number,
+  ): void {
+    this.#pieces.note(shard);
+    super.rangeWritten(shard, database, address, start, end);
+  }
+
   /** See {@link EffectRecorder.expiryChanged}. */
   override expiryChanged(shard: number, database: number, address: number): void {
     this.#pieces.note(shard);

@@ -97,13 +97,17 @@ export class JobRunner {
     this.#options = options;
     const { faults, store } = options;
     if (faults?.step === "inCommit") {
+      const { hook } = store;
       // Mutations are announced inside the commit, when the entry is already changed.
       store.hook = {
-        written: () => void faults.reach("inCommit"),
-        removed: () => {},
-        changed: () => {},
-        flushed: () => {},
-        swapped: () => {},
+        written: (shard, database, address) => {
+          faults.reach("inCommit");
+          hook?.written(shard, database, address);
+        },
+        removed: (shard, database, key, seq) => hook?.removed(shard, database, key, seq),
+        changed: (shard, database, key, change) => hook?.changed(shard, database, key, change),
+        flushed: (database) => hook?.flushed(database),
+        swapped: (first, second) => hook?.swapped(first, second),
       };
     }
   }

@@ -16,11 +16,11 @@ function failingTaker(store: Store, error: Error): SnapshotTaker {
     position: 0,
     createdAtMs: 0,
   });
-  const append = writer.records.appendString.bind(writer.records);
+  const isLeasable = store.isLeasable.bind(store);
   let count = 0;
-  writer.records.appendString = (...args) => {
+  store.isLeasable = (entry) => {
     if (++count === 3) throw error;
-    return append(...args);
+    return isLeasable(entry);
   };
   return new SnapshotTaker(store, writer, 16);
 }
