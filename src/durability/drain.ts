@@ -165,7 +165,7 @@ export class Drain {
       const byteCount = recordBytesAt(words, index, first);
       const type = first & 0xff;
       if (type !== VOID) {
-        if (type >= RecordType.SWAPPED && type !== RecordType.STRING_RANGE) this.#hasNotes = true;
+        if (type >= RecordType.SWAPPED && type < RecordType.STRING_RANGE) this.#hasNotes = true;
         if (end !== at) bytes.copyWithin(end, at, at + byteCount);
         end += byteCount;
         this.#recordCount++;

@@ -11,7 +11,7 @@ import { Key } from "../store/key.ts";
 import { type CollectionChange, ElementEffect, type MutationHook } from "../store/mutation_hook.ts";
 import { EntryType, type Store } from "../store/store.ts";
 import { appendElements } from "./elements.ts";
-import { RecordFlag, RecordType, RecordWriter } from "./record.ts";
+import { RecordFlag, RecordType, RecordWriter, SOURCE_GOES } from "./record.ts";
 
 const NO_KEY = new Uint8Array(0);
 /** Type, encoding and flags in word 0 of an entry; what most strings have there. */
@@ -19,6 +19,19 @@ const SHAPE_MASK = 0x00ffffff;
 const PLAIN_STRING = EntryType.STRING | (Encoding.RAW << 8);
 const PLAIN_COUNTER = EntryType.STRING | (Encoding.INTEGER << 8);
 const BODY_WORD = ENTRY_HEADER_BYTES / 4;
+
+/** Strings and collections of so many bytes are not written again where a key got another's. */
+const LONG_BYTES = 65_536;
+/** When so much was recorded of one collection, it goes into the log before the rest. Unit: bytes. */
+const MUCH_BYTES = 2 ** 27;
+
+/** The log, as far as a recorder needs it. */
+export interface RecorderLog {
+  /** Whether a snapshot is being taken. */
+  readonly snapshotRuns: boolean;
+  /** Puts what was recorded into the log. */
+  publish(): void;
+}
 
 /**
  * Told of the mutations of one thread, it has their records until they are published.
@@ -28,6 +41,8 @@ const BODY_WORD = ENTRY_HEADER_BYTES / 4;
 export class EffectRecorder implements MutationHook {
   /** What was told since it was published last. */
   readonly records: RecordWriter;
+  /** Where the records go; undefined: whoever made this takes them, and they stand alone. */
+  log: RecorderLog | undefined;
 
   readonly #store: Store;
   readonly #key = new Key();
@@ -86,6 +101,37 @@ export class EffectRecorder implements MutationHook {
   expiryChanged(_shard: number, database: number, address: number): void {
     this.#begin(RecordType.EXPIRY, database, address);
     this.records.end();
+  }
+
+  /**
+   * See {@link MutationHook.copied}.
+   *
+   * While a snapshot is taken it may have seen the one key before and the other one after, and then has
+   * the value nowhere. That none is being taken is certain under the locks of both keys: it would have
+   * been said before the first of them was looked at.
+   */
+  copied(
+    _shard: number,
+    { database: fromDatabase, key }: { readonly database: number; readonly key: Key },
+    goes: boolean,
+    sourceSeq: number,
+    database: number,
+    address: number,
+  ): boolean {
+    if (this.log === undefined || this.log.snapshotRuns || !this.#isLong(address)) return false;
+    const type = this.#store.entryType(address);
+    this.#begin(RecordType.COPIED, database, address, type);
+    this.records.appendUint64(fromDatabase + (goes ? SOURCE_GOES : 0)).appendUint64(sourceSeq);
+    this.records.append(key.bytes, key.start, key.end).end();
+    return true;
+  }
+
+  #isLong(entry: number): boolean {
+    const store = this.#store;
+    if (store.entryType(entry) === EntryType.STRING) return store.stringLength(entry) >= LONG_BYTES;
+    const c = this.#collection;
+    store.collections.openEntry(c, entry);
+    return c.root !== 0 && store.collections.memory.footprintBytes(c.root) >= LONG_BYTES;
   }
 
   /** See {@link MutationHook.removed}. */
@@ -161,7 +207,11 @@ export class EffectRecorder implements MutationHook {
     this.#begin(RecordType.COLLECTION, database, entry, type);
     records.appendUint64(c.count).end();
     c.cursor.seekFirst();
-    appendElements(records, type, database, c.cursor, c.count, Infinity);
+    for (let left = c.count; left > 0;) {
+      left -= appendElements(records, type, database, c.cursor, left, MUCH_BYTES);
+      // What is longer than a buffer is in several pieces anyway, and need not be here at once.
+      if (left > 0) this.log?.publish();
+    }
   }
 
   #begin(recordType: RecordType, database: number, entry: number, type: number = EntryType.STRING) {

@@ -40,6 +40,8 @@
  * |                    | the epoch; uint64: outcome, 0 = not known; int64: the balance after it |
  * | `STRING_RANGE`     | uint64: index of the first byte; uint64: length of the string         |
  * |                    | afterwards; the bytes. What is new besides them is 0                  |
+ * | `COPIED`           | uint64: database of the source, and 256 if that goes; uint64: number  |
+ * |                    | of its last mutation; its key                                         |
  *
  * An element of a list or a set is `uint32 length, bytes`, of a hash `uint32 length, field, uint32
  * length, value`, of a sorted set `float64 score, uint32 length, member`.
@@ -98,12 +100,17 @@ export const RecordType = {
   EVENT_IDS: 18,
   /** A part of a string was written, and it may have become longer. */
   STRING_RANGE: 19,
+  /** The key has the value of another one now. */
+  COPIED: 20,
 } as const;
 /** One of {@link RecordType}. */
 export type RecordType = typeof RecordType[keyof typeof RecordType];
 
 /** The last of {@link RecordType}. */
-const LAST_TYPE = RecordType.STRING_RANGE;
+const LAST_TYPE = RecordType.COPIED;
+
+/** Added to the database in the payload of `COPIED`: the source is gone then. */
+export const SOURCE_GOES = 256;
 
 /** Bits of a record's flags. */
 export const RecordFlag = {

@@ -13,12 +13,13 @@
 
 import { formatInt64, INT64_MAX_DECIMAL_BYTES } from "../base/int64.ts";
 import type { Collection } from "../store/collection/collection.ts";
+import type { Place } from "../store/entry_mover.ts";
 import { Key } from "../store/key.ts";
 import type { MutationHook } from "../store/mutation_hook.ts";
 import type { Restoration } from "../store/restoration.ts";
 import { EntryType, type Store, WriteStatus } from "../store/store.ts";
 import { ElementReader } from "./elements.ts";
-import { RecordFlag, type RecordReader, RecordType } from "./record.ts";
+import { RecordFlag, type RecordReader, RecordType, SOURCE_GOES } from "./record.ts";
 
 const latin1 = new TextDecoder("latin1");
 
@@ -95,10 +96,7 @@ export class Replayer {
   /** Keys that had to go to make room, and have got no other value since. */
   readonly #evicted = new Map<string, EvictedKey>();
   readonly #evictions: MutationHook = {
-    removed: (_shard, database, key) => {
-      const bytes = key.bytes.slice(key.start, key.end);
-      this.#evicted.set(nameOf(database, bytes, 0, bytes.length), { database, bytes });
-    },
+    removed: (_shard, database, key) => this.#noteEvicted(database, key),
     written: () => {},
     changed: () => {},
     flushed: () => {},
@@ -225,21 +223,59 @@ export class Replayer {
     }
     const key = this.#key.set(record.bytes, record.keyStart, record.keyEnd);
     store.locate(key);
+    const source = record.type === RecordType.COPIED ? this.#sourceOf(record) : undefined;
+    if (source === undefined && record.type === RecordType.COPIED) return "not a record";
     store.locks.lock(key.shard, true);
+    const otherShard = source === undefined ? key.shard : source.key.shard;
+    if (otherShard !== key.shard) store.locks.lock(otherShard, true);
     try {
       if (this.#isOld(record, key)) {
         this.skippedCount++;
         return record.type === RecordType.COLLECTION ? this.#skipCollection(record) : "done";
       }
-      const outcome = this.#applyToKey(record, key);
+      const outcome = source === undefined
+        ? this.#applyToKey(record, key)
+        : this.#copy(record, key, source);
       if (outcome !== "done") return outcome;
       this.appliedCount++;
       this.#notePart(record, key);
       if (record.type !== RecordType.COLLECTION) this.#stamp(record.database, key, record);
       return "done";
     } finally {
+      if (otherShard !== key.shard) store.locks.unlock(otherShard, true);
       store.locks.unlock(key.shard, true);
     }
+  }
+
+  #sourceOf(record: RecordReader): Place | undefined {
+    const database = record.uint64At(0) % SOURCE_GOES;
+    if (!(database >= 0) || record.payloadBytes < 16) return undefined;
+    const key = new Key().set(record.bytes, record.payloadStart + 16, record.payloadEnd);
+    this.#store.locate(key);
+    return { database, key };
+  }
+
+  /**
+   * Gives a key the value of another one, which has it still. A source that is not there, or newer, was changed before a snapshot came to both of them; then the key
+   * is still to be changed, too.
+   */
+  #copy(record: RecordReader, key: Key, source: Place): Outcome {
+    const store = this.#store;
+    const { bytes, start, end } = source.key;
+    if (this.#evicted.has(nameOf(source.database, bytes, start, end))) {
+      store.remove(record.database, key);
+      this.#noteEvicted(record.database, key);
+      return "done";
+    }
+    const entry = store.peek(source.database, source.key);
+    if (entry === 0 || store.entrySeq(entry) > record.uint64At(8)) return "done";
+    const target = { database: record.database, key };
+    return outcomeOf(store.keyspace.transfer(source, target, record.uint64At(0) >= SOURCE_GOES));
+  }
+
+  #noteEvicted(database: number, key: Key): void {
+    const bytes = key.bytes.slice(key.start, key.end);
+    this.#evicted.set(nameOf(database, bytes, 0, bytes.length), { database, bytes });
   }
 
   /** Whether a record changes a part of a key that had to go; a whole value ends that. */

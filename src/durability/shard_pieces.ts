@@ -85,6 +85,33 @@ export class ShardNoter extends EffectRecorder {
   override written(shard: number, database: number, address: number): void {
     this.#pieces.note(shard);
     super.written(shard, database, address);
+    // A long collection may have gone in parts, and the last one is still to go.
+    this.#pieces.note(shard);
+  }
+
+  /** See {@link EffectRecorder.rangeWritten}. */
+  override rangeWritten(
+    shard: number,
+    database: number,
+    address: number,
+    start: number,
+    end: number,
+  ): void {
+    this.#pieces.note(shard);
+    super.rangeWritten(shard, database, address, start, end);
+  }
+
+  /** See {@link EffectRecorder.copied}. */
+  override copied(
+    shard: number,
+    from: { readonly database: number; readonly key: Key },
+    goes: boolean,
+    sourceSeq: number,
+    database: number,
+    address: number,
+  ): boolean {
+    this.#pieces.note(shard);
+    return super.copied(shard, from, goes, sourceSeq, database, address);
   }
 
   /** See {@link EffectRecorder.rangeWritten}. */

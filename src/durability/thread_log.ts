@@ -100,6 +100,7 @@ export class ThreadLog implements EffectOutlet {
     store.hook = this.#shardPieces === undefined
       ? new EffectRecorder(store, this.#records)
       : new ShardNoter(store, this.#records, this.#shardPieces);
+    if (store.hook instanceof EffectRecorder) store.hook.log = this;
     store.locks.effects = this;
   }
 

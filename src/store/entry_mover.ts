@@ -173,9 +173,9 @@ export class EntryMover {
     const head = arena.read(entry, Entry.TYPE);
     arena.write(entry, Entry.TYPE, (head & 0xffffff) | (control.tableOf(toDatabase) << 24));
     wheel.changeTable(entry, fromRootAt, toRootAt);
-    writer.hook?.removed(shard, from.database, key, writer.nextSeq(shard));
+    const sourceSeq = this.#parts.reader.seq(entry);
     writer.stampSeq(shard, entry);
-    writer.hook?.written(shard, toDatabase, entry);
+    this.#tell(from, true, { database: toDatabase, key }, entry, sourceSeq);
     writer.tell(KeyEvent.NEW, toDatabase, key);
     return WriteStatus.OK;
   }
@@ -213,6 +213,7 @@ export class EntryMover {
       (encoding === Encoding.EXTENTS || encoding === Encoding.TREE);
     if (!this.#reserve(source, to.key, toRootAt, flags, encoding, handsOver)) return this.#fail();
     const target = this.#block;
+    const sourceSeq = reader.seq(source);
     const rootMover = this.#rootMover;
     this.#block = 0;
     this.#rootMover = undefined;
@@ -223,14 +224,29 @@ export class EntryMover {
     if (goes) {
       table.find(fromRootAt, from.key);
       table.removeFound(fromRootAt, from.key.hash);
-      const fromShard = from.key.shard;
-      writer.freeEntry(fromShard, source, handsOver);
-      writer.hook?.removed(fromShard, from.database, from.key, writer.nextSeq(fromShard));
+      writer.freeEntry(from.key.shard, source, handsOver);
     }
     writer.stampSeq(shard, target);
-    writer.hook?.written(shard, to.database, target);
+    this.#tell(from, goes, to, target, sourceSeq);
     writer.tell(KeyEvent.NEW, to.database, to.key);
     return WriteStatus.OK;
+  }
+
+  /**
+   * Tells the hook that `to` has the value of `from`, and that this is gone if it is.
+   *
+   * @param sourceSeq the number of the last mutation of `from` before that
+   */
+  #tell(from: Place, goes: boolean, to: Place, entry: number, sourceSeq: number): void {
+    const { writer } = this.#parts;
+    const { hook } = writer;
+    if (hook === undefined) return;
+    // First, while the source is still there for who follows what is told.
+    const isTold = hook.copied?.(to.key.shard, from, goes, sourceSeq, to.database, entry) === true;
+    if (goes) {
+      hook.removed(from.key.shard, from.database, from.key, writer.nextSeq(from.key.shard));
+    }
+    if (!isTold) hook.written(to.key.shard, to.database, entry);
   }
 
   /** A longer key may leave too little room for the value behind it. */

@@ -81,6 +81,19 @@ export interface MutationHook {
    * this is told that the entry was written.
    */
   expiryChanged?(shard: number, database: number, address: number): void;
+  /**
+   * The entry at `address` has got the value and the expiry of `from`, which `goes` perhaps: then
+   * `removed` follows. `sourceSeq` is the number of the last mutation of `from`. Who returns false, or does not have
+   * this, is told that the entry was written.
+   */
+  copied?(
+    shard: number,
+    from: { readonly database: number; readonly key: Key },
+    goes: boolean,
+    sourceSeq: number,
+    database: number,
+    address: number,
+  ): boolean;
   /** The key is gone: deleted, expired or evicted. `seq` is the mutation's number (48 bits). */
   removed(shard: number, database: number, key: Key, seq: number): void;
   /**
