@@ -114,18 +114,6 @@ export class ShardNoter extends EffectRecorder {
     return super.copied(shard, from, goes, sourceSeq, database, address);
   }
 
-  /** See {@link EffectRecorder.rangeWritten}. */
-  override rangeWritten(
-    shard: number,
-    database: number,
-    address: number,
-    start: number,
-    end: number,
-  ): void {
-    this.#pieces.note(shard);
-    super.rangeWritten(shard, database, address, start, end);
-  }
-
   /** See {@link EffectRecorder.expiryChanged}. */
   override expiryChanged(shard: number, database: number, address: number): void {
     this.#pieces.note(shard);
