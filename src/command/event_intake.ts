@@ -11,6 +11,7 @@ import type { CounterSink, EventCounterIds } from "./counters.ts";
 import type { EventWaits, Settlement } from "./event_waits.ts";
 import type { ServerPhase } from "./phase.ts";
 import { RetryEstimate } from "./retry_estimate.ts";
+import { type LogBatch, StagedEvents } from "./staged_events.ts";
 
 /**
  * What became of an offered event.
@@ -68,6 +69,8 @@ export interface EventLog {
   nextEventNumber(): number;
   /** Says that the event with the job `bytes[start, end)` was accepted. */
   acceptEvent(number: number, bytes: Uint8Array, start: number, end: number): void;
+  /** Begins to say the same of several events at once. */
+  beginBatch(): LogBatch;
   /** The reply, now or later, tells of an event that was accepted before. */
   tellEvent(): void;
 }
@@ -164,14 +167,45 @@ export class EventIntake {
    * survives a crash is not known yet.
    *
    * Thread: the owner's; holds no lock.
+   *
+   * @param staged the batch that it belongs to, from {@link EventIntake.stage}: once it is accepted, it
+   *   goes on with {@link StagedEvents.publish}
    */
-  offer(event: EventFields): EventOutcome {
-    if (event.id.length > 0 && this.#findId(event) >= IdState.PENDING) {
+  offer(event: EventFields, staged?: StagedEvents): EventOutcome {
+    if (event.id.length > 0 && this.#isKnown(event, staged)) {
       this.#counters.add(this.#counterIds.duplicates);
       this.#log?.tellEvent();
       return EventOutcome.ACCEPTED;
     }
-    return this.#offerNew(event);
+    return this.#offerNew(event, staged);
+  }
+
+  /**
+   * Begins a batch, which after a crash is there as a whole or not at all.
+   *
+   * @returns undefined where there is no log: then the events of a batch go into the channel at once
+   */
+  stage(): StagedEvents | undefined {
+    return this.#log && new StagedEvents(this.#log.beginBatch(), this.#putStaged);
+  }
+
+  readonly #putStaged = (
+    jobs: Uint8Array,
+    start: number,
+    end: number,
+    slot: number,
+    ticket: number,
+  ): void => {
+    if (ticket !== 0) this.#eventIds!.confirm(slot, ticket);
+    if (this.#channel.put(jobs, start, end)) this.#callSoon();
+  };
+
+  /** Whether an event with its id was accepted, in front of it in the same batch included. */
+  #isKnown(event: EventFields, staged: StagedEvents | undefined): boolean {
+    const state = this.#findId(event);
+    if (state >= IdState.PENDING) return true;
+    if (state === IdState.ABSENT || staged === undefined) return false;
+    return staged.hasId(this.#eventIds!.slot, this.#eventIds!.ticket);
   }
 
   /** Looks whether an event with its id was accepted. */
@@ -183,7 +217,7 @@ export class EventIntake {
     return ids.find(event.acceptedAtMs);
   }
 
-  #offerNew(event: EventFields): EventOutcome {
+  #offerNew(event: EventFields, staged?: StagedEvents): EventOutcome {
     const counters = this.#counters;
     const ids = this.#counterIds;
     // First, so that no reader ever sees an event settled that was not received (C15).
@@ -221,6 +255,10 @@ export class EventIntake {
     }
     if (log !== undefined) event.number = log.nextEventNumber();
     const jobBytes = encodeJob(event, this.#job, 0);
+    if (staged !== undefined) {
+      staged.add(event, this.#job, jobBytes, hasId);
+      return EventOutcome.ACCEPTED;
+    }
     // Before a worker can take it: what it says of the event comes behind this.
     if (log !== undefined) log.acceptEvent(event.number, this.#job, 0, jobBytes);
     // Before a worker settles it, and behind what a client who is told "accepted" has to wait for.

@@ -285,9 +285,34 @@ export class ThreadLog implements EffectOutlet {
    */
   acceptEvent(number: number, job: Uint8Array, start: number, end: number): void {
     // Holds no lock, so that nothing else is under way in this thread; but a frame of its own.
-    const records = this.#eventRecords;
+    this.#acceptInto(this.#eventRecords, number, job, start, end);
+    this.#publishEvents(this.#eventRecords);
+  }
+
+  /** Begins to say of several events that they were accepted, which is in the log at once or not at all. */
+  beginBatch(): {
+    add(number: number, job: Uint8Array, start: number, end: number): void;
+    publish(): void;
+  } {
+    const records = new RecordWriter();
+    return {
+      add: (number, job, start, end) => this.#acceptInto(records, number, job, start, end),
+      publish: () => this.#publishEvents(records),
+    };
+  }
+
+  #acceptInto(
+    records: RecordWriter,
+    number: number,
+    job: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     records.begin(RecordType.EVENT_ACCEPTED, 0, NO_KEY, 0, 0, 0);
     records.appendUint64(number).append(job, start, end).end();
+  }
+
+  #publishEvents(records: RecordWriter): void {
     this.intake.publish(records);
     this.tellEvent();
   }

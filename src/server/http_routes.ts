@@ -13,7 +13,7 @@ import type { Route } from "../protocol/http/resource.ts";
 import { createRouter, type Router } from "../protocol/http/router.ts";
 import { Compressor } from "./compressor.ts";
 import { CodedBodies } from "./routes/coded_body.ts";
-import type { EventOffer } from "./routes/event_offer.ts";
+import type { BatchOffer } from "./routes/event_offer.ts";
 import { EventRoutes } from "./routes/event_routes.ts";
 import type { LiveRoutes } from "./routes/live_routes.ts";
 import { KeyRoutes } from "./routes/key_routes.ts";
@@ -39,7 +39,7 @@ export type Readiness = "ready" | "starting" | "shutting_down";
 /** What the routes are made from. */
 export interface HttpRoutesOptions {
   /** Where events go. */
-  readonly intake: EventOffer;
+  readonly intake: BatchOffer;
   /** Runs commands. */
   readonly commands: CommandClient;
   /** What `/metrics` shows. */

@@ -11,17 +11,18 @@
 
 import type { EventFields } from "../../base/job.ts";
 import { EventOutcome } from "../../command/event_intake.ts";
+import type { StagedEvents } from "../../command/staged_events.ts";
 import { BATCH_SLICE_MS } from "../../protocol/batch_slice.ts";
 import { CR, LF, SPACE, TAB } from "../../protocol/http/characters.ts";
 import type { EventJsonDecoder } from "../../protocol/http/event_json.ts";
 import type { HttpExchange } from "../../protocol/http/exchange.ts";
-import { type EventOffer, REFUSAL_REASONS, type RefusedOutcome } from "./event_offer.ts";
+import { type BatchOffer, REFUSAL_REASONS, type RefusedOutcome } from "./event_offer.ts";
 import { headerLine, retryAfterSeconds } from "./replies.ts";
 
 /** Rejected lines that a reply describes one by one; the others are only counted. */
 export const LISTED_ERRORS_MAX = 100;
 
-/** The clock is read after this many lines. Reason: they take a small part of a slice. */
+/** The clock is read after this many lines or jobs. Reason: they take a small part of a slice. */
 const LINES_PER_READING = 64;
 
 /** One rejected line, as the reply describes it. */
@@ -43,17 +44,22 @@ interface LineError {
  * is not blank is accepted or rejected. Status 202 when nothing was rejected, 200 when some lines
  * were and some were not; when none was accepted, 503 if at least one might be later, else 400.
  *
+ * With a log, all lines that are accepted are one frame of it, so that after a crash all are there or
+ * none; and none is settled before the last one was read.
+ *
  * Thread: one I/O thread; others are served between slices of {@link BATCH_SLICE_MS}.
  */
 export class EventBatch {
   readonly #exchange: HttpExchange;
-  readonly #intake: EventOffer;
+  readonly #intake: BatchOffer;
   readonly #decoder: EventJsonDecoder;
   readonly #event: EventFields;
+  readonly #staged: StagedEvents | undefined;
   readonly #errors: LineError[] = [];
   /** Where the next line starts. */
   #at: number;
   #line = 0;
+  #isRead = false;
   #accepted = 0;
   #rejected = 0;
   #firstRejectedLine: number | null = null;
@@ -69,7 +75,7 @@ export class EventBatch {
    */
   constructor(
     exchange: HttpExchange,
-    intake: EventOffer,
+    intake: BatchOffer,
     decoder: EventJsonDecoder,
     event: EventFields,
   ) {
@@ -77,6 +83,7 @@ export class EventBatch {
     this.#intake = intake;
     this.#decoder = decoder;
     this.#event = event;
+    this.#staged = intake.stage();
     this.#at = exchange.request.bodyStart;
   }
 
@@ -91,10 +98,24 @@ export class EventBatch {
     this.#reply();
   }
 
-  /** Returns whether the body is done. */
+  /** Returns whether everything is done. */
   #runSlice(): boolean {
-    const { bytes, bodyEnd } = this.#exchange.request;
     const startedAtMs = performance.now();
+    if (!this.#isRead) {
+      if (!this.#read(startedAtMs)) return false;
+      this.#isRead = true;
+      if (this.#staged === undefined) return true;
+      this.#staged.publish();
+    }
+    while (this.#staged!.putSome(LINES_PER_READING)) {
+      if (performance.now() - startedAtMs >= BATCH_SLICE_MS) return false;
+    }
+    return true;
+  }
+
+  /** Offers lines until the slice is over; returns whether the body is done. */
+  #read(startedAtMs: number): boolean {
+    const { bytes, bodyEnd } = this.#exchange.request;
     while (this.#at < bodyEnd) {
       const lineFeed = bytes.indexOf(LF, this.#at);
       const end = lineFeed < 0 || lineFeed > bodyEnd ? bodyEnd : lineFeed;
@@ -124,7 +145,7 @@ export class EventBatch {
       return this.#reject(REFUSAL_REASONS[this.#refusal]);
     }
     event.acceptedAtMs = this.#exchange.nowMs;
-    const outcome = this.#intake.offer(event);
+    const outcome = this.#intake.offer(event, this.#staged);
     if (outcome === EventOutcome.ACCEPTED) {
       this.#accepted++;
       return;

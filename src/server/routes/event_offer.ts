@@ -7,6 +7,7 @@
 import type { EventFields } from "../../base/job.ts";
 import { EventOutcome } from "../../command/event_intake.ts";
 import type { Settlement } from "../../command/event_waits.ts";
+import type { StagedEvents } from "../../command/staged_events.ts";
 
 /** An outcome that is not `ACCEPTED`. */
 export type RefusedOutcome = Exclude<EventOutcome, typeof EventOutcome.ACCEPTED>;
@@ -23,6 +24,14 @@ export interface EventOffer {
   countInvalid(): void;
   /** When to come back after `SERVER_BUSY`. Unit: ms. */
   retryAfterMs(): number;
+}
+
+/** The same for routes that take many events at once. */
+export interface BatchOffer extends EventOffer {
+  /** Accepts or refuses a well-formed event, perhaps as one of a batch, and counts it. */
+  offer(event: EventFields, staged?: StagedEvents): EventOutcome;
+  /** Begins a batch; undefined: its events are independent of each other. */
+  stage(): StagedEvents | undefined;
 }
 
 /** The `reason` of a refusal. */

@@ -24,7 +24,7 @@ import type { HttpExchange } from "../../protocol/http/exchange.ts";
 import { ParamCount, QueryParam } from "../../protocol/http/query.ts";
 import type { HttpRequest } from "../../protocol/http/request.ts";
 import { EventBatch } from "./event_batch.ts";
-import { type EventOffer, REFUSAL_REASONS } from "./event_offer.ts";
+import { type BatchOffer, REFUSAL_REASONS } from "./event_offer.ts";
 import { errorReply, rejection, retryAfterSeconds } from "./replies.ts";
 
 const IDEMPOTENCY_KEY = encodeText("idempotency-key");
@@ -41,7 +41,7 @@ const WAIT_RULE = `wait must be a duration such as 500ms or 1s, at most ${
  * Thread: one per I/O thread.
  */
 export class EventRoutes {
-  readonly #intake: EventOffer;
+  readonly #intake: BatchOffer;
   readonly #sendMetrics: (exchange: HttpExchange) => void;
   readonly #decoder = new EventJsonDecoder();
   readonly #event = new EventFields();
@@ -60,7 +60,7 @@ export class EventRoutes {
    * @param intake where events go
    * @param sendMetrics answers `{"type":"metrics"}`
    */
-  constructor(intake: EventOffer, sendMetrics: (exchange: HttpExchange) => void) {
+  constructor(intake: BatchOffer, sendMetrics: (exchange: HttpExchange) => void) {
     this.#intake = intake;
     this.#sendMetrics = sendMetrics;
   }

@@ -92,6 +92,7 @@ Deno.test("EventIntake: a log that cannot be written refuses new events and know
     },
     nextEventNumber: () => 1,
     acceptEvent: () => {},
+    beginBatch: () => ({ add: () => {}, publish: () => {} }),
     tellEvent: () => {},
   };
   const harness = makeHarness({ eventLog });
@@ -113,6 +114,7 @@ Deno.test("EventIntake: nobody is told that an event is accepted before it is in
     nextEventNumber: () => 1,
     // Another thread has the same event just now.
     acceptEvent: () => void seen.push(other.intake.offer(makeEvent()), other.channel.depth),
+    beginBatch: () => ({ add: () => {}, publish: () => {} }),
     tellEvent: () => {},
   };
   const harness = makeHarness({ eventIds: ids, eventLog });

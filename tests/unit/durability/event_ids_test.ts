@@ -85,6 +85,21 @@ class Site {
     return event.number;
   }
 
+  /** Accepts so many events at once. */
+  acceptBatch(count: number): void {
+    const batch = this.log.beginBatch();
+    const event = this.#event.clear();
+    event.user.set(encoder.encode("bob"), 0, 3);
+    event.action.set(encoder.encode("add"), 0, 3);
+    for (let i = 0; i < count; i++) {
+      event.number = this.log.nextEventNumber();
+      batch.add(event.number, this.#job, 0, encodeJob(event, this.#job, 0));
+      // Whenever the writer looks, nothing is there yet.
+      this.keeper.turn();
+    }
+    batch.publish();
+  }
+
   /** Settles an event, as a worker does. */
   settle(user: string, id: string, number: number, outcome: number, balance: number): void {
     const value = new Int64(balance < 0 ? -1 : 0, balance);
@@ -209,4 +224,24 @@ Deno.test("event ids: a record of ids with a wrong length is damage", () => {
     (error) =>
       error instanceof DamageError && /a record of ids has a wrong length/.test(`${error}`),
   );
+});
+
+Deno.test("events: a batch comes back whole or not at all, wherever the log is cut", () => {
+  const site = new Site(new MemoryStorage());
+  site.accept("ann", "1");
+  site.keeper.turn();
+  const name = site.storage.list().find((name) => name.startsWith("log"))!;
+  const shortest = site.storage.bytesOf(name).length;
+  site.acceptBatch(20);
+  site.keeper.turn();
+  const bytes = site.storage.bytesOf(name);
+  assert.ok(bytes.length > shortest + 20 * 40, "the batch was written");
+  const found = new Map<number, number>();
+  for (let end = shortest; end <= bytes.length; end++) {
+    const storage = site.storage.copy();
+    storage.put(name, bytes.slice(0, end));
+    const { size } = recover(storage, emptyStore(1), () => {}).pending.jobs;
+    found.set(size, end);
+  }
+  assert.deepEqual([...found], [[1, bytes.length - 1], [21, bytes.length]]);
 });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { EventOutcome } from "../../../src/command/event_intake.ts";
+import { type EventLog, EventOutcome } from "../../../src/command/event_intake.ts";
 import { createHttpRoutes } from "../../../src/server/http_routes.ts";
 import { LISTED_ERRORS_MAX } from "../../../src/server/routes/event_batch.ts";
 import { Count, FakeChannel, Harness } from "../command/harness.ts";
+import { EventIds } from "../../../src/store/event_ids.ts";
 import { readReplies, toLatin1 } from "../protocol/http/support.ts";
 import { requestWithBody, routeParts, TestServer } from "./http_world.ts";
 
@@ -195,6 +196,7 @@ Deno.test("NDJSON: a large body lets others have their turn, and nothing overtak
     intake: {
       offer: slowOffer,
       offerWaiting: () => EventOutcome.SERVER_BUSY,
+      stage: () => undefined,
       countRefused: (outcome) => harness.intake.countRefused(outcome),
       countInvalid: () => harness.intake.countInvalid(),
       retryAfterMs: () => 1,
@@ -219,4 +221,65 @@ Deno.test("NDJSON: a large body lets others have their turn, and nothing overtak
   assert.equal(second!.body, `{"status":"ok"}`);
   const offered = harness.channel.jobs.length;
   assert.equal(offered, lineCount);
+});
+
+/** A log that notes what it is told of, and how many events were in the channel by then. */
+function notingLog(channel: FakeChannel, notes: string[], takesWrites = () => true): EventLog {
+  let number = 0;
+  return {
+    get takesWrites(): boolean {
+      return takesWrites();
+    },
+    nextEventNumber: () => ++number,
+    acceptEvent: (number) => void notes.push(`${number} alone`),
+    beginBatch: () => {
+      const numbers: number[] = [];
+      return {
+        add: (number) => void numbers.push(number),
+        publish: () => void notes.push(`${numbers} with ${channel.depth} in the channel`),
+      };
+    },
+    tellEvent: () => {},
+  };
+}
+
+Deno.test("NDJSON: with a log, all of a body is told it at once, before any of it is in the channel", async () => {
+  const channel = new FakeChannel(3);
+  const notes: string[] = [];
+  const server = new TestServer({ channel, eventLog: notingLog(channel, notes) });
+  const lines = [event(1), "nonsense", event(2), event(3), event(4), event(5)];
+  const reply = await server.post("/events", lines.join("\n"), NDJSON);
+  assert.equal(reply.status, 200);
+  assert.equal(JSON.parse(reply.body).accepted, 3);
+  assert.equal(JSON.parse(reply.body).retry_from_line, 5);
+  assert.deepEqual(notes, ["1,2,3 with 0 in the channel"]);
+  assert.deepEqual(amounts(server), [1n, 2n, 3n]);
+  assert.equal(channel.reserved, 0);
+  assert.equal((await server.post("/events", event(6))).status, 503);
+});
+
+Deno.test("NDJSON: with a log, long bodies go into the channel whole and in order", async () => {
+  const channel = new FakeChannel(1_000_000);
+  const notes: string[] = [];
+  const server = new TestServer({ channel, eventLog: notingLog(channel, notes) });
+  const lines = Array.from({ length: 10_000 }, (_, i) => event(i));
+  const reply = await server.post("/events", lines.join("\n"), NDJSON);
+  assert.equal(reply.status, 202);
+  assert.equal(notes.length, 1);
+  assert.deepEqual(amounts(server), Array.from({ length: 10_000 }, (_, i) => BigInt(i)));
+});
+
+Deno.test("NDJSON: with a log, an id that comes twice in a body is accepted twice and applied once", async () => {
+  const channel = new FakeChannel();
+  const notes: string[] = [];
+  const eventIds = EventIds.create({ maxIds: 100, windowMs: 60_000 });
+  const server = new TestServer({ channel, eventIds, eventLog: notingLog(channel, notes) });
+  const line = `{"user":"ann","action":"buy","amount":1,"id":"7"}`;
+  for (let i = 0; i < 2; i++) {
+    const reply = await server.post("/events", `${line}\n${event(2)}\n${line}`, NDJSON);
+    assert.equal(JSON.parse(reply.body).accepted, 3);
+  }
+  assert.deepEqual(amounts(server), [1n, 2n, 2n]);
+  assert.equal(server.harness.counters.values[Count.DUPLICATES], 3);
+  assert.deepEqual(notes, ["1,2 with 0 in the channel", "3 with 2 in the channel"]);
 });

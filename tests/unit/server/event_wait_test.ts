@@ -29,6 +29,7 @@ class WaitingServer extends TestServer {
           waits.push(wait);
           return wait.promise;
         },
+        stage: () => undefined,
         countRefused: () => {},
         countInvalid: () => {},
         retryAfterMs: () => 1,

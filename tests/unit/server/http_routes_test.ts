@@ -70,6 +70,7 @@ Deno.test("POST /events: Retry-After is whole seconds, rounded up, at least 1", 
       intake: {
         offer: () => 1,
         offerWaiting: () => 1,
+        stage: () => undefined,
         countRefused: () => {},
         countInvalid: () => {},
         retryAfterMs: () => Number(retryAfterMs),
