@@ -401,6 +401,17 @@ export class ShardLocks {
     return -1;
   }
 
+  /** The thread that holds a shard exclusively, or -1. Thread: any; a snapshot. */
+  ownerOf(shard: number): number {
+    const word = Atomics.load(this.#words, this.#control.shardAt(shard));
+    return (word & EXCLUSIVE) === 0 ? -1 : (word & OWNER_MASK) - 1;
+  }
+
+  /** The shard whose lock a thread sleeps for, or -1. Thread: any; a snapshot. */
+  waitOf(threadId: number): number {
+    return (Atomics.load(this.#words, this.#control.threadAt(threadId)) >> 1) - 1;
+  }
+
   /** Counters of a shard's lock. Thread: any; a snapshot. */
   counters(shard: number): LockCounters {
     const at = this.#control.shardAt(shard) + Shard.LOCK_COUNTERS;
