@@ -9,6 +9,7 @@
 
 import icon from "./client/icon.svg" with { type: "text" };
 import page from "./client/index.html" with { type: "text" };
+import partsStyle from "./client/parts.css" with { type: "text" };
 import style from "./client/style.css" with { type: "text" };
 import apiScript from "./client/api.js" with { type: "text" };
 import domScript from "./client/dom.js" with { type: "text" };
@@ -70,6 +71,7 @@ const SCRIPTS: Readonly<Record<string, string>> = {
 export const PAGE_FILES: readonly PageFile[] = [
   { name: "", type: "text/html; charset=utf-8", text: page },
   { name: "icon.svg", type: "image/svg+xml", text: icon },
+  { name: "parts.css", type: "text/css; charset=utf-8", text: partsStyle },
   { name: "style.css", type: "text/css; charset=utf-8", text: style },
   { name: "uplot.css", type: "text/css; charset=utf-8", text: LIBRARY_NOTICE + libraryStyle },
   ...Object.entries(SCRIPTS).map(([name, text]) => ({

@@ -17,14 +17,24 @@ const MOST_REST_BYTES = 3;
  * @param isCut whether they are only the first ones, so that the last character may not be whole
  */
 export function clientTextJson(bytes: Uint8Array, isCut = false): ClientTextJson {
-  for (let rest = 0; rest <= (isCut ? Math.min(MOST_REST_BYTES, bytes.length) : 0); rest++) {
-    try {
-      return decoder.decode(bytes.subarray(0, bytes.length - rest));
-    } catch {
-      // With fewer bytes it may be text.
-    }
+  const end = bytes.length - (isCut ? restBytes(bytes) : 0);
+  try {
+    return decoder.decode(bytes.subarray(0, end));
+  } catch {
+    return { encoded: percentEncode(bytes) };
   }
-  return { encoded: percentEncode(bytes) };
+}
+
+/** How many bytes at the end are the beginning of a character. */
+function restBytes(bytes: Uint8Array): number {
+  for (let rest = 1; rest <= Math.min(MOST_REST_BYTES, bytes.length); rest++) {
+    const byte = bytes[bytes.length - rest]!;
+    const isContinuation = (byte & 0xc0) === 0x80;
+    if (isContinuation) continue;
+    const needed = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return needed > rest ? rest : 0;
+  }
+  return 0;
 }
 
 /** Escapes everything but what never needs it in a path. */

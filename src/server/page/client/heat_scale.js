@@ -32,8 +32,8 @@ export function gridFor(count, width, height) {
  */
 export function heatStep(value, largest) {
   if (!(value > 0) || !(largest > 0)) return 0;
-  // Four decades below the largest are the coldest step that is something.
-  const share = 1 + Math.log10(value / largest) / 4;
+  // A hundredth of the largest and less is the coldest step that is something.
+  const share = 1 + Math.log10(value / largest) / 2;
   return 1 + Math.min(HEAT_STEPS - 2, Math.max(0, Math.floor(share * (HEAT_STEPS - 1))));
 }
 

@@ -22,8 +22,8 @@ const SUMMED = 5;
 
 /** What is drawn of a worker, from the bottom up; idle is what is left. */
 const STATES = /** @type {const} */ ([
-  { index: 3, name: "holding a lock", colour: "hold" },
-  { index: 2, name: "waiting for a lock", colour: "lost" },
+  { index: 3, name: "holding", colour: "hold" },
+  { index: 2, name: "waiting", colour: "lost" },
   { index: 1, name: "working", colour: "work" },
 ]);
 
@@ -33,7 +33,8 @@ const STATES = /** @type {const} */ ([
 class Lane {
   /** @type {Seen[]} */
   #seen = [];
-  #text;
+  #parts = STATES.map(({ name }) => make("span", { class: "none" }, `– ${name}`));
+  #shard = make("span");
   #context;
   row;
 
@@ -41,13 +42,12 @@ class Lane {
   constructor(index) {
     const canvas = make("canvas", { width: String(COLUMNS), height: String(ROWS), role: "img" });
     canvas.setAttribute("aria-label", `worker ${index}, the last two minutes`);
-    this.#text = make("span", { class: "lane-text" }, "–");
     this.row = make(
       "li",
       {},
       make("span", { class: "lane-name" }, `worker ${index}`),
       canvas,
-      this.#text,
+      make("span", { class: "lane-text" }, ...this.#parts, this.#shard),
     );
     this.#context = canvas.getContext("2d");
   }
@@ -87,11 +87,14 @@ class Lane {
       if (seen.shard >= 0) shard = seen.shard;
     }
     const all = sums.reduce((sum, looks) => sum + looks, 0);
-    if (all === 0) return setText(this.#text, "–");
-    const parts = STATES.filter(({ index }) => (sums[index] ?? 0) > 0)
-      .map(({ index, name }) => `${formatShare((sums[index] ?? 0) / all)} ${name}`);
-    const where = shard >= 0 ? `, last at shard ${shard}` : "";
-    setText(this.#text, parts.length === 0 ? "idle" : parts.join(", ") + where);
+    for (const [at, { index, name }] of STATES.entries()) {
+      const share = all === 0 ? 0 : (sums[index] ?? 0) / all;
+      const part = this.#parts[at];
+      if (part === undefined) continue;
+      setText(part, `${formatShare(share)} ${name}`);
+      part.className = share === 0 ? "none" : "";
+    }
+    setText(this.#shard, shard < 0 ? "" : `shard ${shard}`);
   }
 
   /**

@@ -94,8 +94,7 @@ export class PlotCard {
       ),
     );
     details.addEventListener("toggle", () => this.#showTable());
-    card.querySelector("h3")?.append(" ", this.#when);
-    card.append(legend, this.#field, details);
+    card.append(legend, this.#field, make("div", { class: "plot-head" }, details, this.#when));
     this.#plot = this.#makePlot();
     new ResizeObserver(() => this.#resize()).observe(this.#field);
     onThemeChange(() => this.#plot.redraw(true, true));
@@ -199,8 +198,10 @@ export class PlotCard {
             grid,
             size: 68,
             space: 36,
-            values: (_, splits) => splits.map((value) => format(value)),
-            ...(isLogarithmic ? { filter: wholeDecades } : {}),
+            values: (_, splits) => splits.map((value) => value === null ? "" : format(value)),
+            ...(isLogarithmic
+              ? { filter: wholeDecades, grid: { ...grid, filter: wholeDecades } }
+              : {}),
           },
         ],
         series: [{}, ...lines.map((line) => seriesFor(line))],
