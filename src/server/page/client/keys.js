@@ -33,6 +33,7 @@ export class KeyBrowser {
   #state = byId("key-state", HTMLElement);
   #more = byId("key-more", HTMLButtonElement);
   #detail = byId("key-detail", HTMLElement);
+  #spoken = byId("key-spoken", HTMLElement);
   /** @type {ClientText[]} Found and not shown yet. */
   #found = [];
   #pattern = "";
@@ -174,6 +175,7 @@ export class KeyBrowser {
       const info = await infoOf(key);
       showInRow(row, info);
       this.#detail.replaceChildren(...detailOf(key, info, () => void this.#open(key, row)));
+      setText(this.#spoken, `${info.type}, ${sizeOf(info)}, shown behind the list`);
     } catch (error) {
       if (error instanceof PasswordWanted) return this.#onPasswordWanted(error);
       const text = error instanceof Refused ? error.message : "The server cannot be reached.";

@@ -122,7 +122,8 @@ function take(frame) {
   last = frame;
   history.add(frame);
   lanes.add(frame.lanes);
-  heatMap.add(frame.shards);
+  // Without a history of its own, it stays as it was.
+  if (!isPaused) heatMap.add(frame.shards);
   status.setReadiness(frame.server.readiness);
   wantDraw();
 }
@@ -142,10 +143,11 @@ function draw() {
   if (calm.matches && nowMs - drawnAtMs < CALM_MS) return;
   drawnAtMs = nowMs;
   card("plot-disk").hidden = last.log === null;
-  for (const plot of plots) plot.show(history.points);
+  const isTextDue = nowMs - textAtMs >= TEXT_MS;
+  for (const plot of plots) plot.show(history.points, isTextDue);
   lanes.draw();
   heatMap.draw();
-  if (nowMs - textAtMs < TEXT_MS) return;
+  if (!isTextDue) return;
   textAtMs = nowMs;
   showNumbers(last, history.points.at(-1));
 }

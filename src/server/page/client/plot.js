@@ -115,12 +115,13 @@ export class PlotCard {
    * Shows the points that there are now.
    *
    * @param {readonly Point[]} points
+   * @param {boolean} isTextDue whether the values change as well, or only the lines
    */
-  show(points) {
+  show(points, isTextDue = true) {
     // A copy: what is under the pointer stays right while the reader has it paused.
     this.#points = [...points];
     this.#plot.setData(seriesOf(points, this.#lines.map(({ name }) => name)));
-    this.#showValues();
+    if (isTextDue) this.#showValues();
     const atMs = points.at(-1)?.atMs ?? 0;
     if (Math.abs(atMs - this.#shownAtMs) < 1000) return;
     this.#shownAtMs = atMs;
