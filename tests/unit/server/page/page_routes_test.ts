@@ -13,7 +13,7 @@ const encoder = new TextEncoder();
 
 Deno.test("page: every file of its folder is served, with its type, and nothing else is", async () => {
   const server = new TestServer();
-  const names = [...Deno.readDirSync(CLIENT)].map(({ name }) => name);
+  const names = (await Array.fromAsync(Deno.readDir(CLIENT))).map(({ name }) => name);
   for (const name of names.filter((name) => !["index.html", "check.json"].includes(name))) {
     const reply = await server.get(`/page/${name}`);
     assert.equal(reply.status, 200, name);

@@ -32,7 +32,7 @@ function makeView(): { view: PageView; shared: SharedParts; pass(ms: number): vo
   return { view, shared, pass: (ms) => void (nowMs += ms) };
 }
 
-Deno.test("page view: a shard's numbers are those since the last update, also round 2^32", () => {
+Deno.test("page view: a shard's numbers are those since the last update", () => {
   const { view, shared, pass } = makeView();
   const { locks } = shared.store;
   view.watch(true);
