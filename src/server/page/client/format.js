@@ -121,3 +121,15 @@ export function niceCeiling(value) {
   }
   return 10 * power;
 }
+
+/**
+ * The same for bytes: the next power of two, or half as much again.
+ *
+ * @param {number} value
+ * @returns {number}
+ */
+export function niceBytes(value) {
+  if (!(value > 1)) return 1;
+  const power = 2 ** Math.floor(Math.log2(value));
+  return value <= power ? power : value <= power * 1.5 ? power * 1.5 : power * 2;
+}

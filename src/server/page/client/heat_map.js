@@ -14,8 +14,10 @@ import { colour, onThemeChange } from "./theme.js";
 /** Rows of the table of busiest shards. */
 const TABLE_ROWS = 8;
 
-/** Shape of a field. Unit: px. */
+/** Height of a field, of few shards and of many. Unit: px. */
 const HEIGHT = 190;
+const TALL_HEIGHT = 320;
+const MANY_SHARDS = 256;
 
 /** Both fields. */
 export class HeatMap {
@@ -82,7 +84,8 @@ export class HeatMap {
   /** @param {boolean} isSpoken */
   #showSelected(isSpoken) {
     const text = this.#selected < 0
-      ? "Point at a shard, or choose one with the arrow keys, to see its numbers."
+      ? `Point at one of the ${formatCount(this.#operations.length)} shards, ` +
+        "or choose one with the arrow keys, to see its numbers."
       : this.#describe(this.#selected);
     setText(this.#readout, text);
     if (isSpoken) setText(this.#spoken, text);
@@ -151,9 +154,10 @@ class Field {
     const width = canvas.clientWidth;
     const context = canvas.getContext("2d");
     if (context === null || width === 0 || values.length === 0) return;
-    const { columns, rows } = gridFor(values.length, width, HEIGHT);
+    const height = values.length > MANY_SHARDS ? TALL_HEIGHT : HEIGHT;
+    const { columns, rows } = gridFor(values.length, width, height);
     const ratio = devicePixelRatio;
-    const cell = Math.max(1, Math.floor((Math.min(width / columns, HEIGHT / rows, 48)) * ratio));
+    const cell = Math.max(1, Math.floor((Math.min(width / columns, height / rows, 48)) * ratio));
     if (canvas.width !== columns * cell || canvas.height !== rows * cell) {
       canvas.width = columns * cell;
       canvas.height = rows * cell;
@@ -186,7 +190,7 @@ class Field {
         Math.max(2, cell - gap - 2 * ratio),
       );
     }
-    setText(this.#most, `most: ${formatRate(largest)} of ${formatCount(values.length)} shards`);
+    setText(this.#most, `busiest: ${formatRate(largest)}`);
   }
 
   /** @param {PointerEvent} event */

@@ -18,7 +18,7 @@ export const HEAT_STEPS = 6;
  */
 export function gridFor(count, width, height) {
   let columns = 1;
-  while (columns < count && columns * columns * height < count * width) columns *= 2;
+  while (columns < count && 2 * columns * columns * height <= count * width) columns *= 2;
   return { columns, rows: Math.ceil(count / columns) };
 }
 

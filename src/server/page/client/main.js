@@ -98,6 +98,7 @@ const plots = [
   new PlotCard({
     card: card("plot-memory"),
     format: formatBytes,
+    isBytes: true,
     least: 1,
     lines: [
       { name: "memoryUsed", label: "data", colour: "done", isFilled: true },

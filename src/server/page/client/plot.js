@@ -6,7 +6,7 @@
  */
 
 import { make, setText } from "./dom.js";
-import { formatSpan, niceCeiling } from "./format.js";
+import { formatSpan, niceBytes, niceCeiling } from "./format.js";
 import { HISTORY_S, pointBefore, seriesOf } from "./history.js";
 import { colour, onThemeChange, paleColour } from "./theme.js";
 
@@ -21,6 +21,9 @@ const FONT = `12px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation San
 
 /** Rows of a table: so long before now. Unit: s. */
 const TABLE_ROWS_S = [0, 10, 20, 30, 45, 60, 90, 119];
+
+/** What bytes are counted in on an axis. */
+const POWERS_OF_TWO = Array.from({ length: 50 }, (_, exponent) => 2 ** exponent);
 
 /** Plots show the same moment under the pointer. */
 const SYNC = PlotLibrary.sync("sluice");
@@ -45,6 +48,7 @@ const SYNC = PlotLibrary.sync("sluice");
  *   format: (value: number | null) => string,
  *   least?: number,
  *   isLogarithmic?: boolean,
+ *   isBytes?: boolean,
  * }} PlotOptions
  */
 
@@ -165,8 +169,9 @@ export class PlotCard {
 
   /** @returns {Plot} */
   #makePlot() {
-    const { lines, isLogarithmic = false, least = 1, format } = this.#options;
+    const { lines, isLogarithmic = false, isBytes = false, least = 1, format } = this.#options;
     const axis = { stroke: () => colour("muted"), font: FONT, ticks: { show: false } };
+    const end = isBytes ? niceBytes : niceCeiling;
     const grid = { stroke: () => colour("rule"), width: 1 };
     return new PlotLibrary(
       {
@@ -184,7 +189,7 @@ export class PlotCard {
           x: { time: false, range: [-HISTORY_S, 0] },
           y: isLogarithmic
             ? { distr: 3, range: (_, low, high) => decades(low, high) }
-            : { range: (_, __, high) => [0, niceCeiling(Math.max(high ?? 0, least))] },
+            : { range: (_, __, high) => [0, end(Math.max(high ?? 0, least))] },
         },
         axes: [
           {
@@ -199,6 +204,7 @@ export class PlotCard {
             grid,
             size: 68,
             space: 36,
+            ...(isBytes ? { incrs: POWERS_OF_TWO } : {}),
             values: (_, splits) => splits.map((value) => value === null ? "" : format(value)),
             ...(isLogarithmic
               ? { filter: wholeDecades, grid: { ...grid, filter: wholeDecades } }

@@ -8,6 +8,7 @@ import {
   formatRate,
   formatShare,
   formatSpan,
+  niceBytes,
   niceCeiling,
 } from "../../../../src/server/page/client/format.js";
 import { follow, gridFor, heatStep } from "../../../../src/server/page/client/heat_scale.js";
@@ -70,6 +71,9 @@ Deno.test("page: an axis ends at a round number that is not below the largest va
     assert.ok(end >= value && end <= value * 1.51, `${value} below ${end}`);
   }
   assert.deepEqual([0, -1, NaN, 1, 1000, 3700].map(niceCeiling), [1, 1, 1, 1, 1000, 4000]);
+  assert.deepEqual([0, 1, 1000, 1025, 2 ** 30, 2 ** 30 + 1].map(niceBytes), [
+    ...[1, 1, 1024, 1536, 2 ** 30, 1.5 * 2 ** 30],
+  ]);
 });
 
 Deno.test("page: nothing is cold, the largest is hottest, and in between it only grows", () => {
