@@ -23,7 +23,6 @@ const MANY_SHARDS = 256;
 export class HeatMap {
   #fields;
   #readout = byId("shard-readout", HTMLElement);
-  #spoken = byId("shard-spoken", HTMLElement);
   #table = byId("shard-table", HTMLElement);
   /** @type {Float64Array} */
   #operations = new Float64Array(0);
@@ -88,7 +87,7 @@ export class HeatMap {
         "or choose one with the arrow keys, to see its numbers."
       : this.#describe(this.#selected);
     setText(this.#readout, text);
-    if (isSpoken) setText(this.#spoken, text);
+    if (isSpoken) { for (const field of this.#fields) field.say(this.#selected, text); }
   }
 
   /** @param {number} shard */
@@ -191,6 +190,18 @@ class Field {
       );
     }
     setText(this.#most, `busiest: ${formatRate(largest)}`);
+  }
+
+  /**
+   * Tells who cannot see it what was chosen; not what becomes of it, which would never end.
+   *
+   * @param {number} shard
+   * @param {string} text
+   */
+  say(shard, text) {
+    this.#canvas.setAttribute("aria-valuemax", String(this.#count - 1));
+    this.#canvas.setAttribute("aria-valuenow", String(shard));
+    this.#canvas.setAttribute("aria-valuetext", text);
   }
 
   /** @param {PointerEvent} event */
