@@ -50,6 +50,18 @@ Deno.test("page: everything that its files ask for is one of them", () => {
   assert.ok(count > 30, `${count} references were found`);
 });
 
+Deno.test("page: its files are short and say what they are for, like all others", async () => {
+  for (const { name, text } of PAGE_FILES) {
+    if (name.startsWith("uplot")) continue;
+    assert.ok(text.split("\n").length <= 601, `${name} is not too long`);
+    if (name.endsWith(".js")) assert.match(text, /^\/\*\*\n \* [^]*? \* @module\n \*\//, name);
+  }
+  const read = async (path: string): Promise<{ imports: Record<string, string> }> =>
+    JSON.parse(await Deno.readTextFile(new URL(path, CLIENT)));
+  const { imports } = await read("../../../../deno.json");
+  assert.equal((await read("check.json")).imports["uplot"], imports["uplot"], "one version");
+});
+
 Deno.test("page: its policy lets it talk to its own server only, and nobody may frame it", async () => {
   const server = new TestServer();
   for (const path of ["/", "/page/main.js"]) {
