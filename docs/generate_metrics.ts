@@ -23,7 +23,7 @@ export interface MetricFamily {
   readonly labels: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-/** What a server with one shard and everything measured answers. */
+/** What a server with one shard, a log and everything measured answers. */
 function exposition(): string {
   const gauges: ServerGauges = {
     uptimeSeconds: 0,
@@ -35,10 +35,19 @@ function exposition(): string {
       ...{ peakBytes: 0, detachedKeys: 0, keyCount: 0 },
     },
     blockedClients: 0,
+    eventIds: 0,
     ioThreads: 1,
     workers: { running: 0, min: 0, max: 0 },
     isLockTimed: true,
     locks: [{ exclusive: 0, shared: 0, contended: 0, waitSumUs: 0, holdSumUs: 0 }],
+    log: {
+      ...{ phase: "serving", position: 0, durablePosition: 0, waitingBytes: 0, writtenBytes: 0 },
+      ...{ pieces: 0, records: 0, failures: 0, syncSumMs: 0, syncMaxMs: 0 },
+      ...{ syncBoundsUs: [16], syncCounts: [0, 0], snapshots: 0, snapshotFailures: 0 },
+      ...{ snapshotRuns: false, snapshotAtMs: 0, snapshotTookMs: 0, snapshotKeys: 0 },
+      ...{ snapshotBytes: 0, recoveryTookMs: 0, recoveryApplied: 0, recoveryTornBytes: 0 },
+      ...{ recoveryPending: 0 },
+    },
   };
   return new PrometheusExposition(MetricsRegion.create(1), true).render(gauges);
 }

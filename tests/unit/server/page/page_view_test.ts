@@ -5,7 +5,7 @@ import { HistogramIndex } from "../../../../src/metrics/names.ts";
 import { CounterIndex } from "../../../../src/metrics/names.ts";
 import { MetricsRegion } from "../../../../src/metrics/region.ts";
 import { defaultConfig } from "../../../../src/server/config.ts";
-import { LatencyWindow } from "../../../../src/server/page/latency_window.ts";
+import { BucketWindow, LatencyWindow } from "../../../../src/server/page/latency_window.ts";
 import { History, pointBefore, seriesOf } from "../../../../src/server/page/client/history.js";
 import type { PageFrame } from "../../../../src/server/page/frame.ts";
 import { PageView } from "../../../../src/server/page/page_view.ts";
@@ -137,6 +137,16 @@ Deno.test("page view: durations are those of the last second", () => {
   assert.deepEqual(window.take(3500), { count: 0, p50_ms: 0, p99_ms: 0, p999_ms: 0 });
   recorder.recordMs(7);
   assert.equal(window.take(60_000).count, 0, "after a break nothing is known");
+});
+
+Deno.test("page view: of durations in few buckets, the bound that 99 of 100 do not exceed", () => {
+  const window = new BucketWindow([1000, 2000, 4000]);
+  assert.equal(window.p99Ms(1000, [50, 50, 60, 70]), 0, "what was before is unknown");
+  assert.equal(window.p99Ms(1200, [149, 149, 160, 170]), 1, "one of a hundred took longer");
+  assert.equal(window.p99Ms(1400, [247, 247, 260, 270]), 4, "three of two hundred did");
+  assert.equal(window.p99Ms(2400, [247, 247, 260, 270]), 0, "none in the last second");
+  assert.equal(window.p99Ms(2600, [347, 347, 360, 370]), 1);
+  assert.equal(window.p99Ms(2800, [347, 347, 360, 380]), 4, "longer than every bound");
 });
 
 /** An update in which only these counters are not zero. */
