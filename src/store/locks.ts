@@ -395,8 +395,7 @@ export class ShardLocks {
   /** The shard that `threadId` holds exclusively, or -1. Thread: any; a snapshot. */
   heldBy(threadId: number): number {
     for (let shard = 0; shard < this.#control.shardCount; shard++) {
-      const word = Atomics.load(this.#words, this.#control.shardAt(shard));
-      if ((word & EXCLUSIVE) !== 0 && (word & OWNER_MASK) === threadId + 1) return shard;
+      if (this.ownerOf(shard) === threadId) return shard;
     }
     return -1;
   }
