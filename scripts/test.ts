@@ -237,10 +237,16 @@ const examples: Batch = {
   name: "examples in doc comments",
   args: [...testArgs(flags), "--doc", "src"],
 };
+/** What runs in a browser is checked with the types of one. */
+const PAGE = "src/server/page/client";
+const pageTypes: Batch = {
+  name: "types of the live page",
+  args: ["check", "--quiet", "--config", `${PAGE}/check.json`, PAGE],
+};
 // Servers and their clients mostly wait for each other while the rest computes.
 await runBoth(
   batchesOf(endToEnd, BATCH_FILES / 2, flags),
-  [...batchesOf(others, BATCH_FILES, flags), examples],
+  [...batchesOf(others, BATCH_FILES, flags), examples, pageTypes],
 );
 for (const batch of batchesOf(ALONE, 1, flags)) await run(batch);
 finish();

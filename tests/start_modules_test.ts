@@ -54,6 +54,7 @@ const OPTIONAL = [
   "src/data/load.ts",
   "src/migration/redis_files.ts",
   "src/protocol/protobuf/proto_service.ts",
+  "src/server/page/page_files.ts",
   "src/server/static/static_files.ts",
   "src/server/tls/terminator.ts",
 ];

@@ -124,6 +124,27 @@ export class HistogramSnapshot {
   }
 
   /**
+   * What was counted after `earlier`, an older snapshot of the same histograms.
+   *
+   * Its longest duration is the upper bound of the last bucket that has any.
+   */
+  since(earlier: HistogramSnapshot): HistogramSnapshot {
+    const added = new HistogramSnapshot();
+    let last = -1;
+    for (let i = 0; i < BUCKET_COUNT; i++) {
+      const count = this.#buckets[i]! - earlier.#buckets[i]!;
+      // A thread's block that is read while it is written may show a bucket late, never early.
+      if (count <= 0) continue;
+      added.#buckets[i] = count;
+      added.count += count;
+      last = i;
+    }
+    added.sumUs = Math.max(0, this.sumUs - earlier.sumUs);
+    added.maxUs = last < 0 ? 0 : Math.min(bucketUpperUs(last), this.maxUs);
+    return added;
+  }
+
+  /**
    * The duration that a share `quantile` of all durations does not exceed.
    *
    * @param quantile 0 to 1, e.g. 0.99

@@ -12,6 +12,7 @@ import { ContentType } from "../protocol/http/exchange.ts";
 import type { Route } from "../protocol/http/resource.ts";
 import { createRouter, type Router } from "../protocol/http/router.ts";
 import { Compressor } from "./compressor.ts";
+import { PageRoutes } from "./page/page_routes.ts";
 import { CodedBodies } from "./routes/coded_body.ts";
 import type { BatchOffer } from "./routes/event_offer.ts";
 import { EventRoutes } from "./routes/event_routes.ts";
@@ -75,6 +76,7 @@ export function createHttpRoutes(options: HttpRoutesOptions): Router {
   const events = new EventRoutes(options.intake, (exchange) => metricsJson.send(exchange));
   const users = new UserRoutes(commands);
   const keys = new KeyRoutes(commands, bodies);
+  const page = new PageRoutes(bodies);
   const healthy = new CannedReply({ status: 200, body: `{"status":"ok"}` });
   const readinessReplies: Readonly<Record<Readiness, CannedReply>> = {
     ready: new CannedReply({ status: 200, body: `{"status":"ready"}` }),
@@ -93,11 +95,19 @@ export function createHttpRoutes(options: HttpRoutesOptions): Router {
   return createRouter([
     ...liveRoutes,
     ...fileRoutes(options.files),
+    { method: "GET", pattern: "/", handler: (exchange) => page.page(exchange), isOpen: true },
+    {
+      method: "GET",
+      pattern: "/page/:name",
+      handler: (exchange) => page.file(exchange),
+      isOpen: true,
+    },
     { method: "POST", pattern: "/events", handler: (exchange) => events.offer(exchange) },
     { method: "POST", pattern: "/", handler: (exchange) => events.offerOrMetrics(exchange) },
     { method: "GET", pattern: "/users/:user", handler: (exchange) => users.balance(exchange) },
     { method: "GET", pattern: "/keys", handler: (exchange) => keys.list(exchange) },
     { method: "GET", pattern: "/keys/:key", handler: (exchange) => keys.get(exchange) },
+    { method: "GET", pattern: "/keys/:key/info", handler: (exchange) => keys.info(exchange) },
     { method: "PUT", pattern: "/keys/:key", handler: (exchange) => keys.put(exchange) },
     { method: "DELETE", pattern: "/keys/:key", handler: (exchange) => keys.delete(exchange) },
     {

@@ -8,6 +8,7 @@ import { getLogger } from "../base/log.ts";
 import type { EventIntake } from "../command/event_intake.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import type { FrontParts } from "./fronts.ts";
+import { PageView } from "./page/page_view.ts";
 import { LiveRoutes } from "./routes/live_routes.ts";
 
 /** Makes the routes. Thread: the I/O thread that will serve them. */
@@ -19,6 +20,7 @@ export function createLiveRoutes(
   return new LiveRoutes({
     intake,
     metrics: () => view.json(),
+    page: () => new PageView({ shared, config }),
     phase: shared.lifecycle,
     maxMessageBytes: config.maxRequestBytes,
     counters,

@@ -5,6 +5,8 @@
  */
 
 import { BoundedChannel, type ChannelMemory } from "../channel/bounded_channel.ts";
+import { ConsumerSlots } from "../channel/consumer_slots.ts";
+import type { ConsumerSlotsMemory } from "../channel/slot_layout.ts";
 import { Inbox, type InboxMemory } from "../channel/inbox.ts";
 import { type OperationsMemory, OperationsRegion } from "../command/operations_memory.ts";
 import {
@@ -49,6 +51,8 @@ export interface SharedParts {
   readonly channel: BoundedChannel;
   /** Ids of events that were accepted lately; undefined with `--dedup-window 0`. */
   readonly eventIds: EventIds | undefined;
+  /** What the event workers work on. */
+  readonly slots: ConsumerSlots;
   /** Mail for the I/O threads, in the order of their ids. */
   readonly inboxes: readonly Inbox[];
   /** What threads know of each other's subscribers. */
@@ -79,6 +83,8 @@ export interface SharedMemory {
   readonly channel: ChannelMemory;
   /** See {@link SharedParts.eventIds}. */
   readonly eventIds: EventIdsMemory | undefined;
+  /** See {@link SharedParts.slots}. */
+  readonly slots: ConsumerSlotsMemory;
   /** See {@link SharedParts.inboxes}. */
   readonly inboxes: readonly InboxMemory[];
   /** See {@link SharedParts.pubsub}. */
@@ -108,6 +114,7 @@ export function createSharedParts(config: Config): SharedParts {
   const threads = planThreads(config);
   const { threadCount, ioThreadCount } = threads;
   try {
+    const channel = BoundedChannel.create({ capacity: config.channelCapacity });
     const shared: SharedParts = {
       threadId: MAIN_THREAD_ID,
       threads,
@@ -121,8 +128,9 @@ export function createSharedParts(config: Config): SharedParts {
         evictionPolicy: config.eviction,
         threadCount,
       }, MAIN_THREAD_ID),
-      channel: BoundedChannel.create({ capacity: config.channelCapacity }),
+      channel,
       eventIds: createEventIds(config),
+      slots: ConsumerSlots.create({ slotCount: config.workersMax, jobBytes: channel.jobBytes }),
       inboxes: Array.from(
         { length: ioThreadCount },
         () => Inbox.create({ producerCount: threadCount, ringBytes: ringBytes(threadCount) }),
@@ -181,6 +189,7 @@ export function sharedMemoryOf(shared: SharedParts): SharedMemory {
     store: shared.store.memory,
     channel: shared.channel.memory,
     eventIds: shared.eventIds?.memory,
+    slots: shared.slots.memory,
     inboxes: shared.inboxes.map(({ memory }) => memory),
     pubsub: shared.pubsub.memory,
     waits: shared.waits.memory,
@@ -223,6 +232,7 @@ export function attachSharedParts(
     store,
     channel: BoundedChannel.attach(memory.channel),
     eventIds: memory.eventIds && EventIds.attach(memory.eventIds),
+    slots: ConsumerSlots.attach(memory.slots),
     inboxes: memory.inboxes.map((inbox) => Inbox.attach(inbox)),
     pubsub: PubSubRegion.attach(memory.pubsub),
     waits: WaitRegion.attach(memory.waits),

@@ -143,23 +143,25 @@ export async function startServer(
 
 function startPool(
   config: Config,
-  { threadId, threads, store, channel, metrics, inboxes, pubsub, lifecycle, ...more }: SharedParts,
+  shared: SharedParts,
   { faultPlan }: StartOptions,
   onInternalFault: (fault: StoreFault) => void,
 ): Promise<WorkerPool> {
+  const { threads, metrics, inboxes, lifecycle } = shared;
   return WorkerPool.start({
-    store,
-    channel,
+    store: shared.store,
+    channel: shared.channel,
+    slots: shared.slots,
     metrics,
     inboxes: {
       firstThreadId: threads.firstIoThreadId,
       inboxes: inboxes.map(({ memory }) => memory),
     },
-    pubsub: pubsub.memory,
-    logMemory: more.logMemory,
-    ownLog: more.log,
-    eventIds: more.eventIds,
-    counters: metrics.counters(threadId),
+    pubsub: shared.pubsub.memory,
+    logMemory: shared.logMemory,
+    ownLog: shared.log,
+    eventIds: shared.eventIds,
+    counters: metrics.counters(shared.threadId),
     firstThreadId: threads.firstWorkerThreadId,
     workersMin: config.workersMin,
     workersMax: config.workersMax,

@@ -395,10 +395,20 @@ export class ShardLocks {
   /** The shard that `threadId` holds exclusively, or -1. Thread: any; a snapshot. */
   heldBy(threadId: number): number {
     for (let shard = 0; shard < this.#control.shardCount; shard++) {
-      const word = Atomics.load(this.#words, this.#control.shardAt(shard));
-      if ((word & EXCLUSIVE) !== 0 && (word & OWNER_MASK) === threadId + 1) return shard;
+      if (this.ownerOf(shard) === threadId) return shard;
     }
     return -1;
+  }
+
+  /** The thread that holds a shard exclusively, or -1. Thread: any; a snapshot. */
+  ownerOf(shard: number): number {
+    const word = Atomics.load(this.#words, this.#control.shardAt(shard));
+    return (word & EXCLUSIVE) === 0 ? -1 : (word & OWNER_MASK) - 1;
+  }
+
+  /** The shard whose lock a thread sleeps for, or -1. Thread: any; a snapshot. */
+  waitOf(threadId: number): number {
+    return (Atomics.load(this.#words, this.#control.threadAt(threadId)) >> 1) - 1;
   }
 
   /** Counters of a shard's lock. Thread: any; a snapshot. */

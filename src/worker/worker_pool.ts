@@ -100,6 +100,8 @@ export interface WorkerPoolOptions {
   processorUrl?: string | undefined;
   /** Where the pool says what happens. */
   log: PoolLog;
+  /** The workers' in-flight slots, `workersMax` of them; its own when left out. */
+  slots?: ConsumerSlots;
   /** Whether an empty pool is to grow although no job waits. Default: never. */
   isWanted?: () => boolean;
   /** Told how many workers take jobs, whenever that has changed. */
@@ -191,10 +193,8 @@ export class WorkerPool implements AsyncDisposable {
     this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
     this.#sizer = new PoolSizer(workersMin, workersMax, this.#timings);
     this.#lifelines = openLifelines(crypto.randomUUID(), options.lifelineKind);
-    this.slots = ConsumerSlots.create({
-      slotCount: workersMax,
-      jobBytes: options.channel.jobBytes,
-    });
+    this.slots = options.slots ??
+      ConsumerSlots.create({ slotCount: workersMax, jobBytes: options.channel.jobBytes });
     for (let index = 0; index < workersMax; index++) {
       const threadId = options.firstThreadId + index;
       this.#seats.push({

@@ -137,7 +137,7 @@ const BASIC_VALID: readonly HttpRequestCase[] = [
   {
     ...kept("an absolute target without a path", `GET http://localhost HTTP/1.1\r\n${HOST}\r\n`),
     status: 404,
-    serverStatus: 405,
+    serverStatus: 200,
   },
   {
     ...kept("the wrong method", `DELETE /health HTTP/1.1\r\n${HOST}\r\n`),

@@ -176,6 +176,7 @@ Deno.test(
       env,
     });
     await postEventAndReadBalance(server);
+    await readLivePage(server);
     server.signal("SIGTERM");
     const { code, lines } = await server.waitForEnd();
     assert.equal(code, 0);
@@ -189,6 +190,15 @@ Deno.test(
     assert.deepEqual(left.map(({ name }) => name), [], "it leaves no file behind");
   },
 );
+
+/** The page is inside of the program, the library for its plots, too. */
+async function readLivePage(server: ServerProcess): Promise<void> {
+  for (const [path, text] of [["", /<title>Sluice/], ["page/uplot.js", /uPlot/]] as const) {
+    const response = await fetch(`http://localhost:${server.port("http")}/${path}`);
+    assert.equal(response.status, 200, path);
+    assert.match(await response.text(), text);
+  }
+}
 
 async function postEventAndReadBalance(server: ServerProcess): Promise<void> {
   using http = await RawClient.connect(server.port("http"));

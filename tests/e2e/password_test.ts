@@ -145,12 +145,13 @@ const METHODS = [...METHOD_NAMES.filter((name) => name !== "CONNECT"), "PROPFIND
 function allPaths(): [path: string, isOpen: boolean][] {
   const { resources } = createHttpRoutes(routeParts(new Harness()));
   const paths = resources.map(({ pattern, isOpen }): [string, boolean] => [
-    pattern.replace(":user", "alice").replace(":key", "guarded"),
+    pattern.replace(":user", "alice").replace(":key", "guarded").replace(":name", "icon.svg"),
     isOpen,
   ]);
   assert.ok(paths.some(([path]) => path === "/keys/guarded"), "the router has its routes");
   const open = paths.filter(([, isOpen]) => isOpen).map(([path]) => path);
-  assert.deepEqual(open, ["/health", "/ready"]);
+  // The live page says nothing by itself; what it shows, it asks for like everybody.
+  assert.deepEqual(open, ["/", "/page/icon.svg", "/health", "/ready"]);
   const others = ["/nothing", "/static/a", "/ws", "/metrics/stream", "/health/", "/keys/a%2Fb"];
   return [...paths, ...others.map((path): [string, boolean] => [path, false])];
 }
@@ -256,7 +257,10 @@ const HTTP_TRICKS: readonly (readonly [string, readonly number[]])[] = [
   [httpRequest("GET", "/%68ealth"), [401]],
   [httpRequest("GET", "//health"), [401]],
   [httpRequest("GET", "http://localhost/keys"), [401]],
-  [httpRequest("GET", "http://localhost"), [401]],
+  // The live page, which is open; what is sent to the same path is not.
+  [httpRequest("GET", "http://localhost"), [200]],
+  [httpRequest("POST", "http://localhost"), [401]],
+  [httpRequest("POST", "/"), [401]],
   [httpRequest("PUT", "/keys/new", "Expect: 100-continue\r\n"), [401]],
   [httpRequest("POST", "/events", "Transfer-Encoding: chunked\r\n"), [400]],
   ["DELETE /keys/guarded HTTP/1.1\r\n\r\n", [400]],

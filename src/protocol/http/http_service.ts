@@ -366,7 +366,9 @@ export class HttpService {
     const credentials = credentialsOf(exchange.request, authenticator);
     if (credentials === Credentials.RIGHT) return null;
     // What is open is asked for without a body.
-    if (!exchange.parser.announcesBody && this.#find(exchange)?.isOpen) return null;
+    if (!exchange.parser.announcesBody) {
+      if (this.#find(exchange)?.isOpenFor(exchange.request.method) === true) return null;
+    }
     return credentials === Credentials.MISSING
       ? this.#turnAway(exchange, this.#unauthorized)
       : this.#turnAwayLater(exchange, authenticator);

@@ -27,7 +27,10 @@ export interface Route {
   readonly pattern: string;
   /** Answers it. */
   readonly handler: HttpHandler;
-  /** Whether the path is there for clients without the password, whatever their method. */
+  /**
+   * Whether clients without the password may use it: they learn that the path is there, and which
+   * methods it has, but those of other routes of the path are closed to them.
+   */
   readonly isOpen?: boolean;
 }
 
@@ -39,9 +42,11 @@ export interface Route {
 export class Resource {
   /** As in {@link Route}. */
   readonly pattern: string;
-  /** Whether clients without the password may use it. */
+  /** Whether clients without the password may know of it. */
   isOpen = false;
 
+  /** Handlers that are only for clients with the password although the path is open. */
+  readonly #closed = new Set<HttpHandler>();
   readonly #handlers: (HttpHandler | null)[] = new Array<HttpHandler | null>(
     METHOD_NAMES.length + 1,
   ).fill(null);
@@ -60,13 +65,16 @@ export class Resource {
   /**
    * Adds a method.
    *
+   * @param isOpen as in {@link Route}
    * @throws {AssertionFault} for a method that has no number, or that is there already
    */
-  add(method: string, handler: HttpHandler): void {
+  add(method: string, handler: HttpHandler, isOpen = false): void {
     const number = METHOD_NAMES.indexOf(method);
     assert(number >= 0, `route ${method} ${this.pattern} has a known method`);
     assert(this.#handlers[number] === null, `route ${method} ${this.pattern} occurs once`);
     this.#handlers[number] = handler;
+    if (isOpen) this.isOpen = true;
+    else this.#closed.add(handler);
     const headers = [["Allow", this.allow]] as const;
     this.#methodNotAllowed = new CannedReply({
       status: 405,
@@ -90,6 +98,12 @@ export class Resource {
     return handler === null && method === HttpMethod.HEAD
       ? this.#handlers[HttpMethod.GET]!
       : handler;
+  }
+
+  /** Whether a client without the password may send a request with this method. */
+  isOpenFor(method: HttpMethod): boolean {
+    const handler = this.handlerFor(method);
+    return this.isOpen && (handler === null || !this.#closed.has(handler));
   }
 
   /** Answers a request whose method has no handler: OPTIONS, else 405. */

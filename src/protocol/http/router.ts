@@ -55,8 +55,7 @@ export function createRouter(routes: readonly Route[]): Router {
       resource = new Resource(pattern);
       resources.set(shape, resource);
     }
-    resource.add(method, handler);
-    if (isOpen) resource.isOpen = true;
+    resource.add(method, handler, isOpen);
   }
   const trie = new RouteTrie();
   for (const [shape, resource] of resources) trie.add(shape, resource);

@@ -14,6 +14,7 @@ import { ContentType, type HttpExchange } from "../../protocol/http/exchange.ts"
 import { addDecoded } from "../../protocol/http/percent_decoding.ts";
 import { ParamCount, QueryParam } from "../../protocol/http/query.ts";
 import type { HttpRequest } from "../../protocol/http/request.ts";
+import { clientTextJson } from "./client_text.ts";
 import type { CodedBodies } from "./coded_body.ts";
 import { errorReply } from "./replies.ts";
 
@@ -27,7 +28,6 @@ const CURSOR = encodeText("cursor");
 const COUNT = encodeText("count");
 const MATCH = encodeText("match");
 const START = encodeText("0");
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * Lists keys, a page at a time.
@@ -128,21 +128,5 @@ export class KeyListing {
 
 function keyJson(reply: CapturedReply, index: number): string {
   const key = reply.bytes.subarray(reply.elementStart(index), reply.elementEnd(index));
-  try {
-    return JSON.stringify(decoder.decode(key));
-  } catch {
-    return `{"encoded":"${percentEncode(key)}"}`;
-  }
-}
-
-/** Escapes everything but what never needs it in a path. */
-function percentEncode(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) {
-    const character = String.fromCharCode(byte);
-    text += /[0-9A-Za-z._~-]/.test(character)
-      ? character
-      : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-  }
-  return text;
+  return JSON.stringify(clientTextJson(key));
 }

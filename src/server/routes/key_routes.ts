@@ -15,6 +15,7 @@ import { ContentType, type HttpExchange } from "../../protocol/http/exchange.ts"
 import { addDecoded } from "../../protocol/http/percent_decoding.ts";
 import { ParamCount, QueryParam } from "../../protocol/http/query.ts";
 import type { CodedBodies } from "./coded_body.ts";
+import { KeyInfo } from "./key_info.ts";
 import { KeyListing } from "./key_listing.ts";
 import { errorReply } from "./replies.ts";
 
@@ -42,6 +43,7 @@ export class KeyRoutes {
   readonly #setRow: CommandRow;
   readonly #delRow: CommandRow;
   readonly #listing: KeyListing;
+  readonly #info: KeyInfo;
   readonly #param = new QueryParam();
   readonly #created = new CannedReply({ status: 201 });
   readonly #done = new CannedReply({ status: 204 });
@@ -71,6 +73,7 @@ export class KeyRoutes {
     this.#setRow = commands.row("set");
     this.#delRow = commands.row("del");
     this.#listing = new KeyListing(commands, bodies);
+    this.#info = new KeyInfo(commands, bodies);
   }
 
   /** `GET /keys/:key`: 200 and the bytes. */
@@ -103,6 +106,11 @@ export class KeyRoutes {
     }
     query.add(Word.NX);
     return this.#run(exchange, query, this.#finishPut);
+  }
+
+  /** `GET /keys/:key/info` */
+  info(exchange: HttpExchange): void | Promise<void> {
+    return this.#info.info(exchange);
   }
 
   /** `GET /keys?match=&cursor=&count=` */

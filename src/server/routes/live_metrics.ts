@@ -39,6 +39,7 @@ const encoder = new TextEncoder();
 export class MetricsSnapshot {
   readonly #atMs: number;
   readonly #json: string;
+  readonly #name: string;
   #frame: Uint8Array | undefined;
   #event: Uint8Array | undefined;
 
@@ -46,9 +47,11 @@ export class MetricsSnapshot {
    * Encodes the metrics.
    *
    * @param atMs when they were read, ms since the epoch
+   * @param name what the event is called
    */
-  constructor(atMs: number, metrics: unknown) {
+  constructor(atMs: number, metrics: unknown, name = "metrics") {
     this.#atMs = atMs;
+    this.#name = name;
     this.#json = JSON.stringify(metrics);
   }
 
@@ -62,7 +65,7 @@ export class MetricsSnapshot {
   /** A server-sent event: `id: …`, `event: metrics`, `data: {…}`. */
   get event(): Uint8Array {
     return this.#event ??= encoder.encode(
-      `id: ${this.#atMs}\nevent: metrics\ndata: ${this.#json}\n\n`,
+      `id: ${this.#atMs}\nevent: ${this.#name}\ndata: ${this.#json}\n\n`,
     );
   }
 }
@@ -77,6 +80,10 @@ export interface MetricsViewer {
 export interface LiveMetricsOptions {
   /** The metrics as a value for `JSON.stringify`. */
   readonly read: () => unknown;
+  /** What server-sent events are called; `metrics` when left out. */
+  readonly eventName?: string;
+  /** Told when the first viewer joins and when the last one has left. */
+  readonly onWatched?: (isWatched: boolean) => void;
   /** A monotonic clock; `performance.now` when left out. Unit: ms. */
   readonly nowMs?: () => number;
 }
@@ -90,7 +97,7 @@ export interface LiveMetricsOptions {
  * Thread: one I/O thread.
  */
 export class LiveMetrics {
-  readonly #read: () => unknown;
+  readonly #options: LiveMetricsOptions;
   readonly #nowMs: () => number;
   /** By interval. Unit of the keys: ticks. */
   readonly #groups = new Map<number, Set<MetricsViewer>>();
@@ -108,7 +115,7 @@ export class LiveMetrics {
 
   /** Starts without viewers. */
   constructor(options: LiveMetricsOptions) {
-    this.#read = options.read;
+    this.#options = options;
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }
 
@@ -121,7 +128,8 @@ export class LiveMetrics {
   current(): MetricsSnapshot {
     const tick = this.#tick();
     if (this.#snapshot === undefined || this.#snapshotTick !== tick) {
-      this.#snapshot = new MetricsSnapshot(Date.now(), this.#read());
+      const { read, eventName } = this.#options;
+      this.#snapshot = new MetricsSnapshot(Date.now(), read(), eventName);
       this.#snapshotTick = tick;
     }
     return this.#snapshot;
@@ -136,7 +144,10 @@ export class LiveMetrics {
   join(viewer: MetricsViewer, intervalMs: number): number {
     this.leave(viewer);
     const interval = Math.ceil(intervalMs / TICK_MS);
-    if (this.#intervals.size === 0) this.#lastTick = this.#tick();
+    if (this.#intervals.size === 0) {
+      this.#lastTick = this.#tick();
+      this.#options.onWatched?.(true);
+    }
     let group = this.#groups.get(interval);
     if (group === undefined) this.#groups.set(interval, group = new Set());
     group.add(viewer);
@@ -153,7 +164,9 @@ export class LiveMetrics {
     const group = this.#groups.get(interval)!;
     group.delete(viewer);
     if (group.size === 0) this.#groups.delete(interval);
-    if (this.#intervals.size === 0) this.#clearTimer();
+    if (this.#intervals.size > 0) return;
+    this.#clearTimer();
+    this.#options.onWatched?.(false);
   }
 
   /** Serves the viewers whose interval has begun since the last time; the timer calls it. */

@@ -30,6 +30,7 @@ import {
 } from "./live_metrics.ts";
 
 const INTERVAL = encodeText("interval");
+const VIEW = encodeText("view");
 
 const INTERVAL_RULE = `interval must be a duration from ${formatDuration(MIN_INTERVAL_MS)} to ${
   formatDuration(MAX_INTERVAL_MS)
@@ -56,6 +57,8 @@ export interface LiveRoutesOptions {
   readonly intake: EventOffer;
   /** The metrics as a value for `JSON.stringify`. */
   readonly metrics: () => unknown;
+  /** What the live page shows; left out: there is no such view. */
+  readonly page?: () => { read(): unknown; watch(isWatched: boolean): void };
   /** The server's phase. */
   readonly phase: ServerPhase;
   /** Longest message. Unit: bytes. */
@@ -76,6 +79,8 @@ export interface LiveRoutesOptions {
 export class LiveRoutes {
   readonly #options: LiveRoutesOptions;
   readonly #live: LiveMetrics;
+  /** Made for the first who wants to see it. */
+  #page: LiveMetrics | undefined = undefined;
   readonly #messages: LiveMessages;
   readonly #heartbeat = new Heartbeat();
   readonly #param = new QueryParam();
@@ -106,15 +111,16 @@ export class LiveRoutes {
     exchange.upgrade(101, lines, session);
   }
 
-  /** `GET /metrics/stream?interval=250ms` */
+  /** `GET /metrics/stream?interval=250ms`; with `view=page`, what the live page shows. */
   eventStream(exchange: HttpExchange): void {
+    const live = this.#viewOf(exchange);
     const intervalMs = this.#intervalMs(exchange);
     const target = this.#targetOf(exchange);
     if (exchange.headOnly) return exchange.upgrade(200, STREAM_LINES, new NoStreamSession());
     const { counters, counterIds, onCutOff } = this.#options;
     const peer = exchange.client.address ?? "";
     const session = new EventStreamSession({
-      live: this.#live,
+      live,
       intervalMs,
       target,
       onSlow: () => onCutOff("sse", peer, "slow"),
@@ -138,6 +144,16 @@ export class LiveRoutes {
     return pushTarget;
   }
 
+  #viewOf({ request }: HttpExchange): LiveMetrics {
+    const count = this.#param.find(request, VIEW);
+    if (count === ParamCount.NONE) return this.#live;
+    const { page } = this.#options;
+    if (page !== undefined && count === ParamCount.ONE && this.#param.text(request) === "page") {
+      return this.#page ??= livePage(page());
+    }
+    throw new HttpError(400, "invalid_view", "view must be page");
+  }
+
   #intervalMs(exchange: HttpExchange): number {
     const { request } = exchange;
     const count = this.#param.find(request, INTERVAL);
@@ -148,4 +164,12 @@ export class LiveRoutes {
     }
     return intervalMs;
   }
+}
+
+function livePage(page: { read(): unknown; watch(isWatched: boolean): void }): LiveMetrics {
+  return new LiveMetrics({
+    read: () => page.read(),
+    eventName: "page",
+    onWatched: (isWatched) => page.watch(isWatched),
+  });
 }

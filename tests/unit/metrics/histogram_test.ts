@@ -96,3 +96,25 @@ Deno.test("HistogramSnapshot: an empty one answers zero", () => {
   assert.equal(snapshot.quantileMs(0.99), 0);
   assert.equal(snapshot.count, 0);
 });
+
+Deno.test("HistogramSnapshot.since: has what was counted in between, and nothing of before", () => {
+  const doubles = new Float64Array(new SharedArrayBuffer(HISTOGRAM_DOUBLES * 8));
+  const recorder = new HistogramRecorder(doubles);
+  const snapshot = (): HistogramSnapshot => {
+    const taken = new HistogramSnapshot();
+    taken.add(doubles);
+    return taken;
+  };
+  for (let i = 0; i < 1000; i++) recorder.recordMs(100);
+  const before = snapshot();
+  for (let i = 0; i < 10; i++) recorder.recordMs(1);
+  const between = snapshot().since(before);
+  assert.equal(between.count, 10);
+  assert.equal(between.sumUs, 10_000);
+  assert.ok(between.quantileMs(1) >= 1 && between.quantileMs(1) < 1.07);
+  assert.ok(between.maxUs < 1070, "the longest of before is forgotten");
+  const nothing = snapshot().since(snapshot());
+  assert.deepEqual([nothing.count, nothing.sumUs, nothing.maxUs, nothing.quantileMs(0.5)], [
+    ...[0, 0, 0, 0],
+  ]);
+});

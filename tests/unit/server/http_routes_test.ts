@@ -248,7 +248,7 @@ Deno.test("GET /health and /ready: only the latter depends on the phase", async 
 Deno.test("routes: every path names its methods", async () => {
   const server = new TestServer();
   const cases: [path: string, allow: string][] = [
-    ["/", "POST, OPTIONS"],
+    ["/", "GET, HEAD, POST, OPTIONS"],
     ["/events", "POST, OPTIONS"],
     ["/users/alice", "GET, HEAD, OPTIONS"],
     ["/keys", "GET, HEAD, OPTIONS"],

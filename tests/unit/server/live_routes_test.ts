@@ -173,3 +173,21 @@ Deno.test("GET /metrics/stream: other methods, other paths and bad intervals are
     assert.match(client.take(), /^HTTP\/1\.1 200 /, interval);
   }
 });
+
+Deno.test("GET /metrics/stream?view=: there is one view, and it has a name", async () => {
+  const server = new LiveServer();
+  for (const query of ["view=page", "view=pages", "view=", "view=page&view=page"]) {
+    using client = server.open();
+    await client.connection.send(
+      `GET /metrics/stream?${query} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
+    );
+    const written = client.take();
+    if (query === "view=page") {
+      assert.match(written, /^HTTP\/1\.1 200 [^]*event: page\ndata: \{"page":1\}\n\n/);
+      assert.deepEqual(server.watched, [true]);
+    } else {
+      assert.match(written, /^HTTP\/1\.1 400 [^]*"reason":"invalid_view"/, query);
+    }
+  }
+  assert.deepEqual(server.watched, [true, false], "nobody watches any more");
+});

@@ -35,6 +35,8 @@ export class LiveServer extends TestServer {
   readonly cutOffs: string[] = [];
   /** How often the counters were read. */
   readonly reads: { count: number };
+  /** What the page's view was told. */
+  readonly watched: boolean[];
 
   constructor(
     options: HarnessOptions = {},
@@ -44,9 +46,14 @@ export class LiveServer extends TestServer {
     const harness = new Harness(options);
     const cutOffs: string[] = [];
     const reads = { count: 0 };
+    const watched: boolean[] = [];
     const live = new LiveRoutes({
       intake: intake ?? harness.intake,
       metrics: () => ({ reads: ++reads.count, received: harness.counters.values[Count.RECEIVED] }),
+      page: () => ({
+        read: () => ({ page: 1 }),
+        watch: (isWatched) => void watched.push(isWatched),
+      }),
       phase: harness.phase,
       maxMessageBytes: 1000,
       counters: harness.counters,
@@ -65,6 +72,7 @@ export class LiveServer extends TestServer {
     );
     this.cutOffs = cutOffs;
     this.reads = reads;
+    this.watched = watched;
     this.live = harness;
   }
 

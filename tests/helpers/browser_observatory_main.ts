@@ -1,0 +1,322 @@
+/**
+ * Looks at the live page as a reader would; arguments are the browser's path and what to do. Exit
+ * code 0 = all is well.
+ *
+ * It starts the servers itself, because it runs with all permissions: what drives the browser looks
+ * at `/proc`.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { RawClient, respCommand } from "./raw_client.ts";
+import { ServerProcess } from "./server_process.ts";
+
+const PASSWORD = "pässword 7";
+const HOSTILE = `<img src=x onerror="globalThis.wasRun=1">`;
+
+/** A page, and everything that it was not meant to do. */
+class Reader implements AsyncDisposable {
+  readonly complaints: string[] = [];
+  readonly foreign: string[] = [];
+  readonly urls: string[] = [];
+
+  private constructor(readonly page: Page, readonly url: string) {}
+
+  static async open(
+    browser: Browser,
+    url: string,
+    options: Parameters<Browser["newPage"]>[0] = {},
+  ): Promise<Reader> {
+    const page = await browser.newPage(options);
+    const reader = new Reader(page, url);
+    page.on("console", (message) => reader.complaints.push(message.text()));
+    page.on("pageerror", (error) => reader.complaints.push(error.message));
+    page.on("request", (request) => {
+      reader.urls.push(request.url());
+      if (new URL(request.url()).origin !== new URL(url).origin) reader.foreign.push(request.url());
+    });
+    await page.addInitScript(`
+      globalThis.violations = [];
+      addEventListener("securitypolicyviolation",
+        (event) => violations.push(event.violatedDirective + " " + event.blockedURI));
+    `);
+    const response = await page.goto(url);
+    assert.equal(response?.status(), 200);
+    return reader;
+  }
+
+  text(id: string): Promise<string> {
+    return this.page.locator(`#${id}`).innerText();
+  }
+
+  /** Waits until an element's text fits. */
+  async waitFor(id: string, pattern: RegExp): Promise<string> {
+    const element = this.page.locator(`#${id}`).filter({ hasText: pattern });
+    await element.waitFor({ state: "attached", timeout: 20_000 });
+    return (await element.textContent())!;
+  }
+
+  /** Nothing was complained about that is not expected, and nobody else was asked. */
+  async check(expected?: RegExp): Promise<void> {
+    const surprises = this.complaints.filter((text) => expected?.test(text) !== true);
+    assert.deepEqual(surprises, [], "the console is empty");
+    assert.deepEqual(this.foreign, [], "no request leaves the server's origin");
+    assert.deepEqual(await this.page.evaluate("violations"), [], "the policy holds");
+    assert.equal(await this.page.evaluate("globalThis.wasRun"), undefined, "nothing was run");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.page.close();
+  }
+}
+
+function start(flags: readonly string[]): Promise<ServerProcess> {
+  return ServerProcess.start(flags);
+}
+
+function urlOf(server: ServerProcess): string {
+  return `http://localhost:${server.port("http")}/`;
+}
+
+async function use(browser: Browser): Promise<void> {
+  await using server = await start([
+    "--channel-capacity",
+    "20",
+    "--work-ms",
+    "10",
+    "--workers",
+    "2",
+  ]);
+  await using reader = await Reader.open(browser, urlOf(server));
+  const { page } = reader;
+  await reader.waitFor("status", /^Live$/);
+  await checkLoad(reader);
+  await checkForms(reader);
+  await checkKeys(reader, server);
+  await checkKeyboard(reader);
+  // The browser says so of the event that is none.
+  await reader.check(/status of 400/);
+  // A name that came from elsewhere is nothing but text.
+  assert.equal(await page.locator("img").count(), 0);
+  for (const url of reader.urls) assert.doesNotMatch(url, /[?&](password|token)/i);
+}
+
+async function checkLoad(reader: Reader): Promise<void> {
+  const before = await reader.waitFor("number-accepted", /^0\/s$/);
+  const body = Array.from({ length: 15 }, (_, i) => `{"user":"u${i}","action":"a","amount":1}`);
+  await fetch(`${reader.url}events`, {
+    method: "POST",
+    headers: { "content-type": "application/x-ndjson" },
+    body: body.join("\n"),
+  }).then((response) => response.body?.cancel());
+  const after = await reader.waitFor("number-accepted", /^[1-9]/);
+  assert.notEqual(after, before);
+  await reader.waitFor("note-accepted", /^15 since start$/);
+  await reader.waitFor("number-keys", /^15$/);
+  const lanes = reader.page.locator("#lanes li");
+  assert.equal(await lanes.count(), 2, "each worker has a lane");
+  await reader.page.locator("#plot-events summary").click();
+  await reader.page.locator("#plot-events tbody td").first().filter({ hasText: "/s" }).waitFor();
+  await reader.page.locator("#plot-events summary").click();
+}
+
+async function checkForms(reader: Reader): Promise<void> {
+  const { page } = reader;
+  await page.locator("#event-form input[name=user]").fill("zoe");
+  await page.locator("#event-form input[name=amount]").fill("9007199254740993");
+  await page.locator("#event-form button").click();
+  const reply = await reader.waitFor("event-reply", /processed/);
+  assert.match(reply, /^200 in .*\n.*"balance":9007199254740993/, "no digit is lost");
+  await page.locator("#event-form input[name=amount]").fill("many");
+  await page.locator("#event-form button").click();
+  await reader.waitFor("event-reply", /^400 .*\n.*invalid_event/);
+  await page.locator("#burst").click();
+  const outcome = await reader.waitFor("burst-reply", /sent:/);
+  const counts = /^1,000 sent: (\d+) accepted, (\d+) refused \(server_busy, from event \d+ on\)/
+    .exec(outcome);
+  assert.ok(counts !== null, outcome);
+  const [accepted, refused] = [Number(counts[1]), Number(counts[2])];
+  assert.ok(refused > 0 && accepted + refused === 1000, outcome);
+  const shown = new RegExp(`^${refused} since start$`);
+  await reader.waitFor("note-refused", shown);
+}
+
+async function checkKeys(reader: Reader, server: ServerProcess): Promise<void> {
+  const { page } = reader;
+  using client = await RawClient.connect(server.port("resp"));
+  const commands: string[][] = [
+    ["SET", "found", "the value"],
+    ["SET", HOSTILE, `<script>globalThis.wasRun=2</script>`, "EX", "1000"],
+    ["HSET", `h${HOSTILE}`, HOSTILE, HOSTILE],
+  ];
+  for (const command of commands) await client.send(respCommand(...command));
+  await client.read("+OK\r\n+OK\r\n:1\r\n".length);
+  await page.locator("#pattern").fill("fo*");
+  await page.keyboard.press("Enter");
+  await page.locator("#key-rows tr").filter({ hasText: /found\s*string\s*none\s*9 B/ }).waitFor();
+  await reader.waitFor("key-state", /^1 key, these are all\.$/);
+  await page.locator("#key-rows button").click();
+  await page.locator("#key-detail pre").filter({ hasText: /^the value$/ }).waitFor();
+  await page.locator("#pattern").fill("*onerror*");
+  await page.keyboard.press("Enter");
+  await reader.waitFor("key-state", /^2 keys, these are all\.$/);
+  for (const name of [HOSTILE, `h${HOSTILE}`]) {
+    const button = page.getByRole("button", { name, exact: true });
+    await button.click();
+    await page.locator("#key-detail h3").filter({ hasText: name }).waitFor();
+  }
+  await page.locator("#key-detail td", { hasText: HOSTILE }).first().waitFor();
+}
+
+async function checkKeyboard(reader: Reader): Promise<void> {
+  const { page } = reader;
+  await page.evaluate("document.activeElement.blur(); scrollTo(0, 0)");
+  await page.locator("h1").click();
+  const reached = new Set<string>();
+  for (let i = 0; i < 60; i++) {
+    await page.keyboard.press("Tab");
+    const [name, outline] = await page.evaluate(`[
+      document.activeElement === document.body
+        ? ""
+        : document.activeElement.id || document.activeElement.textContent.trim().slice(0, 20),
+      getComputedStyle(document.activeElement).outlineStyle,
+    ]`) as [string, string];
+    if (name !== "") assert.notEqual(outline, "none", `${name} shows that it has the focus`);
+    reached.add(name);
+  }
+  const wanted = ["pause", "theme", "latency-source", "heat-operations", "heat-contended"];
+  for (const name of [...wanted, "pattern", "burst", "burst-size", "Work", "Table"]) {
+    assert.ok(
+      reached.has(name),
+      `${name} is reached with the keyboard: ${[...reached].join(", ")}`,
+    );
+  }
+  await page.locator("#heat-operations").focus();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowRight");
+  await reader.waitFor("shard-readout", /^Shard 1: .*\/s operations, .*\/s contended/);
+  const spoken = await page.locator("#heat-operations").getAttribute("aria-valuetext");
+  assert.match(spoken ?? "", /^Shard 1: /);
+  await page.keyboard.press("End");
+  await reader.waitFor("shard-readout", /^Shard 63: /);
+  await page.locator("#pause").focus();
+  await page.keyboard.press("Space");
+  await reader.waitFor("status", /^Paused$/);
+  assert.equal(await page.locator("#pause").getAttribute("aria-pressed"), "true");
+  await page.keyboard.press("Space");
+  await reader.waitFor("status", /^Live$/);
+}
+
+async function fit(browser: Browser): Promise<void> {
+  await using server = await start(["--workers", "2"]);
+  using client = await RawClient.connect(server.port("resp"));
+  await client.send(respCommand("SET", "k".repeat(1000), "v".repeat(10_000)));
+  await client.send(respCommand("HSET", "h".repeat(300), "f".repeat(3000), "v".repeat(3000)));
+  await client.read("+OK\r\n:1\r\n".length);
+  const grounds = new Set<string>();
+  for (const width of [400, 1280, 2000]) {
+    for (const colorScheme of ["light", "dark"] as const) {
+      const where = `${width} px, ${colorScheme}`;
+      const options = { viewport: { width, height: 900 }, colorScheme };
+      await using reader = await Reader.open(browser, urlOf(server), options);
+      await reader.waitFor("status", /^Live$/);
+      await reader.page.locator("#key-form button").click();
+      await reader.waitFor("key-state", /these are all/);
+      for (const index of [0, 1]) {
+        await reader.page.locator("#key-rows button").nth(index).click();
+        await reader.page.locator("#key-detail dl").waitFor();
+        assert.deepEqual(await tooWide(reader.page), [], where);
+      }
+      for (const summary of await reader.page.locator("summary:visible").all()) {
+        await summary.click();
+      }
+      await reader.waitFor("number-connections", /^\d/);
+      assert.deepEqual(await tooWide(reader.page), [], `${where}, with tables`);
+      grounds.add(await reader.page.evaluate("getComputedStyle(document.body).backgroundColor"));
+      await reader.check();
+    }
+  }
+  assert.equal(grounds.size, 2, "light and dark differ");
+  await checkTheme(browser, urlOf(server));
+}
+
+async function checkTheme(browser: Browser, url: string): Promise<void> {
+  await using reader = await Reader.open(browser, url, { colorScheme: "light" });
+  const ground = (): Promise<string> =>
+    reader.page.evaluate("getComputedStyle(document.body).backgroundColor");
+  const light = await ground();
+  for (let i = 0; i < 2; i++) await reader.page.locator("#theme").click();
+  await reader.waitFor("theme", /^Theme: Dark$/);
+  const dark = await ground();
+  assert.notEqual(dark, light);
+  await reader.page.reload();
+  assert.equal(await ground(), dark, "the choice is remembered");
+  await reader.waitFor("status", /^Live$/);
+  await reader.check();
+}
+
+/** What sticks out at the right; what scrolls by itself may. */
+function tooWide(page: Page): Promise<string[]> {
+  return page.evaluate(`document.documentElement.scrollWidth <= innerWidth ? [] :
+    [...document.querySelectorAll("body *")].filter((element) =>
+      element.getBoundingClientRect().right > innerWidth + 0.5 && !element.closest(".scroll, .unseen")
+    ).map(({ tagName, id, className }) => [tagName, id, className].join(" "))`);
+}
+
+async function locked(browser: Browser): Promise<void> {
+  await using server = await start(["--password", PASSWORD]);
+  await using reader = await Reader.open(browser, urlOf(server));
+  const { page } = reader;
+  await page.locator("#password-dialog").waitFor();
+  await reader.waitFor("status", /^Locked$/);
+  await page.locator("#password").fill("wrong");
+  await page.keyboard.press("Enter");
+  await reader.waitFor("password-problem", /not the password/);
+  await page.locator("#password").fill(PASSWORD);
+  await page.keyboard.press("Enter");
+  await reader.waitFor("status", /^Live$/);
+  await page.locator("#burst").click();
+  await reader.waitFor("burst-reply", /^1,000 sent/);
+  const kept = await page.evaluate(
+    "JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href])",
+  ) as string;
+  assert.ok(!kept.includes("word"), kept);
+  for (const url of reader.urls) assert.ok(!decodeURIComponent(url).includes("word 7"), url);
+  await page.reload();
+  await page.locator("#password-dialog").waitFor();
+  await reader.waitFor("number-accepted", /^–$/);
+  await reader.check(/status of 401/);
+}
+
+async function restart(browser: Browser): Promise<void> {
+  const first = await start(["--drain-delay", "2s"]);
+  const port = first.port("http");
+  await using reader = await Reader.open(browser, urlOf(first));
+  await reader.waitFor("status", /^Live$/);
+  first.signal("SIGTERM");
+  await reader.waitFor("status", /^Stopping$/);
+  await first.waitForEnd();
+  await reader.waitFor("status", /^Stopped$/);
+  await reader.waitFor("banner", /Trying again/);
+  await using second = await ServerProcess.start(["--http-port", String(port)]);
+  await reader.waitFor("status", /^Live$/);
+  // A connection that breaks without a word.
+  second.signal("SIGKILL");
+  await reader.waitFor("status", /^Connection lost$/);
+  await reader.check(
+    /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET|ERR_EMPTY/,
+  );
+}
+
+const [browserPath, name] = Deno.args;
+const browser = await chromium.launch({
+  executablePath: browserPath!,
+  args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+});
+try {
+  await ({ use, fit, locked, restart }[name!]!)(browser);
+} finally {
+  await browser.close();
+}
