@@ -4,11 +4,19 @@
  * @module
  */
 
-import { MEMORY_MAX_BYTES, MEMORY_MIN_BYTES, VALUE_MAX_BYTES } from "../base/limits.ts";
+import {
+  EVENT_IDS_MAX,
+  MEMORY_MAX_BYTES,
+  MEMORY_MIN_BYTES,
+  VALUE_MAX_BYTES,
+} from "../base/limits.ts";
 import { formatSize } from "../base/units.ts";
+import { EVENT_ID_BYTES } from "../durability/event_id_records.ts";
+import { filesOf } from "../durability/file_names.ts";
 import { recover, type Recovered } from "../durability/recovery.ts";
 import { NoRoomError } from "../durability/replayer.ts";
 import type { Storage } from "../durability/storage.ts";
+import { EventIds } from "../store/event_ids.ts";
 import { Store } from "../store/store.ts";
 import { DataError } from "./data_error.ts";
 
@@ -17,6 +25,9 @@ import { DataError } from "./data_error.ts";
  * thread fills the store, and nobody waits for it who could be kept waiting.
  */
 const HASH_SEED = new Uint32Array([0x5c1ce, 0xd0d0]);
+
+/** Room for so many ids of events is made in any case. */
+const IDS_MIN = 4096;
 
 /** How large the store may get. */
 export interface RoomOptions {
@@ -66,8 +77,26 @@ export interface RecoveredStore {
 }
 
 /**
+ * Makes room for all ids of events that a directory may have. How long they are remembered is for the
+ * server that starts from it to say.
+ */
+export function makeEventIds(storage: Storage): EventIds {
+  let byteCount = 0;
+  const names = storage.list();
+  for (const { name } of [...filesOf(names, "snapshot"), ...filesOf(names, "log")]) {
+    const file = storage.open(name, "read");
+    byteCount += file.size();
+    file.close();
+  }
+  // Some more, as hashes fill the memory unevenly.
+  const most = Math.ceil(byteCount / EVENT_ID_BYTES * 1.25) + IDS_MIN;
+  return EventIds.create({ maxIds: Math.min(most, EVENT_IDS_MAX), windowMs: Infinity });
+}
+
+/**
  * Reads a directory into a store as a start does.
  *
+ * @param eventIds empty; is given the ids of events that are found
  * @throws {DamageError} as a start does
  * @throws {DataError} when there is too little memory
  */
@@ -75,10 +104,11 @@ export function recoverStore(
   storage: Storage,
   room: RoomOptions = {},
   onProgress?: (appliedCount: number) => void,
+  eventIds?: EventIds,
 ): RecoveredStore {
   const store = makeStore(room);
   try {
-    return { store, recovered: recover(storage, store, onProgress) };
+    return { store, recovered: recover(storage, store, onProgress, eventIds) };
   } catch (error) {
     if (error instanceof NoRoomError) {
       throw error.flag === "--max-memory"

@@ -15,10 +15,11 @@ import { RedisFileError } from "../migration/redis_file_error.ts";
 import type { Recovered } from "../durability/recovery.ts";
 import type { Storage } from "../durability/storage.ts";
 import { DATABASE_COUNT } from "../store/control.ts";
+import type { EventIds } from "../store/event_ids.ts";
 import type { Store } from "../store/store.ts";
 import { CommandRunner } from "./command_runner.ts";
 import { DataError } from "./data_error.ts";
-import { makeStore, recoverStore, type RoomOptions } from "./data_store.ts";
+import { makeEventIds, makeStore, recoverStore, type RoomOptions } from "./data_store.ts";
 import { Filler } from "./filler.ts";
 import { type ByteGiver, LineReader } from "./line_reader.ts";
 import { LineLoader, type LoadedEvents } from "./load_lines.ts";
@@ -111,7 +112,7 @@ export async function load(options: LoadOptions): Promise<LoadSummary> {
       `Cannot load into ${storage.path}: it has data already; --add puts the keys to those`,
     );
   }
-  const { store, recovered } = openStore(options);
+  const { store, recovered, eventIds } = openStore(options);
   const events: LoadedEvents = { jobs: [...recovered?.pending.jobs.values() ?? []].map(copyJob) };
   const skipped = new Skipped();
   const loading = new Loading(options, store, skipped, events);
@@ -123,6 +124,7 @@ export async function load(options: LoadOptions): Promise<LoadSummary> {
     recovered,
     store,
     events: events.jobs.map(numbered),
+    eventIds,
     nowMs,
     onProgress: (keyCount) =>
       options.onProgress?.(keyCount / Math.max(store.stats().keyCount, 1), "writing"),
@@ -146,10 +148,11 @@ export async function load(options: LoadOptions): Promise<LoadSummary> {
 
 function openStore(
   options: LoadOptions,
-): { store: Store; recovered: Recovered | undefined } {
-  if (!hasData(options.storage)) return { store: makeStore(options), recovered: undefined };
-  const { store, recovered } = recoverStore(options.storage, options);
-  return { store, recovered };
+): { store: Store; recovered?: Recovered; eventIds?: EventIds } {
+  const { storage } = options;
+  if (!hasData(storage)) return { store: makeStore(options) };
+  const eventIds = makeEventIds(storage);
+  return { ...recoverStore(storage, options, undefined, eventIds), eventIds };
 }
 
 /** Loads file after file into one store. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { EventIdSnapshot } from "../durability/event_id_records.ts";
 import { HISTORY_BYTES } from "../durability/file_header.ts";
 import { filesOf } from "../durability/file_names.ts";
 import { PendingEvents } from "../durability/pending_events.ts";
@@ -12,6 +13,7 @@ import { SnapshotWriter } from "../durability/snapshot_file.ts";
 import { SnapshotTaker } from "../durability/snapshot_taker.ts";
 import type { Storage } from "../durability/storage.ts";
 import { DATABASE_COUNT } from "../store/control.ts";
+import type { EventIds } from "../store/event_ids.ts";
 import type { Store } from "../store/store.ts";
 
 /** So many steps of a snapshot between two reports. */
@@ -33,6 +35,8 @@ export interface PublishOptions {
   readonly store: Store;
   /** Events that were accepted and not settled: jobs (base/job.ts), in order. */
   readonly events: readonly Uint8Array[];
+  /** Ids of events that were there before; undefined: none were. */
+  readonly eventIds?: EventIds | undefined;
   /** The time. Unit: ms since the epoch. */
   readonly nowMs: number;
   /** Told now and then how many keys were written. */
@@ -62,7 +66,8 @@ export function publish(options: PublishOptions): Published {
     position,
     createdAtMs: Math.floor(nowMs),
   });
-  const taker = new SnapshotTaker(store, writer, DATABASE_COUNT);
+  const ids = options.eventIds && new EventIdSnapshot(options.eventIds, nowMs);
+  const taker = new SnapshotTaker(store, writer, DATABASE_COUNT, ids);
   try {
     for (let step = 1; taker.step(); step++) {
       if (step % STEPS_PER_REPORT === 0) options.onProgress?.(taker.keyCount);

@@ -151,27 +151,46 @@ export class Drain {
     Atomics.notify(this.#words, IntakeHeader.DURABLE);
   }
 
-  /** Waits until everything is confirmed, and closes the gaps that dead threads left. */
+  /** Waits until everything is confirmed or void; returns where the records end, without gaps. */
   #awaitConfirmed(piece: number, filled: number): number {
     const words = this.#words;
     const base = bufferAt(this.#memory, piece);
-    const { bytes } = this.#buffers[piece & 1]!;
-    let end = PIECE_HEAD_BYTES;
+    let voidCount = 0;
     this.#hasNotes = false;
     this.#recordCount = 0;
     for (let at = PIECE_HEAD_BYTES; at < filled;) {
       const index = (base + at) >> 2;
       const first = Atomics.load(words, index) || this.#awaitFirst(index);
-      const byteCount = recordBytesAt(words, index, first);
       const type = first & 0xff;
-      if (type !== VOID) {
+      if (type === VOID) voidCount++;
+      else {
         if (type >= RecordType.SWAPPED && type < RecordType.STRING_RANGE) this.#hasNotes = true;
-        if (end !== at) bytes.copyWithin(end, at, at + byteCount);
-        end += byteCount;
         this.#recordCount++;
       }
-      at += byteCount;
+      at += recordBytesAt(words, index, first);
       assert(at <= filled, "records end where the piece ends");
+    }
+    return voidCount === 0 ? filled : this.#closeGaps(piece, filled);
+  }
+
+  /**
+   * Closes the gaps that dead threads left. Not before everything is confirmed: the supervisor looks for
+   * what another one has claimed from the front.
+   */
+  #closeGaps(piece: number, filled: number): number {
+    const words = this.#words;
+    const base = bufferAt(this.#memory, piece);
+    const { bytes } = this.#buffers[piece & 1]!;
+    let end = PIECE_HEAD_BYTES;
+    for (let at = PIECE_HEAD_BYTES; at < filled;) {
+      const index = (base + at) >> 2;
+      const first = words[index]!;
+      const byteCount = recordBytesAt(words, index, first);
+      if ((first & 0xff) !== VOID) {
+        if (end !== at) bytes.copyWithin(end, at, at + byteCount);
+        end += byteCount;
+      }
+      at += byteCount;
     }
     return end;
   }

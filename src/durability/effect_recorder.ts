@@ -109,6 +109,10 @@ export class EffectRecorder implements MutationHook {
    * While a snapshot is taken it may have seen the one key before and the other one after, and then has
    * the value nowhere. That none is being taken is certain under the locks of both keys: it would have
    * been said before the first of them was looked at.
+   *
+   * Between two databases it is not enough: what is said here may be behind the position where the next
+   * snapshot begins, and a flush of the target's database in front of it. That would empty the database
+   * of what the snapshot has, whose source is gone. Within one database it empties both.
    */
   copied(
     _shard: number,
@@ -118,6 +122,7 @@ export class EffectRecorder implements MutationHook {
     database: number,
     address: number,
   ): boolean {
+    if (fromDatabase !== database) return false;
     if (this.log === undefined || this.log.snapshotRuns || !this.#isLong(address)) return false;
     const type = this.#store.entryType(address);
     this.#begin(RecordType.COPIED, database, address, type);

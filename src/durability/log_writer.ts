@@ -20,7 +20,7 @@ import { fileName, UNFINISHED } from "./file_names.ts";
 import { sealFrame } from "./frame.ts";
 import { FILE_HEADER_BYTES, FRAME_HEADER_BYTES } from "./layout.ts";
 import { MARK_FRAME_BYTES, writeMark } from "./mark.ts";
-import { appendAll, type Storage, type StorageFile } from "./storage.ts";
+import { appendAll, type Storage, type StorageFile, tryRemove } from "./storage.ts";
 
 /** What a {@link LogWriter} works with. */
 export interface LogWriterOptions {
@@ -235,6 +235,8 @@ export class LogWriter {
       storage.syncDirectory();
     } catch (error) {
       file.close();
+      // It is tried again, mostly under another name: none may stay for each attempt.
+      tryRemove(storage, unfinishedName);
       throw error;
     }
     this.#file = file;

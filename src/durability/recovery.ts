@@ -8,6 +8,8 @@
  * @module
  */
 
+import { AssertionFault } from "../base/assert.ts";
+import { DATABASE_COUNT } from "../store/control.ts";
 import { DamageError } from "./damage.ts";
 import { EventIdRecovery } from "./event_id_records.ts";
 import { decodeFileHeader, HISTORY_BYTES } from "./file_header.ts";
@@ -71,9 +73,7 @@ export function recover(
     crypto.getRandomValues(new Uint8Array(HISTORY_BYTES));
   ids.useHistory(history);
   const apply = (record: RecordReader, path: string, offset: number): void => {
-    const noted = ids.note(record, pending.jobs);
-    if (noted === true || pending.note(record)) return;
-    const problem = noted === false ? replayer.apply(record) : noted;
+    const problem = applyRecord(record, replayer, pending, ids);
     if (problem !== undefined) throw new DamageError(path, offset, problem);
     if ((replayer.appliedCount & 0xffff) === 0) onProgress(replayer.appliedCount);
   };
@@ -109,6 +109,32 @@ export function recover(
     evicted: replayer.evicted,
     seq: replayer.seq,
   };
+}
+
+/**
+ * Applies a record.
+ *
+ * @returns what is wrong with it; undefined: nothing
+ * @throws {NoRoomError} when the store has no room
+ */
+function applyRecord(
+  record: RecordReader,
+  replayer: Replayer,
+  pending: PendingEvents,
+  ids: EventIdRecovery,
+): string | undefined {
+  if (record.database >= DATABASE_COUNT) return `there is no database ${record.database}`;
+  try {
+    const noted = ids.note(record, pending.jobs);
+    if (noted === true || pending.note(record)) return undefined;
+    return noted === false ? replayer.apply(record) : noted;
+  } catch (error) {
+    // Nobody has written such a record, although its frame is whole.
+    if (error instanceof AssertionFault) {
+      return `a record of type ${record.type} cannot be applied: ${error.message}`;
+    }
+    throw error;
+  }
 }
 
 /**

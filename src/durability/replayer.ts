@@ -13,6 +13,7 @@
 
 import { formatInt64, INT64_MAX_DECIMAL_BYTES } from "../base/int64.ts";
 import type { Collection } from "../store/collection/collection.ts";
+import { DATABASE_COUNT } from "../store/control.ts";
 import type { Place } from "../store/entry_mover.ts";
 import { Key } from "../store/key.ts";
 import type { MutationHook } from "../store/mutation_hook.ts";
@@ -249,7 +250,7 @@ export class Replayer {
 
   #sourceOf(record: RecordReader): Place | undefined {
     const database = record.uint64At(0) % SOURCE_GOES;
-    if (!(database >= 0) || record.payloadBytes < 16) return undefined;
+    if (!(database < DATABASE_COUNT) || record.payloadBytes < 16) return undefined;
     const key = new Key().set(record.bytes, record.payloadStart + 16, record.payloadEnd);
     this.#store.locate(key);
     return { database, key };
@@ -517,7 +518,7 @@ export class Replayer {
   #applyToDatabase(record: RecordReader): string | undefined {
     const { locks, keyspace, shardCount } = this.#store;
     const other = record.type === RecordType.SWAPPED ? record.uint64At(0) : 0;
-    if (!(other >= 0 && other <= 0xff)) return "a swap is with no database";
+    if (!(other < DATABASE_COUNT)) return "a swap is with no database";
     for (let attempt = 0; attempt < MAX_RECLAIM_ATTEMPTS; attempt++) {
       for (let shard = 0; shard < shardCount; shard++) locks.lock(shard, true);
       const isDone = record.type === RecordType.FLUSHED

@@ -21,7 +21,7 @@ import { sealFrame } from "./frame.ts";
 import { FrameReader } from "./frame_reader.ts";
 import { FILE_HEADER_BYTES, FRAME_HEADER_BYTES } from "./layout.ts";
 import { RecordReader, RecordType, RecordWriter } from "./record.ts";
-import { appendAll, readFully, type Storage, type StorageFile } from "./storage.ts";
+import { appendAll, readFully, type Storage, type StorageFile, tryRemove } from "./storage.ts";
 
 /** A frame is written when it has this many bytes; a single record may be longer. */
 const FULL_FRAME_BYTES = 2 ** 18;
@@ -70,7 +70,12 @@ export class SnapshotWriter {
     if (storage.list().includes(this.unfinishedName)) storage.remove(this.unfinishedName);
     this.#file = storage.open(this.unfinishedName, "create");
     const header = { kind: "snapshot", flags: 0, position, createdAtMs, history } as const;
-    appendAll(this.#file, encodeFileHeader(header));
+    try {
+      appendAll(this.#file, encodeFileHeader(header));
+    } catch (error) {
+      this.abandon();
+      throw error;
+    }
   }
 
   /** How long the file is, but for what is still in {@link SnapshotWriter.records}. Unit: bytes. */
@@ -110,11 +115,7 @@ export class SnapshotWriter {
   abandon(): void {
     if (this.#isOver) return;
     this.#close();
-    try {
-      this.#options.storage.remove(this.unfinishedName);
-    } catch {
-      // The next start removes it.
-    }
+    tryRemove(this.#options.storage, this.unfinishedName);
   }
 
   #close(): void {

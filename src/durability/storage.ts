@@ -74,6 +74,15 @@ export function appendAll(file: StorageFile, bytes: Uint8Array): void {
   }
 }
 
+/** Removes a file if it is there; where that cannot be done, the next start does it. Never throws. */
+export function tryRemove(storage: Storage, name: string): void {
+  try {
+    storage.remove(name);
+  } catch {
+    // It is not there, or the disk is broken.
+  }
+}
+
 /**
  * Reads until `target` is full or the file ends.
  *

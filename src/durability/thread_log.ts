@@ -186,7 +186,8 @@ export class ThreadLog implements EffectOutlet {
 
   /** What is executed now ends later, and may tell of more then. */
   tellsLater(): void {
-    this.#told.isLate = true;
+    if (this.#told === this.#stray) this.#strayCount++;
+    else this.#told.isLate = true;
   }
 
   /** What ended later than its execution tells of all that can be seen now, unless it tells of nothing. */
@@ -246,7 +247,11 @@ export class ThreadLog implements EffectOutlet {
   }
 
   #note(told: Told, piece: number): void {
-    if (told === this.#stray) this.#strayCount++;
+    if (told === this.#stray) {
+      // Each time: whose it is may have begun since the last one.
+      this.#strayCount++;
+      return;
+    }
     if (told.isWaiting && (piece - told.piece | 0) <= 0) return;
     told.piece = piece;
     told.isWaiting = true;

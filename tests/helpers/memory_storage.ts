@@ -28,6 +28,8 @@ export function systemError(code: string): Error {
 export class MemoryStorage implements Storage {
   readonly path = "memory";
   fault: Fault = () => {};
+  /** Files that are open. */
+  openCount = 0;
   readonly #files = new Map<string, Content>();
   /** The names that are on the disk for sure. */
   #synced = new Map<string, Content>();
@@ -124,6 +126,7 @@ class MemoryFile implements StorageFile {
     this.#storage = storage;
     this.#name = name;
     this.#content = content;
+    storage.openCount++;
   }
 
   size(): number {
@@ -156,5 +159,7 @@ class MemoryFile implements StorageFile {
     this.#content.synced = this.#content.bytes.slice();
   }
 
-  close(): void {}
+  close(): void {
+    this.#storage.openCount--;
+  }
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Int64 } from "../../../src/base/int64.ts";
 import { ByteSlice, encodeJob, EventFields, JobView } from "../../../src/base/job.ts";
 import { DamageError } from "../../../src/durability/damage.ts";
+import { load } from "../../../src/data/load.ts";
 import { Drain } from "../../../src/durability/drain.ts";
 import { EVENT_ID_BYTES } from "../../../src/durability/event_id_records.ts";
 import { createIntakeMemory } from "../../../src/durability/intake_layout.ts";
@@ -155,6 +156,48 @@ for (const where of ["the log", "a snapshot", "a snapshot and the log behind it"
       again = again.restarted();
     }
   });
+}
+
+Deno.test("event ids: they stay in a directory into which something is loaded", async () => {
+  const site = new Site(new MemoryStorage());
+  const settled = site.accept("ann", "1");
+  site.settle("ann", "1", settled, 1, 5);
+  site.snapshot();
+  const behind = site.accept("bob", "2");
+  site.settle("bob", "2", behind, 1, -7);
+  site.accept("cat", "3");
+  const stopped = site.restarted();
+  assert.ok(stopped.keeper.stop());
+  const { storage } = stopped;
+  await load({
+    storage,
+    files: ["-"],
+    standardInput: linesGiver('{"sluice_dump":1}\n{"end":{"keys":0,"events":0}}\n'),
+    isAdded: true,
+    skipsUnsupported: false,
+    maxMemoryBytes: 64 * 2 ** 20,
+    nowMs: Date.now(),
+  });
+  const loaded = new Site(storage);
+  const { ids, pending } = loaded;
+  const find = (user: string, id: string): IdState => loaded.find(user, id);
+  assert.equal(find("ann", "1"), IdState.SETTLED);
+  assert.deepEqual([ids.outcome, ids.balance.toString()], [1, "5"]);
+  assert.equal(find("bob", "2"), IdState.SETTLED);
+  assert.deepEqual([ids.outcome, ids.balance.toString()], [1, "-7"]);
+  assert.equal(find("cat", "3"), IdState.PENDING);
+  assert.equal(pending.size, 1);
+});
+
+/** Gives a text as a file would. */
+function linesGiver(text: string): (target: Uint8Array) => number {
+  let left = encoder.encode(text);
+  return (target) => {
+    const part = left.subarray(0, target.length);
+    target.set(part);
+    left = left.subarray(part.length);
+    return part.length;
+  };
 }
 
 Deno.test("event ids: a snapshot has all of many ids, and the newest come back where fewer fit", () => {

@@ -147,6 +147,41 @@ for (const [step, isLost] of STEPS) {
   });
 }
 
+Deno.test("intake: of two threads that died, the second one is found while the writer waits for it", async () => {
+  const { memory, intakes } = intakeOf(3);
+  const [first, second, living] = intakes as [Intake, Intake, Intake];
+  const death = new Error("dead");
+  first.onStep = second.onStep = (reached) => {
+    if (reached === "claimed") throw death;
+  };
+  living.publish(frameOf(1));
+  assert.throws(() => first.publish(frameOf(2, 40)), death);
+  living.publish(frameOf(3, 200));
+  living.publish(frameOf(4, 200));
+  assert.throws(() => second.publish(frameOf(5, 300)), death);
+  living.publish(frameOf(6));
+  const isAlive = (threadId: number): boolean => threadId === 2;
+  assert.ok(voidClaimOf(memory, 0, isAlive));
+  const worker = new Worker(new URL("./drain_worker.ts", import.meta.url), { type: "module" });
+  const messages: number[][] = [];
+  let tell = (): void => {};
+  const heard = async (count: number): Promise<void> => {
+    while (messages.length < count) await new Promise<void>((resolve) => tell = resolve);
+  };
+  worker.onmessage = ({ data }) => {
+    messages.push(data);
+    tell();
+  };
+  worker.postMessage(memory);
+  await heard(1);
+  // It has passed the first gap when it has waited for the second one for so long.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.ok(voidClaimOf(memory, 1, isAlive), "what the second one has claimed is found");
+  await heard(2);
+  assert.deepEqual(messages[1], [1, 3, 4, 6]);
+  worker.terminate();
+});
+
 Deno.test("intake: a dead thread that was overtaken loses nothing of who overtook it", () => {
   const { memory, intakes, drain } = intakeOf(2);
   const [dying, living] = intakes as [Intake, Intake];

@@ -313,6 +313,30 @@ Deno.test("keeper: a snapshot that cannot be written is tried again, and writes 
   site.assertRecovers();
 });
 
+for (const file of ["log", "snapshot"]) {
+  Deno.test(`keeper: a disk on which the header of a ${file} has no room is not filled with attempts`, () => {
+    const storage = new MemoryStorage();
+    const site = new Site(storage);
+    site.set("a", "1");
+    site.keeper.turn();
+    const openCount = storage.openCount;
+    storage.fault = (call, name) => {
+      if (call === "append" && name.startsWith(file)) throw systemError("ENOSPC");
+    };
+    for (let i = 0; i < 5; i++) {
+      if (file === "snapshot") site.keeper.wantSnapshot();
+      // What is put in while the log has failed makes it begin elsewhere each time.
+      else site.set("thrown away", `${i}`);
+      site.pass(1100);
+    }
+    assert.ok(storage.openCount <= openCount, `${storage.openCount} files are open`);
+    assert.ok(storage.list().length <= 2, storage.list().join(" "));
+    storage.fault = () => {};
+    for (let i = 0; i < 10; i++) site.pass(1100);
+    site.assertRecovers(storage.afterPowerCut(() => false));
+  });
+}
+
 Deno.test("keeper: a damaged snapshot is passed over while the log has everything", () => {
   const site = new Site(new MemoryStorage());
   site.set("a", "1");
