@@ -98,6 +98,8 @@ for (const ioThreads of IO_THREAD_COUNTS) {
     assert.equal(await http(httpPort, "GET", `/keys/${kept}`), 200);
     assert.equal(await http(httpPort, "PUT", `/keys/${kept}`, "3"), 503);
     assert.equal(await http(httpPort, "GET", "/keys/lost"), 503);
+    assert.equal(await http(httpPort, "GET", "/keys/lost/info"), 503);
+    assert.equal(await http(httpPort, "GET", `/keys/${kept}/info`), 200);
     assert.equal(await http(httpPort, "GET", "/keys"), 503);
     const eventClient = await RawClient.connect(httpPort);
     await eventClient.send(eventRequest("ann", 5));

@@ -1,6 +1,10 @@
 /**
- * Looks at the live page as a reader would; arguments are the browser's path and what to do. Exit
- * code 0 = all is well.
+ * Looks at the live page as a reader would; the argument is the browser's path. Says of each visit
+ * what was wrong, a line of JSON each:
+ *
+ * ```text
+ * {"name":"use","problem":null}
+ * ```
  *
  * It starts the servers itself, because it runs with all permissions: what drives the browser looks
  * at `/proc`.
@@ -9,8 +13,9 @@
  */
 
 import assert from "node:assert/strict";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { RawClient, respCommand } from "./raw_client.ts";
+import { say } from "./say.ts";
 import { ServerProcess } from "./server_process.ts";
 
 const PASSWORD = "pässword 7";
@@ -27,9 +32,11 @@ class Reader implements AsyncDisposable {
   static async open(
     browser: Browser,
     url: string,
-    options: Parameters<Browser["newPage"]>[0] = {},
+    options: BrowserContextOptions = {},
+    hasClock = false,
   ): Promise<Reader> {
     const page = await browser.newPage(options);
+    if (hasClock) await page.clock.install();
     const reader = new Reader(page, url);
     page.on("console", (message) => reader.complaints.push(message.text()));
     page.on("pageerror", (error) => reader.complaints.push(error.message));
@@ -168,6 +175,33 @@ async function checkKeys(reader: Reader, server: ServerProcess): Promise<void> {
     await page.locator("#key-detail h3").filter({ hasText: name }).waitFor();
   }
   await page.locator("#key-detail td", { hasText: HOSTILE }).first().waitFor();
+  await page.locator("#key-detail button").focus();
+  await client.send(respCommand("HSET", `h${HOSTILE}`, "late", "come"));
+  await client.read(":1\r\n".length);
+  await page.keyboard.press("Enter");
+  await page.locator("#key-detail td", { hasText: "come" }).waitFor();
+  assert.equal(await page.evaluate("document.activeElement.innerText"), "Read again");
+  await checkNames(reader, client);
+}
+
+/** Names that are not what they seem. */
+async function checkNames({ page }: Reader, client: RawClient): Promise<void> {
+  for (const name of ["..", "sp  ace"]) await client.send(respCommand("SET", name, "x"));
+  await client.read("+OK\r\n".repeat(2).length);
+  for (
+    const [name, pattern, outcome] of [
+      ["..", "..", /A browser cannot ask for a key of this name/],
+      ["sp  ace", "sp*", /stored as embstr/],
+    ] as const
+  ) {
+    await page.locator("#pattern").fill(pattern);
+    await page.keyboard.press("Enter");
+    const button = page.locator("#key-rows button").getByText(name, { exact: true });
+    await button.click();
+    await page.locator("#key-detail").filter({ hasText: outcome }).waitFor();
+    assert.equal(await button.innerText(), name);
+  }
+  await page.locator("#key-form button").click();
 }
 
 async function checkKeyboard(reader: Reader): Promise<void> {
@@ -215,31 +249,63 @@ async function fit(browser: Browser): Promise<void> {
   await client.send(respCommand("SET", "k".repeat(1000), "v".repeat(10_000)));
   await client.send(respCommand("HSET", "h".repeat(300), "f".repeat(3000), "v".repeat(3000)));
   await client.read("+OK\r\n:1\r\n".length);
-  const grounds = new Set<string>();
-  for (const width of [400, 1280, 2000]) {
-    for (const colorScheme of ["light", "dark"] as const) {
-      const where = `${width} px, ${colorScheme}`;
-      const options = { viewport: { width, height: 900 }, colorScheme };
-      await using reader = await Reader.open(browser, urlOf(server), options);
-      await reader.waitFor("status", /^Live$/);
-      await reader.page.locator("#key-form button").click();
-      await reader.waitFor("key-state", /these are all/);
+  // Each begins where the other ends: a page must fit when it is opened and when it is resized.
+  const grounds = await Promise.all([
+    fitWidths(browser, urlOf(server), "light", [320, 400, 1280, 2000]),
+    fitWidths(browser, urlOf(server), "dark", [2000, 960, 400, 320]),
+    checkTheme(browser, urlOf(server)),
+    checkTouch(browser, urlOf(server)),
+  ]);
+  assert.notEqual(grounds[0], grounds[1], "light and dark differ");
+}
+
+async function fitWidths(
+  browser: Browser,
+  url: string,
+  colorScheme: "light" | "dark",
+  widths: readonly number[],
+): Promise<string> {
+  const height = 900;
+  const options = { viewport: { width: widths[0]!, height }, colorScheme };
+  await using reader = await Reader.open(browser, url, options);
+  const { page } = reader;
+  await reader.waitFor("status", /^Live$/);
+  await page.locator("#key-form button").click();
+  await reader.waitFor("key-state", /these are all/);
+  await reader.waitFor("number-connections", /^\d/);
+  for (const isOpen of [false, true]) {
+    if (isOpen) {
+      for (const summary of await page.locator("summary:visible").all()) await summary.click();
+    }
+    for (const width of isOpen ? widths.toReversed() : widths) {
+      const where = `${width} px, ${colorScheme}${isOpen ? ", with tables" : ""}`;
+      await page.setViewportSize({ width, height });
       for (const index of [0, 1]) {
-        await reader.page.locator("#key-rows button").nth(index).click();
-        await reader.page.locator("#key-detail dl").waitFor();
-        assert.deepEqual(await tooWide(reader.page), [], where);
+        await page.locator("#key-rows button").nth(index).click();
+        const name = ["k".repeat(1000), "h".repeat(300)];
+        await page.locator("#key-detail h3").filter({
+          hasText: new RegExp(`^(${name.join("|")})$`),
+        })
+          .waitFor();
+        assert.deepEqual(await tooWide(page), [], where);
       }
-      for (const summary of await reader.page.locator("summary:visible").all()) {
-        await summary.click();
-      }
-      await reader.waitFor("number-connections", /^\d/);
-      assert.deepEqual(await tooWide(reader.page), [], `${where}, with tables`);
-      grounds.add(await reader.page.evaluate("getComputedStyle(document.body).backgroundColor"));
-      await reader.check();
     }
   }
-  assert.equal(grounds.size, 2, "light and dark differ");
-  await checkTheme(browser, urlOf(server));
+  await reader.check();
+  return await page.evaluate("getComputedStyle(document.body).backgroundColor");
+}
+
+async function checkTouch(browser: Browser, url: string): Promise<void> {
+  const options = { viewport: { width: 400, height: 800 }, hasTouch: true, isMobile: true };
+  await using reader = await Reader.open(browser, url, options);
+  await reader.waitFor("heat-operations-most", /busiest/);
+  await reader.page.locator("#heat-operations").tap({ position: { x: 5, y: 5 } });
+  await reader.waitFor("shard-readout", /^Shard 0: /);
+  // The finger is gone, and another update has come.
+  const before = await reader.text("about");
+  await reader.page.locator("#about").filter({ hasNotText: before }).waitFor();
+  assert.match(await reader.text("shard-readout"), /^Shard 0: /);
+  await reader.check();
 }
 
 async function checkTheme(browser: Browser, url: string): Promise<void> {
@@ -265,12 +331,19 @@ function tooWide(page: Page): Promise<string[]> {
     ).map(({ tagName, id, className }) => [tagName, id, className].join(" "))`);
 }
 
-async function locked(browser: Browser): Promise<void> {
+async function guarded(browser: Browser): Promise<void> {
   await using server = await start(["--password", PASSWORD]);
-  await using reader = await Reader.open(browser, urlOf(server));
+  await Promise.all([locked, rest].map((visit) => visit(browser, urlOf(server))));
+}
+
+async function locked(browser: Browser, url: string): Promise<void> {
+  await using reader = await Reader.open(browser, url);
   const { page } = reader;
   await page.locator("#password-dialog").waitFor();
   await reader.waitFor("status", /^Locked$/);
+  // Browsers close a dialog at the second one.
+  for (let i = 0; i < 4; i++) await page.keyboard.press("Escape");
+  await page.locator("#password-dialog").waitFor();
   await page.locator("#password").fill("wrong");
   await page.keyboard.press("Enter");
   await reader.waitFor("password-problem", /not the password/);
@@ -290,8 +363,35 @@ async function locked(browser: Browser): Promise<void> {
   await reader.check(/status of 401/);
 }
 
+/** A page that is not looked at lets go of its connection, and one that is does not. */
+async function rest(browser: Browser, url: string): Promise<void> {
+  await using reader = await Reader.open(browser, url, {}, true);
+  const { page } = reader;
+  const look = (state: "hidden" | "visible"): Promise<void> =>
+    page.evaluate(`
+      Object.defineProperty(document, "visibilityState", { value: "${state}", configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    `);
+  await page.locator("#password-dialog").waitFor();
+  // The password is fetched from somewhere else.
+  await look("hidden");
+  await look("visible");
+  await page.locator("#password").fill(PASSWORD);
+  await page.keyboard.press("Enter");
+  await reader.waitFor("status", /^Live$/);
+  await page.clock.fastForward(61_000);
+  await reader.waitFor("status", /^Live$/);
+  await reader.waitFor("number-accepted", /^0\/s$/);
+  await look("hidden");
+  await page.clock.fastForward(61_000);
+  await reader.waitFor("status", /^Resting$/);
+  await look("visible");
+  await reader.waitFor("status", /^Live$/);
+  await reader.check(/status of 401/);
+}
+
 async function restart(browser: Browser): Promise<void> {
-  const first = await start(["--drain-delay", "2s"]);
+  const first = await start(["--drain-delay", "1s"]);
   const port = first.port("http");
   await using reader = await Reader.open(browser, urlOf(first));
   await reader.waitFor("status", /^Live$/);
@@ -310,13 +410,30 @@ async function restart(browser: Browser): Promise<void> {
   );
 }
 
-const [browserPath, name] = Deno.args;
+/** What each visit is called, in the order in which the test names them. */
+const VISITS: Readonly<Record<string, (browser: Browser) => Promise<void>>> = {
+  use,
+  fit,
+  guarded,
+  restart,
+};
+
+const [browserPath] = Deno.args;
 const browser = await chromium.launch({
   executablePath: browserPath!,
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
 });
 try {
-  await ({ use, fit, locked, restart }[name!]!)(browser);
+  // One browser, all at once: they mostly wait for their servers.
+  await Promise.all(
+    Object.entries(VISITS).map(async ([name, visit]) => {
+      const problem = await visit(browser).then(
+        () => null,
+        (error) => error?.stack ?? String(error),
+      );
+      say(JSON.stringify({ name, problem }));
+    }),
+  );
 } finally {
   await browser.close();
 }

@@ -6,6 +6,7 @@
 
 import { PREVIEW_HEAD_ELEMENTS, previewRow } from "../../command/handlers/preview.ts";
 import { MAX_KEY_BYTES } from "../../store/entry.ts";
+import { ReplyCode } from "../../command/reply_code.ts";
 import { type CapturedReply, ReplyKind } from "../../protocol/captured_reply.ts";
 import { encodeText } from "../../protocol/http/characters.ts";
 import type { CommandClient, CommandQuery } from "../../protocol/command_client.ts";
@@ -34,6 +35,7 @@ export class KeyInfo {
     "key_too_long",
     `a key must have at most ${MAX_KEY_BYTES} bytes`,
   );
+  readonly #storageUnavailable = errorReply(503, "storage_unavailable");
 
   /** Makes the route. */
   constructor(commands: CommandClient, bodies: CodedBodies) {
@@ -64,6 +66,8 @@ export class KeyInfo {
       const { kind, code } = reply;
       this.#commands.give(query);
       if (kind === ReplyKind.NIL) return exchange.send(this.#unknownKey);
+      // The log failed, and nobody may learn what it has not.
+      if (code === ReplyCode.STORAGE_UNAVAILABLE) return exchange.send(this.#storageUnavailable);
       throw new TypeError(`Cannot describe a key: refused with code ${code}`);
     }
     const body = encodeText(JSON.stringify(infoOf(reply)));

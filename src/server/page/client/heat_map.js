@@ -139,7 +139,10 @@ class Field {
     this.#choose = choose;
     canvas.addEventListener("pointermove", (event) => choose(this.#shardAt(event), false));
     canvas.addEventListener("pointerdown", (event) => choose(this.#shardAt(event), false));
-    canvas.addEventListener("pointerleave", () => choose(-1, false));
+    canvas.addEventListener("pointerleave", ({ pointerType }) => {
+      // A finger that is lifted leaves what it pointed at; its numbers would be gone at once.
+      if (pointerType === "mouse") choose(-1, false);
+    });
     canvas.addEventListener("keydown", (event) => this.#key(event));
     canvas.addEventListener("blur", () => choose(-1, false));
   }

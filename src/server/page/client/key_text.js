@@ -8,12 +8,11 @@
 /** @typedef {string | { encoded: string }} ClientText */
 
 /**
- * Characters that cannot be seen, or that change the order in which their neighbours are seen:
- * controls, marks of direction, spaces of no width, halves of surrogate pairs.
+ * Characters that cannot be seen, or that change the order or look of their neighbours: controls,
+ * marks of direction, spaces and letters of no width, variations, halves of surrogate pairs.
  */
 const UNSEEN =
-  // deno-lint-ignore no-control-regex -- these are what it is about
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udfff]/gu;
+  /[\p{C}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0]/gu;
 
 /**
  * The text as it is shown: what cannot be seen is escaped, and bytes that are no text are `\xNN`.
@@ -30,6 +29,16 @@ export function shownText(text) {
       return code >= 0x20 && code < 0x7f ? String.fromCharCode(code) : `\\x${digits.toLowerCase()}`;
     },
   );
+}
+
+/**
+ * A key's name as it is shown, which may be nothing at all.
+ *
+ * @param {ClientText} key
+ * @returns {string}
+ */
+export function shownKey(key) {
+  return shownText(key) || "(empty)";
 }
 
 /**

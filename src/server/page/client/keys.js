@@ -7,7 +7,7 @@
 import { ask, PasswordWanted } from "./api.js";
 import { byId, make, setText } from "./dom.js";
 import { formatBytes, formatCount, formatSpan } from "./format.js";
-import { pathText, shownText } from "./key_text.js";
+import { pathText, shownKey, shownText } from "./key_text.js";
 
 /** @typedef {import("./key_text.js").ClientText} ClientText */
 /** @typedef {import("../../routes/key_info_json.ts").KeyInfoJson} KeyInfo */
@@ -41,6 +41,8 @@ export class KeyBrowser {
   #shownCount = 0;
   /** Counts searches, so that an old one ends when a new one begins. */
   #search = 0;
+  /** Counts looks at one key: only the last one is shown, whichever answer comes last. */
+  #look = 0;
   #isBusy = false;
   /** @type {Set<string>} Keys may come twice. */
   #known = new Set();
@@ -73,12 +75,18 @@ export class KeyBrowser {
     setText(this.#state, "Looking …");
     try {
       const isFirst = this.#shownCount === 0;
+      const hadFocus = document.activeElement === this.#more;
       const isPaused = !(await this.#find(search, isFirst));
       if (search !== this.#search) return;
       const keys = this.#found.splice(0, PAGE_KEYS);
       const isMore = this.#found.length > 0 || this.#cursor !== "0";
       this.#showState(keys.length, isMore, isPaused);
-      await this.#show(keys, search);
+      const shown = this.#show(keys, search);
+      // Who pressed it goes on where it was.
+      if (hadFocus && this.#more.hidden) {
+        this.#rows.querySelectorAll("button")[this.#shownCount - keys.length]?.focus();
+      }
+      await shown;
     } catch (error) {
       if (search !== this.#search) return;
       if (error instanceof PasswordWanted) {
@@ -143,7 +151,7 @@ export class KeyBrowser {
    */
   async #show(keys, search) {
     const rows = keys.map((key) => {
-      const button = make("button", { type: "button", class: "key" }, shownText(key));
+      const button = make("button", { type: "button", class: "key" }, shownKey(key));
       const row = make("tr", {}, make("th", { scope: "row" }, button));
       for (let i = 0; i < 3; i++) row.append(make("td", {}, "…"));
       button.addEventListener("click", () => void this.#open(key, row));
@@ -156,7 +164,7 @@ export class KeyBrowser {
         const key = keys[at];
         const row = rows[at];
         if (key === undefined || row === undefined) return;
-        showInRow(row, await infoOf(key).catch(() => undefined));
+        showInRow(row, await infoOf(key).catch((error) => error instanceof Gone ? "gone" : "?"));
       }
     };
     await Promise.all(Array.from({ length: AT_A_TIME }, lane));
@@ -167,6 +175,7 @@ export class KeyBrowser {
    * @param {HTMLTableRowElement} row
    */
   async #open(key, row) {
+    const look = ++this.#look;
     for (const other of this.#rows.querySelectorAll("[aria-current]")) {
       other.removeAttribute("aria-current");
     }
@@ -174,29 +183,46 @@ export class KeyBrowser {
     try {
       const info = await infoOf(key);
       showInRow(row, info);
-      this.#detail.replaceChildren(...detailOf(key, info, () => void this.#open(key, row)));
+      if (look !== this.#look) return;
+      this.#showDetail(...detailOf(key, info, () => void this.#open(key, row)));
       setText(this.#spoken, `${info.type}, ${sizeOf(info)}, shown behind the list`);
     } catch (error) {
       if (error instanceof PasswordWanted) return this.#onPasswordWanted(error);
+      if (error instanceof Gone) showInRow(row, "gone");
+      if (look !== this.#look) return;
       const text = error instanceof Refused ? error.message : "The server cannot be reached.";
-      this.#detail.replaceChildren(
-        make("h3", { class: "key" }, shownText(key)),
-        make("p", {}, text),
-      );
+      this.#showDetail(make("h3", { class: "key" }, shownKey(key)), make("p", {}, text));
+      setText(this.#spoken, text);
     }
+  }
+
+  /** @param {...Node} nodes */
+  #showDetail(...nodes) {
+    const hadFocus = this.#detail.contains(document.activeElement);
+    this.#detail.replaceChildren(...nodes);
+    // Who pressed "Read again" with the keyboard goes on from there.
+    if (hadFocus) (this.#detail.querySelector("button") ?? this.#detail).focus();
   }
 }
 
 /** The server's own words. */
 class Refused extends Error {}
 
+/** There is no such key any more. */
+class Gone extends Refused {}
+
 /**
  * @param {ClientText} key
  * @returns {Promise<KeyInfo>}
  */
 async function infoOf(key) {
-  const response = await ask(`keys/${pathText(key)}/info`);
-  if (response.status === 404) throw new Refused("The key is gone.");
+  const path = pathText(key);
+  // Browsers take these for something else than a name, however they are written.
+  if (path === "" || path === "." || path === "..") {
+    throw new Refused("A browser cannot ask for a key of this name. redis-cli can.");
+  }
+  const response = await ask(`keys/${path}/info`);
+  if (response.status === 404) throw new Gone("The key is gone.");
   const body = await response.json();
   if (!response.ok) throw new Refused(body.detail ?? body.reason ?? String(response.status));
   return body;
@@ -204,11 +230,11 @@ async function infoOf(key) {
 
 /**
  * @param {HTMLTableRowElement} row
- * @param {KeyInfo | undefined} info
+ * @param {KeyInfo | string} info or why there is none
  */
 function showInRow(row, info) {
-  const texts = info === undefined
-    ? ["gone", "", ""]
+  const texts = typeof info === "string"
+    ? [info, "", ""]
     : [info.type, info.ttl_ms === null ? "none" : formatSpan(info.ttl_ms), sizeOf(info)];
   for (const [index, cell] of [...row.querySelectorAll("td")].entries()) {
     setText(cell, texts[index] ?? "");
@@ -241,7 +267,7 @@ function detailOf(key, info, onRefresh) {
   for (const [name, value] of rows) {
     facts.append(make("div", {}, make("dt", {}, name ?? ""), make("dd", {}, value ?? "")));
   }
-  return [make("h3", { class: "key" }, shownText(key)), facts, previewOf(info), refresh];
+  return [make("h3", { class: "key" }, shownKey(key)), facts, previewOf(info), refresh];
 }
 
 /**

@@ -122,6 +122,7 @@ export class Lanes {
   #note;
   /** @type {Lane[]} */
   #lanes = [];
+  #count = -1;
   #undrawn = 0;
   #textAtMs = 0;
 
@@ -138,12 +139,17 @@ export class Lanes {
   /** @param {readonly LaneJson[]} lanes */
   add(lanes) {
     const shown = lanes.slice(0, MOST_LANES);
-    if (shown.length !== this.#lanes.length) {
+    if (lanes.length !== this.#count) {
+      this.#count = lanes.length;
       this.#lanes = shown.map((_, index) => new Lane(index));
       this.#list.replaceChildren(...this.#lanes.map(({ row }) => row));
       setText(
         this.#note,
-        lanes.length > shown.length ? `The first ${MOST_LANES} of ${lanes.length} workers.` : "",
+        lanes.length === 0
+          ? "There are none: events wait in the queue."
+          : lanes.length > shown.length
+          ? `The first ${MOST_LANES} of ${lanes.length} workers.`
+          : "",
       );
     }
     for (const [index, lane] of this.#lanes.entries()) lane.add(shown[index] ?? null);

@@ -119,13 +119,14 @@ let textAtMs = -Infinity;
 
 /** @param {PageFrame} frame */
 function take(frame) {
-  if (last !== undefined && frame.at_ms - last.at_ms > 1500) lanes.addGap();
+  // A clock that went back is that of another process.
+  if (last !== undefined && Math.abs(frame.at_ms - last.at_ms) > 1500) lanes.addGap();
   last = frame;
   history.add(frame);
   lanes.add(frame.lanes);
   // Without a history of its own, it stays as it was.
   if (!isPaused) heatMap.add(frame.shards);
-  status.setReadiness(frame.server.readiness);
+  status.setServer(frame.server.readiness, frame.log?.serving === false);
   wantDraw();
 }
 

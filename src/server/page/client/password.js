@@ -22,12 +22,18 @@ export function startPassword(onGiven) {
     event.preventDefault();
     setPassword(input.value);
     input.value = "";
+    isWanted = false;
     dialog.close();
     onGiven();
   });
-  // Without it there is nothing to see.
+  let isWanted = false;
+  // Without it there is nothing to see. Browsers let nobody keep a dialog open who is told so twice.
   dialog.addEventListener("cancel", (event) => event.preventDefault());
+  dialog.addEventListener("close", () => {
+    if (isWanted) dialog.showModal();
+  });
   return (isWrong) => {
+    isWanted = true;
     setText(problem, isWrong ? "That is not the password." : "");
     input.setAttribute("aria-invalid", String(isWrong));
     if (!dialog.open) dialog.showModal();

@@ -18,9 +18,10 @@ import { byId, setText } from "./dom.js";
  * @param {Connection} connection
  * @param {string} readiness what the server last said of itself
  * @param {boolean} isPaused
+ * @param {boolean} isLogFailed whether what is changed cannot be kept
  * @returns {Told}
  */
-export function statusOf(connection, readiness, isPaused) {
+export function statusOf(connection, readiness, isPaused, isLogFailed) {
   switch (connection.kind) {
     case "connecting":
       return { kind: "waiting", short: "Connecting", long: "" };
@@ -46,6 +47,14 @@ export function statusOf(connection, readiness, isPaused) {
           long: "The server is stopping: it finishes what it accepted and takes nothing new.",
         };
       }
+      if (isLogFailed) {
+        return {
+          kind: "lost",
+          short: "Log failed",
+          long: "The log cannot be written: the server refuses every change until it can. " +
+            `Its own messages say why.${isPaused ? " (Paused.)" : ""}`,
+        };
+      }
       return isPaused
         ? {
           kind: "paused",
@@ -65,6 +74,7 @@ export class Status {
   #connection = { kind: "connecting" };
   #readiness = "ready";
   #isPaused = false;
+  #isLogFailed = false;
   #wasLost = false;
 
   /** @param {Connection} connection */
@@ -76,10 +86,14 @@ export class Status {
     this.#show();
   }
 
-  /** @param {string} readiness */
-  setReadiness(readiness) {
-    if (readiness === this.#readiness) return;
+  /**
+   * @param {string} readiness
+   * @param {boolean} isLogFailed
+   */
+  setServer(readiness, isLogFailed) {
+    if (readiness === this.#readiness && isLogFailed === this.#isLogFailed) return;
     this.#readiness = readiness;
+    this.#isLogFailed = isLogFailed;
     this.#show();
   }
 
@@ -90,7 +104,7 @@ export class Status {
   }
 
   #show() {
-    const told = statusOf(this.#connection, this.#readiness, this.#isPaused);
+    const told = statusOf(this.#connection, this.#readiness, this.#isPaused, this.#isLogFailed);
     this.#pill.dataset.kind = told.kind;
     setText(this.#pill, told.short);
     this.#banner.hidden = told.long === "";

@@ -49,6 +49,8 @@ export class Stream {
     this.#onFrame = onFrame;
     this.#onChange = onChange;
     document.addEventListener("visibilitychange", () => this.#seen());
+    // One that was opened in the background has not changed.
+    if (document.visibilityState === "hidden") this.#seen();
   }
 
   /** Begins, or begins again, at once. */
@@ -67,9 +69,9 @@ export class Stream {
 
   /** A browser gives an origin six connections: pages in the background must not keep them. */
   #seen() {
+    clearTimeout(this.#hiddenTimer);
     if (document.visibilityState === "visible") {
       if (this.#abort === undefined) this.open();
-      else clearTimeout(this.#hiddenTimer);
       return;
     }
     this.#hiddenTimer = setTimeout(() => {

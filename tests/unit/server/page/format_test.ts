@@ -12,7 +12,7 @@ import {
   niceCeiling,
 } from "../../../../src/server/page/client/format.js";
 import { follow, gridFor, heatStep } from "../../../../src/server/page/client/heat_scale.js";
-import { pathText, shownText } from "../../../../src/server/page/client/key_text.js";
+import { pathText, shownKey, shownText } from "../../../../src/server/page/client/key_text.js";
 import { clientTextJson } from "../../../../src/server/routes/client_text.ts";
 
 Deno.test("page: counts have a unit from 100,000 on, and never more than five digits", () => {
@@ -112,6 +112,14 @@ Deno.test("page: what cannot be seen in a key is escaped, and bytes that are no 
   assert.equal(shownText("a\u0000b\nc\u001b[31m"), "a\\x00b\\nc\\x1b[31m");
   assert.equal(shownText("user\u202egnp.exe"), "user\\u{202e}gnp.exe", "no text runs backwards");
   assert.equal(shownText("a\u200bb\ufeff"), "a\\u{200b}b\\u{feff}");
+  assert.equal(shownText("a\u{e0041}\u3164\ufe0f"), "a\\u{e0041}\\u{3164}\\u{fe0f}");
+  assert.equal(shownText("\ud800"), "\\u{d800}");
+  assert.equal(
+    shownText("नमस्ते שלום e\u0301"),
+    "नमस्ते שלום e\u0301",
+    "letters of all scripts are seen",
+  );
+  assert.deepEqual(["", { encoded: "" }, " "].map(shownKey), ["(empty)", "(empty)", " "]);
   assert.equal(shownText({ encoded: "caf%E9%00%2F" }), "caf\\xe9\\x00/");
   assert.equal(pathText("a/b?c#d e"), "a%2Fb%3Fc%23d%20e");
   assert.equal(pathText({ encoded: "caf%E9" }), "caf%E9");
