@@ -72,6 +72,15 @@ export interface EventLog {
   tellEvent(): void;
 }
 
+/** Traces events that are not part of a request that is traced. */
+export interface EventTracer {
+  /** Offers an event by `offer`, as part of a span of its own. */
+  trace<Result extends EventOutcome | Promise<Settlement>>(
+    event: EventFields,
+    offer: () => Result,
+  ): Result;
+}
+
 /** What an {@link EventIntake} is made from. */
 export interface EventIntakeOptions {
   /** Where accepted events wait. */
@@ -94,6 +103,8 @@ export interface EventIntakeOptions {
   settlementOf?: ((outcome: number, balance: Int64) => Settlement) | undefined;
   /** Where accepted events are written down; left out: nowhere. */
   log?: EventLog | undefined;
+  /** Traces the events that say what they came by; left out: nobody does. */
+  tracer?: EventTracer | undefined;
   /** Time of day, ms since the epoch; `Date.now` when left out. */
   clock?: () => number;
 }
@@ -132,6 +143,7 @@ export class EventIntake {
   readonly #eventIds: EventIds | undefined;
   readonly #settlementOf: EventIntakeOptions["settlementOf"];
   readonly #log: EventLog | undefined;
+  readonly #tracer: EventTracer | undefined;
   readonly #clock: () => number;
   readonly #estimate: RetryEstimate;
   readonly #job = new Uint8Array(MAX_JOB_BYTES);
@@ -149,6 +161,7 @@ export class EventIntake {
     this.#eventIds = options.eventIds;
     this.#settlementOf = options.settlementOf;
     this.#log = options.log;
+    this.#tracer = options.tracer;
     this.#clock = options.clock ?? Date.now;
     this.#estimate = new RetryEstimate(options.settledTotal, this.#clock());
   }
@@ -166,6 +179,13 @@ export class EventIntake {
    * Thread: the owner's; holds no lock.
    */
   offer(event: EventFields): EventOutcome {
+    const tracer = this.#tracer;
+    return tracer === undefined || event.protocol === ""
+      ? this.#offer(event)
+      : tracer.trace(event, () => this.#offer(event));
+  }
+
+  #offer(event: EventFields): EventOutcome {
     if (event.id.length > 0 && this.#findId(event) >= IdState.PENDING) {
       this.#counters.add(this.#counterIds.duplicates);
       this.#log?.tellEvent();
@@ -256,6 +276,13 @@ export class EventIntake {
    *   rejects
    */
   offerWaiting(event: EventFields, timeoutMs: number): EventOutcome | Promise<Settlement> {
+    const tracer = this.#tracer;
+    return tracer === undefined || event.protocol === ""
+      ? this.#offerWaiting(event, timeoutMs)
+      : tracer.trace(event, () => this.#offerWaiting(event, timeoutMs));
+  }
+
+  #offerWaiting(event: EventFields, timeoutMs: number): EventOutcome | Promise<Settlement> {
     if (event.id.length > 0 && this.#findId(event) >= IdState.PENDING) {
       this.#counters.add(this.#counterIds.duplicates);
       this.#log?.tellEvent();

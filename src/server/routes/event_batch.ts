@@ -124,6 +124,7 @@ export class EventBatch {
       return this.#reject(REFUSAL_REASONS[this.#refusal]);
     }
     event.acceptedAtMs = this.#exchange.nowMs;
+    event.trace = this.#exchange.trace?.link;
     const outcome = this.#intake.offer(event);
     if (outcome === EventOutcome.ACCEPTED) {
       this.#accepted++;
