@@ -10,6 +10,9 @@ const SERVER_KIND = 2;
 const CONSUMER_KIND = 5;
 const FAILED = 2;
 
+/** Deno 2.4 has no samplers, and does not come back from a receiver that never answers. */
+const needsNewerDeno = { ignore: /^2\.4\./.test(Deno.version.deno) };
+
 const isJob = ({ name }: ReceivedSpan): boolean => name === "settle event";
 const isEvent = ({ name }: ReceivedSpan): boolean => name === "event";
 const isRequest = ({ name }: ReceivedSpan): boolean => name.startsWith("POST ");
@@ -174,24 +177,28 @@ Deno.test("tracing: a client whose trace is not sampled has no spans, one with n
   assert.equal(receiver.spans.length, 4);
 });
 
-Deno.test("tracing: no trace is begun that the sampler leaves out, but that of a client goes on", async () => {
-  await using receiver = new OtlpReceiver();
-  const env = {
-    ...receiver.environment,
-    OTEL_TRACES_SAMPLER: "parentbased_always_off",
-  };
-  await using server = await ServerProcess.start([], { env });
-  await postEvent(server);
-  using resp = await RawClient.connect(server.port("resp"));
-  await resp.send(respCommand("EVENT", "alice", "buy", "1", "WAIT", "20000"));
-  await resp.readUntil("\r\n");
-  await postEvent(server, { traceparent: parentWith("01") });
-  await receiver.waitForSpans(2, () => true);
-  assert.deepEqual(
-    receiver.spans.map(({ name, traceId }) => [name, traceId.slice(0, 30)]).toSorted(),
-    [["POST /events", TRACE_ID.slice(0, 30)], ["settle event", TRACE_ID.slice(0, 30)]],
-  );
-});
+Deno.test(
+  "tracing: no trace is begun that the sampler leaves out, but that of a client goes on",
+  needsNewerDeno,
+  async () => {
+    await using receiver = new OtlpReceiver();
+    const env = {
+      ...receiver.environment,
+      OTEL_TRACES_SAMPLER: "parentbased_always_off",
+    };
+    await using server = await ServerProcess.start([], { env });
+    await postEvent(server);
+    using resp = await RawClient.connect(server.port("resp"));
+    await resp.send(respCommand("EVENT", "alice", "buy", "1", "WAIT", "20000"));
+    await resp.readUntil("\r\n");
+    await postEvent(server, { traceparent: parentWith("01") });
+    await receiver.waitForSpans(2, () => true);
+    assert.deepEqual(
+      receiver.spans.map(({ name, traceId }) => [name, traceId.slice(0, 30)]).toSorted(),
+      [["POST /events", TRACE_ID.slice(0, 30)], ["settle event", TRACE_ID.slice(0, 30)]],
+    );
+  },
+);
 
 Deno.test("tracing: nothing is sent when it is off, whatever the client asks for", async () => {
   await using receiver = new OtlpReceiver();
@@ -215,31 +222,35 @@ Deno.test("tracing: spans that are not sent yet are sent at the stop", async () 
   await receiver.waitForSpans(2, () => true);
 });
 
-Deno.test("tracing: a receiver that is not there or never answers does not keep the server from serving and stopping", async () => {
-  // Takes connections, and says nothing on them.
-  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const taken: Deno.Conn[] = [];
-  const taking = (async () => {
-    for await (const connection of silent) taken.push(connection);
-  })();
-  const gone = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const gonePort = gone.addr.port;
-  gone.close();
-  for (const port of [gonePort, silent.addr.port]) {
-    // The runtime waits for it, behind everything that the server does at its stop.
-    const env = { ...otelEnvironment(port), OTEL_EXPORTER_OTLP_TIMEOUT: "300" };
-    await using server = await ServerProcess.start([], { env });
-    for (let i = 0; i < 20; i++) await postEvent(server, { query: "?wait=5s" });
-    if (port === silent.addr.port) {
-      while (taken.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+Deno.test(
+  "tracing: a receiver that is not there or never answers does not keep the server from serving and stopping",
+  needsNewerDeno,
+  async () => {
+    // Takes connections, and says nothing on them.
+    using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const taken: Deno.Conn[] = [];
+    const taking = (async () => {
+      for await (const connection of silent) taken.push(connection);
+    })();
+    const gone = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const gonePort = gone.addr.port;
+    gone.close();
+    for (const port of [gonePort, silent.addr.port]) {
+      // The runtime waits for it, behind everything that the server does at its stop.
+      const env = { ...otelEnvironment(port), OTEL_EXPORTER_OTLP_TIMEOUT: "300" };
+      await using server = await ServerProcess.start([], { env });
+      for (let i = 0; i < 20; i++) await postEvent(server, { query: "?wait=5s" });
+      if (port === silent.addr.port) {
+        while (taken.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      server.signal("SIGTERM");
+      const { code } = await server.waitForEnd();
+      assert.equal(code, 0);
+      const [stopped] = server.linesOf("stopped");
+      assert.deepEqual([stopped?.["processed"], stopped?.["lost"]], [20, 0]);
     }
-    server.signal("SIGTERM");
-    const { code } = await server.waitForEnd();
-    assert.equal(code, 0);
-    const [stopped] = server.linesOf("stopped");
-    assert.deepEqual([stopped?.["processed"], stopped?.["lost"]], [20, 0]);
-  }
-  silent.close();
-  await taking;
-  for (const connection of taken) connection.close();
-});
+    silent.close();
+    await taking;
+    for (const connection of taken) connection.close();
+  },
+);
