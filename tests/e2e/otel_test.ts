@@ -160,6 +160,14 @@ Deno.test("tracing: every line of a body has its job, failures are told, nothing
     ).toSorted(),
     ["GET /keys/:key /keys/:key 404", "GET /nowhere 404", "GET /users/:user /users/:user 200"],
   );
+  using client = await RawClient.connect(server.port("http"));
+  await client.send("what is this?\r\n\r\n");
+  await client.readToEnd();
+  const [refused] = await receiver.waitForSpans(
+    1,
+    ({ values }) => values["http.response.status_code"] === 400,
+  );
+  assert.equal(refused!.values["http.route"], undefined);
   assert.doesNotMatch(JSON.stringify(receiver.spans), /secretname|9223372036854775807/);
 });
 
