@@ -12,14 +12,14 @@
  *  2  u8   user bytes, 1 to 128
  *  3  u8   action bytes, 1 to 64
  *  4  u8   id bytes, 0 to 64 (0: the event has no id)
- *  5  u8   reserved, 0
+ *  5  u8   trace bytes, 0 or 24 (0: the event is not traced)
  *  6  u16  thread to reply to
  *  8  i64  amount
  * 16  u32  connection slot to reply to
  * 20  u32  generation of that slot
  * 24  u64  accepted at, microseconds since the epoch
  * 32  u64  number in the log; 0 without a log
- * 40  user, action, id
+ * 40  trace (base/trace_link.ts), user, action, id
  *     only with an id: u32 slot where it is remembered, u32 ticket for it (store/event_ids.ts)
  * ```
  *
@@ -29,6 +29,7 @@
 import { assert } from "./assert.ts";
 import { Int64 } from "./int64.ts";
 import { JOB_MAX_BYTES } from "./limits.ts";
+import { TRACE_LINK_BYTES, type TraceLink, writeTraceLink } from "./trace_link.ts";
 
 /** Longest user name. Unit: bytes of UTF-8. Source: the event contract. */
 export const MAX_USER_BYTES = 128;
@@ -44,8 +45,8 @@ const ID_PLACE_BYTES = 8;
 export const MAX_JOB_BYTES: number = JOB_MAX_BYTES;
 
 assert(
-  JOB_HEADER_BYTES + MAX_USER_BYTES + MAX_ACTION_BYTES + MAX_ID_BYTES + ID_PLACE_BYTES <=
-    MAX_JOB_BYTES,
+  JOB_HEADER_BYTES + TRACE_LINK_BYTES + MAX_USER_BYTES + MAX_ACTION_BYTES + MAX_ID_BYTES +
+      ID_PLACE_BYTES <= MAX_JOB_BYTES,
   "the largest event fits a job",
 );
 
@@ -124,6 +125,18 @@ export class EventFields {
   idSlot = 0;
   /** Ticket for that slot, uint32; 0 = the id is not remembered. */
   idTicket = 0;
+  /** The span that its job is part of; undefined: it is not traced. */
+  trace: TraceLink | undefined = undefined;
+  /**
+   * What it came by, where it is not part of a request that is traced: `"resp"`; "" where it is, or
+   * where nobody traces.
+   */
+  readonly protocol: string;
+
+  /** Makes an event without fields. */
+  constructor(protocol = "") {
+    this.protocol = protocol;
+  }
 
   /** Forgets everything, buffers included. */
   clear(): this {
@@ -139,6 +152,7 @@ export class EventFields {
     this.number = 0;
     this.idSlot = 0;
     this.idTicket = 0;
+    this.trace = undefined;
     return this;
   }
 }
@@ -146,7 +160,8 @@ export class EventFields {
 /** How many bytes {@link encodeJob} will write for `event`. */
 export function jobByteLength(event: EventFields): number {
   const idBytes = event.id.length === 0 ? 0 : event.id.length + ID_PLACE_BYTES;
-  return JOB_HEADER_BYTES + event.user.length + event.action.length + idBytes;
+  const traceBytes = event.trace === undefined ? 0 : TRACE_LINK_BYTES;
+  return JOB_HEADER_BYTES + traceBytes + event.user.length + event.action.length + idBytes;
 }
 
 /**
@@ -172,7 +187,7 @@ export function encodeJob(event: EventFields, target: Uint8Array, offset: number
   target[offset + 2] = userBytes;
   target[offset + 3] = actionBytes;
   target[offset + 4] = idBytes;
-  target[offset + 5] = 0;
+  target[offset + 5] = event.trace === undefined ? 0 : TRACE_LINK_BYTES;
   target[offset + 6] = event.replyThread;
   target[offset + 7] = event.replyThread >>> 8;
   writeWord(target, offset + 8, event.amount.lo);
@@ -185,6 +200,10 @@ export function encodeJob(event: EventFields, target: Uint8Array, offset: number
   writeWord(target, offset + 32, event.number);
   writeWord(target, offset + 36, event.number / TWO_32);
   let at = offset + JOB_HEADER_BYTES;
+  if (event.trace !== undefined) {
+    writeTraceLink(event.trace, target, at);
+    at += TRACE_LINK_BYTES;
+  }
   at = writeSlice(event.user, target, at);
   at = writeSlice(event.action, target, at);
   if (idBytes === 0) return jobBytes;
@@ -204,6 +223,10 @@ export function encodeJob(event: EventFields, target: Uint8Array, offset: number
 export class JobView {
   /** Buffer that holds the job. */
   bytes: Uint8Array = EMPTY;
+  /** First byte of the link to its trace. */
+  traceStart = 0;
+  /** Behind the last byte of that link; equal to `traceStart` when the event is not traced. */
+  traceEnd = 0;
   /** First byte of the user name. */
   userStart = 0;
   /** Behind the last byte of the user name. */
@@ -247,7 +270,9 @@ export class JobView {
     );
     this.bytes = bytes;
     this.flags = bytes[offset + 1]!;
-    this.userStart = offset + JOB_HEADER_BYTES;
+    this.traceStart = offset + JOB_HEADER_BYTES;
+    this.traceEnd = this.traceStart + bytes[offset + 5]!;
+    this.userStart = this.traceEnd;
     this.userEnd = this.userStart + bytes[offset + 2]!;
     this.actionStart = this.userEnd;
     this.actionEnd = this.actionStart + bytes[offset + 3]!;

@@ -223,6 +223,9 @@ HTTP clients with "Authorization: Bearer <password>", Protobuf clients with an
 AuthRequest. Flags can be read in the list of processes; the environment and
 files cannot be, by other users.
 
+OTEL_DENO=true has requests and events traced by OpenTelemetry; an executable is
+compiled with it, or has none.
+
 Exit codes: 0 stopped and nothing lost, 1 could not start, 2 wrong usage,
 3 something was lost, 4 internal fault.`;
 

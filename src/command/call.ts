@@ -51,7 +51,7 @@ export class CommandCall {
   /** Scratch: a number from the store. */
   readonly result: Int64 = new Int64();
   /** Scratch: an event from arguments. */
-  readonly event: EventFields = new EventFields();
+  readonly event: EventFields = new EventFields("resp");
 
   /**
    * What a handler that returns `HandlerStatus.LATER` leaves here: it resolves when the reply has

@@ -75,6 +75,15 @@ export interface EventLog {
   tellEvent(): void;
 }
 
+/** Traces events that are not part of a request that is traced. */
+export interface EventTracer {
+  /** Offers an event by `offer`, as part of a span of its own. */
+  trace<Result extends EventOutcome | Promise<Settlement>>(
+    event: EventFields,
+    offer: () => Result,
+  ): Result;
+}
+
 /** What an {@link EventIntake} is made from. */
 export interface EventIntakeOptions {
   /** Where accepted events wait. */
@@ -97,6 +106,8 @@ export interface EventIntakeOptions {
   settlementOf?: ((outcome: number, balance: Int64) => Settlement) | undefined;
   /** Where accepted events are written down; left out: nowhere. */
   log?: EventLog | undefined;
+  /** Traces the events that say what they came by; left out: nobody does. */
+  tracer?: EventTracer | undefined;
   /** Time of day, ms since the epoch; `Date.now` when left out. */
   clock?: () => number;
 }
@@ -135,6 +146,7 @@ export class EventIntake {
   readonly #eventIds: EventIds | undefined;
   readonly #settlementOf: EventIntakeOptions["settlementOf"];
   readonly #log: EventLog | undefined;
+  readonly #tracer: EventTracer | undefined;
   readonly #clock: () => number;
   readonly #estimate: RetryEstimate;
   readonly #job = new Uint8Array(MAX_JOB_BYTES);
@@ -152,6 +164,7 @@ export class EventIntake {
     this.#eventIds = options.eventIds;
     this.#settlementOf = options.settlementOf;
     this.#log = options.log;
+    this.#tracer = options.tracer;
     this.#clock = options.clock ?? Date.now;
     this.#estimate = new RetryEstimate(options.settledTotal, this.#clock());
   }
@@ -172,6 +185,13 @@ export class EventIntake {
    *   goes on with {@link StagedEvents.publish}
    */
   offer(event: EventFields, staged?: StagedEvents): EventOutcome {
+    const tracer = this.#tracer;
+    return tracer === undefined || event.protocol === ""
+      ? this.#offer(event, staged)
+      : tracer.trace(event, () => this.#offer(event, staged));
+  }
+
+  #offer(event: EventFields, staged: StagedEvents | undefined): EventOutcome {
     if (event.id.length > 0 && this.#isKnown(event, staged)) {
       this.#counters.add(this.#counterIds.duplicates);
       this.#log?.tellEvent();
@@ -294,6 +314,13 @@ export class EventIntake {
    *   rejects
    */
   offerWaiting(event: EventFields, timeoutMs: number): EventOutcome | Promise<Settlement> {
+    const tracer = this.#tracer;
+    return tracer === undefined || event.protocol === ""
+      ? this.#offerWaiting(event, timeoutMs)
+      : tracer.trace(event, () => this.#offerWaiting(event, timeoutMs));
+  }
+
+  #offerWaiting(event: EventFields, timeoutMs: number): EventOutcome | Promise<Settlement> {
     if (event.id.length > 0 && this.#findId(event) >= IdState.PENDING) {
       this.#counters.add(this.#counterIds.duplicates);
       this.#log?.tellEvent();

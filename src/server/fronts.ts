@@ -24,7 +24,8 @@ import type { ThreadCounters } from "../metrics/region.ts";
 import type { Notifier } from "../pubsub/notifier.ts";
 import { BrowserGuard } from "../protocol/http/browser_guard.ts";
 import { CommandClient } from "../protocol/command_client.ts";
-import { HttpService } from "../protocol/http/http_service.ts";
+import type { HttpExchange } from "../protocol/http/exchange.ts";
+import { HttpService, type HttpServiceOptions } from "../protocol/http/http_service.ts";
 import { commandLogFields } from "../protocol/resp/command_log.ts";
 import { type CommandObserver, RespSession } from "../protocol/resp/resp_session.ts";
 import { LockPoisonedError } from "../store/locks.ts";
@@ -47,6 +48,7 @@ import { ServerClients } from "./server_clients.ts";
 import type { ServerView } from "./server_view.ts";
 import { settingTexts } from "./setting_texts.ts";
 import type { SharedParts } from "./shared_parts.ts";
+import type { RequestTracing } from "./request_tracing.ts";
 import type { createStaticFiles } from "./static/static_parts.ts";
 import type { ThreadQuestions } from "./thread_questions.ts";
 import type { WriteTurns } from "./write_turns.ts";
@@ -81,6 +83,8 @@ export interface FrontParts {
   readonly clock: WaveClock;
   /** Makes what answers `/static/`; left out: nothing is there. */
   readonly createFiles: typeof createStaticFiles | undefined;
+  /** Traces requests and events; left out: nobody does. */
+  readonly tracing: RequestTracing | undefined;
 }
 
 /** The fronts of one thread, by protocol. */
@@ -143,11 +147,12 @@ export function createFronts(parts: FrontParts): Fronts {
   };
 }
 
-function createIntake({ shared, counters, waits }: FrontParts): EventIntake {
+function createIntake({ shared, counters, waits, tracing }: FrontParts): EventIntake {
   const { channel, eventIds, store, metrics, lifecycle, log } = shared;
   return new EventIntake({
     channel,
     log,
+    tracer: tracing,
     eventIds,
     settlementOf,
     credits: store.credits,
@@ -205,7 +210,7 @@ function createHttpFront(
       limited: CounterIndex.HTTP_REQUESTS_LIMITED,
     },
     ...(shared.requestLimiter === undefined ? {} : { limit: shared.requestLimiter }),
-    ...(config.accessLog ? { namesRequests: true, onAnswered: createAccessLog() } : {}),
+    ...requestObservers(config, parts.tracing),
     guard: new BrowserGuard({
       allowedHosts: config.allowedHosts,
       corsOrigins: config.corsOrigins,
@@ -251,6 +256,23 @@ function createHttpFront(
     counterIds: PROTOCOL_COUNTERS.http,
     latency: latencyRecorder(parts, HistogramIndex.HTTP_LATENCY),
   };
+}
+
+/** Who is told of requests. */
+function requestObservers(
+  { accessLog }: Config,
+  tracing: RequestTracing | undefined,
+): Pick<HttpServiceOptions, "namesRequests" | "onAnswered" | "onRouted"> {
+  const logAnswered = accessLog ? createAccessLog() : undefined;
+  const names = accessLog ? { namesRequests: true } : {};
+  if (tracing === undefined) {
+    return logAnswered === undefined ? names : { ...names, onAnswered: logAnswered };
+  }
+  const onAnswered = (exchange: HttpExchange): void => {
+    logAnswered?.(exchange);
+    tracing.answered(exchange);
+  };
+  return { ...names, onAnswered, onRouted: tracing.routed };
 }
 
 function createRespFront(

@@ -5,6 +5,7 @@
  */
 
 import { getLogger, type Logger } from "../base/log.ts";
+import { isTelemetryOn } from "../base/telemetry.ts";
 import type { BlockedClients } from "../command/blocking/blocked_clients.ts";
 import { EventWaits } from "../command/event_waits.ts";
 import type { CommandTable } from "../command/lookup.ts";
@@ -86,7 +87,7 @@ export class IoThread implements IoService {
   private constructor(
     parts: IoThreadParts,
     turns: FairTurns,
-    { tls, createFiles }: OptionalParts,
+    { tls, createFiles, tracing }: OptionalParts,
   ) {
     const { config, shared, questions = new ThreadQuestions() } = parts;
     const { threadId, threads, metrics, inboxes, waits } = shared;
@@ -124,6 +125,7 @@ export class IoThread implements IoService {
       writeTurns: this.#connections.writeTurns,
       clock: this.#connections.clock,
       createFiles,
+      tracing,
     });
     this.#background = helpInBackground(
       shared.store.backgroundWork(Date.now),
@@ -222,6 +224,8 @@ interface OptionalParts {
   readonly tls: TlsTerminator | undefined;
   /** See {@link FrontParts.createFiles}. */
   readonly createFiles: FrontParts["createFiles"];
+  /** See {@link FrontParts.tracing}. */
+  readonly tracing: FrontParts["tracing"];
 }
 
 /** Loads what the settings ask for: a server without it spends neither its time nor its memory. */
@@ -233,6 +237,9 @@ async function loadOptionalParts({ config, tls }: IoThreadParts): Promise<Option
     createFiles: config.staticDir === ""
       ? undefined
       : (await import("./static/static_parts.ts")).createStaticFiles,
+    tracing: isTelemetryOn()
+      ? await (await import("./request_tracing.ts")).RequestTracing.load()
+      : undefined,
   };
 }
 

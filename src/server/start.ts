@@ -5,6 +5,7 @@
  */
 
 import { getLogger, watchLogDrops } from "../base/log.ts";
+import { isTelemetryOn } from "../base/telemetry.ts";
 import { makeCommandTable } from "../command/table.ts";
 import type { LogWorkerStarter } from "../durability/log_thread.ts";
 import type { ThreadLog } from "../durability/thread_log.ts";
@@ -123,6 +124,7 @@ export async function startServer(
     log.info("listening", { event: "listening", protocol, host: config.host, port });
   }
   if (tls !== undefined) reportTls(log, "tls is spoken on every port", tls);
+  if (isTelemetryOn()) log.info("requests and events are traced", { event: "tracing" });
   log.info("ready", { event: "ready" });
   const table = makeCommandTable();
   return new RunningServer({

@@ -42,6 +42,7 @@ import type { ThreadCounters } from "../metrics/region.ts";
 import type { EventIds } from "../store/event_ids.ts";
 import { Key } from "../store/key.ts";
 import { BALANCE_DATABASE, type Store, WriteStatus } from "../store/store.ts";
+import type { JobTracer } from "./job_tracer.ts";
 import { type FaultInjector, InjectedDeath } from "./fault_plan.ts";
 import { counterOf, Outcome, outcomeOf } from "./outcome.ts";
 import { Effect, MAX_EFFECT_KEY_BYTES, type Processor } from "./processor.ts";
@@ -74,6 +75,8 @@ export interface JobRunnerOptions {
   eventIds?: EventIds | undefined;
   /** Where outcomes go that clients wait for; absent: nowhere. */
   post?: SettlementPost | undefined;
+  /** Makes spans of jobs; absent: nobody does. */
+  tracer?: JobTracer | undefined;
   /** Ends the worker by plan; tests only. */
   faults?: FaultInjector | undefined;
   /** Told of every job that failed, after it was counted. */
@@ -123,6 +126,7 @@ export class JobRunner {
     this.#error = undefined;
     if (faults !== undefined && !faults.reach("afterTake")) return false;
     this.#job.attach(slot.bytes, slot.jobStart, slot.jobLength);
+    this.#options.tracer?.begin(this.#job);
     const decided = this.#decide();
     if (workMs > 0 && !slot.nap(workMs)) return false;
     if (faults !== undefined && !faults.reach("beforeLock")) return false;
@@ -152,12 +156,13 @@ export class JobRunner {
 
   /** Makes the effect. When it is PROCESSED the slot is APPLIED; no lock is held afterwards. */
   #write(): Outcome {
-    const { store } = this.#options;
+    const { store, tracer } = this.#options;
     const key = this.#key.set(this.#effect.keyBytes, 0, this.#effect.keyLength);
     store.locate(key);
     let status: WriteStatus = WriteStatus.OUT_OF_MEMORY;
     for (let attempt = 1; attempt <= MAX_MEMORY_ATTEMPTS; attempt++) {
-      store.locks.lock(key.shard, true);
+      if (tracer === undefined) store.locks.lock(key.shard, true);
+      else tracer.measureLock(() => store.locks.lock(key.shard, true));
       status = this.#writeLocked(key);
       // Fenced while asleep: the supervisor has seen to the lock, which may be somebody else's now.
       if (this.#options.slot.fenced) return Outcome.NONE;
@@ -219,6 +224,8 @@ export class JobRunner {
     if (!slot.clear()) return false;
     store.credits.release();
     if ((this.#job.flags & JobFlag.WANTS_REPLY) !== 0) post?.post(this.#job, outcome, this.#sum);
+    // Last: nobody waits for it.
+    this.#options.tracer?.end(outcome);
     slot.beat(nowMs);
     return true;
   }

@@ -11,6 +11,7 @@
 
 import type { JobView } from "../base/job.ts";
 import { LOG_WORKER_LINES_PER_SECOND } from "../base/limits.ts";
+import { isTelemetryOn } from "../base/telemetry.ts";
 import { BoundedChannel, RecvStatus } from "../channel/bounded_channel.ts";
 import type { ConsumerSlot } from "../channel/consumer_slot.ts";
 import { ConsumerSlots } from "../channel/consumer_slots.ts";
@@ -166,6 +167,9 @@ async function live(orders: WorkerOrders): Promise<void> {
     holdMs: orders.holdMs,
     eventIds: orders.eventIds && EventIds.attach(orders.eventIds),
     post: orders.inboxes && new SettlementPost(orders.inboxes, orders.threadId, counters),
+    tracer: isTelemetryOn()
+      ? await (await import("./job_tracer.ts")).JobTracer.load(orders.threadId)
+      : undefined,
     faults,
     onFailed: (job, outcome, error) => failures.tell(job, outcome, error),
   });

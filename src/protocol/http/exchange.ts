@@ -6,6 +6,7 @@
 
 import { ByteWriter } from "../../base/bytes.ts";
 import { decimalDigitCount } from "../../base/int64.ts";
+import type { TraceLink } from "../../base/trace_link.ts";
 import type { ByteSource } from "../../command/byte_source.ts";
 import type { ClientOrigin } from "../../command/client_state.ts";
 import { ReplyStream } from "../reply_stream.ts";
@@ -97,6 +98,8 @@ export class HttpExchange {
   kept: KeptSource | undefined = undefined;
   /** Goes on with the connection behind the reply; see {@link HttpExchange.upgrade}. */
   successor: Session | undefined = undefined;
+  /** What of it is traced; undefined while nothing is. */
+  trace: { readonly link: TraceLink | undefined } | undefined = undefined;
   /** Set by a handler that changed nothing and whose reply may answer other requests, too. */
   isShared = false;
 
@@ -149,6 +152,7 @@ export class HttpExchange {
     this.#output = NO_OUTPUT;
     this.client = NOBODY;
     this.clientKey = undefined;
+    this.trace = undefined;
     this.dropReply();
     this.request.release();
   }

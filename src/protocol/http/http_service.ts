@@ -62,6 +62,8 @@ export interface HttpServiceOptions {
   readonly namesRequests?: boolean;
   /** Told of every request when its reply is complete, or its client gone. */
   readonly onAnswered?: (exchange: HttpExchange) => void;
+  /** Told of every request that is about to be answered, and the pattern of its route, "" = none. */
+  readonly onRouted?: (exchange: HttpExchange, pattern: string) => void;
   /** Told what kept a body that is fetched, such as a file, from being sent as a whole. */
   readonly onBodyFailure?: (error: unknown) => void;
   /** Time of day, ms since the epoch, read once for each batch of requests; else `Date.now`. */
@@ -103,6 +105,7 @@ export class HttpService {
   readonly #requestsId: number;
   readonly #limit: RequestLimit | undefined;
   readonly #onAnswered: ((exchange: HttpExchange) => void) | undefined;
+  readonly #onRouted: ((exchange: HttpExchange, pattern: string) => void) | undefined;
   readonly #guard: BrowserGuard | undefined;
   /** Undefined when no password is asked for. */
   readonly #authenticator: Authenticator | undefined;
@@ -159,6 +162,7 @@ export class HttpService {
     this.#requestsId = options.counterIds.requests;
     this.#limit = options.limit;
     this.#onAnswered = options.onAnswered;
+    this.#onRouted = options.onRouted;
     this.timesRequests = options.onAnswered !== undefined;
     this.#guard = options.guard;
     this.#authenticator = options.authenticator;
@@ -260,6 +264,7 @@ export class HttpService {
     this.#prepare(exchange);
     exchange.lastArrival = this.arrivalCount;
     const resource = this.#find(exchange);
+    if (this.#onRouted !== undefined) this.#onRouted(exchange, resource?.pattern ?? "");
     if (resource === null) {
       const { bytes, pathStart, pathEnd } = request;
       const isServerOptions = bytes[pathStart] === ASTERISK && pathEnd > pathStart;

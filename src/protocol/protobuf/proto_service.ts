@@ -97,7 +97,7 @@ export class ProtoService {
   readonly #clock: () => number;
   #nowMs = 0;
 
-  readonly #event = new EventFields();
+  readonly #event = new EventFields("protobuf");
   readonly #user = new ByteSlice();
   readonly #userBytes = new TextBytes(MAX_USER_BYTES);
   readonly #actionBytes = new TextBytes(MAX_ACTION_BYTES);

@@ -145,6 +145,7 @@ export class EventBatch {
       return this.#reject(REFUSAL_REASONS[this.#refusal]);
     }
     event.acceptedAtMs = this.#exchange.nowMs;
+    event.trace = this.#exchange.trace?.link;
     const outcome = this.#intake.offer(event, this.#staged);
     if (outcome === EventOutcome.ACCEPTED) {
       this.#accepted++;

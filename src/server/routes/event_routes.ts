@@ -127,6 +127,7 @@ export class EventRoutes {
       return;
     }
     event.acceptedAtMs = exchange.nowMs;
+    event.trace = exchange.trace?.link;
     const outcome = waitMs === 0
       ? this.#intake.offer(event)
       : this.#intake.offerWaiting(event, waitMs);

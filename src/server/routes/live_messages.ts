@@ -82,7 +82,7 @@ export interface LiveMessagesOptions {
 export class LiveMessages {
   readonly #options: LiveMessagesOptions;
   readonly #decoder = new EventJsonDecoder(["ref", "wait_ms", "interval_ms"]);
-  readonly #event = new EventFields();
+  readonly #event = new EventFields("websocket");
   readonly #scratch = new ByteWriter(256);
   /** `ref` of the message under way, as it was sent. */
   readonly #ref = new ByteSlice();
