@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { startWithData } from "../helpers/crash_rounds.ts";
 import { otelEnvironment, OtlpReceiver, type ReceivedSpan } from "../helpers/otlp_receiver.ts";
 import { ProtoTcpClient } from "../helpers/proto_client.ts";
 import { RawClient, respCommand } from "../helpers/raw_client.ts";
@@ -207,6 +208,33 @@ Deno.test(
     );
   },
 );
+
+Deno.test("tracing: events that are requeued after a crash are in their traces", async () => {
+  const path = await Deno.makeTempDir({ prefix: "sluice-data-" });
+  try {
+    await using receiver = new OtlpReceiver();
+    const flags = ["--fsync", "always", "--workers", "1"];
+    {
+      // Its worker is never done.
+      const slow = [...flags, "--work-ms", "60000"];
+      await using server = await startWithData(path, slow, receiver.environment);
+      for (const i of [0, 1, 2]) await postEvent(server, { traceparent: parentWith("01", i) });
+      await receiver.waitForSpans(3, isRequest);
+      server.signal("SIGKILL");
+      await server.waitForEnd();
+    }
+    assert.deepEqual(receiver.spans.filter(isJob), []);
+    await using _server = await startWithData(path, flags, receiver.environment);
+    const jobs = await receiver.waitForSpans(3, isJob);
+    const requests = receiver.spans.filter(isRequest);
+    assert.deepEqual(
+      jobs.map(({ traceId, parentSpanId }) => `${traceId} ${parentSpanId}`).toSorted(),
+      requests.map(({ traceId, spanId }) => `${traceId} ${spanId}`).toSorted(),
+    );
+  } finally {
+    await Deno.remove(path, { recursive: true });
+  }
+});
 
 Deno.test("tracing: nothing is sent when it is off, whatever the client asks for", async () => {
   await using receiver = new OtlpReceiver();

@@ -350,8 +350,13 @@ function eventCommand({ user }: SentEvent): string {
 }
 
 /** A server with a data directory, which it may write to. */
-export function startWithData(path: string, flags: readonly string[]): Promise<ServerProcess> {
+export function startWithData(
+  path: string,
+  flags: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServerProcess> {
   return ServerProcess.start(["--data-dir", path, ...flags], {
+    env,
     denoArgs: [
       "run",
       "--no-check",
