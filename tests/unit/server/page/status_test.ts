@@ -5,7 +5,11 @@ import { statusOf } from "../../../../src/server/page/client/status.js";
 
 Deno.test("page: a failed log is said aloud, also while the picture is kept still", () => {
   const live = { kind: "live" } as const;
-  assert.deepEqual(statusOf(live, "ready", false, false), { kind: "live", short: "Live", long: "" });
+  assert.deepEqual(statusOf(live, "ready", false, false), {
+    kind: "live",
+    short: "Live",
+    long: "",
+  });
   assert.equal(statusOf(live, "ready", true, false).short, "Paused");
   for (const isPaused of [false, true]) {
     const told = statusOf(live, "ready", isPaused, true);
