@@ -51,6 +51,8 @@ class Reader implements AsyncDisposable {
     `);
     const response = await page.goto(url);
     assert.equal(response?.status(), 200);
+    // Whoever clicks would wait for each scrolling to end.
+    await page.evaluate(`document.documentElement.style.scrollBehavior = "auto"`);
     return reader;
   }
 
@@ -266,7 +268,11 @@ async function fitWidths(
   widths: readonly number[],
 ): Promise<string> {
   const height = 900;
-  const options = { viewport: { width: widths[0]!, height }, colorScheme };
+  const options = {
+    viewport: { width: widths[0]!, height },
+    colorScheme,
+    reducedMotion: "reduce",
+  } as const;
   await using reader = await Reader.open(browser, url, options);
   const { page } = reader;
   await reader.waitFor("status", /^Live$/);
