@@ -246,7 +246,7 @@ async function checkKeyboard(reader: Reader): Promise<void> {
 }
 
 async function fit(browser: Browser): Promise<void> {
-  await using server = await start(["--workers", "2"]);
+  await using server = await start(["--workers", "0-2"]);
   using client = await RawClient.connect(server.port("resp"));
   await client.send(respCommand("SET", "k".repeat(1000), "v".repeat(10_000)));
   await client.send(respCommand("HSET", "h".repeat(300), "f".repeat(3000), "v".repeat(3000)));
@@ -279,6 +279,7 @@ async function fitWidths(
   await page.locator("#key-form button").click();
   await reader.waitFor("key-state", /these are all/);
   await reader.waitFor("number-connections", /^\d/);
+  await reader.waitFor("lanes-note", /^0 of 2 run now/);
   for (const isOpen of [false, true]) {
     if (isOpen) {
       for (const summary of await page.locator("summary:visible").all()) await summary.click();
