@@ -51,6 +51,8 @@ class Reader implements AsyncDisposable {
     `);
     const response = await page.goto(url);
     assert.equal(response?.status(), 200);
+    // Whoever clicks would wait for each scrolling to end.
+    await page.evaluate(`document.documentElement.style.scrollBehavior = "auto"`);
     return reader;
   }
 
@@ -244,7 +246,7 @@ async function checkKeyboard(reader: Reader): Promise<void> {
 }
 
 async function fit(browser: Browser): Promise<void> {
-  await using server = await start(["--workers", "2"]);
+  await using server = await start(["--workers", "0-2"]);
   using client = await RawClient.connect(server.port("resp"));
   await client.send(respCommand("SET", "k".repeat(1000), "v".repeat(10_000)));
   await client.send(respCommand("HSET", "h".repeat(300), "f".repeat(3000), "v".repeat(3000)));
@@ -266,13 +268,18 @@ async function fitWidths(
   widths: readonly number[],
 ): Promise<string> {
   const height = 900;
-  const options = { viewport: { width: widths[0]!, height }, colorScheme };
+  const options = {
+    viewport: { width: widths[0]!, height },
+    colorScheme,
+    reducedMotion: "reduce",
+  } as const;
   await using reader = await Reader.open(browser, url, options);
   const { page } = reader;
   await reader.waitFor("status", /^Live$/);
   await page.locator("#key-form button").click();
   await reader.waitFor("key-state", /these are all/);
   await reader.waitFor("number-connections", /^\d/);
+  await reader.waitFor("lanes-note", /^0 of 2 run now/);
   for (const isOpen of [false, true]) {
     if (isOpen) {
       for (const summary of await page.locator("summary:visible").all()) await summary.click();

@@ -181,16 +181,18 @@ class Field {
       context.fillRect(x, y, cell - gap, cell - gap);
     }
     if (selected >= 0) {
-      context.strokeStyle = colour("ink");
-      context.lineWidth = 2 * ratio;
       const x = (selected % columns) * cell;
       const y = Math.floor(selected / columns) * cell;
-      context.strokeRect(
-        x + ratio,
-        y + ratio,
-        Math.max(2, cell - gap - 2 * ratio),
-        Math.max(2, cell - gap - 2 * ratio),
-      );
+      // Two rings: whatever the cell's colour is, one of them can be seen.
+      // Small cells have no room for both; the outer one is around them.
+      const outermost = cell >= 8 * ratio ? 1 : -1;
+      for (const [ring, name] of ["ink", "paper"].entries()) {
+        const inset = (outermost + 2 * ring) * ratio;
+        const side = Math.max(2, cell - gap - 2 * inset);
+        context.strokeStyle = colour(name);
+        context.lineWidth = 2 * ratio;
+        context.strokeRect(x + inset, y + inset, side, side);
+      }
     }
     setText(this.#most, `busiest: ${formatRate(largest)}`);
   }

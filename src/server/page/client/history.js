@@ -46,20 +46,25 @@ export class History {
   #recent = [];
   /** @type {Point[]} Oldest first. */
   points = [];
+  /** When the last update came, by the reader's clock. */
+  #cameAtMs = 0;
 
   /**
    * Takes an update.
    *
    * @param {PageFrame} frame
+   * @param {number} [nowMs] on a clock of the reader's that does not go back
    * @returns {Point | undefined} undefined for the very first one, which has nothing to compare with
    */
-  add(frame) {
+  add(frame, nowMs = performance.now()) {
     const atMs = frame.at_ms;
     const last = this.#recent.at(-1);
-    // Another process: its clock and counters begin anew.
-    if (last !== undefined && atMs < last.atMs) this.clear();
+    const isOtherProcess = last !== undefined && atMs < last.atMs;
+    // Its clock and counters begin anew. What was before is what a reader wants to see then.
+    if (isOtherProcess) this.#moveTo(atMs - (nowMs - this.#cameAtMs), last.atMs);
+    this.#cameAtMs = nowMs;
     const recent = this.#recent;
-    if (last !== undefined && atMs - last.atMs > GAP_MS) {
+    if (isOtherProcess || (last !== undefined && atMs - last.atMs > GAP_MS)) {
       recent.length = 0;
       if (this.points.length > 0) this.points.push({ atMs: atMs - 1, values: {} });
     }
@@ -74,9 +79,15 @@ export class History {
     return point;
   }
 
-  clear() {
-    this.#recent = [];
-    this.points = [];
+  /**
+   * Moves all points to another clock.
+   *
+   * @param {number} lastMs when the last update came, by the new clock
+   * @param {number} wasMs and by the old one
+   */
+  #moveTo(lastMs, wasMs) {
+    // Copies: a picture that is kept still has the old ones.
+    this.points = this.points.map(({ atMs, values }) => ({ atMs: atMs - wasMs + lastMs, values }));
   }
 }
 

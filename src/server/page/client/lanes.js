@@ -136,22 +136,18 @@ export class Lanes {
     onThemeChange(() => this.#drawAll());
   }
 
-  /** @param {readonly LaneJson[]} lanes */
-  add(lanes) {
+  /**
+   * @param {readonly LaneJson[]} lanes
+   * @param {number} running how many of the workers there are now
+   */
+  add(lanes, running) {
     const shown = lanes.slice(0, MOST_LANES);
     if (lanes.length !== this.#count) {
       this.#count = lanes.length;
       this.#lanes = shown.map((_, index) => new Lane(index));
       this.#list.replaceChildren(...this.#lanes.map(({ row }) => row));
-      setText(
-        this.#note,
-        lanes.length === 0
-          ? "There are none: events wait in the queue."
-          : lanes.length > shown.length
-          ? `The first ${MOST_LANES} of ${lanes.length} workers.`
-          : "",
-      );
     }
+    setText(this.#note, noteOf(lanes.length, running));
     for (const [index, lane] of this.#lanes.entries()) lane.add(shown[index] ?? null);
     this.#undrawn++;
   }
@@ -175,4 +171,20 @@ export class Lanes {
   #drawAll() {
     for (const lane of this.#lanes) lane.drawAll();
   }
+}
+
+/**
+ * What the lanes do not say themselves.
+ *
+ * @param {number} count
+ * @param {number} running
+ * @returns {string}
+ */
+function noteOf(count, running) {
+  const notes = [];
+  if (count > MOST_LANES) notes.push(`The first ${MOST_LANES} of ${count} workers.`);
+  if (running < count) {
+    notes.push(`${running} of ${count} run now; others are started when needed.`);
+  }
+  return notes.join(" ");
 }

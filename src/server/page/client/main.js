@@ -123,7 +123,7 @@ function take(frame) {
   if (last !== undefined && Math.abs(frame.at_ms - last.at_ms) > 1500) lanes.addGap();
   last = frame;
   history.add(frame);
-  lanes.add(frame.lanes);
+  lanes.add(frame.lanes, frame.server.workers.running);
   // Without a history of its own, it stays as it was.
   if (!isPaused) heatMap.add(frame.shards);
   status.setServer(frame.server.readiness, frame.log?.serving === false);

@@ -174,9 +174,21 @@ Deno.test("page history: rates are those of the last second, and gaps are no lin
   assert.ok(accepted!.includes(null), "the line is interrupted");
   assert.equal(pointBefore(history.points, 0)?.atMs, 9200);
   assert.equal(pointBefore(history.points, 500), undefined);
-  // Another process: its counters begin again.
-  assert.equal(history.add(frameAt(10, 0, 0)), undefined);
-  assert.equal(history.points.length, 0);
+});
+
+Deno.test("page history: a server that was started again is another line behind the old one", () => {
+  const history = new History();
+  for (let i = 0; i <= 10; i++) history.add(frameAt(60_000 + i * 200, i * 20, 0), i * 200);
+  // Three seconds later there is a process whose clock and counters have just begun.
+  assert.equal(history.add(frameAt(100, 0, 0), 5000), undefined, "nothing to compare with yet");
+  const { values } = history.add(frameAt(300, 30, 0), 5200)!;
+  assert.equal(values["acceptedRate"], 150, "no rate goes from one process to the other");
+  const [times, accepted] = seriesOf(history.points, ["acceptedRate"]);
+  assert.deepEqual(times, times.toSorted((a, b) => a - b));
+  assert.deepEqual(accepted!.slice(-3), [100, null, 150]);
+  assert.equal(times.at(-3), -3.2, "the old process was heard of so long ago");
+  for (let i = 2; i < 700; i++) history.add(frameAt(100 + i * 200, 0, 0), 5000 + i * 200);
+  assert.ok(history.points.length <= 601 && history.points[0]!.atMs > 0, "it goes out of sight");
 });
 
 Deno.test("page history: keeps two minutes", () => {
