@@ -8,6 +8,8 @@
  * @module
  */
 
+import { AssertionFault } from "../base/assert.ts";
+import { JobView } from "../base/job.ts";
 import { ElementReader } from "../durability/elements.ts";
 import { filesOf } from "../durability/file_names.ts";
 import { FrameReader } from "../durability/frame_reader.ts";
@@ -16,6 +18,7 @@ import { PendingEvents } from "../durability/pending_events.ts";
 import { RecordFlag, RecordReader, RecordType, RecordWriter } from "../durability/record.ts";
 import { NoRoomError, Replayer } from "../durability/replayer.ts";
 import type { Storage } from "../durability/storage.ts";
+import { DATABASE_COUNT } from "../store/control.ts";
 import type { EntryType, Store } from "../store/store.ts";
 import { makeStore, noRoom, type RoomOptions } from "./data_store.ts";
 import { countFrames } from "./frame_census.ts";
@@ -90,6 +93,7 @@ class Salvager {
   readonly #record = new RecordReader();
   readonly #own = new RecordReader();
   readonly #elements = new ElementReader();
+  readonly #job = new JobView();
   readonly #passedOver: PassedOver[] = [];
   #coming: Coming | undefined;
   #recordCount = 0;
@@ -190,12 +194,26 @@ class Salvager {
   #takeFrame({ bytes, bodyStart, bodyEnd, offset }: FrameReader, file: string): void {
     const record = this.#record.open(bytes, bodyStart, bodyEnd);
     for (let found = record.next(); found !== false; found = record.next()) {
-      const problem = found === true ? this.#take(record) : found;
+      const problem = found === true ? this.#tryTake(record) : found;
       if (problem === undefined) continue;
       this.#passedOver.push({ file, offset, reason: problem });
       if (found !== true) break;
     }
     if (++this.#frameCount % FRAMES_PER_REPORT === 0) this.#onProgress(this.#recordCount);
+  }
+
+  /** As {@link Salvager.#take}, of what nobody may have written, although its frame is whole. */
+  #tryTake(record: RecordReader): string | undefined {
+    if (record.database >= DATABASE_COUNT) return `there is no database ${record.database}`;
+    try {
+      if (record.type === RecordType.EVENT_ACCEPTED) {
+        this.#job.attach(record.bytes, record.payloadStart + 8, record.payloadBytes - 8);
+      }
+      return this.#take(record);
+    } catch (error) {
+      if (error instanceof AssertionFault) return error.message;
+      throw error;
+    }
   }
 
   /** Takes note of a record; what is wrong with it, if anything. */

@@ -24,6 +24,8 @@ const BODY_WORD = ENTRY_HEADER_BYTES / 4;
 const LONG_BYTES = 65_536;
 /** When so much was recorded of one collection, it goes into the log before the rest. Unit: bytes. */
 const MUCH_BYTES = 2 ** 27;
+/** What a record has of an element besides its bytes, at most. */
+const ELEMENT_HEAD_BYTES = 12;
 
 /** The log, as far as a recorder needs it. */
 export interface RecorderLog {
@@ -43,6 +45,8 @@ export class EffectRecorder implements MutationHook {
   readonly records: RecordWriter;
   /** Where the records go; undefined: whoever made this takes them, and they stand alone. */
   log: RecorderLog | undefined;
+  /** Tests only: so much of one collection goes into the log before the rest. Unit: bytes. */
+  muchBytes = MUCH_BYTES;
 
   readonly #store: Store;
   readonly #key = new Key();
@@ -115,19 +119,38 @@ export class EffectRecorder implements MutationHook {
    * of what the snapshot has, whose source is gone. Within one database it empties both.
    */
   copied(
-    _shard: number,
+    shard: number,
     { database: fromDatabase, key }: { readonly database: number; readonly key: Key },
     goes: boolean,
     sourceSeq: number,
     database: number,
     address: number,
   ): boolean {
-    if (fromDatabase !== database) return false;
-    if (this.log === undefined || this.log.snapshotRuns || !this.#isLong(address)) return false;
+    const isReferred = fromDatabase === database && this.log?.snapshotRuns === false &&
+      this.#isLong(address);
+    if (!isReferred) return goes && this.#writeInParts(database, address, shard);
     const type = this.#store.entryType(address);
     this.#begin(RecordType.COPIED, database, address, type);
     this.records.appendUint64(fromDatabase + (goes ? SOURCE_GOES : 0)).appendUint64(sourceSeq);
     this.records.append(key.bytes, key.start, key.end).end();
+    return true;
+  }
+
+  /**
+   * Writes a value that may be in several parts, after a crash without the last ones, before its source
+   * goes. Others come behind that: where they are read there need not be room for both.
+   *
+   * @returns false: it is one part, and nothing was written
+   */
+  #writeInParts(database: number, entry: number, shard: number): boolean {
+    const store = this.#store;
+    if (store.entryType(entry) === EntryType.STRING) return false;
+    const c = this.#collection;
+    store.collections.openEntry(c, entry);
+    if (c.root === 0) return false;
+    const { memory } = store.collections;
+    if (memory.footprintBytes(c.root) + c.count * ELEMENT_HEAD_BYTES < this.muchBytes) return false;
+    this.written(shard, database, entry);
     return true;
   }
 
@@ -213,7 +236,7 @@ export class EffectRecorder implements MutationHook {
     records.appendUint64(c.count).end();
     c.cursor.seekFirst();
     for (let left = c.count; left > 0;) {
-      left -= appendElements(records, type, database, c.cursor, left, MUCH_BYTES);
+      left -= appendElements(records, type, database, c.cursor, left, this.muchBytes);
       // What is longer than a buffer is in several pieces anyway, and need not be here at once.
       if (left > 0) this.log?.publish();
     }

@@ -1,6 +1,7 @@
 /** Records in whole frames that no server has written. */
 
 import assert from "node:assert/strict";
+import { salvage } from "../../../src/data/salvage.ts";
 import { DamageError } from "../../../src/durability/damage.ts";
 import { RecordType, type RecordWriter } from "../../../src/durability/record.ts";
 import { recover } from "../../../src/durability/recovery.ts";
@@ -8,7 +9,7 @@ import { SnapshotWriter } from "../../../src/durability/snapshot_file.ts";
 import { EventIds } from "../../../src/store/event_ids.ts";
 import { EntryType } from "../../../src/store/store.ts";
 import { MemoryStorage } from "../../helpers/memory_storage.ts";
-import { emptyStore } from "../../helpers/store_contents.ts";
+import { contentsOf, emptyStore } from "../../helpers/store_contents.ts";
 
 const NO_KEY = new Uint8Array(0);
 const KEY = new Uint8Array([107]);
@@ -31,17 +32,37 @@ const RECORDS: Readonly<Record<string, (records: RecordWriter) => void>> = {
     records.begin(RecordType.COPIED, 0, KEY, 0, 1, 1, EntryType.STRING).append(KEY, 0, 1).end(),
 };
 
+/** A directory with a snapshot that has them. */
+function storageWith(append: (records: RecordWriter) => void) {
+  const storage = new MemoryStorage();
+  const history = new Uint8Array(16).fill(7);
+  const writer = new SnapshotWriter({ storage, history, position: 0, createdAtMs: 0 });
+  append(writer.records);
+  writer.finish(0, 0);
+  return { storage, name: writer.name };
+}
+
 for (const [name, append] of Object.entries(RECORDS)) {
   Deno.test(`recovery: ${name} is damage, with its place`, () => {
-    const storage = new MemoryStorage();
-    const history = new Uint8Array(16).fill(7);
-    const writer = new SnapshotWriter({ storage, history, position: 0, createdAtMs: 0 });
-    append(writer.records);
-    writer.finish(0, 0);
+    const { storage, name: file } = storageWith(append);
     const eventIds = EventIds.create({ maxIds: 10, windowMs: 1e12 });
     assert.throws(
       () => recover(storage, emptyStore(2), () => {}, eventIds),
-      (error) => error instanceof DamageError && error.path.endsWith(writer.name),
+      (error) => error instanceof DamageError && error.path.endsWith(file),
     );
   });
 }
+
+Deno.test("salvage: what nobody can have written is passed over, and the rest is there", () => {
+  const { storage, name } = storageWith((records) => {
+    for (const append of Object.values(RECORDS)) append(records);
+    records.begin(RecordType.STRING, 3, KEY, 0, 1, 1, EntryType.STRING).end();
+  });
+  const { passedOver, pending, store } = salvage(storage, { maxMemoryBytes: 64 * 2 ** 20 });
+  assert.deepEqual([...contentsOf(store).keys()], ["0 k", "3 k"]);
+  assert.equal(pending.size, 0);
+  assert.deepEqual(
+    passedOver.map(({ file }) => file),
+    Object.keys(RECORDS).map(() => name),
+  );
+});

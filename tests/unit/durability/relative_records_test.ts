@@ -307,3 +307,29 @@ Deno.test("recorder: with `always` the shard is noted of a part of a string, and
   pieces.published(3);
   assert.deepEqual(shards.map((shard) => pieces.of(shard)), [2, 3]);
 });
+
+Deno.test("recovery: a crash within a value that gets another key in parts leaves it under one of them", () => {
+  for (const runsInSnapshot of [true, false]) {
+    const { store, recorder, takeLog } = withLog();
+    const parts: Uint8Array[] = [];
+    recorder.log = { snapshotRuns: runsInSnapshot, publish: () => parts.push(takeLog()) };
+    recorder.muchBytes = 20_000;
+    addFields(store, "old", 0, 5000);
+    set(store, "new", "something else");
+    parts.push(takeLog());
+    const whole = contentsOf(store).get("0 old");
+    transfer(store, "old", "new", true);
+    parts.push(takeLog());
+    assert.equal(parts.length > 4, runsInSnapshot, `${parts.length} parts`);
+    for (let count = 1; count <= parts.length; count++) {
+      const copy = emptyStore(8);
+      const replayer = new Replayer(copy);
+      for (const part of parts.slice(0, count)) replay(replayer, part);
+      replayer.finish();
+      const found = contentsOf(copy);
+      const isOver = count === parts.length;
+      assert.equal(found.get(isOver ? "0 new" : "0 old"), whole, `after part ${count}`);
+      assert.equal(found.size, isOver ? 1 : 2);
+    }
+  }
+});
