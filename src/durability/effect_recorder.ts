@@ -46,7 +46,7 @@ export class EffectRecorder implements MutationHook {
   /** Where the records go; undefined: whoever made this takes them, and they stand alone. */
   log: RecorderLog | undefined;
   /** Tests only: so much of one collection goes into the log before the rest. Unit: bytes. */
-  muchBytes = MUCH_BYTES;
+  muchBytes: number = MUCH_BYTES;
 
   readonly #store: Store;
   readonly #key = new Key();
