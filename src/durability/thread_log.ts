@@ -78,6 +78,7 @@ export class ThreadLog implements EffectOutlet {
   readonly #shardPieces: ShardPieces | undefined;
   #waiting: { piece: number; untilMs: number; resolve: () => void }[] = [];
   #change: Promise<void> | undefined;
+  #isCallDue = false;
   /** What the connection has told, or somebody else, whose commands are being executed. */
   #told: Told = newTold();
   /** What nobody in particular has told, and how often. */
@@ -233,11 +234,25 @@ export class ThreadLog implements EffectOutlet {
    * has to look again, and to wait for {@link ThreadLog.nextChange} from then on.
    */
   untilSafe(piece: number): Promise<void> {
-    this.intake.callWriter();
+    this.#callSoon();
     const { promise, resolve } = Promise.withResolvers<void>();
     const untilMs = performance.now() + PATIENCE_MS;
     if (this.#waiting.push({ piece, untilMs, resolve }) === 1) void this.#watch();
     return promise;
+  }
+
+  /**
+   * Calls the writer when all connections had their turn whose requests are there: one call for all of
+   * them, and one wait for the disk instead of one for the first and another for the others.
+   */
+  #callSoon(): void {
+    if (this.#isCallDue) return;
+    this.#isCallDue = true;
+    // Microtasks run in the order in which they came: who is ready now has its turn before.
+    queueMicrotask(() => {
+      this.#isCallDue = false;
+      this.intake.callWriter();
+    });
   }
 
   /** Resolves when something has become durable, or may have, and now and then. */
