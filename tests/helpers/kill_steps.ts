@@ -134,6 +134,9 @@ export async function runKillSteps(
       await run.check();
       addTo(counts, run.counts);
       run = new CrashRun({ path: disk.dataPath, fsync: "always", rounds: 0, seed });
+    } else if (step.prepare !== undefined) {
+      // What the step before has left to do at a start is done first: it would be in the way.
+      await run.check();
     }
     await step.prepare?.(disk.dataPath);
     await oneStep(step, disk, run, flags);
