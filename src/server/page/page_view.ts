@@ -11,12 +11,12 @@
 
 import { LogFigure, LogState, SYNC_BOUNDS_US } from "../../durability/log_status.ts";
 import {
+  CounterIndex,
   HistogramIndex,
   PROTOCOL_COUNTERS,
   type ProtocolLabel,
   PROTOCOLS,
 } from "../../metrics/names.ts";
-import { CounterIndex } from "../../metrics/names.ts";
 import { eventCounters } from "../../metrics/region.ts";
 import type { Config } from "../config.ts";
 import type { SharedParts } from "../shared_parts.ts";
