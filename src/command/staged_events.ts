@@ -31,9 +31,6 @@ export type PutStaged = (
  * Thread: belongs to one thread.
  */
 export class StagedEvents {
-  /** How many there are. */
-  count = 0;
-
   readonly #log: LogBatch;
   readonly #put: PutStaged;
   /** Jobs, one behind the other. */
@@ -65,7 +62,6 @@ export class StagedEvents {
     this.#idSlots.push(hasId ? event.idSlot : 0);
     this.#idTickets.push(hasId ? event.idTicket : 0);
     if (hasId) this.#ticketOf.set(event.idSlot, event.idTicket);
-    this.count++;
   }
 
   /** Whether the id that is remembered there is that of one of these events. */
@@ -75,7 +71,7 @@ export class StagedEvents {
 
   /** Accepts all of them: they are in the log, and are to be put into the channel. */
   publish(): void {
-    if (this.count > 0) this.#log.publish();
+    if (this.#ends.length > 0) this.#log.publish();
   }
 
   /**
@@ -85,13 +81,14 @@ export class StagedEvents {
    * @returns whether there are more
    */
   putSome(most: number): boolean {
-    const end = Math.min(this.count, this.#nextIndex + most);
+    const count = this.#ends.length;
+    const end = Math.min(count, this.#nextIndex + most);
     for (; this.#nextIndex < end; this.#nextIndex++) {
       const i = this.#nextIndex;
       const start = this.#nextStart;
       this.#nextStart = this.#ends[i]!;
       this.#put(this.#jobs.bytes, start, this.#nextStart, this.#idSlots[i]!, this.#idTickets[i]!);
     }
-    return end < this.count;
+    return end < count;
   }
 }
