@@ -103,6 +103,13 @@ export class Evictor {
     this.#random = value >>> 0;
   }
 
+  /** Whether a shard is worth a search. Needs no lock: a snapshot. */
+  mayFindIn(shard: number): boolean {
+    const { control, wheel } = this.#parts;
+    const policy = Atomics.load(control.words, Header.EVICTION);
+    return policy !== VOLATILE_TTL || wheel.count(shard) > 0;
+  }
+
   /**
    * Removes the key of a shard that can best be spared. Needs the shard's exclusive lock.
    *

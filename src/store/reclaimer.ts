@@ -19,6 +19,11 @@ const SLICE_MS = 1;
 /** Keys evicted under one lock hold. */
 const EVICTIONS_PER_HOLD = 16;
 /**
+ * Shards that are searched whatever time it takes while nothing was found to evict: a thread that
+ * was kept from its processor for a moment must not refuse a write that there is room for.
+ */
+const MIN_SEARCHED_SHARDS = 64;
+/**
  * With eviction, blocks freed since compaction last gained nothing before it is tried again: each
  * eviction frees one, and looking through all lists of all shards costs more than that.
  */
@@ -46,6 +51,8 @@ export interface ReclaimerParts {
 export class Reclaimer {
   readonly #parts: ReclaimerParts;
   #nextShard = 0;
+  /** Where the next search for keys to evict goes on. */
+  #nextEvicted = 0;
   /** Frees in all shards when compaction last found nothing to gain anywhere; -1 = never. */
   #fruitlessAtFrees = -1;
 
@@ -105,12 +112,15 @@ export class Reclaimer {
     const isEnough = (): boolean =>
       (failedShard >= 0 && failedListAt !== 0 && control.words[failedListAt] !== 0) ||
       (!wantsMany && pages.freePages > freeBefore);
-    // The shard that asked: a block of the right size is likely to be there. Then any.
-    let shard = failedShard >= 0 ? failedShard : evictor.random(shardCount);
+    // The shard that asked: a block of the right size is likely to be there. Then all, in turn.
+    let isAsker = failedShard >= 0;
+    let shard = isAsker ? failedShard : this.#nextEvicted;
     let evictedCount = 0;
-    for (let fruitless = 0; fruitless < shardCount;) {
+    let searchedCount = 0;
+    for (let fruitless = 0; fruitless <= shardCount;) {
       let count = 0;
-      if (this.#enter(shard)) {
+      if (evictor.mayFindIn(shard) && this.#enter(shard)) {
+        searchedCount++;
         const enough = this.#run(shard, () => {
           while (count < EVICTIONS_PER_HOLD && evictor.evictFrom(shard)) {
             count++;
@@ -123,8 +133,11 @@ export class Reclaimer {
       evictedCount += count;
       if (count === 0) fruitless++;
       else fruitless = 0;
-      if (performance.now() >= endMs) break;
-      if (shard !== failedShard || count === 0) shard = (shard + 1) & (shardCount - 1);
+      if (!isAsker) this.#nextEvicted = (shard + 1) & (shardCount - 1);
+      isAsker &&= count > 0;
+      if (!isAsker) shard = this.#nextEvicted;
+      const mustSearchOn = evictedCount === 0 && searchedCount < MIN_SEARCHED_SHARDS;
+      if (!mustSearchOn && performance.now() >= endMs) break;
     }
     return evictedCount > 0;
   }

@@ -110,6 +110,23 @@ Deno.test("Eviction: volatile-ttl takes those that expire first, and only those 
   store.assertInvariants();
 });
 
+Deno.test("Eviction: a thread that gets no time finds what can go, in whichever shard it is", () => {
+  const realNow = performance.now.bind(performance);
+  let nowMs = realNow();
+  const store = makeStore("volatile-ttl", 16);
+  fill(store, "stays", 4000, 150);
+  fill(store, "k", 200, 150, START_MS + 60_000);
+  try {
+    // As if the processor were taken away for a minute between any two looks at the clock.
+    performance.now = () => nowMs += 60_000;
+    for (let count = 0; set(store, `new${count}`, "v".repeat(150)) === WriteStatus.OK; count++);
+  } finally {
+    performance.now = realNow;
+  }
+  assert.equal(store.stats().timedKeyCount, 0);
+  store.assertInvariants();
+});
+
 Deno.test("Eviction: large values make room for small ones, and the other way round", () => {
   const store = makeStore("allkeys-lru");
   for (let round = 0; round < 3; round++) {
