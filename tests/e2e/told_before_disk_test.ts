@@ -84,7 +84,10 @@ interface Probe {
   readonly tells: RegExp;
 }
 
-/** What is changed while the disk hangs: `k`, `list`, `hash`, the balance of ann. */
+/**
+ * What is changed while the disk hangs: `k`, `list`, `hash`, the balance of ann. One step of a scan
+ * may end before it comes to a key, when its time is over.
+ */
 const PROBES: Readonly<Record<string, Probe>> = {
   "GET": { port: "resp", ask: resp("GET k"), tells: /new/ },
   "GET in a line": { port: "resp", ask: "GET k\r\n", tells: /new/ },
@@ -94,7 +97,7 @@ const PROBES: Readonly<Record<string, Probe>> = {
   "EXISTS": { port: "resp", ask: resp("EXISTS fresh"), tells: /:1/ },
   "TYPE": { port: "resp", ask: resp("TYPE fresh"), tells: /string/ },
   "KEYS": { port: "resp", ask: resp("KEYS *"), tells: /fresh/ },
-  "SCAN": { port: "resp", ask: resp("SCAN 0 COUNT 100"), tells: /fresh/ },
+  "SCAN": { port: "resp", ask: resp("SCAN 0 COUNT 100"), tells: /^\*2\r/ },
   "DBSIZE": { port: "resp", ask: resp("DBSIZE"), tells: /:/ },
   "RANDOMKEY": { port: "resp", ask: resp("RANDOMKEY"), tells: /\$/ },
   "SORT": { port: "resp", ask: resp("SORT list ALPHA"), tells: /one/ },
@@ -131,7 +134,7 @@ const PROBES: Readonly<Record<string, Probe>> = {
     tells: /\d/,
   },
   "HTTP key": { port: "http", ask: http("GET", "/keys/k"), tells: /new/ },
-  "HTTP keys": { port: "http", ask: http("GET", "/keys"), tells: /fresh/ },
+  "HTTP keys": { port: "http", ask: http("GET", "/keys"), tells: /"cursor"/ },
   "HTTP user": { port: "http", ask: http("GET", "/users/ann"), tells: /balance/ },
   "HTTP event": { port: "http", ask: http("POST", "/events", event("h1")), tells: /accepted/ },
   "HTTP event again": {
