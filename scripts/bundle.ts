@@ -1,6 +1,6 @@
 /**
  * Joins the program's modules into few files of JavaScript, from which the executable is made:
- * `build/program/`.
+ * `build/program/`. Run by itself, it makes the copy whose folder it is told, for tests of servers.
  *
  * Each module by itself costs the running program time and memory: its source, half of which is
  * comments, its map back to TypeScript, its place in the module graph. What is loaded by a dynamic
@@ -40,15 +40,19 @@ export function joinedWorker(entry: string): string {
   return entry.slice(entry.lastIndexOf("/") + 1);
 }
 
-/** Joins; ends the process when that fails. */
-export async function bundle(): Promise<void> {
-  const folder = new URL(`${PROGRAM_FOLDER}/`, ROOT);
+/**
+ * Joins; ends the process when that fails.
+ *
+ * @param into folder that is made anew, from the root
+ */
+export async function bundle(into: string = PROGRAM_FOLDER): Promise<void> {
+  const folder = new URL(`${into}/`, ROOT);
   // Names have a hash of what is inside: files of an earlier program would stay.
   await Deno.remove(folder, { recursive: true }).catch(() => {});
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["bundle", "--quiet", "--platform", "deno", "--code-splitting", "--minify"],
-      ...["--outdir", PROGRAM_FOLDER, "main.ts", ...WORKER_ENTRIES],
+      ...["--outdir", into, "main.ts", ...WORKER_ENTRIES],
     ],
     cwd: ROOT,
   }).spawn().status;
@@ -58,3 +62,5 @@ export async function bundle(): Promise<void> {
     await Deno.writeTextFile(new URL(joinedWorker(entry), folder), `import "./${target}";\n`);
   }
 }
+
+if (import.meta.main) await bundle(Deno.args[0]);

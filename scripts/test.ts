@@ -1,7 +1,8 @@
 /**
  * Runs all tests: `deno task test`.
  *
- * The types are checked once for everything, instead of anew by every worker that a test starts.
+ * The types are checked once for everything, instead of anew by every worker that a test starts,
+ * and the modules of the server are joined once, instead of found by every server that one starts.
  * Then the test files run in batches, each a process of its own: one process for all of them would
  * keep the shared memory of thousands of stores, and spend its time on pages. Three batches run at a
  * time, two of them of servers, as most of those wait; tests that measure, or race threads against
@@ -21,6 +22,9 @@ const PERMISSIONS = ["net", "env", "read", "write", "run", "sys"].map((name) => 
 
 /** What `deno task check` checks. */
 const CHECKED = ["main.ts", "src", "tests", "bench", "scripts", "docs"];
+
+/** Where the server that tests start is joined, from the root. */
+const TESTED_PROGRAM = "build/tested";
 
 /** Files in a batch, or half as many of those that start servers; a process costs 0.2 s. */
 const BATCH_FILES = 8;
@@ -124,6 +128,7 @@ async function run(batch: Batch): Promise<boolean> {
   const chunks: Uint8Array[] = [];
   const child = new Deno.Command(Deno.execPath(), {
     args: [...batch.args],
+    env: { SLUICE_TEST_PROGRAM: `${TESTED_PROGRAM}/main.js` },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -226,7 +231,14 @@ for (const signal of Deno.build.os === "windows" ? [] : ["SIGINT", "SIGTERM"] as
   Deno.addSignalListener(signal, () => interrupted(signal));
 }
 const types: Batch = { name: "types", args: ["check", "--quiet", "--doc", ...CHECKED] };
-if (!await run(types)) finish();
+const joined: Batch = {
+  name: "joining the modules of the server",
+  args: [
+    ...["run", "--no-check", "--no-prompt", "--allow-read", "--allow-write", "--allow-run"],
+    ...["scripts/bundle.ts", TESTED_PROGRAM],
+  ],
+};
+if (!await run(types) || !await run(joined)) finish();
 const files = testFiles("tests");
 const missing = ALONE.filter((path) => !files.includes(path));
 if (missing.length > 0) throw new Error(`Cannot run ${missing.join(", ")}: there is no such file`);
