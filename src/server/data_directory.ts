@@ -146,20 +146,30 @@ export class DataDirectory {
   /**
    * Has the events settled that were accepted and not settled; see {@link requeueEvents}.
    *
+   * @param signal ends it; what is left is pending at the next start
    * @throws {StartError} when there is no memory for their balances
    */
-  async requeue({ channel, metrics, store, threadId }: SharedParts): Promise<void> {
+  async requeue(
+    { channel, metrics, store, threadId }: SharedParts,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { pending } = this.#recovered;
     if (pending.size === 0) return;
     this.#logger.info("events that were accepted before go on", {
       event: "events_requeued",
       count: pending.size,
     });
-    await requeueEvents(pending.jobs.values(), {
+    const count = await requeueEvents(pending.jobs.values(), {
       channel,
       credits: store.credits,
       counters: metrics.counters(threadId),
       pendingCount: () => metrics.readEventCounters().pending,
+      signal,
+    });
+    if (count === pending.size) return;
+    this.#logger.info("the start is cut short: accepted events wait for the next one", {
+      event: "events_left_pending",
+      count: pending.size - count,
     });
   }
 

@@ -4,7 +4,8 @@
  * In the order in which they were accepted, in front of all that is accepted from now on: the server
  * listens when the last of them is in the channel. They go in portions where there is no room for all
  * of them, neither in the channel nor in the memory for their balances, which those that are settled
- * give back.
+ * give back. A wish to stop and a torn store end it: what is left stays pending in the log, for the
+ * next start.
  *
  * @module
  */
@@ -31,11 +32,13 @@ export interface RequeueParts {
     callConsumer(): void;
   };
   /** The memory for balances. */
-  readonly credits: { tryAcquire(): boolean };
+  readonly credits: { tryAcquire(): boolean; release(): void };
   /** The thread's counters. */
   readonly counters: { add(counter: CounterIndex): void };
   /** Events that are accepted and not settled. */
   readonly pendingCount: () => number;
+  /** Aborted when there is no use in going on: the server is to stop, or its store is torn. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -44,25 +47,36 @@ export interface RequeueParts {
  * Thread: the one that starts the server; workers run, and nobody else accepts events.
  *
  * @param jobs as they are in the channel (base/job.ts), in order
+ * @returns how many were put there: all, unless the signal was aborted
  * @throws {StartError} when there is no memory for the balance of a single one
  */
 export async function requeueEvents(
   jobs: Iterable<Uint8Array>,
   parts: RequeueParts,
-): Promise<void> {
-  const { channel, counters } = parts;
+): Promise<number> {
+  const { channel, credits, counters, signal } = parts;
+  let count = 0;
   for (const job of jobs) {
-    await acquireCredit(parts);
-    while (!channel.tryReserve()) await pause(LOOK_EVERY_MS);
+    if (!await acquireCredit(parts)) return count;
+    while (!channel.tryReserve()) {
+      await pause(LOOK_EVERY_MS, signal);
+      if (!signal.aborted) continue;
+      credits.release();
+      return count;
+    }
     const bytes = job.slice();
     forgetWaiter(bytes);
     counters.add(CounterIndex.RECEIVED);
     if (channel.put(bytes, 0, bytes.length)) channel.callConsumer();
+    count++;
   }
+  return count;
 }
 
-async function acquireCredit({ credits, pendingCount }: RequeueParts): Promise<void> {
-  for (let idleLooks = 0; !credits.tryAcquire();) {
+async function acquireCredit(parts: RequeueParts): Promise<boolean> {
+  const { credits, pendingCount, signal } = parts;
+  for (let idleLooks = 0; !signal.aborted;) {
+    if (credits.tryAcquire()) return true;
     idleLooks = pendingCount() === 0 ? idleLooks + 1 : 0;
     if (idleLooks === MAX_IDLE_LOOKS) {
       throw new StartError(
@@ -70,6 +84,7 @@ async function acquireCredit({ credits, pendingCount }: RequeueParts): Promise<v
           "give more with --max-memory",
       );
     }
-    await pause(LOOK_EVERY_MS);
+    await pause(LOOK_EVERY_MS, signal);
   }
+  return false;
 }

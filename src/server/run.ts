@@ -49,6 +49,8 @@ export async function runServer(config: Config, options: StartOptions = {}): Pro
   let server: RunningServer | undefined;
   let hurried = false;
   const stopRequest = Promise.withResolvers<"stop">();
+  const stopWish = new AbortController();
+  void stopRequest.promise.then(() => stopWish.abort());
   using _guard = guardAgainstCrashes((error) => {
     server?.countInternalError();
     log.error("unhandled error", { event: "unhandled_error", error });
@@ -84,7 +86,7 @@ export async function runServer(config: Config, options: StartOptions = {}): Pro
     });
   }
   try {
-    server = await startServer(config, options);
+    server = await startServer(config, { ...options, signal: stopWish.signal });
   } catch (error) {
     reportFailedStart(log, error);
     return ExitCode.CANNOT_START;

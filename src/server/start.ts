@@ -31,6 +31,8 @@ import { reportTls, TlsReloads } from "./tls/reloads.ts";
 
 /** Further wishes of whoever starts a server. */
 export interface StartOptions {
+  /** Aborted when the server is to stop as soon as it has started: long steps are cut short. */
+  readonly signal?: AbortSignal;
   /** Tests only: see {@link WorkerPoolOptions.faultPlan}. */
   readonly faultPlan?: WorkerPoolOptions["faultPlan"];
   /** Tests only: see {@link IoCrewParts.startWorker}. */
@@ -100,7 +102,10 @@ export async function startServer(
     return { unsettled, workers_left: workersLeft };
   });
 
-  await directory?.requeue(shared);
+  const cutShort = new AbortController();
+  void fault.promise.then(() => cutShort.abort());
+  const wishes = options.signal === undefined ? [] : [options.signal];
+  await directory?.requeue(shared, AbortSignal.any([cutShort.signal, ...wishes]));
 
   onStop("requests", 0.25, (budget) => {
     lifecycle.stopping = true;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { startWithData } from "../helpers/crash_rounds.ts";
 import { eventRequest, RawClient } from "../helpers/raw_client.ts";
 import { parseRespReplies } from "../helpers/resp_reply_parser.ts";
-import { isInstalled, type ServerProcess } from "../helpers/server_process.ts";
+import { isInstalled, PROGRAM, type ServerProcess } from "../helpers/server_process.ts";
 import { everything } from "../vectors/redis_data.ts";
 import { RedisServer } from "../vectors/redis_server.ts";
 import { VectorConnection } from "../vectors/session.ts";
@@ -20,7 +20,7 @@ async function sluice(args: readonly string[], input?: string): Promise<End> {
   const process = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--no-check", "--no-prompt", "--allow-net", "--allow-read", "--allow-write"],
-      ...["--allow-env=SLUICE_*,NO_COLOR", "main.ts", ...args],
+      ...["--allow-env=SLUICE_*,NO_COLOR", PROGRAM, ...args],
     ],
     cwd: new URL("../../", import.meta.url),
     stdin: input === undefined ? "null" : "piped",

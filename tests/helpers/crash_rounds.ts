@@ -14,7 +14,7 @@ import assert from "node:assert/strict";
 import { Random } from "./fuzz/random.ts";
 import { ProtoTcpClient } from "./proto_client.ts";
 import { eventRequest, RawClient, respCommand } from "./raw_client.ts";
-import { ServerProcess } from "./server_process.ts";
+import { PROGRAM, ServerProcess } from "./server_process.ts";
 
 /** Writers of keys, and of pairs; clients of events per protocol. */
 const WRITERS = 3;
@@ -354,9 +354,11 @@ export function startWithData(
   path: string,
   flags: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  skipReady = false,
 ): Promise<ServerProcess> {
   return ServerProcess.start(["--data-dir", path, ...flags], {
     env,
+    skipReady,
     denoArgs: [
       "run",
       "--no-check",
@@ -365,7 +367,7 @@ export function startWithData(
       "--allow-read",
       "--allow-write",
       "--allow-env=SLUICE_*,NO_COLOR",
-      "main.ts",
+      PROGRAM,
     ],
   });
 }

@@ -33,7 +33,7 @@ function ioThreadCounts(): number[] {
  * What starts the server, from the repository's root: its modules one by one, or joined as in the
  * executable, which start in half the time.
  */
-const PROGRAM = Deno.env.get("SLUICE_TEST_PROGRAM") ?? "main.ts";
+export const PROGRAM: string = Deno.env.get("SLUICE_TEST_PROGRAM") ?? "main.ts";
 
 /** How long a server may take to start, and to end after its stop. Unit: ms. */
 const PATIENCE_MS = 60_000;

@@ -24,7 +24,11 @@ class World implements RequeueParts {
   #mostPending = 0;
   #isCalled = false;
 
-  constructor(readonly capacity: number, credits: number) {
+  constructor(
+    readonly capacity: number,
+    credits: number,
+    readonly signal = new AbortController().signal,
+  ) {
     this.#credits = credits;
   }
 
@@ -56,6 +60,9 @@ class World implements RequeueParts {
       this.#credits--;
       return true;
     },
+    release: (): void => {
+      this.#credits++;
+    },
   };
 
   readonly counters = {
@@ -63,6 +70,10 @@ class World implements RequeueParts {
       this.#mostPending = Math.max(this.#mostPending, ++this.#pending);
     },
   };
+
+  get spareCredits(): number {
+    return this.#credits;
+  }
 
   readonly pendingCount = (): number => this.#pending;
 
@@ -85,7 +96,7 @@ class World implements RequeueParts {
 for (const [capacity, credits] of [[100, 3], [3, 100], [2, 2], [1, 1]] as const) {
   Deno.test(`requeue: with room for ${capacity} and memory for ${credits}, all are settled in order`, async () => {
     const world = new World(capacity, credits);
-    await requeueEvents(jobs(20), world);
+    assert.equal(await requeueEvents(jobs(20), world), 20);
     await world.drained();
     assert.deepEqual(world.taken, Array.from({ length: 20 }, (_, number) => number));
     assert.ok(world.mostPending <= credits);
@@ -99,3 +110,16 @@ Deno.test("requeue: with no memory for a single balance the start is refused", a
     (error: unknown) => error instanceof StartError && error.message.includes("--max-memory"),
   );
 });
+
+for (const [capacity, credits, what] of [[3, 100, "room"], [100, 3, "memory"]] as const) {
+  Deno.test(`requeue: a wish to stop ends a wait for ${what}; what was put is settled`, async () => {
+    const wish = new AbortController();
+    const world = new World(capacity, credits, wish.signal);
+    // Nobody takes: as when the workers have died for good.
+    world.channel.callConsumer = () => {};
+    const count = requeueEvents(jobs(20), world);
+    setTimeout(() => wish.abort(), 20);
+    assert.equal(await count, 3);
+    assert.equal(world.spareCredits, credits - 3, "the memory for those that were not put is free");
+  });
+}
