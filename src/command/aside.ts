@@ -10,10 +10,9 @@ import type { ElementView } from "../store/collection/element.ts";
 import type { Key } from "../store/key.ts";
 import { EntryType, type Store, WriteStatus } from "../store/store.ts";
 import type { CommandCall } from "./call.ts";
+import { STEP_RECLAIM_ATTEMPTS } from "./reclaim_limits.ts";
 import type { Slices } from "./slices.ts";
 
-/** So often memory is looked for, for one member, before a result is given up. */
-const MAX_RECLAIM_ATTEMPTS = 64;
 /** What adding a member weighs, in the units of `Slices.isOver`. */
 const ADD_WEIGHT = 32;
 
@@ -159,7 +158,7 @@ export async function buildAside(
     const { count } = c ?? { count: 0 };
     if (count > countBefore) failures = 0;
     countBefore = count;
-    if (isComplete === undefined && (++failures > MAX_RECLAIM_ATTEMPTS || !store.reclaim())) {
+    if (isComplete === undefined && (++failures > STEP_RECLAIM_ATTEMPTS || !store.reclaim())) {
       if (c !== undefined) await abandonAside(store, c, slices);
       return undefined;
     }

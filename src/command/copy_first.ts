@@ -13,6 +13,7 @@ import type { CollectionCopy } from "../store/collection/collection_copier.ts";
 import type { Place } from "../store/entry_mover.ts";
 import type { Store } from "../store/store.ts";
 import type { CommandCall } from "./call.ts";
+import { STEP_RECLAIM_ATTEMPTS } from "./reclaim_limits.ts";
 import { withLocksAgain } from "./relock.ts";
 import { ReplyCode } from "./reply_code.ts";
 import { HandlerStatus } from "./row.ts";
@@ -26,8 +27,6 @@ const NODES_PER_HOLD = 32;
 const HOLD_WEIGHT = 32;
 /** How often a copy is made that is out of date when it is complete. */
 const MAX_FREE_ATTEMPTS = 4;
-/** How often a step that found no memory is tried again after some was reclaimed. */
-const MAX_RECLAIM_ATTEMPTS = 64;
 
 /** Whether the value at `from`, which is there, is to be copied before it gets to `to`. */
 export function isCopiedFirst(call: CommandCall, from: Place, to: Place, goes: boolean): boolean {
@@ -117,7 +116,7 @@ async function complete(call: CommandCall, copy: CollectionCopy, slices: Slices)
     const hadMemory = slices.guard(copy.shard, () => copy.advance(NODES_PER_HOLD));
     slices.unlock(copy.shard, true);
     if (hadMemory) attempts = 0;
-    else if (++attempts > MAX_RECLAIM_ATTEMPTS || !store.reclaim()) return false;
+    else if (++attempts > STEP_RECLAIM_ATTEMPTS || !store.reclaim()) return false;
     if (slices.isOver(HOLD_WEIGHT)) await slices.next();
   }
   return true;

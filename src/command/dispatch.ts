@@ -20,18 +20,12 @@ import {
 } from "./refusals.ts";
 import { queueCommand } from "./queue_command.ts";
 import type { Operations } from "./operations.ts";
+import { WRITE_RECLAIM_ATTEMPTS } from "./reclaim_limits.ts";
 import { ReplyCode } from "./reply_code.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import { type CommandRow, HandlerStatus } from "./row.ts";
 import type { CommandServices, StorageControl } from "./services.ts";
 
-/**
- * How often a command that found no memory is tried again after some was reclaimed.
- *
- * Reason: each time may gain a page, or as many as can be evicted in a millisecond; the largest value
- * takes hundreds.
- */
-export const MAX_RECLAIM_ATTEMPTS = 512;
 /** After so many of these the thread serves others before each. */
 const PROMPT_RECLAIM_ATTEMPTS = 4;
 
@@ -347,7 +341,7 @@ export class Dispatcher {
 
   /** Finds memory for another attempt, with no lock held; if there is none, refuses. */
   #reclaim(call: CommandCall, attempt: number): boolean {
-    if (attempt < MAX_RECLAIM_ATTEMPTS && this.#services.store.reclaim()) return true;
+    if (attempt < WRITE_RECLAIM_ATTEMPTS && this.#services.store.reclaim()) return true;
     call.sink.error(ReplyCode.OUT_OF_MEMORY);
     return false;
   }

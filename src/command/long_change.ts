@@ -17,6 +17,7 @@ import { type EntryType, type Store, WriteStatus } from "../store/store.ts";
 import type { CommandCall } from "./call.ts";
 import { openCollection } from "./handlers/open_collection.ts";
 import { refuseWrite } from "./handlers/write_failure.ts";
+import { STEP_RECLAIM_ATTEMPTS } from "./reclaim_limits.ts";
 import { withLocksAgain } from "./relock.ts";
 import { ReplyCode } from "./reply_code.ts";
 import { HandlerStatus } from "./row.ts";
@@ -32,8 +33,6 @@ export const AT_ONCE_PUSHES = 2048;
 
 /** How often a change is made aside that is out of date when it is complete. */
 const MAX_FREE_ATTEMPTS = 4;
-/** How often a step that found no memory is tried again after some was reclaimed. */
-const MAX_RECLAIM_ATTEMPTS = 64;
 /** Weight of what is changed per lock hold, see `Slices.isOver`: the clock is read after each. */
 const HOLD_WEIGHT = 32;
 
@@ -188,7 +187,7 @@ async function fill(
     if (status === WriteStatus.OK) {
       at = to;
       failures = 0;
-    } else if (++failures > MAX_RECLAIM_ATTEMPTS || !store.reclaim()) {
+    } else if (++failures > STEP_RECLAIM_ATTEMPTS || !store.reclaim()) {
       return Outcome.OUT_OF_MEMORY;
     }
     if (slices.isOver(HOLD_WEIGHT)) await slices.next();

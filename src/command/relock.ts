@@ -6,11 +6,10 @@
 
 import type { CommandCall } from "./call.ts";
 import { LockSet } from "./lock_set.ts";
+import { STEP_RECLAIM_ATTEMPTS } from "./reclaim_limits.ts";
 import { ReplyCode } from "./reply_code.ts";
 import { HandlerStatus } from "./row.ts";
 
-/** How often a write that found no memory is tried again after some was reclaimed. */
-const MAX_RECLAIM_ATTEMPTS = 64;
 /** From this attempt on others are served in between. Reason: each may take a millisecond. */
 const PROMPT_RECLAIM_ATTEMPTS = 4;
 
@@ -51,7 +50,7 @@ export async function withLocksAgain(
     }
     if (status !== HandlerStatus.RETRY) return status;
     if (attempt >= PROMPT_RECLAIM_ATTEMPTS) await nextTurn();
-    if (attempt < MAX_RECLAIM_ATTEMPTS && store.reclaim()) continue;
+    if (attempt < STEP_RECLAIM_ATTEMPTS && store.reclaim()) continue;
     call.sink.error(ReplyCode.OUT_OF_MEMORY);
     return HandlerStatus.DONE;
   }

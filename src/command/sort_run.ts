@@ -9,6 +9,7 @@ import type { Collection } from "../store/collection/collection.ts";
 import type { CollectionLease } from "../store/collection/collection_lease.ts";
 import type { Key } from "../store/key.ts";
 import { EntryType, type Store, WriteStatus } from "../store/store.ts";
+import { STEP_RECLAIM_ATTEMPTS } from "./reclaim_limits.ts";
 import type { Slices } from "./slices.ts";
 import type { SortPattern } from "./sort_pattern.ts";
 import { sortInSlices } from "./sorter.ts";
@@ -18,8 +19,6 @@ import { type TextHoldings, Texts } from "./texts.ts";
 const Weight = { ELEMENT: 2, SCORE: 3, LOOKUP: 20, HOLD: 32 } as const;
 /** Elements stored per lock hold. */
 const STORED_PER_HOLD = 16;
-/** How often a step that found no memory is tried again after some was reclaimed. */
-const MAX_RECLAIM_ATTEMPTS = 64;
 /** A longer element may hold any text, but no number. */
 const SPACES = [0x20, 0x09, 0x0a, 0x0b, 0x0c, 0x0d];
 
@@ -138,7 +137,7 @@ export class SortRun {
     };
     for (let attempts = 0; c === undefined || at < this.resultCount;) {
       if (!(yield* this.#withLock(key.shard, true, step))) {
-        const mayReclaim = !this.#holdsLocks && ++attempts <= MAX_RECLAIM_ATTEMPTS;
+        const mayReclaim = !this.#holdsLocks && ++attempts <= STEP_RECLAIM_ATTEMPTS;
         if (mayReclaim && store.reclaim()) continue;
         if (c !== undefined) {
           const made = c;

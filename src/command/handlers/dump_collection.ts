@@ -12,6 +12,7 @@ import type { CommandCall } from "../call.ts";
 import { CollectionPayload, elementBytes, PayloadReader, ReadOutcome } from "../collection_dump.ts";
 import { DumpSource } from "../dump_format.ts";
 import { NotifyClass } from "../../pubsub/keyspace_events.ts";
+import { STEP_RECLAIM_ATTEMPTS } from "../reclaim_limits.ts";
 import { withLocksAgain } from "../relock.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { HandlerStatus } from "../row.ts";
@@ -26,8 +27,6 @@ const RESTORED_AT_ONCE_BYTES = 4096;
 const ELEMENTS_PER_HOLD = 16;
 /** Weight of as many, see `Slices.isOver`: the clock is read after each. */
 const HOLD_WEIGHT = 32;
-/** How often a step that found no memory is tried again after some was reclaimed. */
-const MAX_RECLAIM_ATTEMPTS = 64;
 /** Pages that publishing and a time to live may need. */
 const PUBLISH_PAGES = 10;
 
@@ -173,7 +172,7 @@ async function fill(call: CommandCall, c: Collection, reader: PayloadReader): Pr
     const outcome = slices.guard(shard, () => reader.advance(c, ELEMENTS_PER_HOLD));
     slices.unlock(shard, true);
     if (outcome === ReadOutcome.OUT_OF_MEMORY) {
-      if (++attempts > MAX_RECLAIM_ATTEMPTS || !store.reclaim()) return outcome;
+      if (++attempts > STEP_RECLAIM_ATTEMPTS || !store.reclaim()) return outcome;
     } else if (outcome === ReadOutcome.MORE) {
       attempts = 0;
     } else {

@@ -16,6 +16,7 @@ import { EntryType, WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
 import { ELEMENTS } from "../collection_reply.ts";
 import { RankedRecords } from "../ranked_reply.ts";
+import { WRITE_RECLAIM_ATTEMPTS } from "../reclaim_limits.ts";
 import { withLocksAgain } from "../relock.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
@@ -39,8 +40,6 @@ const MAX_FREE_ATTEMPTS = 3;
  * Reason: some 0.1 s.
  */
 const MOST_LOCKED_MEMBERS = 131_072;
-/** How often a slice that found no memory is tried again after some was reclaimed. */
-const MAX_RECLAIM_ATTEMPTS = 512;
 /** What adding a member costs, see `Slices.isOver`. */
 const ADD_WEIGHT = 32;
 
@@ -203,7 +202,7 @@ class AsideSet {
       if (status === WriteStatus.OK) {
         attempts = 0;
         if (isPending) await slices.next();
-      } else if (++attempts > MAX_RECLAIM_ATTEMPTS || !store.reclaim()) {
+      } else if (++attempts > WRITE_RECLAIM_ATTEMPTS || !store.reclaim()) {
         await this.abandon();
         return false;
       } else if (attempts % 8 === 0) {

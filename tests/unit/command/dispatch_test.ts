@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { CommandCall } from "../../../src/command/call.ts";
-import { MAX_RECLAIM_ATTEMPTS } from "../../../src/command/dispatch.ts";
+import { WRITE_RECLAIM_ATTEMPTS } from "../../../src/command/reclaim_limits.ts";
 import { CommandTable } from "../../../src/command/lookup.ts";
 import { CommandRow, type Handler, HandlerStatus } from "../../../src/command/row.ts";
 import { Key } from "../../../src/store/key.ts";
@@ -176,10 +176,10 @@ Deno.test("Dispatcher: reclaiming is bounded, then the command is refused", asyn
   harness.store.reclaim = () => true;
   const refusal = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
   assert.equal(await harness.ask("probe a\r\nprobe a b c d e\r\n"), refusal.repeat(2));
-  assert.equal(runs, 2 * (MAX_RECLAIM_ATTEMPTS + 1));
+  assert.equal(runs, 2 * (WRITE_RECLAIM_ATTEMPTS + 1));
   harness.store.reclaim = () => false;
   assert.equal(await harness.ask("probe a\r\n"), refusal);
-  assert.equal(runs, 2 * (MAX_RECLAIM_ATTEMPTS + 1) + 1);
+  assert.equal(runs, 2 * (WRITE_RECLAIM_ATTEMPTS + 1) + 1);
 });
 
 Deno.test("Dispatcher: a parked command without memory is tried again, too", async () => {
