@@ -3,8 +3,9 @@
  *
  * The types are checked once for everything, instead of anew by every worker that a test starts,
  * and the modules of the server are joined once, instead of found by every server that one starts.
- * Then the test files run in batches, each a process of its own: one process for all of them would
- * keep the shared memory of thousands of stores, and spend its time on pages. Three batches run at a
+ * Then the test files run in batches, each a process with one isolate: one for each file would load
+ * the same modules again and again, which takes as long as the tests do, and one for all of them would
+ * keep the shared memory of thousands of stores. Three batches run at a
  * time, two of them of servers, as most of those wait; tests that measure, or race threads against
  * each other, run alone afterwards. What a batch says is shown when it is done. The last line counts all:
  *
@@ -25,6 +26,9 @@ const CHECKED = ["main.ts", "src", "tests", "bench", "scripts", "docs"];
 
 /** Where the server that tests start is joined, from the root. */
 const TESTED_PROGRAM = "build/tested";
+
+/** Imports the test files that the environment names: by itself each would load all modules anew. */
+const SEVERAL_FILES = "tests/helpers/several_files.ts";
 
 /** Files in a batch, or half as many of those that start servers; a process costs 0.2 s. */
 const BATCH_FILES = 8;
@@ -71,6 +75,8 @@ const ALONE: readonly string[] = [
 interface Batch {
   readonly name: string;
   readonly args: readonly string[];
+  /** What {@link SEVERAL_FILES} imports. */
+  readonly files?: readonly string[];
 }
 
 /** What the runs so far came to. */
@@ -105,7 +111,7 @@ function batchesOf(files: readonly string[], most: number, flags: readonly strin
   for (let i = 0; i < files.length; i += most) {
     const part = files.slice(i, i + most);
     const name = part.length === 1 ? part[0]! : `${part[0]} to ${part.at(-1)}`;
-    batches.push({ name, args: [...testArgs(flags), ...part] });
+    batches.push({ name, args: [...testArgs(flags), SEVERAL_FILES], files: part });
   }
   return batches;
 }
@@ -128,7 +134,10 @@ async function run(batch: Batch): Promise<boolean> {
   const chunks: Uint8Array[] = [];
   const child = new Deno.Command(Deno.execPath(), {
     args: [...batch.args],
-    env: { SLUICE_TEST_PROGRAM: `${TESTED_PROGRAM}/main.js` },
+    env: {
+      SLUICE_TEST_PROGRAM: `${TESTED_PROGRAM}/main.js`,
+      SLUICE_TEST_FILES: batch.files?.join(" ") ?? "",
+    },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

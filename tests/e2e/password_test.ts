@@ -379,7 +379,7 @@ async function assertNotInProcessList(server: LockedServer): Promise<void> {
   if (Deno.build.os !== "linux") return;
   const command = new Deno.Command("cat", { args: [`/proc/${server.process.pid}/cmdline`] });
   const text = new TextDecoder().decode((await command.output()).stdout);
-  assert.match(text, /main\.ts/);
+  assert.match(text, /main\.[jt]s/);
   assert.ok(!text.includes(PASSWORD));
 }
 
