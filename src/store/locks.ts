@@ -69,6 +69,9 @@ export const PUBLISH_OPERATION = 10;
 /** Operation number of reading keys for a snapshot, for the text of a fault. */
 export const SNAPSHOT_OPERATION = 11;
 
+/** Operation number of a transaction on the store, for the text of a fault. */
+export const TRANSACTION_OPERATION = 12;
+
 const GATE_EXCLUSIVE = 3;
 const GATE_SHARED = 4;
 const BARGES = 5;
