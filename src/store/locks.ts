@@ -69,9 +69,6 @@ export const PUBLISH_OPERATION = 10;
 /** Operation number of reading keys for a snapshot, for the text of a fault. */
 export const SNAPSHOT_OPERATION = 11;
 
-/** Operation number of a transaction on the store, for the text of a fault. */
-export const TRANSACTION_OPERATION = 12;
-
 const GATE_EXCLUSIVE = 3;
 const GATE_SHARED = 4;
 const BARGES = 5;
@@ -395,9 +392,9 @@ export class ShardLocks {
     }
   }
 
-  /** The shard that `threadId` holds exclusively, or -1. Thread: any; a snapshot. */
-  heldBy(threadId: number): number {
-    for (let shard = 0; shard < this.#control.shardCount; shard++) {
+  /** The first shard, from one on, that `threadId` holds exclusively, or -1. Thread: any; a snapshot. */
+  heldBy(threadId: number, firstShard = 0): number {
+    for (let shard = firstShard; shard < this.#control.shardCount; shard++) {
       if (this.ownerOf(shard) === threadId) return shard;
     }
     return -1;

@@ -25,13 +25,16 @@ import { Int64 } from "../base/int64.ts";
 import { BALANCE_DATABASE } from "./control.ts";
 import { Key } from "./key.ts";
 import { LockSet } from "./lock_set.ts";
-import { TRANSACTION_OPERATION } from "./locks.ts";
 import { EntryType, type Store } from "./store.ts";
 import { type PendingKey, PendingKind } from "./transaction/pending_key.ts";
 import { PendingWrites } from "./transaction/pending_writes.ts";
 import { toInt64, TransactionBytes } from "./transaction/transaction_bytes.ts";
 import { TransactionChanges } from "./transaction/transaction_changes.ts";
-import { TransactionMark, TransactionState } from "./transaction/transaction_mark.ts";
+import {
+  TRANSACTION_OPERATION,
+  TransactionMark,
+  TransactionState,
+} from "./transaction/transaction_mark.ts";
 import { TransactionReader } from "./transaction/transaction_reader.ts";
 import {
   CommitStatus,

@@ -17,6 +17,9 @@
 
 import type { ControlRegion } from "../control.ts";
 
+/** Operation number of a transaction on the store, for the text of a fault. */
+export const TRANSACTION_OPERATION = 12;
+
 const STATE = 1;
 const PROMISED_PAGES = 2;
 

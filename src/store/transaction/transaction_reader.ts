@@ -19,10 +19,10 @@ import { BALANCE_DATABASE } from "../control.ts";
 import { Key } from "../key.ts";
 import type { KeyVersion } from "../key_versions.ts";
 import type { LockSet } from "../lock_set.ts";
-import { TRANSACTION_OPERATION } from "../locks.ts";
 import { EntryType, type Store, WriteStatus } from "../store.ts";
 import type { PendingWrites } from "./pending_writes.ts";
 import type { TransactionBytes } from "./transaction_bytes.ts";
+import { TRANSACTION_OPERATION } from "./transaction_mark.ts";
 import { type KeyLike, type ScoredMember, TransactionLimit } from "./types.ts";
 
 const DATABASE = BALANCE_DATABASE;
