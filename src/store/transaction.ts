@@ -250,6 +250,7 @@ export class StoreTransaction implements TransactionReads, TransactionWrites {
     const locks = this.#locks;
     locks.clear();
     this.#writtenKeys = [...this.#writes.keys.values()].sort((a, b) => a.key.shard - b.key.shard);
+    this.#bytes.makeRoomFor(this.#writes.count);
     this.#byteCount = this.#bytes.end;
     for (const pending of this.#writtenKeys) {
       pending.seal();
