@@ -4,8 +4,8 @@
  * @module
  */
 
+import { LockSet } from "../store/lock_set.ts";
 import type { CommandCall } from "./call.ts";
-import { LockSet } from "./lock_set.ts";
 import { STEP_RECLAIM_ATTEMPTS } from "./reclaim_limits.ts";
 import { ReplyCode } from "./reply_code.ts";
 import { HandlerStatus } from "./row.ts";

@@ -165,6 +165,7 @@ function startPool(
       inboxes: inboxes.map(({ memory }) => memory),
     },
     pubsub: shared.pubsub.memory,
+    waits: shared.waits,
     logMemory: shared.logMemory,
     ownLog: shared.log,
     eventIds: shared.eventIds,

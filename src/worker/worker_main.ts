@@ -39,6 +39,7 @@ import type { WorkerMessage, WorkerOrders } from "./messages.ts";
 import { type Outcome, reasonOf } from "./outcome.ts";
 import type { Processor } from "./processor.ts";
 import { SettlementPost } from "./settlement_post.ts";
+import { callWaiters } from "./waiter_calls.ts";
 
 /**
  * Longest idle sleep; after it the worker shows its heartbeat, looks for orders and, when that is
@@ -175,6 +176,7 @@ async function live(orders: WorkerOrders): Promise<void> {
   });
   tell({ kind: "ready" });
   const notes = createEventNotes(orders, store, counters);
+  callWaiters(orders, store);
   const background = store.backgroundWork(
     Date.now,
     faults && ((point) => void faults.reach(BACKGROUND_FAULT_STEPS[point]!)),

@@ -21,6 +21,7 @@ import type { MetricsRegion, ThreadCounters } from "../metrics/region.ts";
 import type { PubSubMemory } from "../pubsub/region.ts";
 import type { EventIds } from "../store/event_ids.ts";
 import type { Store } from "../store/store.ts";
+import type { WaitRegion } from "../store/wait_region.ts";
 import type { ThreadLog, ThreadLogMemory } from "../durability/thread_log.ts";
 import { type Lifelines, openLifelines } from "./lifeline.ts";
 import type { FailedJobMessage } from "./messages.ts";
@@ -86,6 +87,8 @@ export interface WorkerPoolOptions {
   inboxes?: InboxesMemory;
   /** Who subscribes to keyspace events; absent: nobody does. */
   pubsub?: PubSubMemory;
+  /** Who waits for keys; absent: nobody does. */
+  waits?: WaitRegion;
   /** Where workers write down what they do; absent: nowhere. */
   logMemory?: ThreadLogMemory | undefined;
   /** The same for what the supervisor does for the dead. */
@@ -351,6 +354,7 @@ export class WorkerPool implements AsyncDisposable {
         metrics: metrics.memory,
         inboxes: this.#options.inboxes,
         pubsub: this.#options.pubsub,
+        waits: this.#options.waits?.memory,
         log: this.#options.logMemory,
         eventIds: this.#options.eventIds?.memory,
         workMs,
@@ -400,6 +404,7 @@ export class WorkerPool implements AsyncDisposable {
       mayBlameJob: run.isReady && end.kind === "died",
       log: this.#options.ownLog,
       eventIds: this.#options.eventIds,
+      waits: this.#options.waits,
       isAlive: (threadId) =>
         threadId < this.#options.firstThreadId ||
         this.#seats[threadId - this.#options.firstThreadId]?.run !== undefined,

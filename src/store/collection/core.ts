@@ -80,7 +80,7 @@ export class CollectionCore {
   /** Bounds what a change may need. */
   protected readonly planner: Planner;
   /** The change under way makes a tree of a run, whether the next record needs it or not. */
-  #goesToTree = false;
+  protected goesToTree = false;
   /** Changes of trees. */
   readonly trees: TreeWriter;
   readonly #handles: Collection[] = [];
@@ -300,7 +300,7 @@ export class CollectionCore {
     }
     blocks.borrowsEntries = planner.demand.borrowsEntries;
     this.entries.wholeBytes = planner.entryBytes;
-    this.#goesToTree = planner.goesToTree;
+    this.goesToTree = planner.goesToTree;
     return true;
   }
 
@@ -342,9 +342,10 @@ export class CollectionCore {
     }
     if (!this.isReserved) {
       this.blocks.endPromise();
-      this.memory.makesWhole = this.#goesToTree = false;
+      this.memory.makesWhole = false;
       this.entries.wholeBytes = 0;
     }
+    this.goesToTree = false;
   }
 
   /**
@@ -357,7 +358,7 @@ export class CollectionCore {
     if (c.root !== 0) return;
     const isLong = longest > MAX_SHORT_PART_BYTES;
     if (c.entry === 0) {
-      if (isLong || recordBytes > PACKED_RECORD_BYTES || this.#goesToTree) {
+      if (isLong || recordBytes > PACKED_RECORD_BYTES || this.goesToTree) {
         const root = this.memory.makeRoot(c.key.shard, c.type, 0);
         this.entries.makeTree(c, root);
         this.memory.enter(root);
@@ -370,7 +371,7 @@ export class CollectionCore {
     }
     const run = this.arena.read(c.entry, Entry.VALUE_BYTES) - RUN_HEADER_BYTES;
     const fits = run + recordBytes <= PACKED_RECORD_BYTES && c.count < PACKED_RECORDS;
-    if (fits && !isLong && !this.#goesToTree) return;
+    if (fits && !isLong && !this.goesToTree) return;
     this.#makeTree(c);
   }
 
