@@ -114,6 +114,14 @@ export const WATCHED_KEYS_MAX = 4096;
 export const JOB_MAX_BYTES = 512;
 
 /**
+ * Longest JSON text of the further fields of an event.
+ *
+ * Unit: bytes of UTF-8. Reason: a record of a few dozen fields fits; a channel keeps room for it in each
+ * of its cells while the processor has a schema.
+ */
+export const FIELDS_MAX_BYTES: number = 4 * KIB;
+
+/**
  * Most shards; the number is a power of two.
  *
  * Unit: shards. Reason: beyond a few per core they only cost memory, 1 KiB of control block each.
