@@ -5,7 +5,7 @@
  */
 
 import type { JobView } from "../base/job.ts";
-import type { Effect, Processor } from "./processor.ts";
+import type { Effect, EffectProcessor } from "./processor.ts";
 
 /** What the key of a balance starts with; the user follows. */
 export const BALANCE_KEY_PREFIX = "balance:";
@@ -31,8 +31,8 @@ const PREFIX = new TextEncoder().encode(BALANCE_KEY_PREFIX);
  * console.assert(effect.keyLength === 13 && effect.delta.toNumber() === 100);
  * ```
  */
-export class BalanceProcessor implements Processor {
-  /** See {@link Processor.process}. */
+export class BalanceProcessor implements EffectProcessor {
+  /** See {@link EffectProcessor.process}. */
   process(event: JobView, effect: Effect): void {
     const { keyBytes } = effect;
     let at = 0;

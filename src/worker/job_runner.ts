@@ -45,7 +45,7 @@ import { BALANCE_DATABASE, type Store, WriteStatus } from "../store/store.ts";
 import type { JobTracer } from "./job_tracer.ts";
 import { type FaultInjector, InjectedDeath } from "./fault_plan.ts";
 import { counterOf, Outcome, outcomeOf } from "./outcome.ts";
-import { Effect, MAX_EFFECT_KEY_BYTES, type Processor } from "./processor.ts";
+import { Effect, type EffectProcessor, MAX_EFFECT_KEY_BYTES } from "./processor.ts";
 import type { SettlementPost } from "./settlement_post.ts";
 
 /** Operation code of a settlement in the text of a fault; command codes start above. */
@@ -66,7 +66,7 @@ export interface JobRunnerOptions {
   /** Where the time from acceptance to settlement is recorded. */
   settlement: HistogramRecorder;
   /** What events do. */
-  processor: Processor;
+  processor: EffectProcessor;
   /** Simulated work before the lock is taken, in milliseconds. */
   workMs: number;
   /** Simulated work while the lock is held, in milliseconds. */

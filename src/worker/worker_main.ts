@@ -37,7 +37,7 @@ import { holdLifeline } from "./lifeline.ts";
 import { recordLockTimes } from "./lock_times.ts";
 import type { WorkerMessage, WorkerOrders } from "./messages.ts";
 import { type Outcome, reasonOf } from "./outcome.ts";
-import type { Processor } from "./processor.ts";
+import type { EffectProcessor } from "./processor.ts";
 import { SettlementPost } from "./settlement_post.ts";
 
 /**
@@ -50,9 +50,9 @@ function tell(message: WorkerMessage): void {
   self.postMessage(message);
 }
 
-async function loadProcessor(url: string | undefined): Promise<Processor> {
+async function loadProcessor(url: string | undefined): Promise<EffectProcessor> {
   if (url === undefined) return new BalanceProcessor();
-  const module = await import(url) as { default?: Processor };
+  const module = await import(url) as { default?: EffectProcessor };
   if (typeof module.default?.process !== "function") {
     throw new TypeError(`Cannot use ${url}: its default export has no process()`);
   }
