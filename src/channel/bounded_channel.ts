@@ -39,7 +39,7 @@
  */
 
 import { assert } from "../base/assert.ts";
-import { MAX_JOB_BYTES } from "../base/job.ts";
+import { MAX_FIELDS_JOB_BYTES, MAX_JOB_BYTES } from "../base/job.ts";
 import { CHANNEL_CAPACITY_MAX } from "../base/limits.ts";
 import { ConsumerLock } from "./consumer_lock.ts";
 import type { ConsumerSlot } from "./consumer_slot.ts";
@@ -187,7 +187,10 @@ export class BoundedChannel {
       Number.isInteger(capacity) && capacity >= 1 && capacity <= CHANNEL_CAPACITY_MAX,
       `a channel of ${capacity} jobs is possible`,
     );
-    assert(jobBytes >= 1 && jobBytes <= MAX_JOB_BYTES, `jobs of ${jobBytes} bytes are possible`);
+    assert(
+      jobBytes >= 1 && jobBytes <= MAX_FIELDS_JOB_BYTES,
+      `jobs of ${jobBytes} bytes are possible`,
+    );
     let cellCount = 2;
     while (cellCount < capacity) cellCount *= 2;
     const cellBytes = Math.ceil((CELL_HEADER_BYTES + jobBytes) / LINE_BYTES) * LINE_BYTES;

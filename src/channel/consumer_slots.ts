@@ -10,7 +10,7 @@
  */
 
 import { assert } from "../base/assert.ts";
-import { MAX_JOB_BYTES } from "../base/job.ts";
+import { MAX_FIELDS_JOB_BYTES, MAX_JOB_BYTES } from "../base/job.ts";
 import { ConsumerSlot } from "./consumer_slot.ts";
 import {
   type ConsumerSlotsMemory,
@@ -62,12 +62,15 @@ export class ConsumerSlots {
   /**
    * Makes a region with all slots EMPTY in epoch 0.
    *
-   * @param options `slotCount` 1 to {@link MAX_CONSUMER_SLOTS}; `jobBytes` 1 to 512, default 512
+   * @param options `slotCount` 1 to {@link MAX_CONSUMER_SLOTS}; `jobBytes` 1 to MAX_FIELDS_JOB_BYTES, default 512
    */
   static create(options: { slotCount: number; jobBytes?: number }): ConsumerSlots {
     const { slotCount, jobBytes = MAX_JOB_BYTES } = options;
     assert(slotCount >= 1 && slotCount <= MAX_CONSUMER_SLOTS, `${slotCount} slots are possible`);
-    assert(jobBytes >= 1 && jobBytes <= MAX_JOB_BYTES, `jobs of ${jobBytes} bytes are possible`);
+    assert(
+      jobBytes >= 1 && jobBytes <= MAX_FIELDS_JOB_BYTES,
+      `jobs of ${jobBytes} bytes are possible`,
+    );
     const slotBytes = LINE_BYTES + Math.ceil(jobBytes / LINE_BYTES) * LINE_BYTES;
     const buffer = new SharedArrayBuffer(LINE_BYTES + slotCount * slotBytes);
     const words = new Int32Array(buffer);
