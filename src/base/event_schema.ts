@@ -17,7 +17,10 @@ export const SCHEMA_NAME_MAX_LENGTH = 64;
 const SCHEMA_DEPTH_MAX = 8;
 
 /** Names that events have anyway, or that are taken by the messages that carry them. */
-const TAKEN_NAMES: readonly string[] = ["user", "action", "amount", "id", "type"];
+const TAKEN_NAMES: readonly string[] = [
+  ...["user", "action", "amount", "id"],
+  ...["type", "ref", "wait_ms", "interval_ms"],
+];
 
 /** What a field may be. */
 export type FieldType = "string" | "integer" | "number" | "boolean" | "array" | "object";
@@ -73,8 +76,8 @@ export interface EventSchema {
   /** For people; means nothing. */
   readonly description?: string;
   /**
-   * What may be given, by name: letters, digits and `_`, not `user`, `action`, `amount`, `id` or
-   * `type`. Fields that are not named are left out.
+   * What may be given, by name: letters, digits and `_`, not `user`, `action`, `amount`, `id`,
+   * `type`, `ref`, `wait_ms` or `interval_ms`. Fields that are not named are left out.
    */
   readonly properties: Readonly<Record<string, FieldSchema>>;
   /** What must be given. */

@@ -122,6 +122,14 @@ export const JOB_MAX_BYTES = 512;
 export const FIELDS_MAX_BYTES: number = 4 * KIB;
 
 /**
+ * Longest JSON text of what a processor returns for an event.
+ *
+ * Unit: bytes of UTF-8. Reason: it passes through the worker's slot and the inbox of the thread that
+ * replies, which has room for several.
+ */
+export const RESULT_MAX_BYTES: number = 16 * KIB;
+
+/**
  * Most shards; the number is a power of two.
  *
  * Unit: shards. Reason: beyond a few per core they only cost memory, 1 KiB of control block each.
@@ -306,6 +314,7 @@ export const METRICS_MAX_SHARD_SERIES = 256;
 assert(THREADS_MAX < 65535, "a thread id + 1 fits 16 bits");
 assert(THREADS_MAX * (INBOX_RING_BYTES + 128) < GIB, "the largest inbox is one small buffer");
 assert(CHANNEL_CAPACITY_MAX * (JOB_MAX_BYTES + 64) < GIB, "the largest ring is one small buffer");
+assert(RESULT_MAX_BYTES * 2 < INBOX_RING_BYTES, "several results fit the smallest inbox");
 assert(Number.isInteger(Math.log2(SHARDS_MAX)), "the largest number of shards is a power of two");
 assert(MEMORY_MAX_BYTES <= 2 ** 32 * 8, "an address reaches the whole arena");
 assert(SHARDS_MAX * MEMORY_PER_SHARD_BYTES <= MEMORY_MAX_BYTES, "the most shards fit an arena");
