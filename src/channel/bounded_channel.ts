@@ -388,6 +388,36 @@ export class BoundedChannel {
   }
 
   /**
+   * Waits for a job without taking it and without blocking, for a consumer with several slots.
+   *
+   * Thread: the owner of `slot`, its first; it says itself when it sleeps. {@link endWait} has to follow.
+   *
+   * @returns undefined: there is something to look at already, and there was no wait; else resolved when
+   *   it has to look again, at the latest after `timeoutMs`
+   */
+  waitAsync(slot: ConsumerSlot, timeoutMs: number): Promise<void> | undefined {
+    const { signal } = this.#idle;
+    if (this.#isPublished() || this.#isDrained()) return undefined;
+    this.#idle.enter();
+    slot.markCountedAsleep();
+    if (!this.#isPublished() && !this.#isDrained()) {
+      return this.#idle.sleepAsync(signal, Math.min(timeoutMs, SLEEP_SLICE_MS));
+    }
+    this.#countAwake(slot);
+    return undefined;
+  }
+
+  /** Behind a {@link waitAsync}: it looks for jobs now. Who has no room for one calls another one. */
+  endWait(slot: ConsumerSlot): void {
+    this.#countAwake(slot);
+  }
+
+  /** Behind a {@link waitAsync} whose thread was fenced meanwhile: the call may have been for a job. */
+  passOnWait(): void {
+    this.#idle.passOn();
+  }
+
+  /**
    * Refuses all further sends; what was sent or reserved before can still be received.
    *
    * Thread: any; once closed, closed for good.

@@ -5,8 +5,8 @@
  */
 
 import type { EventSchema } from "../base/event_schema.ts";
-import type { JobView } from "../base/job.ts";
-import { Int64 } from "../base/int64.ts";
+import type { Int64 } from "../base/int64.ts";
+import type { TransactionReads, TransactionWrites } from "../store/transaction.ts";
 
 /**
  * What somebody's own module says of events: its default export, given with `--processor`.
@@ -85,7 +85,7 @@ export interface ProcessorLogger {
 }
 
 /** What `process` works with, for one try of one event. */
-export interface ProcessorContext {
+export interface ProcessorContext extends TransactionReads, TransactionWrites {
   /** Aborted when the time for this try is over, and when the server stops for good. */
   readonly signal: AbortSignal;
   /** Which try this is, from 1. */
@@ -99,48 +99,4 @@ export interface ProcessorContext {
    * else as JSON. Default channel: `results`.
    */
   emit(value: unknown, channel?: string): void;
-}
-
-/** Longest key that an effect can name. Unit: bytes. Reason: `balance:` and the longest user. */
-export const MAX_EFFECT_KEY_BYTES = 512;
-
-/**
- * What an event does to the store: add `delta` to the integer at `keyBytes[0, keyLength)` in
- * database 0.
- *
- * Thread: belongs to one worker, which reuses it for every event.
- */
-export class Effect {
-  /** The key; only `[0, keyLength)` counts. */
-  readonly keyBytes: Uint8Array<ArrayBuffer> = new Uint8Array(MAX_EFFECT_KEY_BYTES);
-  /** Length of the key in bytes, 1 to {@link MAX_EFFECT_KEY_BYTES}. */
-  keyLength = 0;
-  /** What is added. */
-  readonly delta: Int64 = new Int64();
-
-  /** Forgets the previous event's effect. */
-  clear(): this {
-    this.keyLength = 0;
-    this.delta.hi = 0;
-    this.delta.lo = 0;
-    return this;
-  }
-}
-
-/**
- * Decides the effects of events.
- *
- * Thread: each worker has its own processor; its methods run with no lock held.
- */
-export interface EffectProcessor {
-  /**
-   * Fills in what `event` does.
-   *
-   * Must not keep `event` or `effect`. A throw costs this event only: it is counted as failed with
-   * reason `processor_error`. It may run more than once for one event, when a worker dies.
-   *
-   * @param event the accepted event; its bytes lie in shared memory and stay until the call returns
-   * @param effect is empty; leaving it empty is a mistake
-   */
-  process(event: JobView, effect: Effect): void;
 }
