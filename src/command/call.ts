@@ -13,7 +13,7 @@ import type { Store } from "../store/store.ts";
 import type { CommandArguments } from "./arguments.ts";
 import type { ClientState } from "./client_state.ts";
 import { KeyHashes } from "./key_hashes.ts";
-import type { LockSet } from "./lock_set.ts";
+import type { LockSet } from "../store/lock_set.ts";
 import type { ReplySink } from "./reply_sink.ts";
 import type { CommandRow, HandlerStatus } from "./row.ts";
 import type { CommandServices } from "./services.ts";

@@ -9,7 +9,7 @@ import type { Notifier } from "../pubsub/notifier.ts";
 import type { CommandArguments } from "./arguments.ts";
 import { CommandCall } from "./call.ts";
 import type { ClientState } from "./client_state.ts";
-import { LockSet } from "./lock_set.ts";
+import { LockSet } from "../store/lock_set.ts";
 import {
   refuseArity,
   refuseExecArity,

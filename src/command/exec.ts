@@ -9,7 +9,7 @@ import { PAGE_BYTES } from "../store/size_classes.ts";
 import type { Store } from "../store/store.ts";
 import type { CommandArguments } from "./arguments.ts";
 import type { CommandCall } from "./call.ts";
-import { LockSet } from "./lock_set.ts";
+import { LockSet } from "../store/lock_set.ts";
 import { type RecordedBytes, RecordedReply, SwitchedReply } from "./recorded_reply.ts";
 import { refuseUnsafe } from "./refusals.ts";
 import { ReplyCode } from "./reply_code.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { CommandCall } from "./call.ts";
-import { LockSet } from "./lock_set.ts";
+import { LockSet } from "../store/lock_set.ts";
 import { ReplyCode } from "./reply_code.ts";
 import { HandlerStatus } from "./row.ts";
 

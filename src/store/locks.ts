@@ -392,9 +392,9 @@ export class ShardLocks {
     }
   }
 
-  /** The shard that `threadId` holds exclusively, or -1. Thread: any; a snapshot. */
-  heldBy(threadId: number): number {
-    for (let shard = 0; shard < this.#control.shardCount; shard++) {
+  /** The first shard, from one on, that `threadId` holds exclusively, or -1. Thread: any; a snapshot. */
+  heldBy(threadId: number, firstShard = 0): number {
+    for (let shard = firstShard; shard < this.#control.shardCount; shard++) {
       if (this.ownerOf(shard) === threadId) return shard;
     }
     return -1;

@@ -245,6 +245,11 @@ export class Store {
     return (this.#reader.flags(entry) & EntryFlag.PINNED) !== 0;
   }
 
+  /** What this thread's store is made of; for `StoreTransaction`. */
+  get parts(): StoreAssembly {
+    return this.#parts;
+  }
+
   /** For who fills an empty store with what another one had. */
   restoration(): Restoration {
     return new Restoration(this.#parts);

@@ -71,6 +71,8 @@ export class StoreAssembly {
   readonly credits: BalanceReserve;
   /** Makes room by deleting keys. */
   readonly evictor: Evictor;
+  /** Whether the thread's death must not take the store with it. */
+  readonly canDieAlone: boolean;
   /** Changes times to live. */
   readonly expiry: ExpiryWriter;
   /** Large values. */
@@ -95,6 +97,8 @@ export class StoreAssembly {
   readonly strings: StringEditor;
   /** The index. */
   readonly table: Table;
+  /** The thread's id. */
+  readonly threadId: number;
   /** Tells whether keys have changed. */
   readonly versions: KeyVersions;
   /** The expiry index. */
@@ -107,6 +111,8 @@ export class StoreAssembly {
     const { threadId, canDieAlone, clock, reclaim } = options;
     const control = ControlRegion.attach(memory.control);
     this.control = control;
+    this.threadId = threadId;
+    this.canDieAlone = canDieAlone;
     this.arena = Arena.attach(memory.segments, control.words[Header.SEGMENT_SHIFT]!);
     this.pages = new PageAllocator(control, memory.descriptors);
     const timing = memory.lockTiming && new LockTiming(memory.lockTiming);

@@ -18,7 +18,7 @@ import { type Store, WriteStatus } from "../../store/store.ts";
 import type { WaitQueues } from "../../store/wait_queues.ts";
 import { Waiter, WaiterState, type WaitRegion, WaitSlots } from "../../store/wait_region.ts";
 import type { CommandCall } from "../call.ts";
-import { LockSet } from "../lock_set.ts";
+import { LockSet } from "../../store/lock_set.ts";
 import { ReplyCode } from "../reply_code.ts";
 import { HandlerStatus } from "../row.ts";
 import { HandedElements } from "./hand_over.ts";

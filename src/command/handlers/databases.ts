@@ -9,7 +9,7 @@ import { DATABASE_COUNT } from "../../store/control.ts";
 import { LockPoisonedError } from "../../store/locks.ts";
 import type { Store } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
-import { LockSet } from "../lock_set.ts";
+import { LockSet } from "../../store/lock_set.ts";
 import { ReplyCode } from "../reply_code.ts";
 import type { ReplySink } from "../reply_sink.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";

@@ -123,6 +123,15 @@ export class BlockDemand {
     this.#wholePages += other.#wholePages;
   }
 
+  /** Adds everything that another demand has: of a change that is promised together with this. */
+  addChange(other: BlockDemand): void {
+    this.addAll(other);
+    this.#mixedPages += other.#mixedPages;
+    this.#mostNodes += other.#mostNodes;
+    this.#hasMixed ||= other.#hasMixed;
+    for (let i = 0; i < other.#ranges.length; i++) this.#ranges.push(other.#ranges[i]!);
+  }
+
   /**
    * Upper bound of the pages that are leased for all of this.
    *

@@ -17,6 +17,7 @@ import type { Key } from "../key.ts";
 import { KeyEvent } from "../key_watcher.ts";
 import { type CollectionChange, ElementEffect } from "../mutation_hook.ts";
 import type { Table } from "../table.ts";
+import type { BlockDemand } from "./block_demand.ts";
 import { Collection } from "./collection.ts";
 import type { CollectionMemory } from "./collection_memory.ts";
 import type { Coming } from "./coming.ts";
@@ -222,6 +223,18 @@ export class CollectionCore {
     this.planner.plan(c, changes - comingCount, false, false);
     // What is free in the shard may be counted on by one of several only, so by none.
     return demand.pages(this.blocks, -1);
+  }
+
+  /**
+   * Adds what a change by {@link CollectionCore.startComing} may need to what others may, with which it
+   * is promised.
+   *
+   * @param removals elements that go, and for a sorted set those that get another score, too
+   * @param isAtEdge whether all comes at one end of a list
+   */
+  addDemand(c: Collection, removals: number, isAtEdge: boolean, demand: BlockDemand): void {
+    this.planner.plan(c, removals, isAtEdge, false);
+    demand.addChange(this.planner.demand);
   }
 
   /** Promises pages for several operations; false = OUT_OF_MEMORY, nothing has changed. */

@@ -144,6 +144,27 @@ export class Hashes {
   }
 
   /**
+   * Puts a field or member, between `CollectionCore.begin`, which was told of it, and `finish`; of a
+   * member there is no value.
+   */
+  putBegun(
+    c: Collection,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    valueBytes: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    this.#put(c, bytes, start, end, valueBytes, valueStart, valueEnd);
+  }
+
+  /** Removes a field or member between `CollectionCore.begin` and `finish`, if it exists. */
+  removeBegun(c: Collection, bytes: Uint8Array, start: number, end: number): void {
+    if (c.count > 0) this.#remove(c, bytes, start, end);
+  }
+
+  /**
    * Removes the field or member at a rank, which exists (`SPOP`: read it through the cursor first).
    */
   removeRank(c: Collection, rank: number): WriteStatus {

@@ -41,3 +41,26 @@ export function addIndexDemand(demand: BlockDemand, control: ControlRegion, root
   if (directoryLeaves * 4 * 8 >= PAGE_BYTES) demand.addPages(1);
   else demand.add(PageKind.NODE, MAX_BLOCK_BYTES, 1);
 }
+
+/**
+ * Adds the blocks that the insertion of `count` keys may take, one after the other: for each an overflow
+ * bucket and one more bucket of the table; and the first directory, or a larger one of each size.
+ */
+export function addManyIndexDemand(
+  demand: BlockDemand,
+  control: ControlRegion,
+  rootAt: number,
+  count: number,
+): void {
+  const buckets = control.words[rootAt + Root.BUCKETS]!;
+  demand.add(PageKind.NODE, BUCKET_BYTES, count);
+  if (buckets === 0) demand.add(PageKind.NODE, FIRST_DIRECTORY_BYTES, 1);
+  if (buckets < PAGE_LEAF_BUCKETS) {
+    demand.add(PageKind.NODE, SMALL_LEAF_BYTES, Math.ceil(count / SMALL_LEAF_BUCKETS) + 1);
+  }
+  if (buckets + count >= PAGE_LEAF_BUCKETS) {
+    demand.addPages(Math.ceil(count / PAGE_LEAF_BUCKETS) + 1);
+    demand.add(PageKind.NODE, MAX_BLOCK_BYTES, 1);
+    demand.addPages(1);
+  }
+}

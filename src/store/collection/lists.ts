@@ -101,6 +101,11 @@ export class Lists {
     return WriteStatus.OK;
   }
 
+  /** As {@link Lists.insert}, between `CollectionCore.begin`, which was told of it, and `finish`. */
+  insertBegun(c: Collection, rank: number, bytes: Uint8Array, start: number, end: number): void {
+    this.#insert(c, rank, bytes, start, end);
+  }
+
   /** Replaces the element at index `rank`, which exists. */
   set(c: Collection, rank: number, bytes: Uint8Array, start: number, end: number): WriteStatus {
     if (end - start > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;

@@ -5,7 +5,7 @@
  */
 
 import type { CommandCall } from "../../../src/command/call.ts";
-import { LockSet } from "../../../src/command/lock_set.ts";
+import { LockSet } from "../../../src/store/lock_set.ts";
 import { CommandTable } from "../../../src/command/lookup.ts";
 import { CommandRow, HandlerStatus } from "../../../src/command/row.ts";
 import { makeCommandTable } from "../../../src/command/table.ts";

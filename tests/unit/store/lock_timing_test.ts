@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
-import { LockSet } from "../../../src/command/lock_set.ts";
+import { LockSet } from "../../../src/store/lock_set.ts";
 import type { ControlRegion } from "../../../src/store/control.ts";
 import {
   createLockTimingMemory,

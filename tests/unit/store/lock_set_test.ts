@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { LockSet, TRY_ROUNDS } from "../../../src/command/lock_set.ts";
+import { LockSet, TRY_ROUNDS } from "../../../src/store/lock_set.ts";
 import type { ShardLocks } from "../../../src/store/locks.ts";
 import { Store } from "../../../src/store/store.ts";
-import { settled } from "./harness.ts";
+import { settled } from "../command/harness.ts";
 
 /** Locks that record what is asked of them; `isBusy` decides whether a try fails. */
 class ScriptedLocks {

@@ -1,10 +1,10 @@
 /**
- * The shard locks of one command, taken together or not at all.
+ * The shard locks of one command or transaction, taken together or not at all.
  *
  * @module
  */
 
-import type { ShardLocks } from "../store/locks.ts";
+import type { ShardLocks } from "./locks.ts";
 
 /**
  * Rounds in which a parked command takes the lock it lacked and then tries for the others, before
@@ -22,7 +22,7 @@ export const TRY_ROUNDS = 16;
  * Shards are marked one bit each as they are added, and listed when the set is sealed: reading the
  * bits in order sorts them.
  *
- * Thread: one I/O thread.
+ * Thread: one thread; those that serve connections do not sleep, see {@link LockSet.lock}.
  */
 export class LockSet {
   readonly #locks: ShardLocks;
@@ -59,6 +59,12 @@ export class LockSet {
   /** Adds all shards. */
   addAll(): void {
     for (let shard = 0; shard < this.#shardCount; shard++) this.add(shard);
+  }
+
+  /** Becomes the set of this shard alone, sealed. Nothing else was added since {@link LockSet.clear}. */
+  only(shard: number): void {
+    this.#shards[0] = shard;
+    this.#count = 1;
   }
 
   /** Shard number `index` of the set, in ascending order once it is sealed. */
@@ -105,6 +111,27 @@ export class LockSet {
     // nothing is half done while they are held.
     for (let i = 0; i < this.#count; i++) {
       await this.#locks.lockAsync(this.#shards[i]!, exclusive);
+    }
+  }
+
+  /**
+   * Takes all locks, in ascending order, sleeping where one is busy.
+   *
+   * Thread: one that may sleep; a thread that serves connections would stop serving.
+   *
+   * @throws {LockPoisonedError} when a shard is torn; those taken before it are given back
+   */
+  lock(exclusive: boolean): void {
+    let taken = 0;
+    try {
+      while (taken < this.#count) {
+        this.#locks.lock(this.#shards[taken]!, exclusive);
+        taken++;
+      }
+    } catch (error) {
+      // Nothing was done under them.
+      while (taken > 0) this.#locks.unlock(this.#shards[--taken]!, exclusive);
+      throw error;
     }
   }
 
