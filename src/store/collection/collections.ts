@@ -23,6 +23,7 @@ import { type EntryType, MAX_KEY_BYTES } from "../entry.ts";
 import { WriteStatus } from "../entry_writer.ts";
 import type { Key } from "../key.ts";
 import { KeyEvent } from "../key_watcher.ts";
+import type { BlockDemand } from "./block_demand.ts";
 import { Collection, takeKey } from "./collection.ts";
 import { CollectionCore } from "./core.ts";
 import type { RecordCursor } from "./cursor.ts";
@@ -52,6 +53,27 @@ export class Collections extends CollectionCore {
   readonly sets: Hashes = this.hashes;
   /** Operations on sorted sets. */
   readonly sortedSets: SortedSets = new SortedSets(this);
+
+  /**
+   * Adds what a change by {@link CollectionCore.startComing} may need to what others may, with which it
+   * is reserved: {@link CollectionCore.reserve}, then {@link Collections.beginReserved}.
+   *
+   * @param removals elements that go, and for a sorted set those that get another score, too
+   * @param isAtEdge whether all comes at one end of a list
+   * @returns whether it makes a tree at once
+   */
+  addDemand(c: Collection, removals: number, isAtEdge: boolean, demand: BlockDemand): boolean {
+    this.planner.plan(c, removals, isAtEdge, false);
+    demand.addChange(this.planner.demand);
+    return this.planner.goesToTree;
+  }
+
+  /** As {@link CollectionCore.begin}, of what {@link Collections.addDemand} was told of. */
+  beginReserved(c: Collection, goesToTree: boolean): void {
+    assert(this.isReserved, "its memory is reserved");
+    this.begin(c, 0);
+    this.goesToTree = goesToTree;
+  }
 
   /** A {@link Collection} for who needs one while others may have all handles in hand. */
   newHandle(): Collection {

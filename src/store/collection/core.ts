@@ -17,7 +17,6 @@ import type { Key } from "../key.ts";
 import { KeyEvent } from "../key_watcher.ts";
 import { type CollectionChange, ElementEffect } from "../mutation_hook.ts";
 import type { Table } from "../table.ts";
-import type { BlockDemand } from "./block_demand.ts";
 import { Collection } from "./collection.ts";
 import type { CollectionMemory } from "./collection_memory.ts";
 import type { Coming } from "./coming.ts";
@@ -81,7 +80,7 @@ export class CollectionCore {
   /** Bounds what a change may need. */
   protected readonly planner: Planner;
   /** The change under way makes a tree of a run, whether the next record needs it or not. */
-  #goesToTree = false;
+  protected goesToTree = false;
   /** Changes of trees. */
   readonly trees: TreeWriter;
   readonly #handles: Collection[] = [];
@@ -225,18 +224,6 @@ export class CollectionCore {
     return demand.pages(this.blocks, -1);
   }
 
-  /**
-   * Adds what a change by {@link CollectionCore.startComing} may need to what others may, with which it
-   * is promised.
-   *
-   * @param removals elements that go, and for a sorted set those that get another score, too
-   * @param isAtEdge whether all comes at one end of a list
-   */
-  addDemand(c: Collection, removals: number, isAtEdge: boolean, demand: BlockDemand): void {
-    this.planner.plan(c, removals, isAtEdge, false);
-    demand.addChange(this.planner.demand);
-  }
-
   /** Promises pages for several operations; false = OUT_OF_MEMORY, nothing has changed. */
   reserve(pages: number): boolean {
     assert(!this.isReserved, "one reservation at a time");
@@ -313,7 +300,7 @@ export class CollectionCore {
     }
     blocks.borrowsEntries = planner.demand.borrowsEntries;
     this.entries.wholeBytes = planner.entryBytes;
-    this.#goesToTree = planner.goesToTree;
+    this.goesToTree = planner.goesToTree;
     return true;
   }
 
@@ -355,9 +342,10 @@ export class CollectionCore {
     }
     if (!this.isReserved) {
       this.blocks.endPromise();
-      this.memory.makesWhole = this.#goesToTree = false;
+      this.memory.makesWhole = false;
       this.entries.wholeBytes = 0;
     }
+    this.goesToTree = false;
   }
 
   /**
@@ -370,7 +358,7 @@ export class CollectionCore {
     if (c.root !== 0) return;
     const isLong = longest > MAX_SHORT_PART_BYTES;
     if (c.entry === 0) {
-      if (isLong || recordBytes > PACKED_RECORD_BYTES || this.#goesToTree) {
+      if (isLong || recordBytes > PACKED_RECORD_BYTES || this.goesToTree) {
         const root = this.memory.makeRoot(c.key.shard, c.type, 0);
         this.entries.makeTree(c, root);
         this.memory.enter(root);
@@ -383,7 +371,7 @@ export class CollectionCore {
     }
     const run = this.arena.read(c.entry, Entry.VALUE_BYTES) - RUN_HEADER_BYTES;
     const fits = run + recordBytes <= PACKED_RECORD_BYTES && c.count < PACKED_RECORDS;
-    if (fits && !isLong && !this.#goesToTree) return;
+    if (fits && !isLong && !this.goesToTree) return;
     this.#makeTree(c);
   }
 

@@ -106,6 +106,9 @@ export class PendingKey {
   /** Elements that come behind the last one of a list. */
   readonly back: PendingElement[] = [];
 
+  /** Whether a small collection becomes a tree before the first element comes; known at the commit. */
+  goesToTree = false;
+
   /** Forgets what was to become of the value. */
   drop(): void {
     this.elements.clear();

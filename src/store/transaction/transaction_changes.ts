@@ -234,7 +234,7 @@ export class TransactionChanges {
     const { back, elements, front, kind } = pending;
     const isOpen = collections.open(c, DATABASE, pending.key, COLLECTION_TYPES[kind]!, true);
     isDone(isOpen);
-    isDone(collections.begin(c, 0));
+    collections.beginReserved(c, pending.goesToTree);
     const { bytes } = this.#bytes;
     for (let i = 0; i < front.length; i++) {
       collections.lists.insertBegun(c, 0, bytes, front[i]!.start, front[i]!.end);

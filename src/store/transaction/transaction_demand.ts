@@ -148,7 +148,7 @@ export class TransactionDemand {
       }
     }
     const isAtEdge = kind === PendingKind.LIST && (front.length === 0 || back.length === 0);
-    collections.addDemand(c, removals, isAtEdge, this.#demand);
+    pending.goesToTree = collections.addDemand(c, removals, isAtEdge, this.#demand);
     if (c.entry === 0 && coming.records > 0) this.#newKeys++;
     if (expiry !== PendingExpiry.AFTER) return;
     const keyBytes = key.end - key.start;
