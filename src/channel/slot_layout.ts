@@ -68,7 +68,13 @@ export const SLOTS_MAGIC = 0x534c4f54;
 export const LINE_BYTES = 64;
 
 /** Word offsets in the region's header. */
-export const SlotsHeader = { MAGIC: 0, SLOT_COUNT: 1, JOB_BYTES: 2, SLOT_BYTES: 3, RESULT_BYTES: 4 } as const;
+export const SlotsHeader = {
+  MAGIC: 0,
+  SLOT_COUNT: 1,
+  JOB_BYTES: 2,
+  SLOT_BYTES: 3,
+  RESULT_BYTES: 4,
+} as const;
 
 /** Word offsets in a slot. */
 export const SlotWord = {

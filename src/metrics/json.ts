@@ -105,6 +105,7 @@ export interface MetricsJson {
     wrong_type: number;
     out_of_memory: number;
     processor_error: number;
+    timeout: number;
   };
   /** From acceptance to settlement. */
   settlement: LatencyJson;
@@ -189,6 +190,7 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
       wrong_type: total(CounterIndex.FAILED_WRONG_TYPE),
       out_of_memory: total(CounterIndex.FAILED_OUT_OF_MEMORY),
       processor_error: total(CounterIndex.FAILED_PROCESSOR_ERROR),
+      timeout: total(CounterIndex.FAILED_TIMEOUT),
     },
     settlement: latencyJson(region.snapshot(HistogramIndex.EVENT_SETTLEMENT)),
     commands_parked: total(CounterIndex.PARKED_COMMANDS),

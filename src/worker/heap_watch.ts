@@ -10,7 +10,7 @@
  * @module
  */
 
-import { MIB } from "../base/limits.ts";
+const MIB = 2 ** 20;
 
 /** What V8 gives a worker beyond what its processor may use. Unit: bytes. */
 export const HEAP_ROOM_BYTES: number = 32 * MIB;
@@ -42,6 +42,8 @@ export class HeapWatch {
   readonly #limitBytes: number;
   readonly #source: HeapSource;
   readonly #onOver: (usedBytes: number) => void;
+  /** What is there without the processor: shared memory among it. */
+  readonly #firstExternalBytes: number;
   #checkedAtMs = 0;
   #shortRuns = 0;
   #allowedBytes: number;
@@ -56,6 +58,7 @@ export class HeapWatch {
     this.#limitBytes = this.#allowedBytes = limitBytes;
     this.#source = source;
     this.#onOver = onOver;
+    this.#firstExternalBytes = source.read().externalBytes;
   }
 
   /** Looks, if that is due. */
@@ -78,7 +81,7 @@ export class HeapWatch {
 
   #usedBytes(): number {
     const { heapBytes, externalBytes } = this.#source.read();
-    return heapBytes + externalBytes;
+    return heapBytes + Math.max(0, externalBytes - this.#firstExternalBytes);
   }
 }
 

@@ -203,7 +203,7 @@ Deno.test("waiting for an event: nobody is told of the outcome of a job that nob
   slot.apply(Outcome.PROCESSED, 1, of(0));
   assert.ok(store.credits.tryAcquire());
   const counters = metrics.counters(1);
-  const recovery = recoverDeadWorker({
+  const [recovery] = recoverDeadWorker({
     slot: slots.supervise(0),
     threadId: 1,
     counters,
