@@ -293,10 +293,10 @@ export class JobView {
    * @throws {AssertionFault} when that is not a job as {@link encodeJob} writes it
    */
   attach(bytes: Uint8Array, offset: number, byteLength: number): this {
-    assert(
-      byteLength >= JOB_HEADER_BYTES && bytes[offset] === JOB_VERSION,
-      `job version ${bytes[offset]} with ${byteLength} bytes can be read`,
-    );
+    // Texts are made only when they are needed: this is on the way of every event.
+    if (byteLength < JOB_HEADER_BYTES || bytes[offset] !== JOB_VERSION) {
+      assert(false, `job version ${bytes[offset]} with ${byteLength} bytes can be read`);
+    }
     this.bytes = bytes;
     this.flags = bytes[offset + 1]!;
     this.traceStart = offset + JOB_HEADER_BYTES;
@@ -315,10 +315,9 @@ export class JobView {
       end = this.fieldsStart + (bytes[end]! | (bytes[end + 1]! << 8));
     }
     this.fieldsEnd = end;
-    assert(
-      end === offset + byteLength,
-      `fields end at ${end - offset}, the job at ${byteLength}`,
-    );
+    if (end !== offset + byteLength) {
+      assert(false, `fields end at ${end - offset}, the job at ${byteLength}`);
+    }
     this.idSlot = hasId ? readWord(bytes, this.idEnd) : 0;
     this.idTicket = hasId ? readWord(bytes, this.idEnd + 4) : 0;
     this.replyThread = bytes[offset + 6]! | (bytes[offset + 7]! << 8);

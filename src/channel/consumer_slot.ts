@@ -190,8 +190,13 @@ export class ConsumerSlot extends SlotView {
   }
 
   #move(from: SlotKind, to: SlotKind): boolean {
-    assert(this.kind === from, `slot ${this.index} goes from ${from} to ${to}, not ${this.kind}`);
+    // The text is made only when it is needed: this is on the way of every event.
+    if (this.kind !== from) assert(false, this.#describe(from, to));
     return this.#swap(this.#state, (this.#state & ~KIND_MASK) | to);
+  }
+
+  #describe(from: SlotKind, to: SlotKind): string {
+    return `slot ${this.index} goes from ${from} to ${to}, not ${this.kind}`;
   }
 
   #swap(from: number, to: number): boolean {

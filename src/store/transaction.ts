@@ -181,7 +181,8 @@ export class StoreTransaction implements TransactionReads, TransactionWrites {
     this.#locks.only(key.shard);
     let status: WriteStatus = WriteStatus.OUT_OF_MEMORY;
     for (let attempt = 1; attempt <= MAX_MEMORY_ATTEMPTS; attempt++) {
-      this.#takeLocks(steps);
+      if (steps.lock === undefined) this.#store.locks.lock(key.shard, true);
+      else steps.lock(this.#locks);
       const isDone = this.#addLocked(key, steps);
       if (isDone < 0) return CommitStatus.FENCED;
       status = isDone as WriteStatus;

@@ -17,7 +17,8 @@ const VALUE_LENGTH_MAX = 1000;
 const FIELDS_MAX = 16;
 const NAME_LENGTH_MAX = 64;
 
-type Fields = Readonly<Record<string, unknown>>;
+/** What a line says beside its message. */
+export type Fields = Readonly<Record<string, unknown>>;
 
 /** Thread: one worker. */
 export class ProcessorLog implements ProcessorLogger {
