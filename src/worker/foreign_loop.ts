@@ -120,13 +120,18 @@ export class ForeignLoop {
     try {
       if (!isAwake && !this.#gate.enter()) return this.#end(false);
       deed();
-      if (!this.#isOver) this.#gate.leave(-1);
+      if (!this.#isOver) this.#gate.leave(this.#soleLane());
     } catch (error) {
       this.#isOver = true;
       clearInterval(this.#timer);
       this.#ended.reject(error);
     }
     this.#spentMs += performance.now() - this.#stretchStartMs;
+  }
+
+  /** The one with a job in hand, as its code is what the event loop runs; -1: there are several. */
+  #soleLane(): number {
+    return this.#busyCount === 1 ? this.#lanes.findIndex(({ isBusy }) => isBusy) : -1;
   }
 
   /** A turn of the event loop. */
