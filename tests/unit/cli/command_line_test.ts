@@ -55,6 +55,8 @@ const OTHER_VALUES: Readonly<Record<string, [text: string, settings: Partial<Con
   "channel-capacity": ["10", { channelCapacity: 10 }],
   "dedup-window": ["1h", { dedupWindowMs: 3_600_000 }],
   "dedup-max": ["5000", { dedupMax: 5000 }],
+  "processor": ["./mine.ts", { processor: "./mine.ts" }],
+  "processor-memory": ["256mb", { processorMemoryBytes: 268435456 }],
   "work-ms": ["100", { workMs: 100 }],
   "hold-ms": ["10ms", { holdMs: 10 }],
   "max-memory": ["64mb", { maxMemoryBytes: 67108864 }],
