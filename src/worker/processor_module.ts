@@ -144,7 +144,8 @@ function nameOf(name: unknown, url: string): string {
 }
 
 function nameFromUrl(url: string): string {
-  const file = url.replace(/[?#].*$/s, "").split("/").at(-1)!.replace(/\.[a-z]+$/i, "");
+  const last = url.replace(/[?#].*$/s, "").split("/").at(-1)!;
+  const file = last.replaceAll(/%[0-9a-f]{2}/gi, "_").replace(/\.[a-z]+$/i, "");
   const name = file.toLowerCase().replaceAll(/[^a-z0-9_]+/g, "_").replace(/^[^a-z]+/, "");
   return name.slice(0, NAME_MAX_LENGTH) || "processor";
 }
