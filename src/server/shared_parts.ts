@@ -4,6 +4,7 @@
  * @module
  */
 
+import { MAX_JOB_BYTES } from "../base/job.ts";
 import { BoundedChannel, type ChannelMemory } from "../channel/bounded_channel.ts";
 import { ConsumerSlots } from "../channel/consumer_slots.ts";
 import type { ConsumerSlotsMemory } from "../channel/slot_layout.ts";
@@ -108,13 +109,14 @@ export interface SharedMemory {
  *
  * Thread: main isolate.
  *
+ * @param jobBytes longest job
  * @throws {StartError} when the system does not give that much memory
  */
-export function createSharedParts(config: Config): SharedParts {
+export function createSharedParts(config: Config, jobBytes: number = MAX_JOB_BYTES): SharedParts {
   const threads = planThreads(config);
   const { threadCount, ioThreadCount } = threads;
   try {
-    const channel = BoundedChannel.create({ capacity: config.channelCapacity });
+    const channel = BoundedChannel.create({ capacity: config.channelCapacity, jobBytes });
     const shared: SharedParts = {
       threadId: MAIN_THREAD_ID,
       threads,
