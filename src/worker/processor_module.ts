@@ -182,8 +182,24 @@ function readCounters(counters: unknown): readonly string[] {
 
 /** One line that says why a module could not be loaded. */
 function loadProblem(url: string, error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  const line = text.split("\n").map((part) => part.trim()).find((part) => part !== "") ?? "";
-  if (/^Module not found/i.test(line) && line.includes(url)) return "there is no such file";
-  return line === "" ? "it cannot be loaded" : line;
+  if (Deno.build.standalone) {
+    if (!/^(file|data):/.test(url)) return "this executable loads modules from files only";
+    if (error instanceof SyntaxError && /\.(ts|mts|tsx)$/.test(url)) {
+      return "this executable does not read TypeScript; make JavaScript of it with: " +
+        "deno bundle -o processor.js, and what it is called now";
+    }
+  }
+  // Colors of a terminal.
+  // deno-lint-ignore no-control-regex
+  const text = (error instanceof Error ? error.message : String(error)).replaceAll(
+    /\x1b\[\d*m/g,
+    "",
+  );
+  const lines = text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const [first = "it cannot be loaded"] = lines;
+  const missing = /^Module not found:? "?(.+?)"?\.?$/.exec(first)?.[1];
+  if (missing === url) return "there is no such file";
+  if (missing !== undefined) return `it imports ${processorPlace(missing)}, which is not there`;
+  const place = /\b(\w+:\/\/\S+:\d+:\d+)$/.exec(lines.at(-1)!)?.[1];
+  return place === undefined || first.includes(place) ? first : `${first} at ${place}`;
 }

@@ -274,7 +274,18 @@ Deno.test("--help: lists every flag with its default and environment variable, w
 Deno.test("--help: lists every command, and `health` its own flags", () => {
   const text = textOf("--help");
   for (
-    const name of ["serve", "health", "stress", "lab", "dump", "load", "repair", "version", "help"]
+    const name of [
+      "serve",
+      "health",
+      "stress",
+      "lab",
+      "dump",
+      "load",
+      "repair",
+      "init-processor",
+      "version",
+      "help",
+    ]
   ) {
     assert.match(text, new RegExp(`^  ${name}  +\\S`, "m"));
   }
