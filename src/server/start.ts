@@ -71,7 +71,7 @@ export async function startServer(
   const own = config.processor === ""
     ? undefined
     : await (await import("./own_processor.ts")).prepareOwnProcessor(config);
-  const parts = createSharedParts(config, own?.jobBytes);
+  const parts = createSharedParts(config, own && { ...own.loaded, jobBytes: own.jobBytes });
   const directory = config.dataDir === ""
     ? undefined
     : await (await import("./data_directory.ts")).DataDirectory.open(
@@ -180,6 +180,9 @@ function startPool(
     workersMin: config.workersMin,
     workersMax: config.workersMax,
     processorUrl: own?.url,
+    processor: own?.loaded,
+    processorMemoryBytes: config.processorMemoryBytes,
+    processorCounters: shared.processor?.counters,
     workMs: config.workMs,
     holdMs: config.holdMs,
     log: getLogger("workers"),

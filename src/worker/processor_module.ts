@@ -21,6 +21,8 @@ export const PROCESSOR_COUNTERS_MAX = 32;
 /** Longest name of a processor. Unit: characters. */
 const NAME_MAX_LENGTH = 32;
 const NAME = /^[a-z][a-z0-9_]{0,31}$/;
+/** Counters of the server whose names in `/metrics` are those of a processor's. */
+const TAKEN_COUNTERS: readonly string[] = ["stray_errors"];
 const COUNTER_NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** A processor that was found good, with what it left out filled in. */
@@ -165,6 +167,9 @@ function readCounters(counters: unknown): readonly string[] {
     throw new TypeError(`counters must be at most ${PROCESSOR_COUNTERS_MAX} names`);
   }
   for (const name of counters) {
+    if (TAKEN_COUNTERS.includes(name)) {
+      throw new TypeError(`the counter ${name} must be named otherwise: the server has one`);
+    }
     if (typeof name !== "string" || !COUNTER_NAME.test(name)) {
       throw new TypeError(
         `the counter ${

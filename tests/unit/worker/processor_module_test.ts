@@ -71,6 +71,7 @@ Deno.test("checkProcessor: says what is wrong with a processor", () => {
     [{ process, timeoutMs: Infinity }, /^timeoutMs must be/],
     [{ process, counters: "a" }, /^counters must be an array of names$/],
     [{ process, counters: ["A"] }, /^the counter "A" must be named/],
+    [{ process, counters: ["stray_errors"] }, /^the counter stray_errors must be named otherwise/],
     [{ process, counters: ["a", "a"] }, /^counters must be named differently$/],
     [{ process, counters: Array.from({ length: 33 }, (_, i) => `c${i}`) }, /at most 32 names/],
     [{ process, schema: null }, /^the schema must be an object$/],
