@@ -19,6 +19,9 @@ import { FIELDS_MAX_BYTES } from "../base/limits.ts";
  */
 const TEXT_MAX_BYTES = 8 * FIELDS_MAX_BYTES;
 
+/** Longest text of a processor that a client is told. Unit: UTF-16 code units. */
+const DETAIL_MAX_LENGTH = 1000;
+
 /** Why an event does not get through. */
 export type GateRefusal =
   /** It breaks a rule, which `detail` says for the client. */
@@ -170,7 +173,9 @@ export class EventGate {
       return this.#fail(error);
     }
     if (answer === undefined || answer === null) return undefined;
-    if (typeof answer === "string") return invalid(answer === "" ? "it was refused" : answer);
+    if (typeof answer === "string") {
+      return invalid(answer === "" ? "it was refused" : answer.slice(0, DETAIL_MAX_LENGTH));
+    }
     // Nobody waits for a promise; if it is rejected, that must not be an unhandled error.
     if (answer instanceof Promise) answer.catch(() => {});
     const what = answer instanceof Promise ? "a promise" : `a ${typeof answer}`;

@@ -59,11 +59,11 @@ for (const ioThreads of IO_THREAD_COUNTS) {
       const { status, body: text } = await http.readHttpReply();
       return [status, text];
     };
-    const event = { user: "ann", action: "order", amount: 1, sku: 'ä"x', units: 3 };
+    const event = { user: "ann", action: "order", amount: 1, sku: 'a"x', units: 3 };
     for (const path of ["/events", "/"]) {
       assert.deepEqual(await ask(`${path}?wait=10s`, { ...event, other: [1], tags: ["a"] }), [
         200,
-        `{"status":"processed","result":{"sku":"ä\\"x","units":3,"tags":["a"]}}`,
+        `{"status":"processed","result":{"sku":"a\\"x","units":3,"tags":["a"]}}`,
       ]);
     }
     assert.deepEqual(await ask("/events", event), [202, `{"status":"accepted"}`]);
@@ -76,7 +76,7 @@ for (const ioThreads of IO_THREAD_COUNTS) {
       `{"status":"failed","reason":"processor_error"}`,
     ]);
     const named = await ask("/events?wait=10s", event, "Idempotency-Key: k-1\r\n");
-    assert.equal(named[1], `{"status":"processed","result":{"sku":"ä\\"x","units":3,"id":"k-1"}}`);
+    assert.equal(named[1], `{"status":"processed","result":{"sku":"a\\"x","units":3,"id":"k-1"}}`);
     const again = await ask("/events?wait=10s", event, "Idempotency-Key: k-1\r\n");
     assert.deepEqual(again, [200, `{"status":"processed"}`], "what it returned is not remembered");
 
@@ -125,16 +125,18 @@ for (const ioThreads of IO_THREAD_COUNTS) {
       { line: 3, reason: "processor_error", detail: "the processor failed to look at the event" },
       { line: 4, reason: "invalid_json" },
     ]);
-    const failures = server.linesOf("validation_failed");
-    assert.ok(failures.length >= 2 && failures.every((line) => line["processor"] === "orders"));
-
     using resp = await RawClient.connect(server.port("resp"));
     for (let sold = ""; sold !== "7";) {
       await resp.send(respCommand("HGET", "sold:bob", "z"));
       sold = await respReply(resp);
     }
-    await resp.send(respCommand("HGET", "sold:ann", 'ä"x'));
+    await resp.send(respCommand("HGET", "sold:ann", 'a"x'));
     assert.equal(await respReply(resp), "15", "five times 3, and nothing of what was refused");
+    server.signal("SIGTERM");
+    await server.waitForEnd();
+    const failures = server.linesOf("validation_failed");
+    assert.equal(failures.length, 3);
+    assert.ok(failures.every((line) => line["processor"] === "orders"));
   });
 
   Deno.test(`processor, ${ioThreads} I/O threads: the same over RESP, Protobuf and WebSocket`, async () => {
@@ -178,7 +180,7 @@ for (const ioThreads of IO_THREAD_COUNTS) {
     assert.equal(broken, "-ERR the processor failed to look at the event");
     // What a processor says cannot become a reply of its own.
     const sneaky = await command("EVENT", "ann", "sell", "1", "FIELDS", fields);
-    assert.match(sneaky, /^-ERR invalid event: action must be order, not sell/);
+    assert.equal(sneaky, "-ERR invalid event: action must be order, not sell +OK");
     assert.equal(await command("PING"), "+PONG");
     assert.match(await command(...order, "FIELDS"), /^-ERR syntax error.*\[FIELDS json\]$/);
     assert.match(await command(...order, "FIELDS", fields, "FIELDS", fields), /^-ERR syntax error/);

@@ -144,7 +144,12 @@ function replyOutcome(call: CommandCall, outcome: EventOutcome): void {
 /** Refuses an event that the processor does not want, or could not look at. */
 function refuseAtGate(call: CommandCall, refusal: GateRefusal): HandlerStatus {
   return refusal.kind === "invalid"
-    ? refuse(call, ReplyCode.INVALID_EVENT, `invalid event: ${refusal.detail}`)
+    // A line end would end the reply.
+    ? refuse(
+      call,
+      ReplyCode.INVALID_EVENT,
+      `invalid event: ${refusal.detail.replaceAll(/[\r\n]+/g, " ")}`,
+    )
     : refuse(call, ReplyCode.UNSUPPORTED, GATE_FAILED_TEXT);
 }
 

@@ -133,6 +133,8 @@ Deno.test("EventGate: validate sees good fields only, and its text is the refusa
   }
   answer = "too much";
   assert.deepEqual(target.admit(event, {}), { kind: "invalid", detail: "too much" });
+  answer = "x".repeat(1001);
+  assert.deepEqual(target.admit(event, {}), { kind: "invalid", detail: "x".repeat(1000) });
   answer = "";
   assert.deepEqual(target.admit(event, {}), { kind: "invalid", detail: "it was refused" });
   assert.deepEqual(failures, []);
