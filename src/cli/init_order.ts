@@ -17,8 +17,8 @@ export type InitOrderResult =
   | { readonly kind: "order"; readonly order: InitOrder }
   | { readonly kind: "usage_error"; readonly message: string };
 
-/** Where the processor is written when nobody says where. */
-export const DEFAULT_FILE = "processor.ts";
+/** Where the processor is written when nobody says where. Not every executable reads TypeScript. */
+export const DEFAULT_FILE: string = Deno.build.standalone ? "processor.js" : "processor.ts";
 
 /** What the help says at the end. */
 export const INIT_HELP_FOOTER = `

@@ -190,8 +190,9 @@ function loadProblem(url: string, error: unknown): string {
   if (Deno.build.standalone) {
     if (!/^(file|data):/.test(url)) return "this executable loads modules from files only";
     if (error instanceof SyntaxError && /\.(ts|mts|tsx)$/.test(url)) {
-      return "this executable does not read TypeScript; make JavaScript of it with: " +
-        "deno bundle -o processor.js, and what it is called now";
+      const place = processorPlace(url);
+      return "this executable does not read TypeScript; make JavaScript of it with: deno bundle -o " +
+        `${place.replace(/\w+$/, "js")} ${place}`;
     }
   }
   // Colors of a terminal.
