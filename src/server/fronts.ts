@@ -203,6 +203,7 @@ function createHttpFront(
         textType: exposition.contentType,
       },
       readiness: () => lifecycle.readiness,
+      lostWorkers: () => ({ count: lifecycle.lostWorkerCount, of: config.workersMax }),
       live: createLiveRoutes(parts, intake),
       compressor,
       files: parts.createFiles?.(config, counters, compressor),

@@ -190,6 +190,9 @@ function startPool(
     onSize: (size) => {
       lifecycle.workerCount = size;
     },
+    onLost: (count) => {
+      lifecycle.lostWorkerCount = count;
+    },
     onInternalFault,
     ...(faultPlan === undefined ? {} : { faultPlan }),
   });

@@ -18,6 +18,8 @@ export const PROCESSOR_TIMEOUT_MAX_MS = 3_600_000;
 /** Most counters of its own. Unit: counters. Reason: each is a double per thread, and a time series. */
 export const PROCESSOR_COUNTERS_MAX = 32;
 
+/** What colors the runtime's messages on a terminal. */
+const COLORS = new RegExp(`${String.fromCharCode(0x1b)}\\[\\d*m`, "g");
 /** Longest name of a processor. Unit: characters. */
 const NAME_MAX_LENGTH = 32;
 const NAME = /^[a-z][a-z0-9_]{0,31}$/;
@@ -195,12 +197,7 @@ function loadProblem(url: string, error: unknown): string {
         `${place.replace(/\w+$/, "js")} ${place}`;
     }
   }
-  // Colors of a terminal.
-  // deno-lint-ignore no-control-regex
-  const text = (error instanceof Error ? error.message : String(error)).replaceAll(
-    /\x1b\[\d*m/g,
-    "",
-  );
+  const text = (error instanceof Error ? error.message : String(error)).replaceAll(COLORS, "");
   const lines = text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
   const [first = "it cannot be loaded"] = lines;
   const missing = /^Module not found:? "?(.+?)"?\.?$/.exec(first)?.[1];

@@ -4,6 +4,7 @@ import { sizeDelimitedEncode } from "@bufbuild/protobuf/wire";
 import { ClientMessageSchema } from "../../src/protocol/protobuf/gen/sluice/v1/messages_pb.ts";
 import { ProtoTcpClient } from "../helpers/proto_client.ts";
 import { RawClient, respCommand } from "../helpers/raw_client.ts";
+import { say } from "../helpers/say.ts";
 import { IO_THREAD_COUNTS, ServerProcess } from "../helpers/server_process.ts";
 
 const ORDERS = ["--processor", "tests/helpers/processors/orders.ts"];
@@ -182,6 +183,18 @@ for (const ioThreads of IO_THREAD_COUNTS) {
     const sneaky = await command("EVENT", "ann", "sell", "1", "FIELDS", fields);
     assert.equal(sneaky, "-ERR invalid event: action must be order, not sell +OK");
     assert.equal(await command("PING"), "+PONG");
+    assert.match(await command("INFO", "events"), /^processor:orders\r$/m);
+    const address = `http://127.0.0.1:${server.port("http")}/metrics`;
+    // The first one was not waited for.
+    for (let units = 0; units !== 8;) {
+      const json = await (await fetch(address, { headers: { Accept: "application/json" } })).json();
+      units = json.processor.counters.units;
+      assert.deepEqual(json.processor, { name: "orders", counters: { units } });
+      assert.ok(units <= 8, "what was accepted twice counts once");
+    }
+    const text = await (await fetch(address)).text();
+    assert.match(text, /^sluice_processor_info\{processor="orders"\} 1$/m);
+    assert.match(text, /^sluice_processor_units_total 8$/m);
     assert.match(await command(...order, "FIELDS"), /^-ERR syntax error.*\[FIELDS json\]$/);
     assert.match(await command(...order, "FIELDS", fields, "FIELDS", fields), /^-ERR syntax error/);
 
@@ -234,7 +247,7 @@ Deno.test("processor: fields arrive whole however their bytes are cut", async ()
   const fields = JSON.stringify({ sku: 'ä👍"\\\u0001x'.repeat(30), units: 2, tags: ["a\n", "b"] });
   const length = new TextDecoder().decode(new TextEncoder().encode(JSON.parse(fields).sku)).length;
   const seed = Math.trunc(Math.random() * 2 ** 31);
-  console.log(`seed ${seed}`);
+  say(`seed ${seed}`);
   const encoder = new TextEncoder();
   const result = `{"sku":${length},"units":2,"tags":["a\\n","b"]}`;
 
@@ -267,6 +280,8 @@ Deno.test("processor: fields arrive whole however their bytes are cut", async ()
 
 Deno.test("processor: without one, replies and errors are what they were", async () => {
   await using server = await ServerProcess.start();
+  const metrics = await (await fetch(`http://127.0.0.1:${server.port("http")}/metrics`)).text();
+  assert.doesNotMatch(metrics, /sluice_processor_info/);
   using resp = await RawClient.connect(server.port("resp"));
   await resp.send(respCommand("EVENT", "ann", "buy", "2", "FIELDS", "{}"));
   assert.equal(
