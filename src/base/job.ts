@@ -342,6 +342,15 @@ export function forgetWaiter(bytes: Uint8Array): void {
 }
 
 /**
+ * Whether a job has further fields.
+ *
+ * @param bytes the job begins at its first byte
+ */
+export function hasFields(bytes: Uint8Array): boolean {
+  return (bytes[1]! & JobFlag.HAS_FIELDS) !== 0;
+}
+
+/**
  * Says where the id of a job is remembered.
  *
  * @param bytes the job, which has an id, and nothing else

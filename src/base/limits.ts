@@ -122,6 +122,20 @@ export const JOB_MAX_BYTES = 512;
 export const FIELDS_MAX_BYTES: number = 4 * KIB;
 
 /**
+ * Least memory for the JavaScript objects of a processor of one's own, in each worker.
+ *
+ * Unit: bytes. Reason: less than this and the worker's own program does not fit.
+ */
+export const PROCESSOR_MEMORY_MIN_BYTES: number = 32 * MIB;
+
+/**
+ * Most memory for the JavaScript objects of a processor of one's own, in each worker.
+ *
+ * Unit: bytes. Reason: the engine's heap cannot be larger.
+ */
+export const PROCESSOR_MEMORY_MAX_BYTES: number = 4 * GIB;
+
+/**
  * Longest JSON text of what a processor returns for an event.
  *
  * Unit: bytes of UTF-8. Reason: it passes through the worker's slot and the inbox of the thread that

@@ -5,7 +5,7 @@
  */
 
 import { type LogJson, logJson } from "./log_exposition.ts";
-import { type ServerGauges, sumLocks } from "./gauges.ts";
+import { type ProcessorGauges, type ServerGauges, sumLocks } from "./gauges.ts";
 import {
   CounterIndex,
   HistogramIndex,
@@ -150,6 +150,8 @@ export interface MetricsJson {
   };
   /** Files kept in memory for `/static/`. */
   static_cache: { hits: number; misses: number; evictions: number; bytes: number };
+  /** The processor of one's own, with its counters; left out where there is none. */
+  processor?: { name: string; counters: Record<string, number> };
   /** The log of the data directory; null without `--data-dir`. */
   log: LogJson | null;
   /** Log lines dropped. */
@@ -226,11 +228,18 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
       evictions: total(CounterIndex.STATIC_CACHE_EVICTIONS),
       bytes: total(CounterIndex.STATIC_CACHE_BYTES),
     },
+    ...(gauges.processor === undefined ? {} : { processor: processorJson(gauges.processor) }),
     log: gauges.log === undefined ? null : logJson(gauges.log),
     log_lines_dropped: total(CounterIndex.LOG_LINES_DROPPED),
     uptime_seconds: Math.floor(gauges.uptimeSeconds),
     resident_bytes: gauges.residentBytes,
   };
+}
+
+function processorJson(
+  { name, counters }: ProcessorGauges,
+): { name: string; counters: Record<string, number> } {
+  return { name, counters: Object.fromEntries(counters.map(({ name, total }) => [name, total])) };
 }
 
 function protocolsJson(

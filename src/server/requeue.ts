@@ -9,7 +9,7 @@
  * @module
  */
 
-import { forgetWaiter } from "../base/job.ts";
+import { forgetWaiter, hasFields, MAX_JOB_BYTES } from "../base/job.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import { pause } from "./pause.ts";
 import { StartError } from "./start_error.ts";
@@ -26,6 +26,7 @@ const MAX_IDLE_LOOKS = 100;
 export interface RequeueParts {
   /** Where events wait. */
   readonly channel: {
+    readonly jobBytes: number;
     tryReserve(): boolean;
     put(bytes: Uint8Array, start: number, end: number): boolean;
     callConsumer(): void;
@@ -44,7 +45,8 @@ export interface RequeueParts {
  * Thread: the one that starts the server; workers run, and nobody else accepts events.
  *
  * @param jobs as they are in the channel (base/job.ts), in order
- * @throws {StartError} when there is no memory for the balance of a single one
+ * @throws {StartError} when there is no memory for the balance of a single one, or nobody
+ *   who knows their fields
  */
 export async function requeueEvents(
   jobs: Iterable<Uint8Array>,
@@ -52,6 +54,13 @@ export async function requeueEvents(
 ): Promise<void> {
   const { channel, counters } = parts;
   for (const job of jobs) {
+    // Nobody who reads fields made the channel that small.
+    if (hasFields(job) && channel.jobBytes <= MAX_JOB_BYTES) {
+      throw new StartError(
+        "Cannot settle events that were accepted before: they have further fields; start with the " +
+          "--processor that they were accepted for",
+      );
+    }
     await acquireCredit(parts);
     while (!channel.tryReserve()) await pause(LOOK_EVERY_MS);
     const bytes = job.slice();

@@ -18,9 +18,13 @@ export const PROCESSOR_TIMEOUT_MAX_MS = 3_600_000;
 /** Most counters of its own. Unit: counters. Reason: each is a double per thread, and a time series. */
 export const PROCESSOR_COUNTERS_MAX = 32;
 
+/** What colors the runtime's messages on a terminal. */
+const COLORS = new RegExp(`${String.fromCharCode(0x1b)}\\[\\d*m`, "g");
 /** Longest name of a processor. Unit: characters. */
 const NAME_MAX_LENGTH = 32;
 const NAME = /^[a-z][a-z0-9_]{0,31}$/;
+/** Counters of the server whose names in `/metrics` are those of a processor's. */
+const TAKEN_COUNTERS: readonly string[] = ["stray_errors"];
 const COUNTER_NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** A processor that was found good, with what it left out filled in. */
@@ -144,7 +148,8 @@ function nameOf(name: unknown, url: string): string {
 }
 
 function nameFromUrl(url: string): string {
-  const file = url.replace(/[?#].*$/s, "").split("/").at(-1)!.replace(/\.[a-z]+$/i, "");
+  const last = url.replace(/[?#].*$/s, "").split("/").at(-1)!;
+  const file = last.replaceAll(/%[0-9a-f]{2}/gi, "_").replace(/\.[a-z]+$/i, "");
   const name = file.toLowerCase().replaceAll(/[^a-z0-9_]+/g, "_").replace(/^[^a-z]+/, "");
   return name.slice(0, NAME_MAX_LENGTH) || "processor";
 }
@@ -164,6 +169,9 @@ function readCounters(counters: unknown): readonly string[] {
     throw new TypeError(`counters must be at most ${PROCESSOR_COUNTERS_MAX} names`);
   }
   for (const name of counters) {
+    if (TAKEN_COUNTERS.includes(name)) {
+      throw new TypeError(`the counter ${name} must be named otherwise: the server has one`);
+    }
     if (typeof name !== "string" || !COUNTER_NAME.test(name)) {
       throw new TypeError(
         `the counter ${
@@ -181,8 +189,20 @@ function readCounters(counters: unknown): readonly string[] {
 
 /** One line that says why a module could not be loaded. */
 function loadProblem(url: string, error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  const line = text.split("\n").map((part) => part.trim()).find((part) => part !== "") ?? "";
-  if (/^Module not found/i.test(line) && line.includes(url)) return "there is no such file";
-  return line === "" ? "it cannot be loaded" : line;
+  if (Deno.build.standalone) {
+    if (!/^(file|data):/.test(url)) return "this executable loads modules from files only";
+    if (error instanceof SyntaxError && /\.(ts|mts|tsx)$/.test(url)) {
+      const place = processorPlace(url);
+      return "this executable does not read TypeScript; make JavaScript of it with: deno bundle -o " +
+        `${place.replace(/\w+$/, "js")} ${place}`;
+    }
+  }
+  const text = (error instanceof Error ? error.message : String(error)).replaceAll(COLORS, "");
+  const lines = text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const [first = "it cannot be loaded"] = lines;
+  const missing = /^Module not found:? "?(.+?)"?\.?$/.exec(first)?.[1];
+  if (missing === url) return "there is no such file";
+  if (missing !== undefined) return `it imports ${processorPlace(missing)}, which is not there`;
+  const place = /\b(\w+:\/\/\S+:\d+:\d+)$/.exec(lines.at(-1)!)?.[1];
+  return place === undefined || first.includes(place) ? first : `${first} at ${place}`;
 }
