@@ -172,6 +172,7 @@ function startPool(
       inboxes: inboxes.map(({ memory }) => memory),
     },
     pubsub: shared.pubsub.memory,
+    waits: shared.waits,
     logMemory: shared.logMemory,
     ownLog: shared.log,
     eventIds: shared.eventIds,

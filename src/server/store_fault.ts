@@ -17,6 +17,7 @@ import {
   type StoreFault,
 } from "../store/locks.ts";
 import { RECLAIM_OPERATION } from "../store/reclaimer.ts";
+import { TRANSACTION_OPERATION } from "../store/transaction/transaction_mark.ts";
 import { FREE_ORPHAN_OPERATION } from "../store/value_lease.ts";
 import { SETTLE_EVENT_OPERATION } from "../worker/job_runner.ts";
 
@@ -33,6 +34,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [SERVE_OPERATION, "serving of a client that waited"],
   [PUBLISH_OPERATION, "writing to the log"],
   [SNAPSHOT_OPERATION, "a snapshot"],
+  [TRANSACTION_OPERATION, "a transaction"],
 ]);
 
 /**

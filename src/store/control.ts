@@ -14,7 +14,8 @@
  *   256       line 4: which table each database has now, 16 words
  *   320       line 5: bit mask of detached tables, the heir of balances (see table_map.ts)
  *   384       lines 6 and 7: per table of keys, shards that still have a part of it to free
- * 512         thread records, 64 bytes each: [0] shard whose lock it waits for + 1
+ * 512         thread records, 64 bytes each: [0] shard whose lock it waits for + 1; [1] how far its
+ *             transaction has come, [2] pages promised to that (transaction_mark.ts)
  * …           shard blocks, 2,048 bytes each
  *   0         lock line (see locks.ts)
  *   64        lock counters (see locks.ts)

@@ -253,7 +253,10 @@ export class StoreTransaction implements TransactionReads, TransactionWrites {
     locks.clear();
     this.#writtenKeys = [...this.#writes.keys.values()].sort((a, b) => a.key.shard - b.key.shard);
     this.#byteCount = this.#bytes.end;
-    for (const { key } of this.#writtenKeys) locks.add(key.shard);
+    for (const pending of this.#writtenKeys) {
+      pending.seal();
+      locks.add(pending.key.shard);
+    }
     this.#reads.addShards(locks);
     locks.seal();
   }

@@ -222,6 +222,17 @@ export class WaitRegion {
   }
 }
 
+/** What a waiter's thread is told. */
+export const WaitNews = {
+  /** It was served. */
+  SERVED: 0,
+  /** It should look for itself. */
+  LOOK: 1,
+} as const;
+
+/** One of the values of {@link WaitNews}. */
+export type WaitNews = (typeof WaitNews)[keyof typeof WaitNews];
+
 /**
  * The waiters and nodes of one I/O thread.
  *

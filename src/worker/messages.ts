@@ -13,6 +13,7 @@ import type { MetricsMemory } from "../metrics/region.ts";
 import type { PubSubMemory } from "../pubsub/region.ts";
 import type { EventIdsMemory } from "../store/event_ids.ts";
 import type { StoreMemory } from "../store/store.ts";
+import type { WaitMemory } from "../store/wait_region.ts";
 import type { LifelineSpec } from "./lifeline.ts";
 import type { InboxesMemory } from "./settlement_post.ts";
 
@@ -40,6 +41,8 @@ export interface WorkerOrders {
   inboxes?: InboxesMemory | undefined;
   /** Who subscribes to what; absent: nobody does. */
   pubsub?: PubSubMemory | undefined;
+  /** Who waits for keys; absent: nobody does. */
+  waits?: WaitMemory | undefined;
   /** Where it writes down what it does; absent: nowhere. */
   log?: ThreadLogMemory | undefined;
   /** Where it keeps the outcomes of events with an id; absent: nowhere. */

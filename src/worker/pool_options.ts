@@ -11,6 +11,7 @@ import type { MetricsRegion, ThreadCounters } from "../metrics/region.ts";
 import type { PubSubMemory } from "../pubsub/region.ts";
 import type { EventIds } from "../store/event_ids.ts";
 import type { Store } from "../store/store.ts";
+import type { WaitRegion } from "../store/wait_region.ts";
 import type { ThreadLog, ThreadLogMemory } from "../durability/thread_log.ts";
 import type { LoadedProcessor } from "./processor_module.ts";
 import type { InboxesMemory } from "./settlement_post.ts";
@@ -80,6 +81,8 @@ export interface WorkerPoolOptions {
   inboxes?: InboxesMemory;
   /** Who subscribes to keyspace events; absent: nobody does. */
   pubsub?: PubSubMemory;
+  /** Who waits for keys; absent: nobody does. */
+  waits?: WaitRegion;
   /** Where workers write down what they do; absent: nowhere. */
   logMemory?: ThreadLogMemory | undefined;
   /** The same for what the supervisor does for the dead. */

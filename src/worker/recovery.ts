@@ -14,9 +14,11 @@ import type { ThreadCounters } from "../metrics/region.ts";
 import type { EventIds } from "../store/event_ids.ts";
 import type { DeadOwner } from "../store/dead_owner.ts";
 import type { Store } from "../store/store.ts";
+import type { WaitRegion } from "../store/wait_region.ts";
 import type { ThreadLog } from "../durability/thread_log.ts";
 import { counterOf, Outcome } from "./outcome.ts";
 import type { SettlementPost } from "./settlement_post.ts";
+import { callAllWaiters } from "./waiter_calls.ts";
 
 /** Workers that may die with one job before the job is taken for the cause. Unit: deaths. */
 export const MAX_DEATHS_PER_JOB = 3;
@@ -58,6 +60,8 @@ export interface Remains {
   eventIds?: EventIds | undefined;
   /** Whether a thread still runs; for the log. */
   isAlive?: ((threadId: number) => boolean) | undefined;
+  /** Who waits for keys, and may not have been called; absent: nobody does. */
+  waits?: WaitRegion | undefined;
   /** Where outcomes go that clients wait for, sending as the dead worker; absent: nowhere. */
   post?: SettlementPost | undefined;
 }
@@ -88,6 +92,7 @@ export function recoverDeadWorker(remains: Remains): Recovery[] {
   if (owner.kind === "torn") {
     return [{ kind: "torn", shard: owner.shard, operation: owner.operation }];
   }
+  if (owner.kind === "completed" && remains.waits !== undefined) callAllWaiters(remains.waits);
   const blamed = blamedLane(lanes);
   return lanes.map((lane) => {
     const isBlamed = lane === blamed;

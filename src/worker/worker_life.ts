@@ -36,6 +36,7 @@ import type { WorkerOrders } from "./messages.ts";
 import { type Outcome, reasonOf } from "./outcome.ts";
 import { textOf } from "./processor_log.ts";
 import { SettlementPost } from "./settlement_post.ts";
+import { callWaiters } from "./waiter_calls.ts";
 import { IDLE_SLICE_MS, type WorkerParts } from "./worker_parts.ts";
 import type { WorkerPort } from "./worker_port.ts";
 
@@ -135,6 +136,7 @@ async function workAsOrdered(orders: WorkerOrders, port: WorkerPort): Promise<vo
   const tracers = isTelemetryOn() ? (await import("./job_tracer.ts")).JobTracer : undefined;
   const failures = new FailureReports(port);
   const notes = createEventNotes(orders, store, counters);
+  callWaiters(orders, store);
   const shared = {
     store,
     log,

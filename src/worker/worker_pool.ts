@@ -332,6 +332,7 @@ export class WorkerPool implements AsyncDisposable {
         metrics: metrics.memory,
         inboxes: this.#options.inboxes,
         pubsub: this.#options.pubsub,
+        waits: this.#options.waits?.memory,
         log: this.#options.logMemory,
         eventIds: this.#options.eventIds?.memory,
         workMs,
@@ -385,6 +386,7 @@ export class WorkerPool implements AsyncDisposable {
       mayBlameJob: run.isReady && end.kind === "died",
       log: this.#options.ownLog,
       eventIds: this.#options.eventIds,
+      waits: this.#options.waits,
       isAlive: (threadId) =>
         threadId < this.#options.firstThreadId ||
         this.#seats[threadId - this.#options.firstThreadId]?.run !== undefined,

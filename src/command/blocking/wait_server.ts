@@ -19,7 +19,7 @@ import type { Collection } from "../../store/collection/collection.ts";
 import { Key } from "../../store/key.ts";
 import { EntryType, type Store, WriteStatus } from "../../store/store.ts";
 import type { WaitQueues } from "../../store/wait_queues.ts";
-import { Waiter, WaiterState, type WaitRegion } from "../../store/wait_region.ts";
+import { Waiter, WaiterState, WaitNews, type WaitRegion } from "../../store/wait_region.ts";
 import { HandOver } from "./hand_over.ts";
 
 /** What a waiter takes. */
@@ -37,22 +37,13 @@ export const Take = {
 /** One of the values of {@link Take}. */
 export type Take = (typeof Take)[keyof typeof Take];
 
+export { WaitNews };
+
 /** What is published of it, by {@link Take}. */
 const EVENTS = ["lpop", "rpop", "zpopmin", "zpopmax"] as const;
 
 /** Added to a {@link Take}: only the waiter's own thread can do it. */
 export const TAKE_ITSELF = 4;
-
-/** What a waiter's thread is told. */
-export const WaitNews = {
-  /** It was served. */
-  SERVED: 0,
-  /** It should look for itself. */
-  LOOK: 1,
-} as const;
-
-/** One of the values of {@link WaitNews}. */
-export type WaitNews = (typeof WaitNews)[keyof typeof WaitNews];
 
 /** Tells a waiter's thread; never waits, and may be lost (`WaitRegion.noteLost`). */
 export type TellWaiter = (waiter: number, generation: number, news: WaitNews) => void;

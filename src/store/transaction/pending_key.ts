@@ -81,6 +81,8 @@ export class PendingElement {
   }
 }
 
+const NO_ELEMENTS: readonly PendingElement[] = [];
+
 /** What a transaction is going to do to one key. Thread: belongs to one transaction. */
 export class PendingKey {
   /** The key, located. */
@@ -101,6 +103,8 @@ export class PendingKey {
   readonly delta: Int64 = new Int64();
   /** Fields or members, by their bytes as a string, in the order in which they were named first. */
   readonly elements: Map<string, PendingElement> = new Map();
+  /** The same as a list, from {@link PendingKey.seal} on. */
+  items: readonly PendingElement[] = NO_ELEMENTS;
   /** Elements that come in front of a list, in the order in which they come. */
   readonly front: PendingElement[] = [];
   /** Elements that come behind the last one of a list. */
@@ -108,6 +112,11 @@ export class PendingKey {
 
   /** Whether a small collection becomes a tree before the first element comes; known at the commit. */
   goesToTree = false;
+
+  /** Nothing comes any more: lists what there is, so that the commit need not. */
+  seal(): void {
+    if (this.elements.size > 0) this.items = [...this.elements.values()];
+  }
 
   /** Forgets what was to become of the value. */
   drop(): void {

@@ -13,7 +13,12 @@ const FIRST_BYTES = 4096;
 /** A character of a text is at most so many bytes of UTF-8. */
 const MAX_CHARACTER_BYTES = 3;
 
+/** Texts up to so many bytes are handled here. */
+const SHORT_BYTES = 64;
+const MAX_ASCII = 127;
+
 const encoder = new TextEncoder();
+const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 // Of bytes, not of UTF-8: each byte is a character of its own.
 const byteDecoder = new TextDecoder("latin1");
 
@@ -30,6 +35,9 @@ export class TransactionBytes {
   /** Where it ends; behind it is nothing. */
   end = 0;
 
+  /** What was added last, if it was a short text. */
+  #short: string | undefined;
+
   /** Forgets everything. */
   clear(): void {
     this.start = this.end = 0;
@@ -40,6 +48,7 @@ export class TransactionBytes {
   /** Forgets what was added since `end` was this. */
   cutAt(end: number): void {
     this.start = this.end = end;
+    this.#short = undefined;
   }
 
   /** Adds a key; throws when there is none such. */
@@ -57,6 +66,7 @@ export class TransactionBytes {
   /** Adds a text or bytes. */
   addText(text: KeyLike): void {
     if (typeof text === "string") {
+      if (text.length <= SHORT_BYTES && this.#addShort(text)) return;
       const room = this.#reserve(text.length * MAX_CHARACTER_BYTES, text.length);
       const { written } = encoder.encodeInto(text, this.bytes.subarray(room));
       this.#take(room, written);
@@ -83,13 +93,33 @@ export class TransactionBytes {
   /** Adds the digits of an integer, also where the limit is reached: there are only so many. */
   addInteger(value: Int64): void {
     const room = this.#reserve(INT64_MAX_DECIMAL_BYTES, 0);
+    this.#short = undefined;
     this.start = room;
     this.end = room + formatInt64(value.hi, value.lo, this.bytes, room);
   }
 
   /** What was added last, as a string that is the same for the same bytes only. */
   name(): string {
-    return byteDecoder.decode(this.bytes.subarray(this.start, this.end));
+    return this.#short ?? byteDecoder.decode(this.bytes.subarray(this.start, this.end));
+  }
+
+  /**
+   * Adds a short text of ASCII characters only, which is faster here than a call of an encoder.
+   *
+   * @returns false when it is none: nothing was added
+   */
+  #addShort(text: string): boolean {
+    const byteCount = text.length;
+    const start = this.#reserve(byteCount, byteCount);
+    const { bytes } = this;
+    for (let i = 0; i < byteCount; i++) {
+      const code = text.charCodeAt(i);
+      if (code > MAX_ASCII) return false;
+      bytes[start + i] = code;
+    }
+    this.#take(start, byteCount);
+    this.#short = text;
+    return true;
   }
 
   /** Makes room for `byteCount` bytes; throws when `least` of them are too many. Returns where. */
@@ -106,10 +136,23 @@ export class TransactionBytes {
   }
 
   #take(start: number, byteCount: number): void {
+    this.#short = undefined;
     if (start + byteCount > TransactionLimit.BYTES) throw tooManyBytes();
     this.start = start;
     this.end = start + byteCount;
   }
+}
+
+/** A text of UTF-8; bytes that are none are replaced. The bytes are not shared with other threads. */
+export function decodeText(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start > SHORT_BYTES) return textDecoder.decode(bytes.subarray(start, end));
+  let text = "";
+  for (let i = start; i < end; i++) {
+    const code = bytes[i]!;
+    if (code > MAX_ASCII) return textDecoder.decode(bytes.subarray(start, end));
+    text += String.fromCharCode(code);
+  }
+  return text;
 }
 
 function tooManyBytes(): RangeError {

@@ -127,10 +127,11 @@ export class TransactionChanges {
   }
 
   /** Works out the sums of fields, and writes them behind the bytes. */
-  #decideFields(c: Collection, { elements }: PendingKey): CommitStatus {
+  #decideFields(c: Collection, { items }: PendingKey): CommitStatus {
     const own = this.#bytes;
     const sum = this.#sum;
-    for (const element of elements.values()) {
+    for (let i = 0; i < items.length; i++) {
+      const element = items[i]!;
       if (element.kind !== ElementKind.ADD) continue;
       sum.setNumber(0);
       if (this.#store.collections.hashes.find(c, own.bytes, element.start, element.end)) {
@@ -147,10 +148,11 @@ export class TransactionChanges {
     return CommitStatus.OK;
   }
 
-  #decideScores(c: Collection, { elements }: PendingKey): CommitStatus {
+  #decideScores(c: Collection, { items }: PendingKey): CommitStatus {
     const { bytes } = this.#bytes;
     const { sortedSets } = this.#store.collections;
-    for (const element of elements.values()) {
+    for (let i = 0; i < items.length; i++) {
+      const element = items[i]!;
       element.newScore = element.score;
       if (element.kind !== ElementKind.ADD) continue;
       if (sortedSets.find(c, bytes, element.start, element.end)) {
@@ -231,7 +233,7 @@ export class TransactionChanges {
   #makeElements(pending: PendingKey): void {
     const { collections } = this.#store;
     const c = this.#collection;
-    const { back, elements, front, kind } = pending;
+    const { back, front, items, kind } = pending;
     const isOpen = collections.open(c, DATABASE, pending.key, COLLECTION_TYPES[kind]!, true);
     isDone(isOpen);
     collections.beginReserved(c, pending.goesToTree);
@@ -242,10 +244,11 @@ export class TransactionChanges {
     for (let i = 0; i < back.length; i++) {
       collections.lists.insertBegun(c, c.count, bytes, back[i]!.start, back[i]!.end);
     }
-    for (const element of elements.values()) {
-      if (element.kind !== ElementKind.REMOVE) this.#put(c, element, bytes);
+    for (let i = 0; i < items.length; i++) {
+      if (items[i]!.kind !== ElementKind.REMOVE) this.#put(c, items[i]!, bytes);
     }
-    for (const element of elements.values()) {
+    for (let i = 0; i < items.length; i++) {
+      const element = items[i]!;
       if (element.kind !== ElementKind.REMOVE) continue;
       if (kind === PendingKind.SORTED_SET) {
         collections.sortedSets.take(c, bytes, element.start, element.end);

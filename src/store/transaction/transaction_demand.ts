@@ -132,12 +132,13 @@ export class TransactionDemand {
 
   #addElements(pending: PendingKey, c: Collection): void {
     const { collections } = this.#store;
-    const { back, elements, expiry, front, key, kind } = pending;
+    const { back, expiry, front, items, key, kind } = pending;
     const coming = collections.startComing(c);
     for (let i = 0; i < front.length; i++) coming.add(front[i]!.end - front[i]!.start);
     for (let i = 0; i < back.length; i++) coming.add(back[i]!.end - back[i]!.start);
     let removals = 0;
-    for (const element of elements.values()) {
+    for (let i = 0; i < items.length; i++) {
+      const element = items[i]!;
       if (element.kind === ElementKind.REMOVE) {
         removals++;
       } else {

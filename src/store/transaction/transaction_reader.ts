@@ -21,7 +21,7 @@ import type { KeyVersion } from "../key_versions.ts";
 import type { LockSet } from "../lock_set.ts";
 import { EntryType, type Store, WriteStatus } from "../store.ts";
 import type { PendingWrites } from "./pending_writes.ts";
-import type { TransactionBytes } from "./transaction_bytes.ts";
+import { decodeText, type TransactionBytes } from "./transaction_bytes.ts";
 import { TRANSACTION_OPERATION } from "./transaction_mark.ts";
 import { type KeyLike, type ScoredMember, TransactionLimit } from "./types.ts";
 
@@ -45,7 +45,6 @@ export class TransactionReader {
   readonly #isAlone: boolean;
   readonly #keys = new Map<string, ReadKey>();
   readonly #collection: Collection;
-  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   readonly #integer = new Int64();
   /** The key that is being read. */
   #key = new Key();
@@ -433,7 +432,7 @@ export class TransactionReader {
   }
 
   #textOf(start: number, end: number): string {
-    return this.#decoder.decode(this.#out.subarray(start, end));
+    return decodeText(this.#out, start, end);
   }
 
   #texts(): string[] {

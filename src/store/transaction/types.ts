@@ -95,8 +95,9 @@ export interface SetOptions {
  * them or none.
  *
  * Changes of one key come one after the other; what counts is what they come to, so that 5 less and 10
- * more is 5 more. What the commit could not decide is refused at once: an `Error` says why, and the
- * transaction is as before the call.
+ * more is 5 more, and whether the key expires is decided at the commit, too. What the commit could not
+ * decide is refused at once: an `Error` says why, and nothing is noted; of several members or elements,
+ * those before it are.
  */
 export interface TransactionWrites {
   /** Sets a string, whatever the key holds; without options it does not expire. */

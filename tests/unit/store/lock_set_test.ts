@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { LockSet, TRY_ROUNDS } from "../../../src/store/lock_set.ts";
-import type { ShardLocks } from "../../../src/store/locks.ts";
+import { LockPoisonedError, type ShardLocks } from "../../../src/store/locks.ts";
 import { Store } from "../../../src/store/store.ts";
 import { settled } from "../command/harness.ts";
 
@@ -15,6 +15,11 @@ class ScriptedLocks {
     if (this.isBusy(shard)) return false;
     this.#take(shard);
     return true;
+  }
+
+  lock(shard: number): void {
+    if (this.isBusy(shard)) throw new LockPoisonedError(shard);
+    this.#take(shard);
   }
 
   lockAsync(shard: number): Promise<void> {
@@ -76,6 +81,34 @@ Deno.test("LockSet: can be filled again after a large use", () => {
     set.unlock(true);
     assert.equal(locks.held.size, 0);
   }
+});
+
+Deno.test("LockSet: sleeps for each lock in turn, and holds nothing when one is torn", () => {
+  const locks = new ScriptedLocks(() => false);
+  const set = setOf(locks, [5, 1, 3]);
+  set.lock(true);
+  assert.deepEqual(locks.log, ["1:1", "3:1,3", "5:1,3,5"]);
+  set.unlock(true);
+  const torn = new ScriptedLocks((shard) => shard === 5);
+  assert.throws(() => setOf(torn, [5, 1, 3]).lock(true), LockPoisonedError);
+  assert.equal(torn.held.size, 0);
+});
+
+Deno.test("LockSet: can be the set of one shard, and another one after that", () => {
+  const locks = new ScriptedLocks(() => false);
+  const set = setOf(locks, [5, 1]);
+  set.clear();
+  for (const shard of [7, 3]) {
+    set.only(shard);
+    set.lock(true);
+    assert.deepEqual([...locks.held], [shard]);
+    set.unlock(true);
+  }
+  set.clear();
+  set.add(2);
+  set.seal();
+  set.lock(true);
+  assert.deepEqual([...locks.held], [2]);
 });
 
 Deno.test("LockSet: holds nothing when one lock is busy", () => {
