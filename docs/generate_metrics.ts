@@ -37,6 +37,7 @@ function exposition(): string {
     blockedClients: 0,
     eventIds: 0,
     ioThreads: 1,
+    processor: { name: "points", counters: [] },
     workers: { running: 0, min: 0, max: 0 },
     isLockTimed: true,
     locks: [{ exclusive: 0, shared: 0, contended: 0, waitSumUs: 0, holdSumUs: 0 }],

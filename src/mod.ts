@@ -12,4 +12,4 @@ export type { ServerPorts } from "./server/server_view.ts";
 export { StartError } from "./server/start_error.ts";
 export { startServer } from "./server/start.ts";
 export { Store } from "./store/store.ts";
-export type { Effect, Processor } from "./worker/processor.ts";
+export type { Processor, ProcessorContext, ProcessorEvent } from "./worker/processor.ts";

@@ -54,9 +54,11 @@ const OPTIONAL = [
   "src/data/load.ts",
   "src/migration/redis_files.ts",
   "src/protocol/protobuf/proto_service.ts",
+  "src/server/own_processor.ts",
   "src/server/page/page_files.ts",
   "src/server/static/static_files.ts",
   "src/server/tls/terminator.ts",
+  "src/worker/processor_module.ts",
 ];
 
 Deno.test("start: a server with default flags loads no library but that of the log", async () => {

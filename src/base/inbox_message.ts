@@ -2,11 +2,12 @@
  * What threads put into the inboxes of I/O threads. The first byte of a message is its kind.
  *
  * ```text
- * SETTLED, 20 bytes: the outcome of an event that a client waits for
+ * SETTLED, 20 bytes and more: the outcome of an event that a client waits for
  *   0    u8  kind, u8 outcome (the pool's codes), 2 bytes 0
  *   4    u32 slot of the wait
  *   8    u32 generation of the slot
  *   12   i64 balance after the event, low word first; 0 unless it was processed
+ *   20   JSON text of what its processor returned, up to the end of the message; mostly none
  * WAITER, 12 bytes: news for a client that waits for keys
  *   0    u8  kind, u8 what (command/blocking/wait_server.ts), 2 bytes 0
  *   4    u32 waiter (store/wait_region.ts)
@@ -23,6 +24,7 @@
 
 import { assert } from "./assert.ts";
 import { Int64 } from "./int64.ts";
+import { RESULT_MAX_BYTES } from "./limits.ts";
 
 /** Kinds of messages. */
 export const InboxKind = {
@@ -36,8 +38,12 @@ export const InboxKind = {
   MONITOR_LINE: 8,
 } as const;
 
-/** Bytes of a {@link SettledMessage}. */
+/** Bytes of a {@link SettledMessage} without a result. */
 export const SETTLED_MESSAGE_BYTES = 20;
+/** Most bytes of a {@link SettledMessage}. */
+export const SETTLED_MESSAGE_MAX_BYTES: number = SETTLED_MESSAGE_BYTES + RESULT_MAX_BYTES;
+
+const NO_BYTES = new Uint8Array(0);
 
 /**
  * The outcome of an event, addressed to the client that waits for it.
@@ -53,8 +59,18 @@ export class SettledMessage {
   generation = 0;
   /** The balance after the event. */
   readonly balance: Int64 = new Int64();
+  /**
+   * JSON text of what its processor returned; empty: it returned nothing. Decoded, it is a view of the
+   * message.
+   */
+  resultBytes: Uint8Array = NO_BYTES;
 
-  /** Writes it to `target[0, {@link SETTLED_MESSAGE_BYTES})`. */
+  /** How many bytes {@link SettledMessage.encode} will write. */
+  get byteLength(): number {
+    return SETTLED_MESSAGE_BYTES + this.resultBytes.length;
+  }
+
+  /** Writes it to `target[0, {@link SettledMessage.byteLength})`. */
   encode(target: Uint8Array): void {
     target[0] = InboxKind.SETTLED;
     target[1] = this.outcome;
@@ -64,17 +80,25 @@ export class SettledMessage {
     writeWord(target, 8, this.generation);
     writeWord(target, 12, this.balance.lo);
     writeWord(target, 16, this.balance.hi);
+    if (this.resultBytes.length > 0) target.set(this.resultBytes, SETTLED_MESSAGE_BYTES);
   }
 
   /** Reads the message `bytes[start, end)`. */
   decode(bytes: Uint8Array, start: number, end: number): this {
-    assert(end - start === SETTLED_MESSAGE_BYTES, `an outcome has ${end - start} bytes`);
+    const byteLength = end - start;
+    assert(
+      byteLength >= SETTLED_MESSAGE_BYTES && byteLength <= SETTLED_MESSAGE_MAX_BYTES,
+      `an outcome has ${byteLength} bytes`,
+    );
     assert(bytes[start] === InboxKind.SETTLED, "the message is an outcome");
     this.outcome = bytes[start + 1]!;
     this.slot = readWord(bytes, start + 4) >>> 0;
     this.generation = readWord(bytes, start + 8) >>> 0;
     this.balance.lo = readWord(bytes, start + 12) >>> 0;
     this.balance.hi = readWord(bytes, start + 16);
+    this.resultBytes = byteLength === SETTLED_MESSAGE_BYTES
+      ? NO_BYTES
+      : bytes.subarray(start + SETTLED_MESSAGE_BYTES, end);
     return this;
   }
 }

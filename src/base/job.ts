@@ -21,6 +21,7 @@
  * 32  u64  number in the log; 0 without a log
  * 40  trace (base/trace_link.ts), user, action, id
  *     only with an id: u32 slot where it is remembered, u32 ticket for it (store/event_ids.ts)
+ *     only with HAS_FIELDS: u16 bytes of the further fields, their JSON text
  * ```
  *
  * @module
@@ -28,7 +29,7 @@
 
 import { assert } from "./assert.ts";
 import { Int64 } from "./int64.ts";
-import { JOB_MAX_BYTES } from "./limits.ts";
+import { FIELDS_MAX_BYTES, JOB_MAX_BYTES } from "./limits.ts";
 import { TRACE_LINK_BYTES, type TraceLink, writeTraceLink } from "./trace_link.ts";
 
 /** Longest user name. Unit: bytes of UTF-8. Source: the event contract. */
@@ -41,8 +42,13 @@ export const MAX_ID_BYTES = 64;
 export const JOB_HEADER_BYTES = 40;
 /** Bytes behind an id. */
 const ID_PLACE_BYTES = 8;
+/** Bytes in front of the further fields. */
+const FIELDS_LENGTH_BYTES = 2;
 /** Longest job that a channel carries. Unit: bytes. */
 export const MAX_JOB_BYTES: number = JOB_MAX_BYTES;
+/** Longest job of an event with further fields. Unit: bytes, whole cache lines. */
+export const MAX_FIELDS_JOB_BYTES: number = JOB_MAX_BYTES +
+  Math.ceil((FIELDS_LENGTH_BYTES + FIELDS_MAX_BYTES) / 64) * 64;
 
 assert(
   JOB_HEADER_BYTES + TRACE_LINK_BYTES + MAX_USER_BYTES + MAX_ACTION_BYTES + MAX_ID_BYTES +
@@ -58,6 +64,8 @@ const EMPTY = new Uint8Array(0);
 export const JobFlag = {
   /** Somebody waits for the outcome at (reply thread, slot, generation). */
   WANTS_REPLY: 1,
+  /** It has further fields; {@link encodeJob} sees to this bit. */
+  HAS_FIELDS: 2,
 } as const;
 
 /**
@@ -107,6 +115,8 @@ export class EventFields {
   readonly action: ByteSlice = new ByteSlice();
   /** Idempotency id, 0 to 64 bytes; empty means none. */
   readonly id: ByteSlice = new ByteSlice();
+  /** JSON text of its further fields, an object; empty means that it has none. */
+  readonly fieldsJson: ByteSlice = new ByteSlice();
   /** How much. */
   readonly amount: Int64 = new Int64();
   /** Bits of {@link JobFlag}. */
@@ -143,6 +153,7 @@ export class EventFields {
     this.user.clear();
     this.action.clear();
     this.id.clear();
+    this.fieldsJson.clear();
     this.amount.setNumber(0);
     this.flags = 0;
     this.replyThread = 0;
@@ -161,7 +172,9 @@ export class EventFields {
 export function jobByteLength(event: EventFields): number {
   const idBytes = event.id.length === 0 ? 0 : event.id.length + ID_PLACE_BYTES;
   const traceBytes = event.trace === undefined ? 0 : TRACE_LINK_BYTES;
-  return JOB_HEADER_BYTES + traceBytes + event.user.length + event.action.length + idBytes;
+  const fieldsBytes = event.fieldsJson.length;
+  return JOB_HEADER_BYTES + traceBytes + event.user.length + event.action.length + idBytes +
+    (fieldsBytes === 0 ? 0 : FIELDS_LENGTH_BYTES + fieldsBytes);
 }
 
 /**
@@ -169,7 +182,8 @@ export function jobByteLength(event: EventFields): number {
  *
  * Thread: any; `target` may be shared memory that only this thread can reach.
  *
- * @param target has {@link MAX_JOB_BYTES} bytes (or {@link jobByteLength}) from `offset`
+ * @param target has {@link MAX_JOB_BYTES} bytes (with fields {@link MAX_FIELDS_JOB_BYTES}, or in any
+ *   case {@link jobByteLength}) from `offset`
  * @returns how many bytes were written
  * @throws {AssertionFault} when a field is longer than its limit: the caller did not validate
  */
@@ -177,13 +191,17 @@ export function encodeJob(event: EventFields, target: Uint8Array, offset: number
   const userBytes = event.user.length;
   const actionBytes = event.action.length;
   const idBytes = event.id.length;
+  const fieldsBytes = event.fieldsJson.length;
   assert(userBytes >= 1 && userBytes <= MAX_USER_BYTES, `user has ${userBytes} bytes`);
   assert(actionBytes >= 1 && actionBytes <= MAX_ACTION_BYTES, `action has ${actionBytes} bytes`);
   assert(idBytes >= 0 && idBytes <= MAX_ID_BYTES, `id has ${idBytes} bytes`);
+  assert(fieldsBytes <= FIELDS_MAX_BYTES, `fields have ${fieldsBytes} bytes`);
   const jobBytes = jobByteLength(event);
   assert(offset + jobBytes <= target.length, `a job of ${jobBytes} bytes fits its target`);
   target[offset] = JOB_VERSION;
-  target[offset + 1] = event.flags;
+  target[offset + 1] = fieldsBytes === 0
+    ? event.flags & ~JobFlag.HAS_FIELDS
+    : event.flags | JobFlag.HAS_FIELDS;
   target[offset + 2] = userBytes;
   target[offset + 3] = actionBytes;
   target[offset + 4] = idBytes;
@@ -206,17 +224,24 @@ export function encodeJob(event: EventFields, target: Uint8Array, offset: number
   }
   at = writeSlice(event.user, target, at);
   at = writeSlice(event.action, target, at);
-  if (idBytes === 0) return jobBytes;
-  at = writeSlice(event.id, target, at);
-  writeWord(target, at, event.idSlot);
-  writeWord(target, at + 4, event.idTicket);
+  if (idBytes !== 0) {
+    at = writeSlice(event.id, target, at);
+    writeWord(target, at, event.idSlot);
+    writeWord(target, at + 4, event.idTicket);
+    at += ID_PLACE_BYTES;
+  }
+  if (fieldsBytes === 0) return jobBytes;
+  target[at] = fieldsBytes;
+  target[at + 1] = fieldsBytes >>> 8;
+  writeSlice(event.fieldsJson, target, at + FIELDS_LENGTH_BYTES);
   return jobBytes;
 }
 
 /**
  * Reads a job in place.
  *
- * Shape: `bytes[userStart, userEnd)`, `bytes[actionStart, actionEnd)`, `bytes[idStart, idEnd)`.
+ * Shape: `bytes[userStart, userEnd)`, `bytes[actionStart, actionEnd)`, `bytes[idStart, idEnd)`,
+ * `bytes[fieldsStart, fieldsEnd)`.
  *
  * Thread: belongs to one thread; reuse one instance.
  */
@@ -239,6 +264,10 @@ export class JobView {
   idStart = 0;
   /** Behind the last byte of the id; equal to `idStart` when the event has no id. */
   idEnd = 0;
+  /** First byte of the JSON text of the further fields. */
+  fieldsStart = 0;
+  /** Behind the last byte of that text; equal to `fieldsStart` when there are none. */
+  fieldsEnd = 0;
   /** How much. */
   readonly amount: Int64 = new Int64();
   /** Bits of {@link JobFlag}. */
@@ -264,10 +293,10 @@ export class JobView {
    * @throws {AssertionFault} when that is not a job as {@link encodeJob} writes it
    */
   attach(bytes: Uint8Array, offset: number, byteLength: number): this {
-    assert(
-      byteLength >= JOB_HEADER_BYTES && bytes[offset] === JOB_VERSION,
-      `job version ${bytes[offset]} with ${byteLength} bytes can be read`,
-    );
+    // Texts are made only when they are needed: this is on the way of every event.
+    if (byteLength < JOB_HEADER_BYTES || bytes[offset] !== JOB_VERSION) {
+      assert(false, `job version ${bytes[offset]} with ${byteLength} bytes can be read`);
+    }
     this.bytes = bytes;
     this.flags = bytes[offset + 1]!;
     this.traceStart = offset + JOB_HEADER_BYTES;
@@ -279,11 +308,16 @@ export class JobView {
     this.idStart = this.actionEnd;
     this.idEnd = this.idStart + bytes[offset + 4]!;
     const hasId = this.idEnd > this.idStart;
-    const end = hasId ? this.idEnd + ID_PLACE_BYTES : this.idEnd;
-    assert(
-      end === offset + byteLength,
-      `fields end at ${end - offset}, the job at ${byteLength}`,
-    );
+    let end = hasId ? this.idEnd + ID_PLACE_BYTES : this.idEnd;
+    this.fieldsStart = end;
+    if ((this.flags & JobFlag.HAS_FIELDS) !== 0 && end + FIELDS_LENGTH_BYTES <= bytes.length) {
+      this.fieldsStart = end + FIELDS_LENGTH_BYTES;
+      end = this.fieldsStart + (bytes[end]! | (bytes[end + 1]! << 8));
+    }
+    this.fieldsEnd = end;
+    if (end !== offset + byteLength) {
+      assert(false, `fields end at ${end - offset}, the job at ${byteLength}`);
+    }
     this.idSlot = hasId ? readWord(bytes, this.idEnd) : 0;
     this.idTicket = hasId ? readWord(bytes, this.idEnd + 4) : 0;
     this.replyThread = bytes[offset + 6]! | (bytes[offset + 7]! << 8);
@@ -308,13 +342,24 @@ export function forgetWaiter(bytes: Uint8Array): void {
 }
 
 /**
+ * Whether a job has further fields.
+ *
+ * @param bytes the job begins at its first byte
+ */
+export function hasFields(bytes: Uint8Array): boolean {
+  return (bytes[1]! & JobFlag.HAS_FIELDS) !== 0;
+}
+
+/**
  * Says where the id of a job is remembered.
  *
  * @param bytes the job, which has an id, and nothing else
  */
 export function placeId(bytes: Uint8Array, slot: number, ticket: number): void {
-  writeWord(bytes, bytes.length - ID_PLACE_BYTES, slot);
-  writeWord(bytes, bytes.length - ID_PLACE_BYTES + 4, ticket);
+  // Behind trace, user, action and id, whose lengths are next to each other.
+  const at = JOB_HEADER_BYTES + bytes[2]! + bytes[3]! + bytes[4]! + bytes[5]!;
+  writeWord(bytes, at, slot);
+  writeWord(bytes, at + 4, ticket);
 }
 
 function writeWord(target: Uint8Array, at: number, value: number): void {

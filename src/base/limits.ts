@@ -114,6 +114,36 @@ export const WATCHED_KEYS_MAX = 4096;
 export const JOB_MAX_BYTES = 512;
 
 /**
+ * Longest JSON text of the further fields of an event.
+ *
+ * Unit: bytes of UTF-8. Reason: a record of a few dozen fields fits; a channel keeps room for it in each
+ * of its cells while the processor has a schema.
+ */
+export const FIELDS_MAX_BYTES: number = 4 * KIB;
+
+/**
+ * Least memory for the JavaScript objects of a processor of one's own, in each worker.
+ *
+ * Unit: bytes. Reason: less than this and the worker's own program does not fit.
+ */
+export const PROCESSOR_MEMORY_MIN_BYTES: number = 32 * MIB;
+
+/**
+ * Most memory for the JavaScript objects of a processor of one's own, in each worker.
+ *
+ * Unit: bytes. Reason: the engine's heap cannot be larger.
+ */
+export const PROCESSOR_MEMORY_MAX_BYTES: number = 4 * GIB;
+
+/**
+ * Longest JSON text of what a processor returns for an event.
+ *
+ * Unit: bytes of UTF-8. Reason: it passes through the worker's slot and the inbox of the thread that
+ * replies, which has room for several.
+ */
+export const RESULT_MAX_BYTES: number = 16 * KIB;
+
+/**
  * Most shards; the number is a power of two.
  *
  * Unit: shards. Reason: beyond a few per core they only cost memory, 1 KiB of control block each.
@@ -298,6 +328,7 @@ export const METRICS_MAX_SHARD_SERIES = 256;
 assert(THREADS_MAX < 65535, "a thread id + 1 fits 16 bits");
 assert(THREADS_MAX * (INBOX_RING_BYTES + 128) < GIB, "the largest inbox is one small buffer");
 assert(CHANNEL_CAPACITY_MAX * (JOB_MAX_BYTES + 64) < GIB, "the largest ring is one small buffer");
+assert(RESULT_MAX_BYTES * 2 < INBOX_RING_BYTES, "several results fit the smallest inbox");
 assert(Number.isInteger(Math.log2(SHARDS_MAX)), "the largest number of shards is a power of two");
 assert(MEMORY_MAX_BYTES <= 2 ** 32 * 8, "an address reaches the whole arena");
 assert(SHARDS_MAX * MEMORY_PER_SHARD_BYTES <= MEMORY_MAX_BYTES, "the most shards fit an arena");

@@ -39,51 +39,16 @@
  */
 
 import { assert } from "../base/assert.ts";
-import { MAX_JOB_BYTES } from "../base/job.ts";
+import { MAX_FIELDS_JOB_BYTES, MAX_JOB_BYTES } from "../base/job.ts";
 import { CHANNEL_CAPACITY_MAX } from "../base/limits.ts";
 import { ConsumerLock } from "./consumer_lock.ts";
 import type { ConsumerSlot } from "./consumer_slot.ts";
 import { IdleConsumers } from "./idle_consumers.ts";
+import { RecvStatus, RecvStep } from "./recv_status.ts";
 import { SLEEP_SLICE_MS, SlotKind } from "./slot_layout.ts";
 import type { SlotSupervision } from "./slot_supervision.ts";
 
-/** What a receive ended with. */
-export const RecvStatus = {
-  /** The time ran out. */
-  TIMEOUT: 0,
-  /** The slot holds a job and is CLAIMED. */
-  JOB: 1,
-  /** The channel is closed and everything in it was taken. */
-  CLOSED: 2,
-  /** This consumer was fenced: it must stop and touch nothing. */
-  FENCED: 3,
-} as const;
-
-/** One of the values of {@link RecvStatus}. */
-export type RecvStatus = (typeof RecvStatus)[keyof typeof RecvStatus];
-
-/** Points inside a receive where a test can end the consumer; see {@link BoundedChannel.onStep}. */
-export const RecvStep = {
-  /** A job was seen, nothing is held. */
-  SEEN: 0,
-  /** The consumer lock is held. */
-  LOCKED: 1,
-  /** The job is in the slot, which is still EMPTY. */
-  COPIED: 2,
-  /** The slot is CLAIMED. */
-  CLAIMED: 3,
-  /** The cell is free. */
-  CELL_FREED: 4,
-  /** Head has moved. */
-  HEAD_MOVED: 5,
-  /** The lock is free. */
-  UNLOCKED: 6,
-  /** About to sleep. */
-  SLEEPY: 7,
-} as const;
-
-/** One of the values of {@link RecvStep}. */
-export type RecvStep = (typeof RecvStep)[keyof typeof RecvStep];
+export { RecvStatus, RecvStep } from "./recv_status.ts";
 
 /** Shared memory of a channel; structured-cloneable. */
 export interface ChannelMemory {
@@ -187,7 +152,10 @@ export class BoundedChannel {
       Number.isInteger(capacity) && capacity >= 1 && capacity <= CHANNEL_CAPACITY_MAX,
       `a channel of ${capacity} jobs is possible`,
     );
-    assert(jobBytes >= 1 && jobBytes <= MAX_JOB_BYTES, `jobs of ${jobBytes} bytes are possible`);
+    assert(
+      jobBytes >= 1 && jobBytes <= MAX_FIELDS_JOB_BYTES,
+      `jobs of ${jobBytes} bytes are possible`,
+    );
     let cellCount = 2;
     while (cellCount < capacity) cellCount *= 2;
     const cellBytes = Math.ceil((CELL_HEADER_BYTES + jobBytes) / LINE_BYTES) * LINE_BYTES;
@@ -316,7 +284,8 @@ export class BoundedChannel {
    * @param timeoutMs 0 = look once; the wait may end late by a fraction of a millisecond
    */
   recv(slot: ConsumerSlot, timeoutMs: number): RecvStatus {
-    assert(slot.kind === SlotKind.EMPTY, `slot ${slot.index} has room for a job`);
+    // The text is made only when it is needed: this is on the way of every event.
+    if (slot.kind !== SlotKind.EMPTY) assert(false, `slot ${slot.index} has room for a job`);
     let deadlineMs = -1;
     for (;;) {
       const signal = this.#idle.signal;
@@ -382,6 +351,36 @@ export class BoundedChannel {
       }
       this.#countAwake(slot);
     }
+  }
+
+  /**
+   * Waits for a job without taking it and without blocking, for a consumer with several slots.
+   *
+   * Thread: the owner of `slot`, its first; it says itself when it sleeps. {@link endWait} has to follow.
+   *
+   * @returns undefined: there is something to look at already, and there was no wait; else resolved when
+   *   it has to look again, at the latest after `timeoutMs`
+   */
+  waitAsync(slot: ConsumerSlot, timeoutMs: number): Promise<void> | undefined {
+    const { signal } = this.#idle;
+    if (this.#isPublished() || this.#isDrained()) return undefined;
+    this.#idle.enter();
+    slot.markCountedAsleep();
+    if (!this.#isPublished() && !this.#isDrained()) {
+      return this.#idle.sleepAsync(signal, Math.min(timeoutMs, SLEEP_SLICE_MS));
+    }
+    this.#countAwake(slot);
+    return undefined;
+  }
+
+  /** Behind a {@link waitAsync}: it looks for jobs now. Who has no room for one calls another one. */
+  endWait(slot: ConsumerSlot): void {
+    this.#countAwake(slot);
+  }
+
+  /** Behind a {@link waitAsync} whose thread was fenced meanwhile: the call may have been for a job. */
+  passOnWait(): void {
+    this.#idle.passOn();
   }
 
   /**

@@ -33,6 +33,7 @@ export class ConsumerSlot extends SlotView {
   /** The state this owner put there last. */
   #state: number;
   #fenced = false;
+  #textBytes = 0;
 
   /** Made by `ConsumerSlots.own`. */
   constructor(memory: ConsumerSlotsMemory, index: number, slotOffset: number, epoch: number) {
@@ -96,11 +97,33 @@ export class ConsumerSlot extends SlotView {
    * @param result what the job comes to, for whoever tells those that wait for it
    */
   apply(outcome: number, counterValue: number, result: Int64): boolean {
+    this.words[this.at + SlotWord.RESULT_LENGTH] = this.#textBytes;
     this.words[this.at + SlotWord.OUTCOME] = outcome;
     this.words[this.at + SlotWord.RESULT] = result.lo;
     this.words[this.at + SlotWord.RESULT + 1] = result.hi;
     this.doubles[(this.at >> 1) + SlotWord.COUNTER_DOUBLE] = counterValue;
     return this.#move(SlotKind.CLAIMED, SlotKind.APPLIED);
+  }
+
+  /**
+   * Puts down the text that the job comes to, for {@link apply}.
+   *
+   * @param text at most as many bytes as the slots have room for
+   */
+  putResult(text: Uint8Array): void {
+    assert(text.length <= this.resultRoom, `a result of ${text.length} bytes fits`);
+    this.bytes.set(text, this.resultStart);
+    this.#textBytes = text.length;
+  }
+
+  /** Says that the job comes to no text. */
+  putNoResult(): void {
+    this.#textBytes = 0;
+  }
+
+  /** Says which lane's code runs from now on; -1: that is not known. In a consumer's first slot. */
+  markRunning(lane: number): void {
+    Atomics.store(this.words, this.at + SlotWord.RUNNING, lane + 1);
   }
 
   /** APPLIED → SETTLED: the effect is complete and visible. */
@@ -167,8 +190,13 @@ export class ConsumerSlot extends SlotView {
   }
 
   #move(from: SlotKind, to: SlotKind): boolean {
-    assert(this.kind === from, `slot ${this.index} goes from ${from} to ${to}, not ${this.kind}`);
+    // The text is made only when it is needed: this is on the way of every event.
+    if (this.kind !== from) assert(false, this.#describe(from, to));
     return this.#swap(this.#state, (this.#state & ~KIND_MASK) | to);
+  }
+
+  #describe(from: SlotKind, to: SlotKind): string {
+    return `slot ${this.index} goes from ${from} to ${to}, not ${this.kind}`;
   }
 
   #swap(from: number, to: number): boolean {

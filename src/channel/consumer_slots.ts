@@ -2,7 +2,8 @@
  * The in-flight slots of one pool, in one SharedArrayBuffer.
  *
  * ```text
- * 0    u32 magic, u32 slot count, u32 job bytes, u32 slot bytes; rest of the cache line unused
+ * 0    u32 magic, u32 slot count, u32 job bytes, u32 slot bytes, u32 result bytes; rest of the cache
+ *      line unused
  * 64   slots of `slot bytes` each, a whole number of cache lines (drawn in slot_layout.ts)
  * ```
  *
@@ -10,7 +11,7 @@
  */
 
 import { assert } from "../base/assert.ts";
-import { MAX_JOB_BYTES } from "../base/job.ts";
+import { MAX_FIELDS_JOB_BYTES, MAX_JOB_BYTES } from "../base/job.ts";
 import { ConsumerSlot } from "./consumer_slot.ts";
 import {
   type ConsumerSlotsMemory,
@@ -18,11 +19,12 @@ import {
   SlotKind,
   SLOTS_MAGIC,
   SlotsHeader,
+  wholeLines,
 } from "./slot_layout.ts";
 import { SlotSupervision } from "./slot_supervision.ts";
 
 /** Most slots in a region; slot indices are part of lock words. Unit: slots. */
-export const MAX_CONSUMER_SLOTS = 4096;
+export const MAX_CONSUMER_SLOTS = 16_384;
 
 /**
  * All slots of one pool.
@@ -62,19 +64,26 @@ export class ConsumerSlots {
   /**
    * Makes a region with all slots EMPTY in epoch 0.
    *
-   * @param options `slotCount` 1 to {@link MAX_CONSUMER_SLOTS}; `jobBytes` 1 to 512, default 512
+   * @param options `slotCount` 1 to {@link MAX_CONSUMER_SLOTS}; `jobBytes` 1 to MAX_FIELDS_JOB_BYTES,
+   *   default 512; `resultBytes` room for the text of a result, default 0
    */
-  static create(options: { slotCount: number; jobBytes?: number }): ConsumerSlots {
-    const { slotCount, jobBytes = MAX_JOB_BYTES } = options;
+  static create(
+    options: { slotCount: number; jobBytes?: number; resultBytes?: number },
+  ): ConsumerSlots {
+    const { slotCount, jobBytes = MAX_JOB_BYTES, resultBytes = 0 } = options;
     assert(slotCount >= 1 && slotCount <= MAX_CONSUMER_SLOTS, `${slotCount} slots are possible`);
-    assert(jobBytes >= 1 && jobBytes <= MAX_JOB_BYTES, `jobs of ${jobBytes} bytes are possible`);
-    const slotBytes = LINE_BYTES + Math.ceil(jobBytes / LINE_BYTES) * LINE_BYTES;
+    assert(
+      jobBytes >= 1 && jobBytes <= MAX_FIELDS_JOB_BYTES,
+      `jobs of ${jobBytes} bytes are possible`,
+    );
+    const slotBytes = LINE_BYTES + wholeLines(jobBytes) + wholeLines(resultBytes);
     const buffer = new SharedArrayBuffer(LINE_BYTES + slotCount * slotBytes);
     const words = new Int32Array(buffer);
     words[SlotsHeader.MAGIC] = SLOTS_MAGIC;
     words[SlotsHeader.SLOT_COUNT] = slotCount;
     words[SlotsHeader.JOB_BYTES] = jobBytes;
     words[SlotsHeader.SLOT_BYTES] = slotBytes;
+    words[SlotsHeader.RESULT_BYTES] = resultBytes;
     return new ConsumerSlots({ buffer });
   }
 

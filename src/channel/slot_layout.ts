@@ -16,9 +16,15 @@
  *   32   f64  heartbeat, milliseconds since the epoch
  *   40   f64  value that the outcome's counter has after this job
  *   48   i64  result of the job, low word first (the pool's: a balance)
- *   56   8 bytes unused
- *   64   job, up to `job bytes`
+ *   56   u32  length of the result's text in bytes
+ *   60   u32  in a worker's first slot: 1 + the lane whose code runs now, 0 = it is not known
+ *   64   job, up to `job bytes`, whole cache lines
+ *        text of the result, up to `result bytes`
  * ```
+ *
+ * A consumer that has several jobs in hand has a slot for each, its lanes. The first of them is its
+ * life: whether it sleeps, and in which epoch it lives, is said there. All others move in the same
+ * epoch, and only while the first one is awake, so that fencing the first fences all.
  *
  * State words pair by compare-and-swap: the owner moves the kind only from the state it believes
  * in, the supervisor bumps the epoch, and whoever loses knows. The epoch may be bumped only when
@@ -62,7 +68,13 @@ export const SLOTS_MAGIC = 0x534c4f54;
 export const LINE_BYTES = 64;
 
 /** Word offsets in the region's header. */
-export const SlotsHeader = { MAGIC: 0, SLOT_COUNT: 1, JOB_BYTES: 2, SLOT_BYTES: 3 } as const;
+export const SlotsHeader = {
+  MAGIC: 0,
+  SLOT_COUNT: 1,
+  JOB_BYTES: 2,
+  SLOT_BYTES: 3,
+  RESULT_BYTES: 4,
+} as const;
 
 /** Word offsets in a slot. */
 export const SlotWord = {
@@ -80,6 +92,8 @@ export const SlotWord = {
   COUNTER_DOUBLE: 5,
   /** Two words, low one first: byte 48. */
   RESULT: 12,
+  RESULT_LENGTH: 14,
+  RUNNING: 15,
 } as const;
 
 /** Values of the request word. */
@@ -95,9 +109,15 @@ export const EPOCH_SHIFT = 3;
 export const EPOCH_MASK = 0x1fffffff;
 
 assert(
-  SlotWord.COUNTER_DOUBLE * 8 + 8 <= SlotWord.RESULT * 4 && SlotWord.RESULT * 4 + 8 <= LINE_BYTES,
+  SlotWord.COUNTER_DOUBLE * 8 + 8 <= SlotWord.RESULT * 4 &&
+    SlotWord.RESULT * 4 + 8 <= SlotWord.RESULT_LENGTH * 4 && SlotWord.RUNNING * 4 + 4 <= LINE_BYTES,
   "a slot's head fits its line",
 );
+
+/** As many bytes in whole cache lines. */
+export function wholeLines(byteCount: number): number {
+  return Math.ceil(byteCount / LINE_BYTES) * LINE_BYTES;
+}
 
 /** What owner and supervisor both may read. Thread: any; every value is a snapshot. */
 export abstract class SlotView {
@@ -107,6 +127,10 @@ export abstract class SlotView {
   readonly bytes: Uint8Array<SharedArrayBuffer>;
   /** Offset of the job in {@link bytes}. */
   readonly jobStart: number;
+  /** Offset of the result's text in {@link bytes}. */
+  readonly resultStart: number;
+  /** Room for that text in bytes. */
+  readonly resultRoom: number;
 
   /** The region as words. */
   protected readonly words: Int32Array<SharedArrayBuffer>;
@@ -123,6 +147,8 @@ export abstract class SlotView {
     this.doubles = new Float64Array(memory.buffer);
     this.at = slotOffset / 4;
     this.jobStart = slotOffset + LINE_BYTES;
+    this.resultStart = this.jobStart + wholeLines(this.words[SlotsHeader.JOB_BYTES]!);
+    this.resultRoom = this.words[SlotsHeader.RESULT_BYTES]!;
   }
 
   /** Length of the job in bytes. */
@@ -143,6 +169,12 @@ export abstract class SlotView {
   /** Value that the outcome's counter has after this job; meaningful from APPLIED on. */
   get counterValue(): number {
     return this.doubles[(this.at >> 1) + SlotWord.COUNTER_DOUBLE]!;
+  }
+
+  /** The text that the job came to, a view; empty: none. Meaningful from APPLIED on. */
+  get resultText(): Uint8Array {
+    const length = this.words[this.at + SlotWord.RESULT_LENGTH]!;
+    return this.bytes.subarray(this.resultStart, this.resultStart + length);
   }
 
   /** Reads what the job came to; meaningful from APPLIED on. */

@@ -58,11 +58,23 @@ export class SlotSupervision extends SlotView {
   prepare(nowMs: number): number {
     this.doubles[(this.at >> 1) + SlotWord.HEARTBEAT_DOUBLE] = nowMs;
     Atomics.store(this.words, this.at + SlotWord.REQUEST, SlotRequest.RUN);
+    Atomics.store(this.words, this.at + SlotWord.RUNNING, 0);
     const state = Atomics.load(this.words, this.at + SlotWord.STATE);
     const epoch = ((state >>> EPOCH_SHIFT) + 1) & EPOCH_MASK;
     const kind = state & KIND_MASK;
     Atomics.store(this.words, this.at + SlotWord.STATE, (epoch << EPOCH_SHIFT) | ASLEEP | kind);
     return epoch;
+  }
+
+  /** Makes a further lane of a consumer ready, in the epoch that its first slot was given. */
+  prepareLane(epoch: number): void {
+    const kind = Atomics.load(this.words, this.at + SlotWord.STATE) & KIND_MASK;
+    Atomics.store(this.words, this.at + SlotWord.STATE, (epoch << EPOCH_SHIFT) | kind);
+  }
+
+  /** The lane whose code ran last, as far as the owner knew; -1: it is not known. */
+  get runningLane(): number {
+    return Atomics.load(this.words, this.at + SlotWord.RUNNING) - 1;
   }
 
   /**

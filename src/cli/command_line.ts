@@ -30,6 +30,7 @@ import {
   HEALTH_OPTIONS,
   resolveHealthQuestion,
 } from "./health_flags.ts";
+import { DEFAULT_FILE, INIT_HELP_FOOTER, type InitOrder, resolveInitOrder } from "./init_order.ts";
 import { LAB_HELP_FOOTER, LAB_OPTIONS, type LabOrder, resolveLabOrder } from "./lab_flags.ts";
 import { type EnvironmentReader, type FlagTexts, resolveConfig } from "./settings.ts";
 import {
@@ -52,6 +53,8 @@ export type Request =
   | { readonly kind: "stress"; readonly order: StressOrder }
   /** Work on a data directory. */
   | { readonly kind: "data"; readonly order: DataOrder }
+  /** Write an example of a processor. */
+  | { readonly kind: "init"; readonly order: InitOrder }
   /** Print something and end; `text` ends with a line end. */
   | { readonly kind: "print"; readonly text: string }
   /** Tell what is wrong, in one line without its end, and end with exit code 2. */
@@ -184,13 +187,23 @@ export function parseCommandLine(args: readonly string[], context: CommandLineCo
     REPAIR_HELP_FOOTER,
     resolveRepairOrder,
   );
+  const init = configure(new Command("init-processor"))
+    .description("write an example of a processor of your own, with a test")
+    .usage(`[file, default ${DEFAULT_FILE}] [flags]`)
+    .option("--force", "replace files that are there")
+    .addHelpText("after", INIT_HELP_FOOTER)
+    .action((_options, command: Command) => {
+      const result = resolveInitOrder(command.args, command.getOptionValue("force") === true);
+      request = result.kind === "order" ? { kind: "init", order: result.order } : result;
+    });
   const version = configure(new Command("version"))
     .description("show the version, and that of the runtime")
     .action((_options, command: Command) => {
       request = strayArgument(command) ?? { kind: "print", text: versionText() };
     });
   program.addCommand(serve, { isDefault: true }).addCommand(health).addCommand(stress)
-    .addCommand(lab).addCommand(dump).addCommand(load).addCommand(repair).addCommand(version);
+    .addCommand(lab).addCommand(dump).addCommand(load).addCommand(repair).addCommand(init)
+    .addCommand(version);
   // `serve` is what almost everybody wants, so the first help shows its flags too.
   const plainHelp = new Help();
   program.configureHelp({

@@ -23,6 +23,7 @@ import {
   pool,
   port,
   powerOfTwo,
+  processorPlace,
   rate,
   size,
   toggle,
@@ -201,6 +202,25 @@ export const FLAGS: readonly Flag[] = [
     fields: ["dedupMax"],
     read: count("dedupMax"),
     show: (config) => String(config.dedupMax),
+  },
+  {
+    name: "processor",
+    placeholder: "<module>",
+    group: WORKERS,
+    summary: "module that says what events do, a file or a URL (see sluice init-processor); " +
+      "built-in: they add to balances",
+    fields: ["processor"],
+    read: processorPlace,
+    show: (config) => config.processor || "built-in",
+  },
+  {
+    name: "processor-memory",
+    placeholder: "<size>",
+    group: WORKERS,
+    summary: "memory for such a module's objects in each worker; one that needs more ends",
+    fields: ["processorMemoryBytes"],
+    read: size("processorMemoryBytes"),
+    show: (config) => formatSize(config.processorMemoryBytes),
   },
   {
     name: "work-ms",

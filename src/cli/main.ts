@@ -10,6 +10,7 @@ import { ExitCode } from "../server/run.ts";
 import type { CommandLineContext, Request } from "./command_line.ts";
 import type { DataOrder } from "./data_flags.ts";
 import type { HealthAnswer, HealthQuestion } from "./health.ts";
+import type { InitOrder } from "./init_order.ts";
 import type { LabOrder } from "./lab_flags.ts";
 import { readPlainLine } from "./plain_line.ts";
 import type { StressOrder } from "./stress_flags.ts";
@@ -34,13 +35,15 @@ export interface Surroundings {
   runServer(config: Config): Promise<number>;
   /**
    * Gives up, for good, what only others need: the lab starts programs and writes files, and a server
-   * with a data directory writes files, as do the commands that work on one.
+   * with a data directory writes files, perhaps one with a processor of its own, as do the commands that work on one.
    */
   giveUpPermissions(names: readonly ("run" | "write")[]): void;
   /** Runs stages of the lab and says how that ended, as an exit code. */
   runLab(order: LabOrder): Promise<number>;
   /** Works on a data directory and says how that ended, as an exit code. */
   runData(order: DataOrder): Promise<number>;
+  /** Writes an example of a processor and says how that ended, as an exit code. */
+  runInit(order: InitOrder): Promise<number>;
   /** Asks a running server whether it is well. */
   askHealth(question: HealthQuestion): Promise<HealthAnswer>;
   /** Sends events to a server and says how that ended, as an exit code. */
@@ -64,8 +67,8 @@ export async function main(
     columns: helpColumns(surroundings.terminalColumns()),
   });
   if (request.kind !== "lab") {
-    const writesFiles = request.kind === "data" ||
-      (request.kind === "serve" && request.config.dataDir !== "");
+    const writesFiles = request.kind === "data" || request.kind === "init" ||
+      (request.kind === "serve" && mayWrite(request.config));
     surroundings.giveUpPermissions(writesFiles ? ["run"] : ["run", "write"]);
   }
   switch (request.kind) {
@@ -81,6 +84,8 @@ export async function main(
       return await surroundings.runLab(request.order);
     case "data":
       return await surroundings.runData(request.order);
+    case "init":
+      return await surroundings.runInit(request.order);
     case "stress":
       return await surroundings.runStress(request.order);
     case "health": {
@@ -113,6 +118,11 @@ async function serve(config: Config, surroundings: Surroundings): Promise<number
   }
   await flushLogs(FLUSH_DEADLINE_MS);
   return exitCode;
+}
+
+/** Who brings a processor of their own may have it write files. */
+function mayWrite({ dataDir, processor }: Config): boolean {
+  return dataDir !== "" || processor !== "";
 }
 
 /** Lines of more than 100 columns are hard to read, of fewer than 80 hard to lay out. */

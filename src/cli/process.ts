@@ -26,7 +26,19 @@ export const processSurroundings: Surroundings = {
   },
   runStress,
   runData,
+  runInit: async (order) =>
+    await (await import("./init_processor.ts")).runInitOrder(order, {
+      program: programName(),
+      print: (text) => writeAll(Deno.stdout, text),
+      complain: (text) => writeAll(Deno.stderr, text),
+    }),
 };
+
+/** How this program is called on a command line. */
+function programName(): string {
+  if (Deno.build.standalone) return Deno.execPath();
+  return `deno run -A ${decodeURIComponent(new URL(Deno.mainModule).pathname)}`;
+}
 
 async function runData(order: DataOrder): Promise<number> {
   const [{ runDataOrder }, { standardErrorOutput }] = await Promise.all([

@@ -222,6 +222,14 @@ export function path(
       : settings({ [field]: text });
 }
 
+/** Reads where the module of a processor is. */
+export function processorPlace(text: string): Reading {
+  if (text === "built-in") return settings({ processor: "" });
+  return text === "" || text.includes("\0")
+    ? refused("be the path or the URL of a module")
+    : settings({ processor: text });
+}
+
 function listOf(text: string): string[] {
   if (text === "none") return [];
   return text.split(",").map((item) => item.trim()).filter((item) => item !== "");

@@ -8,6 +8,7 @@ import type { Int64 } from "../base/int64.ts";
 import { encodeJob, type EventFields, JobFlag, MAX_JOB_BYTES } from "../base/job.ts";
 import { type EventIds, IdState } from "../store/event_ids.ts";
 import type { CounterSink, EventCounterIds } from "./counters.ts";
+import type { EventGate } from "./event_gate.ts";
 import type { EventWaits, Settlement } from "./event_waits.ts";
 import type { ServerPhase } from "./phase.ts";
 import { RetryEstimate } from "./retry_estimate.ts";
@@ -108,6 +109,10 @@ export interface EventIntakeOptions {
   log?: EventLog | undefined;
   /** Traces the events that say what they came by; left out: nobody does. */
   tracer?: EventTracer | undefined;
+  /** Looks at events before they are offered; left out: all that keep the rules are good. */
+  gate?: EventGate | undefined;
+  /** Longest job; room for events without further fields when left out. Unit: bytes. */
+  jobBytes?: number;
   /** Time of day, ms since the epoch; `Date.now` when left out. */
   clock?: () => number;
 }
@@ -137,6 +142,12 @@ const EVENTS_PER_CALL = 32;
  * Thread: one per I/O thread.
  */
 export class EventIntake {
+  /**
+   * Has to let an event through before it is offered: protocols ask it, as they find the further fields
+   * and tell the client. Undefined: there is nothing to ask.
+   */
+  readonly gate: EventGate | undefined;
+
   readonly #channel: EventChannel;
   readonly #credits: BalanceCredits;
   readonly #phase: ServerPhase;
@@ -149,12 +160,14 @@ export class EventIntake {
   readonly #tracer: EventTracer | undefined;
   readonly #clock: () => number;
   readonly #estimate: RetryEstimate;
-  readonly #job = new Uint8Array(MAX_JOB_BYTES);
+  readonly #job: Uint8Array;
   /** Events that a worker may have to be woken for; 0 = none. */
   #uncalledCount = 0;
 
   /** Makes an intake in front of `options.channel`. */
   constructor(options: EventIntakeOptions) {
+    this.gate = options.gate;
+    this.#job = new Uint8Array(options.jobBytes ?? MAX_JOB_BYTES);
     this.#channel = options.channel;
     this.#credits = options.credits;
     this.#phase = options.phase;

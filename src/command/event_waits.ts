@@ -13,12 +13,17 @@ import { Int64 } from "../base/int64.ts";
 /**
  * How a waited-for event ended.
  *
- * - `processed`: the user's balance is now `balance`.
+ * - `processed`: the user's balance is now `balance`. With a processor of one's own there is no
+ *   balance; `result` is the JSON text of what it returned, if it returned something.
  * - `failed`: the balance did not change; `reason` is as in the metrics, e.g. `"overflow"`.
  * - `pending`: the time was up, or the server is stopping; the event stays accepted.
  */
 export type Settlement =
-  | { readonly kind: "processed"; readonly balance: Int64 }
+  | {
+    readonly kind: "processed";
+    readonly balance: Int64 | undefined;
+    readonly result?: string | undefined;
+  }
   | { readonly kind: "failed"; readonly reason: string }
   | { readonly kind: "pending" };
 

@@ -98,6 +98,8 @@ export interface ServerSnapshot {
   workers: number;
   /** Event counters. */
   events: EventTotals;
+  /** Name of the processor of one's own; left out: there is none. */
+  processor?: string | undefined;
   /** The channel: jobs that wait, may wait, and waited at most. */
   channel: { depth: number; capacity: number; highWaterMark: number };
 }

@@ -201,10 +201,15 @@ class Dumper {
     for (const job of events) {
       const { bytes, amount, acceptedAtMs } = view.attach(job, 0, job.length);
       const { userStart, userEnd, actionStart, actionEnd, idStart, idEnd } = view;
+      const { fieldsStart, fieldsEnd } = view;
       this.#output.write(
         `{"event":{"user":${bytesToJson(bytes, userStart, userEnd)}` +
           `,"action":${bytesToJson(bytes, actionStart, actionEnd)},"amount":"${amount}"` +
           (idStart === idEnd ? "" : `,"id":${bytesToJson(bytes, idStart, idEnd)}`) +
+          // JSON as it is.
+          (fieldsStart === fieldsEnd
+            ? ""
+            : `,"fields":${new TextDecoder().decode(bytes.subarray(fieldsStart, fieldsEnd))}`) +
           `,"accepted_at_ms":${acceptedAtMs}}}\n`,
       );
       count++;

@@ -6,6 +6,7 @@
 
 import { Int64, INT64_MAX_DECIMAL_BYTES, parseInt64 } from "../base/int64.ts";
 import {
+  type ByteSlice,
   encodeJob,
   EventFields,
   jobByteLength,
@@ -13,6 +14,7 @@ import {
   MAX_ID_BYTES,
   MAX_USER_BYTES,
 } from "../base/job.ts";
+import { FIELDS_MAX_BYTES } from "../base/limits.ts";
 import { EntryType } from "../store/store.ts";
 import { DataError } from "./data_error.ts";
 import { DUMP_VERSION, scoreFromJson, typeNamed } from "./dump_format.ts";
@@ -221,6 +223,7 @@ export class LineLoader {
     put("action", 1, MAX_ACTION_BYTES);
     put("id", 0, MAX_ID_BYTES);
     fields.amount.copyFrom(this.#amount(event["amount"]));
+    if (event["fields"] !== undefined) this.#putFields(event["fields"], fields.fieldsJson);
     const acceptedAtMs = event["accepted_at_ms"] ?? 0;
     if (typeof acceptedAtMs !== "number" || !(acceptedAtMs >= 0 && acceptedAtMs < 2 ** 43)) {
       this.#fail("accepted_at_ms is a time in ms since 1970");
@@ -231,6 +234,17 @@ export class LineLoader {
     encodeJob(fields, job, 0);
     this.#events.jobs.push(job);
     this.#eventCount++;
+  }
+
+  #putFields(value: unknown, target: ByteSlice): void {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      this.#fail("the fields of an event are an object");
+    }
+    const bytes = encoder.encode(JSON.stringify(value));
+    if (bytes.length > FIELDS_MAX_BYTES) {
+      this.#fail(`fields have ${bytes.length} bytes; ${FIELDS_MAX_BYTES} are possible`);
+    }
+    target.set(bytes, 0, bytes.length);
   }
 
   #amount(value: unknown): Int64 {

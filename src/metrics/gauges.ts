@@ -54,6 +54,19 @@ export interface WorkerGauges {
   readonly max: number;
 }
 
+/** A processor of one's own. */
+export interface ProcessorGauges {
+  /** Its name. */
+  readonly name: string;
+  /** Its own counters. */
+  readonly counters: readonly {
+    /** As it declares it. */
+    readonly name: string;
+    /** Over all threads. */
+    readonly total: number;
+  }[];
+}
+
 /** The counters of one shard's lock. */
 export interface LockGauges {
   /** Exclusive acquisitions. */
@@ -136,6 +149,8 @@ export interface ServerGauges {
   readonly blockedClients: number;
   /** Ids of events that are remembered, those included whose place is not needed yet. */
   readonly eventIds: number;
+  /** The processor of one's own; absent: there is none. */
+  readonly processor?: ProcessorGauges | undefined;
   /** Threads that serve connections. */
   readonly ioThreads: number;
   /** The pool. */

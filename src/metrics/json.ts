@@ -5,7 +5,7 @@
  */
 
 import { type LogJson, logJson } from "./log_exposition.ts";
-import { type ServerGauges, sumLocks } from "./gauges.ts";
+import { type ProcessorGauges, type ServerGauges, sumLocks } from "./gauges.ts";
 import {
   CounterIndex,
   HistogramIndex,
@@ -105,6 +105,7 @@ export interface MetricsJson {
     wrong_type: number;
     out_of_memory: number;
     processor_error: number;
+    timeout: number;
   };
   /** From acceptance to settlement. */
   settlement: LatencyJson;
@@ -149,6 +150,8 @@ export interface MetricsJson {
   };
   /** Files kept in memory for `/static/`. */
   static_cache: { hits: number; misses: number; evictions: number; bytes: number };
+  /** The processor of one's own, with its counters; left out where there is none. */
+  processor?: { name: string; counters: Record<string, number> };
   /** The log of the data directory; null without `--data-dir`. */
   log: LogJson | null;
   /** Log lines dropped. */
@@ -189,6 +192,7 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
       wrong_type: total(CounterIndex.FAILED_WRONG_TYPE),
       out_of_memory: total(CounterIndex.FAILED_OUT_OF_MEMORY),
       processor_error: total(CounterIndex.FAILED_PROCESSOR_ERROR),
+      timeout: total(CounterIndex.FAILED_TIMEOUT),
     },
     settlement: latencyJson(region.snapshot(HistogramIndex.EVENT_SETTLEMENT)),
     commands_parked: total(CounterIndex.PARKED_COMMANDS),
@@ -224,11 +228,18 @@ export function metricsJson(region: MetricsRegion, gauges: ServerGauges): Metric
       evictions: total(CounterIndex.STATIC_CACHE_EVICTIONS),
       bytes: total(CounterIndex.STATIC_CACHE_BYTES),
     },
+    ...(gauges.processor === undefined ? {} : { processor: processorJson(gauges.processor) }),
     log: gauges.log === undefined ? null : logJson(gauges.log),
     log_lines_dropped: total(CounterIndex.LOG_LINES_DROPPED),
     uptime_seconds: Math.floor(gauges.uptimeSeconds),
     resident_bytes: gauges.residentBytes,
   };
+}
+
+function processorJson(
+  { name, counters }: ProcessorGauges,
+): { name: string; counters: Record<string, number> } {
+  return { name, counters: Object.fromEntries(counters.map(({ name, total }) => [name, total])) };
 }
 
 function protocolsJson(

@@ -84,6 +84,8 @@ export const CounterIndex = {
   DROPPED_STORAGE_UNAVAILABLE: 68,
   DUPLICATES: 69,
   FORGOTTEN_IDS: 70,
+  FAILED_TIMEOUT: 71,
+  PROCESSOR_STRAY_ERRORS: 72,
 } as const;
 
 /** One of the ids of {@link CounterIndex}. */
@@ -224,6 +226,9 @@ const eventRows: CounterRow[] = [
   row(CounterIndex.FAILED_PROCESSOR_ERROR, "sluice_events_failed_total", FAILED_HELP, {
     reason: "processor_error",
   }),
+  row(CounterIndex.FAILED_TIMEOUT, "sluice_events_failed_total", FAILED_HELP, {
+    reason: "timeout",
+  }),
   row(CounterIndex.INVALID, "sluice_events_invalid_total", "Malformed events."),
   row(
     CounterIndex.DUPLICATES,
@@ -244,6 +249,11 @@ const eventRows: CounterRow[] = [
     CounterIndex.WORKER_DEATHS,
     "sluice_worker_deaths_total",
     "Event workers that ended unasked and were replaced.",
+  ),
+  row(
+    CounterIndex.PROCESSOR_STRAY_ERRORS,
+    "sluice_processor_stray_errors_total",
+    "Errors of a processor of one's own that nobody caught, and that belong to no event.",
   ),
   row(
     CounterIndex.LOG_LINES_DROPPED,

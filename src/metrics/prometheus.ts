@@ -9,7 +9,7 @@
  */
 
 import { METRICS_MAX_SHARD_SERIES } from "../base/limits.ts";
-import { type ServerGauges, sumLocks } from "./gauges.ts";
+import { type ProcessorGauges, type ServerGauges, sumLocks } from "./gauges.ts";
 import { addLog } from "./log_exposition.ts";
 import { COUNTER_ROWS, HistogramIndex } from "./names.ts";
 import { type Labels, PROMETHEUS_CONTENT_TYPE, PrometheusText } from "./prometheus_text.ts";
@@ -153,6 +153,7 @@ class Page {
     this.#set("sluice_uptime_seconds", "Seconds since start.", gauges.uptimeSeconds);
     this.#set("process_resident_memory_bytes", "Resident memory.", gauges.residentBytes);
     if (gauges.log !== undefined) addLog(this.#text, gauges.log);
+    if (gauges.processor !== undefined) this.#addProcessor(gauges.processor);
     const sum = sumLocks(locks);
     const acquired = "sluice_lock_acquisitions_total";
     const acquiredHelp = "Acquisitions of shard locks, all shards.";
@@ -192,6 +193,15 @@ class Page {
         lock.holdSumUs / 1e6,
         labels,
       );
+    }
+  }
+
+  #addProcessor({ name, counters }: ProcessorGauges): void {
+    this.#set("sluice_processor_info", "The processor of one's own; always 1.", 1, {
+      processor: name,
+    });
+    for (const { name: counter, total } of counters) {
+      this.#count(`sluice_processor_${counter}_total`, "A counter of the processor's own.", total);
     }
   }
 

@@ -93,6 +93,11 @@ export class Notifier {
     }
   }
 
+  /** Notes something that is to be published anyway. May be called with locks held. */
+  announce(channel: Uint8Array, payload: Uint8Array): void {
+    this.#add(channel, payload);
+  }
+
   /** Takes back what was noted since there were `count` notes: it did not happen. */
   rewind(count: number): void {
     while (this.noteCount > count) {

@@ -16,6 +16,8 @@ import {
   MEMORY_MAX_BYTES,
   MEMORY_MIN_BYTES,
   PASSWORD_MAX_BYTES,
+  PROCESSOR_MEMORY_MAX_BYTES,
+  PROCESSOR_MEMORY_MIN_BYTES,
   REQUEST_MAX_BYTES,
   REQUEST_MIN_BYTES,
   SHARDS_MAX,
@@ -136,6 +138,13 @@ export interface Config {
   readonly idleTimeoutMs: number;
   /** Time a RESP connection may be idle; 0 = for ever. Unit: ms. */
   readonly respIdleTimeoutMs: number;
+  /**
+   * Module that says what events do: a path, looked up from the current directory, or a URL; empty =
+   * they add to balances.
+   */
+  readonly processor: string;
+  /** Memory that such a module may use in each event worker. Unit: bytes. */
+  readonly processorMemoryBytes: number;
   /** Simulated work of an event before its shard lock is taken. Unit: ms. */
   readonly workMs: number;
   /** Simulated work of an event while its shard lock is held. Unit: ms. */
@@ -205,6 +214,8 @@ export function defaultConfig(coreCount: number = navigator.hardwareConcurrency)
     headerTimeoutMs: 10_000,
     idleTimeoutMs: 60_000,
     respIdleTimeoutMs: 0,
+    processor: "",
+    processorMemoryBytes: 128 * MIB,
     workMs: 0,
     holdMs: 0,
     drainDelayMs: 0,
@@ -247,6 +258,7 @@ export const CONFIG_RANGES = {
   headerTimeoutMs: { min: 1, max: DURATION_MAX_MS },
   idleTimeoutMs: { min: 1, max: DURATION_MAX_MS },
   respIdleTimeoutMs: { min: 0, max: DURATION_MAX_MS },
+  processorMemoryBytes: { min: PROCESSOR_MEMORY_MIN_BYTES, max: PROCESSOR_MEMORY_MAX_BYTES },
   workMs: { min: 0, max: SIMULATED_WORK_MAX_MS },
   holdMs: { min: 0, max: SIMULATED_WORK_MAX_MS },
   drainDelayMs: { min: 0, max: DURATION_MAX_MS },

@@ -42,6 +42,7 @@ import type { Front } from "./front.ts";
 import { settlementOf } from "./io_inbox.ts";
 import { createHttpRoutes } from "./http_routes.ts";
 import { createLiveRoutes } from "./live_parts.ts";
+import type { OwnProcessor } from "./own_processor.ts";
 import { createProtoFront } from "./proto_front.ts";
 import { ServerChannels } from "./pubsub_parts.ts";
 import { ServerClients } from "./server_clients.ts";
@@ -85,6 +86,8 @@ export interface FrontParts {
   readonly createFiles: typeof createStaticFiles | undefined;
   /** Traces requests and events; left out: nobody does. */
   readonly tracing: RequestTracing | undefined;
+  /** A processor of one's own; left out: there is none. */
+  readonly own: OwnProcessor | undefined;
 }
 
 /** The fronts of one thread, by protocol. */
@@ -147,14 +150,16 @@ export function createFronts(parts: FrontParts): Fronts {
   };
 }
 
-function createIntake({ shared, counters, waits, tracing }: FrontParts): EventIntake {
+function createIntake({ shared, counters, waits, tracing, own }: FrontParts): EventIntake {
   const { channel, eventIds, store, metrics, lifecycle, log } = shared;
   return new EventIntake({
     channel,
     log,
     tracer: tracing,
     eventIds,
-    settlementOf,
+    settlementOf: own?.settlementOf ?? settlementOf,
+    gate: own?.gate,
+    jobBytes: channel.jobBytes,
     credits: store.credits,
     phase: lifecycle,
     waits,
@@ -198,6 +203,7 @@ function createHttpFront(
         textType: exposition.contentType,
       },
       readiness: () => lifecycle.readiness,
+      lostWorkers: () => ({ count: lifecycle.lostWorkerCount, of: config.workersMax }),
       live: createLiveRoutes(parts, intake),
       compressor,
       files: parts.createFiles?.(config, counters, compressor),

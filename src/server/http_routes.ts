@@ -8,7 +8,7 @@ import { prefersJson } from "../protocol/http/accept.ts";
 import { CannedReply } from "../protocol/http/canned_reply.ts";
 import { encodeText } from "../protocol/http/characters.ts";
 import type { CommandClient } from "../protocol/command_client.ts";
-import { ContentType } from "../protocol/http/exchange.ts";
+import { ContentType, type HttpExchange } from "../protocol/http/exchange.ts";
 import type { Route } from "../protocol/http/resource.ts";
 import { createRouter, type Router } from "../protocol/http/router.ts";
 import { Compressor } from "./compressor.ts";
@@ -47,6 +47,8 @@ export interface HttpRoutesOptions {
   readonly metrics: MetricsViews;
   /** What `/ready` says. */
   readonly readiness: () => Readiness;
+  /** Event workers that are lost for good, of how many; left out: none ever is. */
+  readonly lostWorkers?: () => { readonly count: number; readonly of: number };
   /** WebSocket and server-sent events; left out: there are none. */
   readonly live?: LiveRoutes;
   /** Answers `/static/`; left out: nothing is there. */
@@ -130,7 +132,12 @@ export function createHttpRoutes(options: HttpRoutesOptions): Router {
     {
       method: "GET",
       pattern: "/ready",
-      handler: (exchange) => exchange.send(readinessReplies[readiness()]),
+      handler: (exchange) => {
+        const state = readiness();
+        const lost = options.lostWorkers?.() ?? NO_LOST_WORKERS;
+        if (state !== "ready" || lost.count === 0) return exchange.send(readinessReplies[state]);
+        sendLostWorkers(exchange, lost.count < lost.of, lost.count);
+      },
       isOpen: true,
     },
   ]);
@@ -142,6 +149,15 @@ function fileRoutes(files: StaticFiles | undefined): Route[] {
     { method: "GET", pattern: "/static", handler: (exchange) => files.redirect(exchange) },
     { method: "GET", pattern: "/static/*", handler: (exchange) => files.serve(exchange) },
   ];
+}
+
+const NO_LOST_WORKERS = { count: 0, of: 0 };
+
+/** A server that cannot settle events any more is not ready; one that does it slower is. */
+function sendLostWorkers(exchange: HttpExchange, isReady: boolean, count: number): void {
+  const status = isReady ? { status: "ready" } : { status: "error", reason: "workers_lost" };
+  exchange.scratch.ascii(JSON.stringify({ ...status, workers_lost: count }));
+  exchange.sendScratch(isReady ? 200 : 503);
 }
 
 function notReady(reason: string): CannedReply {

@@ -33,6 +33,7 @@ export class IoInbox implements Disposable {
   readonly #blocking: BlockedClients | undefined;
   readonly #news = new WaiterMessage();
   readonly #settled = new SettledMessage();
+  readonly #settlementOf: SettlementMaker;
   #over = false;
 
   /**
@@ -43,6 +44,7 @@ export class IoInbox implements Disposable {
    * @param monitors those that are shown every command
    * @param pubsub the clients of this thread that subscribe; when left out, nobody publishes
    * @param blocking those that wait for keys
+   * @param settle what clients are told of outcomes
    */
   constructor(
     inbox: Inbox,
@@ -51,12 +53,14 @@ export class IoInbox implements Disposable {
     monitors?: Monitors,
     pubsub?: PubSubHub,
     blocking?: BlockedClients,
+    settle: SettlementMaker = settlementOf,
   ) {
     this.#receiver = inbox.receiver();
     this.#waits = waits;
     this.#monitors = monitors;
     this.#pubsub = pubsub;
     this.#blocking = blocking;
+    this.#settlementOf = settle;
     void this.#serve(onError);
   }
 
@@ -96,10 +100,21 @@ export class IoInbox implements Disposable {
       return;
     }
     assert(bytes[start] === InboxKind.SETTLED, `kind ${bytes[start]} is known`);
-    const { outcome, slot, generation, balance } = this.#settled.decode(bytes, start, end);
-    this.#waits.settle(slot, generation, settlementOf(outcome, balance));
+    const { outcome, slot, generation, balance, resultBytes } = this.#settled.decode(
+      bytes,
+      start,
+      end,
+    );
+    this.#waits.settle(slot, generation, this.#settlementOf(outcome, balance, resultBytes));
   }
 }
+
+/** Makes what a client is told from an outcome, the balance, and the JSON text of the result. */
+export type SettlementMaker = (
+  outcome: number,
+  balance: Int64,
+  resultBytes?: Uint8Array,
+) => Settlement;
 
 /**
  * What a client is told of an event that was settled.

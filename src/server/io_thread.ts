@@ -87,7 +87,7 @@ export class IoThread implements IoService {
   private constructor(
     parts: IoThreadParts,
     turns: FairTurns,
-    { tls, createFiles, tracing }: OptionalParts,
+    { tls, createFiles, tracing, own }: OptionalParts,
   ) {
     const { config, shared, questions = new ThreadQuestions() } = parts;
     const { threadId, threads, metrics, inboxes, waits } = shared;
@@ -126,6 +126,7 @@ export class IoThread implements IoService {
       clock: this.#connections.clock,
       createFiles,
       tracing,
+      own,
     });
     this.#background = helpInBackground(
       shared.store.backgroundWork(Date.now),
@@ -146,6 +147,7 @@ export class IoThread implements IoService {
       operations.monitors,
       this.#pubsub,
       this.#blocking,
+      own?.settlementOf,
     );
   }
 
@@ -226,6 +228,8 @@ interface OptionalParts {
   readonly createFiles: FrontParts["createFiles"];
   /** See {@link FrontParts.tracing}. */
   readonly tracing: FrontParts["tracing"];
+  /** See {@link FrontParts.own}. */
+  readonly own: FrontParts["own"];
 }
 
 /** Loads what the settings ask for: a server without it spends neither its time nor its memory. */
@@ -240,6 +244,9 @@ async function loadOptionalParts({ config, tls }: IoThreadParts): Promise<Option
     tracing: isTelemetryOn()
       ? await (await import("./request_tracing.ts")).RequestTracing.load()
       : undefined,
+    own: config.processor === ""
+      ? undefined
+      : await (await import("./own_processor.ts")).openOwnProcessor(config),
   };
 }
 

@@ -10,6 +10,7 @@
  * 72    u32 event workers that take jobs
  * 76    per protocol, in the order of PROTOCOLS: u32 port, 0 = no listener
  * 88    u32 1 when the I/O threads cannot keep up with the background work by themselves
+ * 92    u32 event workers that are lost for good to a processor that does not return
  * ```
  *
  * The line of the counter, which every accepted connection writes, lies apart from the one that
@@ -34,7 +35,14 @@ const STARTED_AT_DOUBLE = 0;
 const CONNECTIONS_LONG = 1;
 
 /** Word offsets. */
-const Word = { READINESS: 16, STOPPING: 17, WORKERS: 18, PORTS: 19, WORKER_WANTED: 22 } as const;
+const Word = {
+  READINESS: 16,
+  STOPPING: 17,
+  WORKERS: 18,
+  PORTS: 19,
+  WORKER_WANTED: 22,
+  LOST_WORKERS: 23,
+} as const;
 
 /** Indices are the values of the readiness word. */
 const READINESS: readonly Readiness[] = ["starting", "ready", "shutting_down"];
@@ -108,6 +116,16 @@ export class Lifecycle implements ServerPhase {
   /** Takes note of a pool's size. */
   set workerCount(count: number) {
     Atomics.store(this.#words, Word.WORKERS, count);
+  }
+
+  /** Event workers that are lost for good, and in whose place nobody works. */
+  get lostWorkerCount(): number {
+    return Atomics.load(this.#words, Word.LOST_WORKERS);
+  }
+
+  /** Takes note of how many workers are lost. */
+  set lostWorkerCount(count: number) {
+    Atomics.store(this.#words, Word.LOST_WORKERS, count);
   }
 
   /** Whether {@link Lifecycle.wantWorker} was called. */

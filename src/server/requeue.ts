@@ -10,7 +10,7 @@
  * @module
  */
 
-import { forgetWaiter } from "../base/job.ts";
+import { forgetWaiter, hasFields, MAX_JOB_BYTES } from "../base/job.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import { pause } from "./pause.ts";
 import { StartError } from "./start_error.ts";
@@ -27,6 +27,7 @@ const MAX_IDLE_LOOKS = 100;
 export interface RequeueParts {
   /** Where events wait. */
   readonly channel: {
+    readonly jobBytes: number;
     tryReserve(): boolean;
     put(bytes: Uint8Array, start: number, end: number): boolean;
     callConsumer(): void;
@@ -48,7 +49,8 @@ export interface RequeueParts {
  *
  * @param jobs as they are in the channel (base/job.ts), in order
  * @returns how many were put there: all, unless the signal was aborted
- * @throws {StartError} when there is no memory for the balance of a single one
+ * @throws {StartError} when there is no memory for the balance of a single one, or nobody
+ *   who knows their fields
  */
 export async function requeueEvents(
   jobs: Iterable<Uint8Array>,
@@ -57,6 +59,13 @@ export async function requeueEvents(
   const { channel, credits, counters, signal } = parts;
   let count = 0;
   for (const job of jobs) {
+    // Nobody who reads fields made the channel that small.
+    if (hasFields(job) && channel.jobBytes <= MAX_JOB_BYTES) {
+      throw new StartError(
+        "Cannot settle events that were accepted before: they have further fields; start with the " +
+          "--processor that they were accepted for",
+      );
+    }
     if (!await acquireCredit(parts)) return count;
     while (!channel.tryReserve()) {
       await pause(LOOK_EVERY_MS, signal);

@@ -5,7 +5,7 @@
  */
 
 import type { ServerSnapshot } from "../command/services.ts";
-import type { LockGauges, ServerGauges } from "../metrics/gauges.ts";
+import type { LockGauges, ProcessorGauges, ServerGauges } from "../metrics/gauges.ts";
 import { type MetricsJson, metricsJson } from "../metrics/json.ts";
 import {
   CounterIndex,
@@ -19,7 +19,7 @@ import type { ShardLocks } from "../store/locks.ts";
 import type { Config } from "./config.ts";
 import { contentionPage } from "./contention_page.ts";
 import { logGauges } from "./log_gauges.ts";
-import type { SharedParts } from "./shared_parts.ts";
+import type { SharedParts, SharedProcessor } from "./shared_parts.ts";
 import { TrafficRate } from "./traffic_rate.ts";
 import { VERSION } from "./version.ts";
 
@@ -110,6 +110,7 @@ export class ServerView implements Disposable {
       isLockTimed: store.locks.timing !== undefined,
       locks: Array.from({ length: store.shardCount }, (_, shard) => lockGauges(store.locks, shard)),
       log: log && logGauges(log),
+      processor: this.#shared.processor && processorGauges(this.#shared.processor),
     };
   }
 
@@ -165,6 +166,7 @@ export class ServerView implements Disposable {
         invalid: sums[CounterIndex.INVALID]!,
         duplicates: sums[CounterIndex.DUPLICATES]!,
       },
+      processor: this.#shared.processor?.name,
       channel: {
         depth: channel.depth,
         capacity: channel.capacity,
@@ -172,4 +174,12 @@ export class ServerView implements Disposable {
       },
     };
   }
+}
+
+function processorGauges({ name, counters }: SharedProcessor): ProcessorGauges {
+  const names = counters?.names ?? [];
+  return {
+    name,
+    counters: names.map((counter, index) => ({ name: counter, total: counters!.total(index) })),
+  };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { MAX_JOB_BYTES } from "../base/job.ts";
 import { BoundedChannel, type ChannelMemory } from "../channel/bounded_channel.ts";
 import { ConsumerSlots } from "../channel/consumer_slots.ts";
 import type { ConsumerSlotsMemory } from "../channel/slot_layout.ts";
@@ -15,7 +16,13 @@ import {
   RuntimeSettings,
   SettingIndex,
 } from "../command/runtime_settings.ts";
-import { INBOX_MAX_BYTES, INBOX_RING_BYTES, INBOX_RING_MAX_BYTES } from "../base/limits.ts";
+import {
+  INBOX_MAX_BYTES,
+  INBOX_RING_BYTES,
+  INBOX_RING_MAX_BYTES,
+  RESULT_MAX_BYTES,
+} from "../base/limits.ts";
+import { ProcessorCounters, type ProcessorCountersMemory } from "../metrics/processor_counters.ts";
 import { type MetricsMemory, MetricsRegion } from "../metrics/region.ts";
 import type { ThreadLog, ThreadLogMemory } from "../durability/thread_log.ts";
 import { type PubSubMemory, PubSubRegion } from "../pubsub/region.ts";
@@ -67,10 +74,20 @@ export interface SharedParts {
   readonly lifecycle: Lifecycle;
   /** Settings that change, and what commands cost. */
   readonly operations: OperationsRegion;
+  /** The processor of one's own; undefined: there is none. */
+  readonly processor?: SharedProcessor | undefined;
   /** The log; undefined without `--data-dir`. */
   readonly log?: ThreadLog | undefined;
   /** What other threads need of it. */
   readonly logMemory?: ThreadLogMemory | undefined;
+}
+
+/** What all threads know of a processor of one's own. */
+export interface SharedProcessor {
+  /** Its name. */
+  readonly name: string;
+  /** Its own counters; undefined: it has none. */
+  readonly counters: ProcessorCounters | undefined;
 }
 
 /** What another thread needs to attach; structured-cloneable, shares the memory. */
@@ -99,8 +116,32 @@ export interface SharedMemory {
   readonly lifecycle: LifecycleMemory;
   /** See {@link SharedParts.operations}. */
   readonly operations: OperationsMemory;
+  /** See {@link SharedParts.processor}. */
+  readonly processor?: SharedProcessorMemory | undefined;
   /** See {@link SharedParts.log}. */
   readonly log?: ThreadLogMemory | undefined;
+}
+
+/** See {@link SharedProcessor}. */
+export interface SharedProcessorMemory {
+  /** Its name. */
+  readonly name: string;
+  /** Names of its counters. */
+  readonly counterNames: readonly string[];
+  /** Its counters; undefined: it has none. */
+  readonly counters: ProcessorCountersMemory | undefined;
+}
+
+/** What a processor of one's own asks of the shared memory. */
+export interface SharedProcessorNeeds {
+  /** Its name. */
+  readonly name: string;
+  /** Names of its counters. */
+  readonly counters: readonly string[];
+  /** Events that a worker has in hand at once. */
+  readonly concurrency: number;
+  /** Longest job. Unit: bytes. */
+  readonly jobBytes: number;
 }
 
 /**
@@ -108,13 +149,17 @@ export interface SharedMemory {
  *
  * Thread: main isolate.
  *
+ * @param own the processor of one's own; left out: there is none
  * @throws {StartError} when the system does not give that much memory
  */
-export function createSharedParts(config: Config): SharedParts {
+export function createSharedParts(config: Config, own?: SharedProcessorNeeds): SharedParts {
   const threads = planThreads(config);
   const { threadCount, ioThreadCount } = threads;
   try {
-    const channel = BoundedChannel.create({ capacity: config.channelCapacity });
+    const channel = BoundedChannel.create({
+      capacity: config.channelCapacity,
+      jobBytes: own?.jobBytes ?? MAX_JOB_BYTES,
+    });
     const shared: SharedParts = {
       threadId: MAIN_THREAD_ID,
       threads,
@@ -130,7 +175,11 @@ export function createSharedParts(config: Config): SharedParts {
       }, MAIN_THREAD_ID),
       channel,
       eventIds: createEventIds(config),
-      slots: ConsumerSlots.create({ slotCount: config.workersMax, jobBytes: channel.jobBytes }),
+      slots: ConsumerSlots.create({
+        slotCount: config.workersMax * (own?.concurrency ?? 1),
+        jobBytes: channel.jobBytes,
+        resultBytes: own === undefined ? 0 : RESULT_MAX_BYTES,
+      }),
       inboxes: Array.from(
         { length: ioThreadCount },
         () => Inbox.create({ producerCount: threadCount, ringBytes: ringBytes(threadCount) }),
@@ -150,6 +199,12 @@ export function createSharedParts(config: Config): SharedParts {
       }),
       lifecycle: Lifecycle.create(),
       operations: createOperationsRegion(config, ioThreadCount),
+      processor: own && {
+        name: own.name,
+        counters: own.counters.length === 0
+          ? undefined
+          : ProcessorCounters.create(threadCount, own.counters),
+      },
     };
     recordLockTimes(shared.store.locks, shared.metrics, MAIN_THREAD_ID);
     return shared;
@@ -197,6 +252,11 @@ export function sharedMemoryOf(shared: SharedParts): SharedMemory {
     requestLimiter: shared.requestLimiter?.memory,
     lifecycle: shared.lifecycle.memory,
     operations: shared.operations.memory,
+    processor: shared.processor && {
+      name: shared.processor.name,
+      counterNames: shared.processor.counters?.names ?? [],
+      counters: shared.processor.counters?.memory,
+    },
     log: shared.logMemory,
   };
 }
@@ -240,9 +300,16 @@ export function attachSharedParts(
     requestLimiter: memory.requestLimiter && RequestLimiter.attach(memory.requestLimiter),
     lifecycle: Lifecycle.attach(memory.lifecycle),
     operations: OperationsRegion.attach(memory.operations),
+    processor: memory.processor && attachProcessor(memory.processor),
     log: memory.log && attachLog?.(memory.log, store, threadId),
     logMemory: memory.log,
   };
+}
+
+function attachProcessor(
+  { name, counterNames, counters }: SharedProcessorMemory,
+): SharedProcessor {
+  return { name, counters: counters && ProcessorCounters.attach(counters, counterNames) };
 }
 
 /** The settings begin as the command line has them. */

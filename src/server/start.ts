@@ -19,6 +19,7 @@ import { IoThread } from "./io_thread.ts";
 import { watchForgottenIds } from "./forgotten_ids.ts";
 import { followSettings } from "./log_level.ts";
 import { readPassword } from "./password.ts";
+import type { PreparedProcessor } from "./own_processor.ts";
 import { pause } from "./pause.ts";
 import { RunningServer } from "./running_server.ts";
 import { ServerView } from "./server_view.ts";
@@ -69,7 +70,10 @@ export async function startServer(
   const password = await readPassword(config);
   await checkStaticDirectory(config);
   const tls = await readTlsMaterial(config);
-  const parts = createSharedParts(config);
+  const own = config.processor === ""
+    ? undefined
+    : await (await import("./own_processor.ts")).prepareOwnProcessor(config);
+  const parts = createSharedParts(config, own && { ...own.loaded, jobBytes: own.jobBytes });
   const directory = config.dataDir === ""
     ? undefined
     : await (await import("./data_directory.ts")).DataDirectory.open(
@@ -95,7 +99,7 @@ export async function startServer(
   onStop("connections", 0.5, (budget) => io.closeConnections(budget));
 
   const fault = Promise.withResolvers<StoreFault>();
-  const pool = await startPool(config, shared, options, fault.resolve);
+  const pool = await startPool(config, shared, own, options, fault.resolve);
   void shared.store.locks.waitForFault().then(fault.resolve);
   onStop("workers", 0.9, async ({ signal }) => {
     const { unsettled, workersLeft } = await pool.drainAndStop(signal);
@@ -129,6 +133,13 @@ export async function startServer(
     log.info("listening", { event: "listening", protocol, host: config.host, port });
   }
   if (tls !== undefined) reportTls(log, "tls is spoken on every port", tls);
+  if (own !== undefined) {
+    log.info("events are processed by a processor of one's own", {
+      event: "processor",
+      processor: own.loaded.name,
+      module: config.processor,
+    });
+  }
   if (isTelemetryOn()) log.info("requests and events are traced", { event: "tracing" });
   log.info("ready", { event: "ready" });
   const table = makeCommandTable();
@@ -151,6 +162,7 @@ export async function startServer(
 function startPool(
   config: Config,
   shared: SharedParts,
+  own: PreparedProcessor | undefined,
   { faultPlan }: StartOptions,
   onInternalFault: (fault: StoreFault) => void,
 ): Promise<WorkerPool> {
@@ -173,12 +185,19 @@ function startPool(
     firstThreadId: threads.firstWorkerThreadId,
     workersMin: config.workersMin,
     workersMax: config.workersMax,
+    processorUrl: own?.url,
+    processor: own?.loaded,
+    processorMemoryBytes: config.processorMemoryBytes,
+    processorCounters: shared.processor?.counters,
     workMs: config.workMs,
     holdMs: config.holdMs,
     log: getLogger("workers"),
     isWanted: () => lifecycle.isWorkerWanted,
     onSize: (size) => {
       lifecycle.workerCount = size;
+    },
+    onLost: (count) => {
+      lifecycle.lostWorkerCount = count;
     },
     onInternalFault,
     ...(faultPlan === undefined ? {} : { faultPlan }),

@@ -5,7 +5,7 @@
  */
 
 import { CounterIndex } from "../metrics/names.ts";
-import { WriteStatus } from "../store/store.ts";
+import { CommitStatus } from "../store/transaction.ts";
 
 /** The end of an accepted event (C1). Kept in the in-flight slot, so 0 means "not decided". */
 export const Outcome = {
@@ -21,6 +21,8 @@ export const Outcome = {
   FAILED_OUT_OF_MEMORY: 4,
   /** The processor threw, asked for the impossible, or its worker died of this event. */
   FAILED_PROCESSOR_ERROR: 5,
+  /** The processor took longer than it may. */
+  FAILED_TIMEOUT: 6,
 } as const;
 
 /** One of the values of {@link Outcome}. */
@@ -33,6 +35,7 @@ const COUNTERS: readonly CounterIndex[] = [
   CounterIndex.FAILED_WRONG_TYPE,
   CounterIndex.FAILED_OUT_OF_MEMORY,
   CounterIndex.FAILED_PROCESSOR_ERROR,
+  CounterIndex.FAILED_TIMEOUT,
 ];
 
 const REASONS: readonly string[] = [
@@ -42,6 +45,7 @@ const REASONS: readonly string[] = [
   "wrong_type",
   "out_of_memory",
   "processor_error",
+  "timeout",
 ];
 
 /** The counter of an outcome. */
@@ -54,17 +58,17 @@ export function reasonOf(outcome: number): string {
   return REASONS[outcome] ?? "processor_error";
 }
 
-/** What a write that was refused means for the event. */
-export function outcomeOf(status: WriteStatus): Outcome {
+/** What the end of a commit, which is no conflict, means for the event. */
+export function outcomeOf(status: CommitStatus): Outcome {
   switch (status) {
-    case WriteStatus.OK:
+    case CommitStatus.OK:
       return Outcome.PROCESSED;
-    case WriteStatus.OVERFLOW:
+    case CommitStatus.OVERFLOW:
       return Outcome.FAILED_OVERFLOW;
-    case WriteStatus.NOT_AN_INTEGER:
-    case WriteStatus.WRONG_TYPE:
+    case CommitStatus.NOT_AN_INTEGER:
+    case CommitStatus.WRONG_TYPE:
       return Outcome.FAILED_WRONG_TYPE;
-    case WriteStatus.OUT_OF_MEMORY:
+    case CommitStatus.OUT_OF_MEMORY:
       return Outcome.FAILED_OUT_OF_MEMORY;
     default:
       return Outcome.FAILED_PROCESSOR_ERROR;

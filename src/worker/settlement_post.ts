@@ -4,13 +4,15 @@
  * @module
  */
 
-import { SETTLED_MESSAGE_BYTES, SettledMessage } from "../base/inbox_message.ts";
+import { SETTLED_MESSAGE_MAX_BYTES, SettledMessage } from "../base/inbox_message.ts";
 import type { Int64 } from "../base/int64.ts";
 import type { JobView } from "../base/job.ts";
 import { Inbox, type InboxMemory, type InboxSender } from "../channel/inbox.ts";
 import { CounterIndex } from "../metrics/names.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
 import { Outcome } from "./outcome.ts";
+
+const NO_RESULT = new Uint8Array(0);
 
 /** The inboxes of all I/O threads; structured-cloneable. */
 export interface InboxesMemory {
@@ -30,7 +32,7 @@ export class SettlementPost {
   readonly #senders: readonly InboxSender[];
   readonly #counters: ThreadCounters;
   readonly #message = new SettledMessage();
-  readonly #bytes = new Uint8Array(SETTLED_MESSAGE_BYTES);
+  readonly #bytes = new Uint8Array(SETTLED_MESSAGE_MAX_BYTES);
 
   /**
    * Opens the inboxes.
@@ -50,8 +52,9 @@ export class SettlementPost {
    *
    * @param job has `JobFlag.WANTS_REPLY`
    * @param balance after the event; looked at when it was processed
+   * @param result JSON text of what its processor returned; looked at when it was processed
    */
-  post(job: JobView, outcome: Outcome, balance: Int64): void {
+  post(job: JobView, outcome: Outcome, balance: Int64, result: Uint8Array = NO_RESULT): void {
     const sender = this.#senders[job.replyThread - this.#firstThreadId];
     if (sender === undefined) return;
     const message = this.#message;
@@ -60,8 +63,9 @@ export class SettlementPost {
     message.generation = job.replyGeneration;
     if (outcome === Outcome.PROCESSED) message.balance.copyFrom(balance);
     else message.balance.setNumber(0);
+    message.resultBytes = outcome === Outcome.PROCESSED ? result : NO_RESULT;
     message.encode(this.#bytes);
-    if (!sender.trySend(this.#bytes, 0, SETTLED_MESSAGE_BYTES)) {
+    if (!sender.trySend(this.#bytes, 0, message.byteLength)) {
       this.#counters.add(CounterIndex.INBOX_OVERRUNS);
     }
   }

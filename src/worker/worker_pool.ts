@@ -11,138 +11,30 @@
 
 import { assert } from "../base/assert.ts";
 import { WORKERS_MAX } from "../base/limits.ts";
-import type { BoundedChannel } from "../channel/bounded_channel.ts";
 import { ConsumerSlots } from "../channel/consumer_slots.ts";
 import { Inbox } from "../channel/inbox.ts";
 import { SlotKind } from "../channel/slot_layout.ts";
 import type { SlotSupervision } from "../channel/slot_supervision.ts";
 import { CounterIndex } from "../metrics/names.ts";
-import type { MetricsRegion, ThreadCounters } from "../metrics/region.ts";
-import type { PubSubMemory } from "../pubsub/region.ts";
-import type { EventIds } from "../store/event_ids.ts";
-import type { Store } from "../store/store.ts";
-import type { WaitRegion } from "../store/wait_region.ts";
-import type { ThreadLog, ThreadLogMemory } from "../durability/thread_log.ts";
+import type { ThreadCounters } from "../metrics/region.ts";
 import { type Lifelines, openLifelines } from "./lifeline.ts";
-import type { FailedJobMessage } from "./messages.ts";
+import { laneIndexes } from "./lanes.ts";
+import type { FailedJobMessage, ProcessorLineMessage } from "./messages.ts";
 import { reasonOf } from "./outcome.ts";
+import {
+  DEFAULT_TIMINGS,
+  type InternalFault,
+  type PoolReport,
+  type PoolTimings,
+  type WorkerPoolOptions,
+} from "./pool_options.ts";
 import { PoolSizer } from "./pool_sizer.ts";
+import { openPoolProcessor, type PoolProcessor } from "./pool_processor.ts";
 import { recoverDeadWorker, type Recovery } from "./recovery.ts";
-import { type InboxesMemory, SettlementPost } from "./settlement_post.ts";
+import { SettlementPost } from "./settlement_post.ts";
 import { type RunEnd, WorkerRun } from "./worker_run.ts";
 
-/** Where the pool says what happens; the shape of the server's loggers. */
-export interface PoolLog {
-  /** Something worth knowing. */
-  info(message: string, fields: Record<string, unknown>): void;
-  /** Something that should not happen and was dealt with. */
-  warn(message: string, fields: Record<string, unknown>): void;
-}
-
-/** A critical section was left half done: the server must stop at once, exit code 4 (C4). */
-export interface InternalFault {
-  /** The torn shard. */
-  shard: number;
-  /** The thread that held its lock. */
-  threadId: number;
-  /** What it was doing; see the command table for codes from 256, 1 is the settling of an event. */
-  operation: number;
-}
-
-/** Times of a pool, in milliseconds. */
-export interface PoolTimings {
-  /** How often the load is looked at. */
-  tickMs: number;
-  /** See {@link PoolSizer}. */
-  growAfterMs: number;
-  /** See {@link PoolSizer}. */
-  shrinkAfterMs: number;
-  /** A worker that is not ready after this time is replaced. */
-  startTimeoutMs: number;
-  /** A worker that gave no sign of life for this long is reported as stuck. */
-  stuckAfterMs: number;
-  /** A worker that lived shorter than this died "at once": the next one waits. */
-  quickDeathMs: number;
-  /** Longest wait before a replacement. */
-  maxBackOffMs: number;
-}
-
-/** What a pool is started with. */
-export interface WorkerPoolOptions {
-  /** The main isolate's view of the store; its `threadCount` covers the workers' thread ids. */
-  store: Store;
-  /** Where jobs come from. */
-  channel: BoundedChannel;
-  /** Where is counted; covers the workers' thread ids. */
-  metrics: MetricsRegion;
-  /** Counters of the calling thread, for deaths. */
-  counters: ThreadCounters;
-  /** Thread id of slot 0; slot `i` has `firstThreadId + i`. */
-  firstThreadId: number;
-  /** Workers at least, 0 to `workersMax`; 0: the first one starts when it is needed. */
-  workersMin: number;
-  /** Workers at most, and number of slots. */
-  workersMax: number;
-  /** Inboxes of the threads whose clients wait for outcomes; absent: nobody waits. */
-  inboxes?: InboxesMemory;
-  /** Who subscribes to keyspace events; absent: nobody does. */
-  pubsub?: PubSubMemory;
-  /** Who waits for keys; absent: nobody does. */
-  waits?: WaitRegion;
-  /** Where workers write down what they do; absent: nowhere. */
-  logMemory?: ThreadLogMemory | undefined;
-  /** The same for what the supervisor does for the dead. */
-  ownLog?: ThreadLog | undefined;
-  /** Ids of events, whose outcomes are kept; absent: none are. */
-  eventIds?: EventIds | undefined;
-  /** Simulated work before the lock, in milliseconds. Default 0. */
-  workMs?: number;
-  /** Simulated work with the lock held, in milliseconds. Default 0. */
-  holdMs?: number;
-  /** Module whose default export is a Processor. Default: balances. */
-  processorUrl?: string | undefined;
-  /** Where the pool says what happens. */
-  log: PoolLog;
-  /** The workers' in-flight slots, `workersMax` of them; its own when left out. */
-  slots?: ConsumerSlots;
-  /** Whether an empty pool is to grow although no job waits. Default: never. */
-  isWanted?: () => boolean;
-  /** Told how many workers take jobs, whenever that has changed. */
-  onSize?: (size: number) => void;
-  /** Called once, when the server must say so and stop at once, without saving anything. */
-  onInternalFault: (fault: InternalFault) => void;
-  /** Overrides of {@link DEFAULT_TIMINGS}. */
-  timings?: Partial<PoolTimings>;
-  /** Tests only: the fault plan of the `startCount`-th worker (from 1) of a slot. */
-  faultPlan?: (slotIndex: number, startCount: number) => string | undefined;
-  /** Tests only: how the end of isolates is detected. */
-  lifelineKind?: "lock" | "socket";
-}
-
-/** How a pool ended. */
-export interface PoolReport {
-  /** Whether everything that was sent was settled. */
-  drained: boolean;
-  /** Accepted jobs that were not settled: waiting ones and those in slots. */
-  unsettled: number;
-  /** Workers that had not ended. */
-  workersLeft: number;
-  /** Workers that died since the start. */
-  deaths: number;
-  /** How long draining took. */
-  elapsedMs: number;
-}
-
-/** Times used unless a test asks for others. */
-export const DEFAULT_TIMINGS: Readonly<PoolTimings> = {
-  tickMs: 25,
-  growAfterMs: 50,
-  shrinkAfterMs: 10_000,
-  startTimeoutMs: 30_000,
-  stuckAfterMs: 5_000,
-  quickDeathMs: 1_000,
-  maxBackOffMs: 5_000,
-};
+export * from "./pool_options.ts";
 
 /** First wait before a replacement; doubles with every quick death. */
 const FIRST_BACK_OFF_MS = 50;
@@ -151,11 +43,25 @@ const DISPOSE_GRACE_MS = 2_000;
 /** The same after a drain that ran out of time: the stop has a deadline of its own. */
 const LATE_GRACE_MS = 20;
 
-/** A slot and who sits in it. */
+/**
+ * Isolates that run on although they were given up: each burns a processor until the server ends, so
+ * behind this many of them nobody takes the place of the next one. Unit: isolates.
+ */
+const LOST_ISOLATES_MAX = 8;
+/** How long a worker that is about to be ended may take to leave our code, which is short. Unit: ms. */
+const FENCE_PATIENCE_MS = 200;
+
+/** The slots of a worker and who sits in them. */
 interface Seat {
   readonly index: number;
   readonly threadId: number;
+  /** The first of its slots, its life. */
   readonly slot: SlotSupervision;
+  /** All of them. */
+  readonly lanes: readonly SlotSupervision[];
+  readonly laneIndexes: readonly number[];
+  /** Whether it stays empty: too many isolates are lost. */
+  isGivenUp: boolean;
   readonly counters: ThreadCounters;
   run: WorkerRun | undefined;
   startCount: number;
@@ -177,6 +83,9 @@ export class WorkerPool implements AsyncDisposable {
   readonly #lifelines: Lifelines;
   readonly #sizer: PoolSizer;
   readonly #seats: Seat[] = [];
+  readonly #own: PoolProcessor | undefined;
+  /** Isolates that were given up and are not known to have ended. */
+  readonly #lost = new Set<WorkerRun>();
   #deaths = 0;
   #tickTimer: ReturnType<typeof setInterval> | undefined;
   /** Draining: workers end by themselves when the channel is empty. */
@@ -186,24 +95,38 @@ export class WorkerPool implements AsyncDisposable {
   /** Resolved and renewed whenever a worker has ended. */
   #changed = Promise.withResolvers<void>();
 
-  private constructor(options: WorkerPoolOptions) {
+  private constructor(options: WorkerPoolOptions, own: PoolProcessor | undefined) {
     const { workersMin, workersMax } = options;
     assert(
       workersMin >= 0 && workersMin <= workersMax && workersMax >= 1 && workersMax <= WORKERS_MAX,
       `${workersMin} to ${workersMax} workers are possible`,
     );
     this.#options = options;
+    this.#own = own;
     this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
     this.#sizer = new PoolSizer(workersMin, workersMax, this.#timings);
-    this.#lifelines = openLifelines(crypto.randomUUID(), options.lifelineKind);
-    this.slots = options.slots ??
-      ConsumerSlots.create({ slotCount: workersMax, jobBytes: options.channel.jobBytes });
+    // Ending an isolate from outside gives its Web Locks back at once, although it may run on.
+    const lifelineKind = options.lifelineKind ?? (own === undefined ? undefined : "socket");
+    this.#lifelines = openLifelines(crypto.randomUUID(), lifelineKind);
+    const concurrency = own?.concurrency ?? 1;
+    const slotCount = workersMax * concurrency;
+    this.slots = options.slots ?? ConsumerSlots.create({
+      slotCount,
+      jobBytes: options.channel.jobBytes,
+      resultBytes: own?.resultBytes ?? 0,
+    });
+    assert(this.slots.slotCount >= slotCount, `${slotCount} jobs can be in hand at once`);
     for (let index = 0; index < workersMax; index++) {
       const threadId = options.firstThreadId + index;
+      const slot = this.slots.supervise(index);
+      const further = laneIndexes(index, workersMax, concurrency);
       this.#seats.push({
         index,
         threadId,
-        slot: this.slots.supervise(index),
+        slot,
+        lanes: [slot, ...further.map((at) => this.slots.supervise(at))],
+        laneIndexes: further,
+        isGivenUp: false,
         counters: options.metrics.counters(threadId),
         run: undefined,
         startCount: 0,
@@ -219,7 +142,13 @@ export class WorkerPool implements AsyncDisposable {
    * @throws {Error} when a worker cannot be started, with the reason
    */
   static async start(options: WorkerPoolOptions): Promise<WorkerPool> {
-    const pool = new WorkerPool(options);
+    let own: PoolProcessor | undefined;
+    try {
+      own = await openPoolProcessor(options);
+    } catch (error) {
+      throw new Error(`Cannot start an event worker: ${errorText(error)}`, { cause: error });
+    }
+    const pool = new WorkerPool(options, own);
     const seats = pool.#seats.slice(0, options.workersMin);
     for (const seat of seats) pool.#launch(seat);
     const runs = seats.map((seat) => seat.run!);
@@ -246,7 +175,16 @@ export class WorkerPool implements AsyncDisposable {
 
   /** Jobs that workers have taken and not settled. A snapshot. */
   get inFlight(): number {
-    return this.#seats.reduce((sum, { slot }) => sum + (slot.kind === SlotKind.EMPTY ? 0 : 1), 0);
+    let count = 0;
+    for (const { lanes } of this.#seats) {
+      for (const { kind } of lanes) if (kind !== SlotKind.EMPTY) count++;
+    }
+    return count;
+  }
+
+  /** What a processor of one's own has counted, by name; undefined: it has no counters. */
+  get processorCounters(): PoolProcessor["counters"] {
+    return this.#own?.counters;
   }
 
   /**
@@ -258,11 +196,34 @@ export class WorkerPool implements AsyncDisposable {
    */
   replaceSleeper(slotIndex: number): boolean {
     const seat = this.#seats[slotIndex];
-    if (seat?.run === undefined || this.#over || !seat.slot.fenceSleeper()) return false;
-    const run = seat.run;
+    return seat !== undefined && this.#replace(seat, "replaced while asleep");
+  }
+
+  #replace(seat: Seat, why: string, isBlocked = false): boolean {
+    const { run } = seat;
+    if (run === undefined || this.#over || !seat.slot.fenceSleeper()) return false;
     run.terminate();
-    this.#onEnd(seat, run, { kind: "replaced", error: "replaced while asleep" });
+    if (this.#own !== undefined) this.#lose(run);
+    this.#onEnd(seat, run, { kind: "replaced", error: why }, isBlocked);
     return true;
+  }
+
+  /** An isolate was given up: until it is known to have ended it may be running. */
+  #lose(run: WorkerRun): void {
+    if (run.isolateEnded === undefined) return;
+    this.#lost.add(run);
+    void run.isolateEnded.then(() => {
+      this.#lost.delete(run);
+      const vacant = this.#seats.find(({ isGivenUp }) => isGivenUp);
+      if (vacant === undefined || this.#over) return;
+      vacant.isGivenUp = false;
+      this.#launch(vacant);
+      this.#tellLost();
+    });
+  }
+
+  #tellLost(): void {
+    this.#options.onLost?.(this.#seats.filter(({ isGivenUp }) => isGivenUp).length);
   }
 
   /**
@@ -327,24 +288,41 @@ export class WorkerPool implements AsyncDisposable {
     const timer = setTimeout(grace.resolve, graceMs);
     await Promise.race([Promise.all(running.map((run) => run.ended)), grace.promise]);
     clearTimeout(timer);
+    if (this.#own !== undefined) await this.#fenceAll(Math.min(graceMs, FENCE_PATIENCE_MS));
     for (const run of running) run.terminate();
     this.#lifelines.close();
+  }
+
+  /** Has no worker be ended in the middle of our code: what it holds would stay locked. */
+  async #fenceAll(patienceMs: number): Promise<void> {
+    const untilMs = performance.now() + patienceMs;
+    const isAwake = ({ run, slot }: Seat) =>
+      run !== undefined && !slot.left && !slot.fenceSleeper();
+    let awake = this.#seats.filter(isAwake);
+    while (awake.length > 0 && performance.now() < untilMs) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      awake = awake.filter(isAwake);
+    }
   }
 
   /** Jobs that came when there was no worker yet, or from a reservation that was still open. */
   #launchForDrain(): void {
     if (this.#over || this.#options.channel.depth === 0) return;
-    if (!this.#seats.some((seat) => isOccupied(seat))) this.#launch(this.#seats[0]!);
+    if (this.#seats.some((seat) => isOccupied(seat))) return;
+    const vacant = this.#seats.find(({ isGivenUp }) => !isGivenUp);
+    if (vacant !== undefined) this.#launch(vacant);
   }
 
   #launch(seat: Seat): void {
-    const { store, channel, metrics, workMs = 0, holdMs = 0, processorUrl } = this.#options;
+    const { store, channel, metrics, workMs = 0, holdMs = 0 } = this.#options;
     const epoch = seat.slot.prepare(Date.now());
+    for (const lane of seat.lanes) if (lane !== seat.slot) lane.prepareLane(epoch);
     seat.relaunchTimer = undefined;
     seat.startCount++;
     const run = new WorkerRun(
       {
         slotIndex: seat.index,
+        laneIndexes: seat.laneIndexes,
         epoch,
         threadId: seat.threadId,
         lifeline: this.#lifelines.issue(seat.index, epoch),
@@ -359,24 +337,25 @@ export class WorkerPool implements AsyncDisposable {
         eventIds: this.#options.eventIds?.memory,
         workMs,
         holdMs,
-        processorUrl,
+        processor: this.#own?.orders,
         faultPlan: this.#options.faultPlan?.(seat.index, seat.startCount),
       },
       this.#lifelines,
-      (message) => this.#logFailedJob(message),
+      (message) => this.#logNews(message),
+      this.#own?.startThread,
     );
     seat.run = run;
     void run.ready.then(() => this.#options.onSize?.(this.size));
     run.ended.then((end) => this.#onEnd(seat, run, end));
   }
 
-  #onEnd(seat: Seat, run: WorkerRun, end: RunEnd): void {
+  #onEnd(seat: Seat, run: WorkerRun, end: RunEnd, isBlocked = false): void {
     if (seat.run !== run) return;
     seat.run = undefined;
     this.#options.onSize?.(this.size);
     const stopped = end.kind === "stopped" || seat.slot.left;
     // After the pool is over a dead worker's job is left as it is, and reported as unsettled.
-    if (!stopped && !this.#over) this.#bury(seat, run, end);
+    if (!stopped && !this.#over) this.#bury(seat, run, end, isBlocked);
     // The main isolate's side of an ended worker is only given back by this.
     run.terminate();
     this.#hasChanged();
@@ -388,16 +367,19 @@ export class WorkerPool implements AsyncDisposable {
     this.#changed = Promise.withResolvers();
   }
 
-  #bury(seat: Seat, run: WorkerRun, end: RunEnd): void {
+  #bury(seat: Seat, run: WorkerRun, end: RunEnd, isBlocked: boolean): void {
     const { store, channel, counters, log, inboxes } = this.#options;
     // Its start was never heard of: the slot still says asleep, and nobody must use that epoch.
     seat.slot.fenceSleeper();
     this.#deaths++;
     counters.add(CounterIndex.WORKER_DEATHS);
-    const recovery = recoverDeadWorker({
+    const recoveries = recoverDeadWorker({
       slot: seat.slot,
+      lanes: seat.lanes,
       threadId: seat.threadId,
       counters: seat.counters,
+      processorCounters: this.#own?.counters?.of(seat.threadId),
+      isBlocked,
       channel,
       store,
       // A worker that never ran its job, or was only slow, says nothing about the job.
@@ -413,8 +395,9 @@ export class WorkerPool implements AsyncDisposable {
     });
     // It may have ended between posting an outcome and saying so.
     for (const memory of inboxes?.inboxes ?? []) Inbox.attach(memory).ring(seat.threadId);
-    if (recovery.kind === "torn") {
-      const { shard, operation } = recovery;
+    const [first] = recoveries;
+    if (first?.kind === "torn") {
+      const { shard, operation } = first;
       return this.#fault({ shard, threadId: seat.threadId, operation });
     }
     const livedMs = performance.now() - run.startedAtMs;
@@ -423,13 +406,33 @@ export class WorkerPool implements AsyncDisposable {
     log.warn("event worker died", {
       event: "worker_died",
       worker: seat.index,
+      ...(this.#own === undefined ? {} : { processor: this.#own.name }),
       error: end.error,
-      job: describe(recovery),
+      job: describe(recoveries),
       lived_ms: Math.round(livedMs),
       restart_in_ms: backOffMs,
     });
-    if (this.#draining && recovery.kind !== "requeued" && channel.drained) return;
+    if (this.#lost.size >= LOST_ISOLATES_MAX) return this.#giveUp(seat);
+    const isLeft = recoveries.some(({ kind }) => kind === "requeued");
+    if (this.#draining && !isLeft && channel.drained) return;
     seat.relaunchTimer = setTimeout(() => this.#launch(seat), backOffMs);
+  }
+
+  /** Nobody takes the place of a worker: the machine would only burn more for nothing. */
+  #giveUp(seat: Seat): void {
+    seat.isGivenUp = true;
+    const fields = {
+      event: "worker_lost",
+      worker: seat.index,
+      processor: this.#own?.name,
+      lost_isolates: this.#lost.size,
+    };
+    const { log } = this.#options;
+    const message =
+      "event worker is not replaced: too many isolates are blocked and cannot be ended";
+    if (log.error === undefined) log.warn(message, fields);
+    else log.error(message, fields);
+    this.#tellLost();
   }
 
   /** The first replacement comes at once: one death says nothing about the next worker. */
@@ -444,12 +447,12 @@ export class WorkerPool implements AsyncDisposable {
     const decision = this.#sizer.decide({
       depth: this.#options.channel.depth,
       workers: occupied.length,
-      busy: this.inFlight,
+      busy: this.#seats.filter(({ lanes }) => lanes.some(isInUse)).length,
       isWanted: this.#options.isWanted?.() ?? false,
     }, performance.now());
     if (decision === 1) {
       // One start at a time: a worker that is about to run may already be enough.
-      const vacant = this.#seats.find((seat) => !isOccupied(seat));
+      const vacant = this.#seats.find((seat) => !isOccupied(seat) && !seat.isGivenUp);
       const starting = occupied.some(({ run }) => run !== undefined && !run.isReady);
       if (vacant === undefined || starting) return;
       this.#launch(vacant);
@@ -476,6 +479,10 @@ export class WorkerPool implements AsyncDisposable {
         continue;
       }
       const silentMs = Date.now() - slot.heartbeatMs;
+      if (this.#own !== undefined && slot.asleep && silentMs > this.#blockedAfterMs(this.#own)) {
+        const why = `its processor did not give the thread back for ${silentMs} ms`;
+        if (this.#replace(seat, why, true)) continue;
+      }
       if (silentMs <= stuckAfterMs) {
         run.toldStuck = false;
       } else if (!run.toldStuck) {
@@ -487,6 +494,10 @@ export class WorkerPool implements AsyncDisposable {
         });
       }
     }
+  }
+
+  #blockedAfterMs({ timeoutMs }: PoolProcessor): number {
+    return timeoutMs + this.#timings.blockedGraceMs;
   }
 
   #isDrained(): boolean {
@@ -501,10 +512,30 @@ export class WorkerPool implements AsyncDisposable {
     this.#options.onInternalFault(fault);
   }
 
+  #logNews(message: FailedJobMessage | ProcessorLineMessage): void {
+    if (message.kind === "failed") this.#logFailedJob(message);
+    else this.#logLine(message);
+  }
+
+  #logLine({ level, message, fields, untold }: ProcessorLineMessage): void {
+    const { log } = this.#options;
+    const all = {
+      event: "processor",
+      ...fields,
+      processor: this.#own?.name,
+      ...(untold === 0 ? {} : { untold }),
+    };
+    if (level === "debug") log.debug?.(message, all);
+    else if (level === "error" && log.error !== undefined) log.error(message, all);
+    else if (level === "info") log.info(message, all);
+    else log.warn(message, all);
+  }
+
   #logFailedJob(message: FailedJobMessage): void {
     const { reason, user, amount, error, untold } = message;
     this.#options.log.warn("event failed", {
       event: "event_failed",
+      ...(this.#own === undefined ? {} : { processor: this.#own.name }),
       reason,
       user,
       amount,
@@ -522,6 +553,19 @@ function isOccupied(seat: Seat): boolean {
   return seat.run !== undefined || seat.relaunchTimer !== undefined;
 }
 
-function describe(recovery: Recovery): string {
-  return recovery.kind === "settled" ? reasonOf(recovery.outcome) : recovery.kind;
+function isInUse({ kind }: SlotSupervision): boolean {
+  return kind !== SlotKind.EMPTY;
+}
+
+/** What became of the jobs of a worker, each kind once: `"requeued, timeout"`. */
+function describe(recoveries: readonly Recovery[]): string {
+  const kinds = recoveries.map((recovery) =>
+    recovery.kind === "settled" ? reasonOf(recovery.outcome) : recovery.kind
+  );
+  const busy = kinds.filter((kind) => kind !== "idle");
+  return busy.length === 0 ? "idle" : [...new Set(busy)].join(", ");
+}
+
+function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

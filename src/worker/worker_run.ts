@@ -5,7 +5,13 @@
  */
 
 import type { Lifelines } from "./lifeline.ts";
-import type { FailedJobMessage, WorkerMessage, WorkerOrders } from "./messages.ts";
+import type {
+  FailedJobMessage,
+  ProcessorLineMessage,
+  WorkerMessage,
+  WorkerOrders,
+} from "./messages.ts";
+import { startPlainThread, type ThreadStarter, type WorkerThread } from "./worker_thread.ts";
 
 /** A {@link WorkerRun} ended. */
 export interface RunEnd {
@@ -34,38 +40,42 @@ export class WorkerRun {
   readonly ended: Promise<RunEnd>;
   /** Whether it takes jobs. */
   isReady = false;
+  /** Resolves when its isolate has ended; undefined: it does not hold its lifeline yet. */
+  isolateEnded: Promise<void> | undefined;
   /** Whether a warning about its silence was given. */
   toldStuck = false;
 
-  readonly #worker: Worker;
+  readonly #thread: WorkerThread;
   readonly #lifelines: Lifelines;
-  readonly #onFailedJob: (message: FailedJobMessage) => void;
+  readonly #onNews: (message: FailedJobMessage | ProcessorLineMessage) => void;
   readonly #ready = Promise.withResolvers<boolean>();
   readonly #ended = Promise.withResolvers<RunEnd>();
   #holdsLifeline = false;
   #error = "";
 
-  /** Starts a worker. */
+  /**
+   * Starts a worker.
+   *
+   * @param onNews told of what it has for the log
+   * @param startThread the kind of isolate that it runs in
+   */
   constructor(
     orders: WorkerOrders,
     lifelines: Lifelines,
-    onFailedJob: (message: FailedJobMessage) => void,
+    onNews: (message: FailedJobMessage | ProcessorLineMessage) => void,
+    startThread: ThreadStarter = startPlainThread,
   ) {
     this.orders = orders;
     this.startedAtMs = performance.now();
     this.ready = this.#ready.promise;
     this.ended = this.#ended.promise;
     this.#lifelines = lifelines;
-    this.#onFailedJob = onFailedJob;
-    // Literal, so that bundlers and `deno compile` find the module.
-    this.#worker = new Worker(new URL("./worker_main.ts", import.meta.url), {
-      type: "module",
-      name: `event worker ${orders.slotIndex}`,
+    this.#onNews = onNews;
+    this.#thread = startThread(`event worker ${orders.slotIndex}`, {
+      onMessage: (message) => this.#hear(message),
+      onError: (message) => this.#fail(message),
     });
-    this.#worker.onmessage = (event: MessageEvent<WorkerMessage>) => this.#hear(event.data);
-    this.#worker.onerror = (event) => this.#fail(event);
-    this.#worker.onmessageerror = () => this.#end("died");
-    this.#worker.postMessage(orders);
+    this.#thread.order(orders);
   }
 
   /**
@@ -74,8 +84,7 @@ export class WorkerRun {
    * Does not end an isolate that runs or sleeps; it only keeps it from its event loop.
    */
   terminate(): void {
-    this.#worker.onmessage = null;
-    this.#worker.terminate();
+    this.#thread.terminate();
     this.#ready.resolve(false);
   }
 
@@ -88,14 +97,16 @@ export class WorkerRun {
     switch (message.kind) {
       case "holding":
         this.#holdsLifeline = true;
-        this.#lifelines.ended(this.orders.lifeline).then(() => this.#end("died"));
+        this.isolateEnded = this.#lifelines.ended(this.orders.lifeline);
+        void this.isolateEnded.then(() => this.#end("died"));
         return;
       case "ready":
         this.isReady = true;
         this.#ready.resolve(true);
         return;
       case "failed":
-        this.#onFailedJob(message);
+      case "line":
+        this.#onNews(message);
         return;
       case "died":
         this.#error = message.error;
@@ -106,10 +117,8 @@ export class WorkerRun {
     }
   }
 
-  #fail(event: ErrorEvent): void {
-    // Otherwise the error would end the whole process.
-    event.preventDefault();
-    this.#error = event.message;
+  #fail(message: string): void {
+    this.#error = message;
     // With a lifeline, its end is the proof; without, the worker has not touched anything yet.
     if (!this.#holdsLifeline) this.#end("died");
   }

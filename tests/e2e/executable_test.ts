@@ -392,3 +392,41 @@ Deno.test("executable: data are loaded, dumped and looked at", needsBuild, async
   assert.equal((await run("load", data, log, "--add")).code, 0);
   assert.match((await run("dump", data)).stdout, /"value":\["a","b","c"\]/);
 });
+
+Deno.test({
+  name: "executable: writes a processor, and runs it from disk; TypeScript, or it says what to do",
+  ...needsSignals,
+  fn: async () => {
+    const written = await run("init-processor", `${folder}/points.js`);
+    assert.equal(written.code, 0, written.stderr);
+    for (const ioThreads of ["1", "2"]) {
+      const flags = ["--processor", `${folder}/points.js`, "--io-threads", ioThreads];
+      await using server = await ServerProcess.start(flags, { program: built().path });
+      using resp = await RawClient.connect(server.port("resp"));
+      await resp.send(respCommand("EVENT", "ann", "earn", "5", "WAIT", "20000"));
+      assert.equal(await resp.readUntil("}\r\n"), `$26\r\n{"done":true,"points":"5"}\r\n`);
+      await resp.send(respCommand("EVENT", "ann", "earn", "5", "FIELDS", `{"note":7}`));
+      assert.match(await resp.readUntil("\r\n"), /^-ERR invalid event: note must be a string/);
+      server.signal("SIGTERM");
+      assert.equal((await server.waitForEnd()).code, 0);
+    }
+    assert.equal((await run("init-processor", `${folder}/typed.ts`)).code, 0);
+    await using server = await ServerProcess.start(["--processor", `${folder}/typed.ts`], {
+      program: built().path,
+      skipReady: true,
+    });
+    const first = await Promise.race([
+      server.waitForLine("ready").catch(() => {}),
+      server.waitForEnd(),
+    ]);
+    if (first !== undefined && "code" in first) {
+      assert.match(
+        JSON.stringify(server.lines),
+        /typed\.ts: this executable does not read TypeScript; make JavaScript of it with: deno bundle/,
+      );
+    } else {
+      // A runtime that transpiles what it reads.
+      assert.equal(server.linesOf("ready").length, 1);
+    }
+  },
+});

@@ -6,6 +6,7 @@
 
 import { EVENT_WAIT_MAX_MS } from "../../base/limits.ts";
 import { AMOUNT_RULE, eventDefect, idRule } from "../event.ts";
+import { GATE_FAILED_TEXT, type GateRefusal } from "../event_gate.ts";
 import { EventOutcome } from "../event_intake.ts";
 import type { Settlement } from "../event_waits.ts";
 import type { CommandCall } from "../call.ts";
@@ -18,12 +19,14 @@ import { EntryType } from "../../store/store.ts";
 export const BALANCE_KEY_PREFIX = "balance:";
 
 const EVENT_SYNTAX = "syntax error, expected EVENT user action amount [ID id] [WAIT ms]";
+const FIELDS_SYNTAX = `${EVENT_SYNTAX} [FIELDS json]`;
 
-/** `EVENT user action amount [ID id] [WAIT ms]` */
+/** `EVENT user action amount [ID id] [WAIT ms] [FIELDS json]` */
 function handleEvent(call: CommandCall): HandlerStatus {
   const { args, event } = call;
   const { bytes, starts, ends } = args;
   event.id.set(bytes, 0, 0);
+  event.fieldsJson.set(bytes, 0, 0);
   const waitMs = args.count === 4 ? 0 : readOptions(call);
   if (waitMs < 0) return HandlerStatus.DONE;
   event.user.set(bytes, starts[1]!, ends[1]!);
@@ -33,6 +36,12 @@ function handleEvent(call: CommandCall): HandlerStatus {
   if (defect !== undefined) {
     return refuse(call, ReplyCode.INVALID_EVENT, `invalid event: ${defect}`);
   }
+  const { gate } = call.services.intake;
+  if (gate !== undefined) {
+    const { fieldsJson } = event;
+    const refusal = gate.admitText(event, bytes, fieldsJson.start, fieldsJson.end, "FIELDS");
+    if (refusal !== undefined) return refuseAtGate(call, refusal);
+  }
   event.acceptedAtMs = call.store.nowMs;
   if (waitMs > 0) return offerWaiting(call, waitMs);
   replyOutcome(call, call.services.intake.offer(event));
@@ -40,12 +49,13 @@ function handleEvent(call: CommandCall): HandlerStatus {
 }
 
 /**
- * Reads `[ID id] [WAIT ms]` in any order; the id goes into the call's event.
+ * Reads `[ID id] [WAIT ms] [FIELDS json]` in any order; id and fields go into the call's event.
  *
  * @returns how long to wait in ms, 0 = not at all; -1 when an error was replied
  */
 function readOptions(call: CommandCall): number {
   const { args, event, operand } = call;
+  const hasGate = call.services.intake.gate !== undefined;
   let waitMs = -1;
   let hasId = false;
   for (let i = 4; i < args.count; i += 2) {
@@ -68,8 +78,10 @@ function readOptions(call: CommandCall): number {
         refuse(call, ReplyCode.BAD_ARGUMENT, `timeout is ${problem}`);
         return -1;
       }
+    } else if (hasValue && hasGate && event.fieldsJson.length === 0 && args.is(i, "FIELDS")) {
+      event.fieldsJson.set(args.bytes, args.starts[i + 1]!, args.ends[i + 1]!);
     } else {
-      refuse(call, ReplyCode.SYNTAX, EVENT_SYNTAX);
+      refuse(call, ReplyCode.SYNTAX, hasGate ? FIELDS_SYNTAX : EVENT_SYNTAX);
       return -1;
     }
   }
@@ -95,7 +107,9 @@ function offerWaiting(call: CommandCall, waitMs: number): HandlerStatus {
 function replySettlement(sink: ReplySink, settlement: Settlement): void {
   switch (settlement.kind) {
     case "processed":
-      sink.int64(settlement.balance);
+      if (settlement.result !== undefined) sink.bulkText(settlement.result);
+      else if (settlement.balance !== undefined) sink.int64(settlement.balance);
+      else sink.simple("PROCESSED");
       break;
     case "failed":
       sink.error(ReplyCode.EVENT_FAILED, settlement.reason);
@@ -127,6 +141,18 @@ function replyOutcome(call: CommandCall, outcome: EventOutcome): void {
   }
 }
 
+/** Refuses an event that the processor does not want, or could not look at. */
+function refuseAtGate(call: CommandCall, refusal: GateRefusal): HandlerStatus {
+  return refusal.kind === "invalid"
+    // A line end would end the reply.
+    ? refuse(
+      call,
+      ReplyCode.INVALID_EVENT,
+      `invalid event: ${refusal.detail.replaceAll(/[\r\n]+/g, " ")}`,
+    )
+    : refuse(call, ReplyCode.UNSUPPORTED, GATE_FAILED_TEXT);
+}
+
 /** Refuses a malformed event, and counts it. */
 function refuse(call: CommandCall, code: ReplyCode, detail: string): HandlerStatus {
   call.services.intake.countInvalid();
@@ -151,13 +177,15 @@ export function eventRows(): CommandRow[] {
     new CommandRow({
       name: "event",
       arity: -4,
-      syntax: "user action amount [ID id] [WAIT ms]",
-      summary: "Offers an event, whose amount is then added to the user's balance; " +
-        "with ID, only once if it is sent again; with WAIT, replies with the new balance.",
+      syntax: "user action amount [ID id] [WAIT ms] [FIELDS json]",
+      summary: "Offers an event, whose amount is then added to the user's balance, or which a " +
+        "processor of one's own sees to; with ID, only once if it is sent again; with WAIT, " +
+        "replies with the new balance, or what that processor returned; FIELDS is for such a " +
+        "processor only.",
       group: "events",
       since: "0.1.0",
       flags: ["write", "denyoom", "blocking", "fast", "no_multi"],
-      reply: ["simple", "integer"],
+      reply: ["simple", "integer", "bulk"],
       handler: handleEvent,
     }),
     new CommandRow({

@@ -216,8 +216,9 @@ function clusterLines(): string[] {
 }
 
 function eventLines(_services: CommandServices, snapshot: ServerSnapshot): string[] {
-  const { events, channel } = snapshot;
+  const { events, channel, processor } = snapshot;
   return [
+    ...(processor === undefined ? [] : [`processor:${processor}`]),
     `events_received:${events.received}`,
     `events_processed:${events.processed}`,
     `events_dropped:${events.dropped}`,

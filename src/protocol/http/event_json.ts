@@ -18,6 +18,7 @@ import {
   MAX_USER_BYTES,
 } from "../../base/job.ts";
 import { AMOUNT_RULE, eventDefect, idRule } from "../../command/event.ts";
+import type { EventGate, GateRefusal } from "../../command/event_gate.ts";
 import { encodeText, equalBytes } from "./characters.ts";
 import { JsonKind, JsonScanner, JsonToken } from "./json_scanner.ts";
 import { unescapeJson } from "./json_unescape.ts";
@@ -71,7 +72,10 @@ export class EventJsonDecoder {
   /** Where the values of the further fields are, in the order in which they were asked for. */
   readonly extras: readonly JsonToken[];
   readonly #extraKeys: readonly Uint8Array[];
-  readonly #keyScratch = new Uint8Array(KEY_SCRATCH_BYTES);
+  readonly #gate: EventGate | undefined;
+  /** Where the fields that the gate knows begin in `extras`. */
+  readonly #firstGateField: number;
+  readonly #keyScratch: Uint8Array;
   readonly #userScratch = new Uint8Array(MAX_USER_BYTES * ESCAPE_BYTES);
   readonly #actionScratch = new Uint8Array(MAX_ACTION_BYTES * ESCAPE_BYTES);
   readonly #idScratch = new Uint8Array(MAX_ID_BYTES * ESCAPE_BYTES);
@@ -82,10 +86,16 @@ export class EventJsonDecoder {
    * Makes a decoder.
    *
    * @param extraKeys fields to find besides those of events; mostly none
+   * @param gate knows which further fields events have; left out: they have none
    */
-  constructor(extraKeys: readonly string[] = []) {
-    this.#extraKeys = extraKeys.map(encodeText);
-    this.extras = extraKeys.map(() => new JsonToken());
+  constructor(extraKeys: readonly string[] = [], gate?: EventGate) {
+    const fieldNames = gate?.fieldNames ?? [];
+    this.#gate = gate;
+    this.#firstGateField = extraKeys.length;
+    this.#extraKeys = [...extraKeys, ...fieldNames].map(encodeText);
+    this.extras = this.#extraKeys.map(() => new JsonToken());
+    const longestName = Math.max(0, ...fieldNames.map((name) => name.length));
+    this.#keyScratch = new Uint8Array(Math.max(KEY_SCRATCH_BYTES, longestName * ESCAPE_BYTES));
   }
 
   /** Where the value of `type` is. */
@@ -137,6 +147,26 @@ export class EventJsonDecoder {
       this.#readAmount(event.amount) ??
       this.#readId(event) ??
       eventDefect(event);
+  }
+
+  /**
+   * Has the gate look at an event that {@link EventJsonDecoder.read} found good, and at its further
+   * fields.
+   *
+   * @returns why it does not get through; undefined when it does, or there is no gate
+   */
+  admit(event: EventFields): GateRefusal | undefined {
+    const gate = this.#gate;
+    if (gate === undefined) return undefined;
+    const values: Record<string, unknown> = {};
+    const names = gate.fieldNames;
+    for (let i = 0; i < names.length; i++) {
+      const { kind, start, end } = this.extras[this.#firstGateField + i]!;
+      if (kind === JsonKind.MISSING) continue;
+      const quoteBytes = kind === JsonKind.STRING ? 1 : 0;
+      values[names[i]!] = gate.parseValue(this.#bytes, start - quoteBytes, end + quoteBytes);
+    }
+    return gate.admit(event, values);
   }
 
   #tokenFor(key: JsonToken): JsonToken {

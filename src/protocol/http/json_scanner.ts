@@ -30,12 +30,12 @@ export type JsonKind = (typeof JsonKind)[keyof typeof JsonKind];
 /**
  * Where a value is.
  *
- * Shape: for strings, the range between the quotes; for numbers, the token.
+ * Shape: for strings, the range between the quotes; for everything else, the whole text.
  *
  * Thread: one; reuse instances.
  */
 export class JsonToken {
-  /** What it is; start, end and hasEscape count for strings and numbers only. */
+  /** What it is; hasEscape counts for strings only. */
   kind: JsonKind = JsonKind.MISSING;
   /** First byte. */
   start = 0;
@@ -166,7 +166,10 @@ export class JsonScanner {
     const byte = this.#at < this.#end ? this.#bytes[this.#at]! : 0;
     if (byte === OPEN_BRACKET || byte === OPEN_BRACE) {
       token.kind = byte === OPEN_BRACE ? JsonKind.OBJECT : JsonKind.ARRAY;
-      return this.#nested();
+      token.start = this.#at;
+      if (!this.#nested()) return false;
+      token.end = this.#at;
+      return true;
     }
     return this.#scalar(token, byte);
   }
@@ -267,7 +270,9 @@ export class JsonScanner {
 
   #literal(token: JsonToken, letters: readonly number[]): boolean {
     token.kind = JsonKind.LITERAL;
+    token.start = this.#at;
     for (const letter of letters) if (!this.#take(letter)) return false;
+    token.end = this.#at;
     return true;
   }
 

@@ -20,6 +20,7 @@ import type { ClientState } from "../../command/client_state.ts";
 import type { CounterSink } from "../../command/counters.ts";
 import type { Dispatcher } from "../../command/dispatch.ts";
 import { eventDefect, userDefect } from "../../command/event.ts";
+import { type EventGate, GATE_FAILED_TEXT, type GateRefusal } from "../../command/event_gate.ts";
 import { type EventIntake, EventOutcome } from "../../command/event_intake.ts";
 import type { Settlement } from "../../command/event_waits.ts";
 import type { CommandTable } from "../../command/lookup.ts";
@@ -44,6 +45,7 @@ import {
   type ClientMessage,
   ErrorCode,
   type Event,
+  type EventReply,
   EventStatus,
   type ServerMessage,
 } from "./messages.ts";
@@ -78,6 +80,7 @@ export interface ProtoServiceOptions {
 const INT32_MAX = 0x7fffffff;
 const INT32_MIN = -0x80000000;
 
+const NO_BYTES = new Uint8Array(0);
 const NO_PASSWORD_TEXT = "this server has no password, so there is nothing to authenticate";
 
 /**
@@ -226,7 +229,8 @@ export class ProtoService {
     );
   }
 
-  #offer({ user, action, amount, id, waitMs }: Event, output: ByteWriter): void | Promise<void> {
+  #offer(message: Event, output: ByteWriter): void | Promise<void> {
+    const { user, action, amount, id, waitMs } = message;
     const { intake } = this.options;
     const event = this.#event;
     this.#userBytes.encode(user, event.user);
@@ -247,10 +251,26 @@ export class ProtoService {
     }
     event.amount.hi = Number(amount >> 32n);
     event.amount.lo = Number(amount & 0xffffffffn);
+    if (intake.gate !== undefined) {
+      const refusal = this.#ask(intake.gate, message.fieldsJson);
+      if (refusal !== undefined) return this.#refuseAtGate(refusal, output);
+    }
     event.acceptedAtMs = this.#nowMs;
     const outcome = waitMs === 0 ? intake.offer(event) : intake.offerWaiting(event, waitMs);
     if (typeof outcome === "number") return this.#tellOutcome(outcome, output);
     return outcome.then((settlement) => this.#tellSettlement(settlement, output));
+  }
+
+  #ask(gate: EventGate, fieldsJson: string): GateRefusal | undefined {
+    const bytes = fieldsJson === "" ? NO_BYTES : new TextEncoder().encode(fieldsJson);
+    return gate.admitText(this.#event, bytes, 0, bytes.length, "fields_json");
+  }
+
+  #refuseAtGate(refusal: GateRefusal, output: ByteWriter): void {
+    this.options.intake.countInvalid();
+    return refusal.kind === "invalid"
+      ? this.sendError(output, ErrorCode.INVALID_EVENT, refusal.detail)
+      : this.sendError(output, ErrorCode.PROCESSOR_ERROR, GATE_FAILED_TEXT);
   }
 
   #tellOutcome(outcome: EventOutcome, output: ByteWriter): void {
@@ -281,10 +301,7 @@ export class ProtoService {
   #tellSettlement(settlement: Settlement, output: ByteWriter): void {
     if (settlement.kind === "pending") return output.copy(this.#accepted);
     const value = settlement.kind === "processed"
-      ? create(EventReplySchema, {
-        status: EventStatus.PROCESSED,
-        balance: settlement.balance.toBigInt(),
-      })
+      ? processedReply(settlement)
       : create(EventReplySchema, { status: EventStatus.FAILED, reason: settlement.reason });
     this.#send(output, { case: "eventReply", value });
   }
@@ -324,4 +341,13 @@ export class ProtoService {
     }
     this.#commands.give(query);
   }
+}
+
+function processedReply(
+  { balance, result }: Extract<Settlement, { kind: "processed" }>,
+): EventReply {
+  const reply = create(EventReplySchema, { status: EventStatus.PROCESSED });
+  if (balance !== undefined) reply.balance = balance.toBigInt();
+  if (result !== undefined) reply.resultJson = result;
+  return reply;
 }

@@ -16,7 +16,7 @@ import { BATCH_SLICE_MS } from "../../protocol/batch_slice.ts";
 import { CR, LF, SPACE, TAB } from "../../protocol/http/characters.ts";
 import type { EventJsonDecoder } from "../../protocol/http/event_json.ts";
 import type { HttpExchange } from "../../protocol/http/exchange.ts";
-import { type BatchOffer, REFUSAL_REASONS, type RefusedOutcome } from "./event_offer.ts";
+import { type BatchOffer, gateReply, REFUSAL_REASONS, type RefusedOutcome } from "./event_offer.ts";
 import { headerLine, retryAfterSeconds } from "./replies.ts";
 
 /** Rejected lines that a reply describes one by one; the others are only counted. */
@@ -139,6 +139,12 @@ export class EventBatch {
     if (defect !== undefined) {
       this.#intake.countInvalid();
       return this.#reject("invalid_event", defect);
+    }
+    const closed = this.#decoder.admit(event);
+    if (closed !== undefined) {
+      this.#intake.countInvalid();
+      const { reason, detail } = gateReply(closed);
+      return this.#reject(reason, detail);
     }
     if (this.#refusal !== undefined) {
       this.#intake.countRefused(this.#refusal);

@@ -5,6 +5,7 @@
  */
 
 import type { EventFields } from "../../base/job.ts";
+import { type EventGate, GATE_FAILED_TEXT, type GateRefusal } from "../../command/event_gate.ts";
 import { EventOutcome } from "../../command/event_intake.ts";
 import type { Settlement } from "../../command/event_waits.ts";
 import type { StagedEvents } from "../../command/staged_events.ts";
@@ -14,6 +15,8 @@ export type RefusedOutcome = Exclude<EventOutcome, typeof EventOutcome.ACCEPTED>
 
 /** The event intake, as far as routes need it; see `EventIntake`. */
 export interface EventOffer {
+  /** Has to let an event through before it is offered; left out: there is nothing to ask. */
+  readonly gate?: EventGate | undefined;
   /** Accepts or refuses a well-formed event, and counts it. */
   offer(event: EventFields): EventOutcome;
   /** The same for a client that waits for the outcome, at most `timeoutMs`. */
@@ -41,3 +44,10 @@ export const REFUSAL_REASONS: Readonly<Record<RefusedOutcome, string>> = {
   [EventOutcome.SHUTTING_DOWN]: "shutting_down",
   [EventOutcome.STORAGE_UNAVAILABLE]: "storage_unavailable",
 };
+
+/** What a client reads of an event that did not get through the gate: why, and the words for it. */
+export function gateReply(refusal: GateRefusal): { reason: string; detail: string } {
+  return refusal.kind === "invalid"
+    ? { reason: "invalid_event", detail: refusal.detail }
+    : { reason: "processor_error", detail: GATE_FAILED_TEXT };
+}

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ByteWriter } from "../../base/bytes.ts";
 import { EventFields } from "../../base/job.ts";
 import { EVENT_WAIT_MAX_MS } from "../../base/limits.ts";
 import { formatDuration, parseDuration } from "../../base/units.ts";
@@ -24,8 +25,8 @@ import type { HttpExchange } from "../../protocol/http/exchange.ts";
 import { ParamCount, QueryParam } from "../../protocol/http/query.ts";
 import type { HttpRequest } from "../../protocol/http/request.ts";
 import { EventBatch } from "./event_batch.ts";
-import { type BatchOffer, REFUSAL_REASONS } from "./event_offer.ts";
-import { errorReply, rejection, retryAfterSeconds } from "./replies.ts";
+import { type BatchOffer, gateReply, REFUSAL_REASONS } from "./event_offer.ts";
+import { errorReply, rejection, retryAfterSeconds, writeOutcome } from "./replies.ts";
 
 const IDEMPOTENCY_KEY = encodeText("idempotency-key");
 const NDJSON = encodeText("application/x-ndjson");
@@ -43,7 +44,7 @@ const WAIT_RULE = `wait must be a duration such as 500ms or 1s, at most ${
 export class EventRoutes {
   readonly #intake: BatchOffer;
   readonly #sendMetrics: (exchange: HttpExchange) => void;
-  readonly #decoder = new EventJsonDecoder();
+  readonly #decoder: EventJsonDecoder;
   readonly #event = new EventFields();
   readonly #param = new QueryParam();
   readonly #accepted = new CannedReply({ status: 202, body: `{"status":"accepted"}` });
@@ -63,6 +64,7 @@ export class EventRoutes {
   constructor(intake: BatchOffer, sendMetrics: (exchange: HttpExchange) => void) {
     this.#intake = intake;
     this.#sendMetrics = sendMetrics;
+    this.#decoder = new EventJsonDecoder([], intake.gate);
   }
 
   /** One event, or with `application/x-ndjson` one a line. */
@@ -126,6 +128,13 @@ export class EventRoutes {
       exchange.sendError(400, "invalid_event", defect);
       return;
     }
+    const refusal = this.#decoder.admit(event);
+    if (refusal !== undefined) {
+      this.#intake.countInvalid();
+      const { reason, detail } = gateReply(refusal);
+      exchange.sendError(refusal.kind === "invalid" ? 400 : 500, reason, detail);
+      return;
+    }
     event.acceptedAtMs = exchange.nowMs;
     event.trace = exchange.trace?.link;
     const outcome = waitMs === 0
@@ -142,9 +151,7 @@ export class EventRoutes {
         exchange.send(this.#accepted);
         break;
       case "processed":
-        exchange.scratch.ascii(`{"status":"processed","balance":`);
-        exchange.scratch.int64(settlement.balance.hi, settlement.balance.lo);
-        exchange.scratch.ascii("}");
+        writeProcessed(exchange.scratch, settlement);
         exchange.sendScratch(200);
         break;
       case "failed":
@@ -180,6 +187,15 @@ export class EventRoutes {
     }
     return reply;
   }
+}
+
+function writeProcessed(
+  scratch: ByteWriter,
+  { balance, result }: Extract<Settlement, { kind: "processed" }>,
+): void {
+  scratch.ascii(`{"status":"processed"`);
+  writeOutcome(scratch, balance, result);
+  scratch.ascii("}");
 }
 
 /** Whether the body says that it has an event on every line. */

@@ -26,7 +26,7 @@ import { EventJsonDecoder } from "../../protocol/http/event_json.ts";
 import { JsonKind, type JsonToken } from "../../protocol/http/json_scanner.ts";
 import { appendFrame, Opcode } from "../../protocol/websocket/frame.ts";
 import { type MessageHandler, WRITE_FIRST } from "../../protocol/websocket/websocket_session.ts";
-import { type EventOffer, REFUSAL_REASONS } from "./event_offer.ts";
+import { type EventOffer, gateReply, REFUSAL_REASONS } from "./event_offer.ts";
 import {
   DEFAULT_INTERVAL_MS,
   type LiveMetrics,
@@ -35,6 +35,7 @@ import {
   type MetricsViewer,
   MIN_INTERVAL_MS,
 } from "./live_metrics.ts";
+import { writeOutcome } from "./replies.ts";
 
 /** Longest `ref`. Unit: bytes, as they were sent, without quotes. */
 export const MAX_REF_BYTES = 128;
@@ -81,7 +82,7 @@ export interface LiveMessagesOptions {
  */
 export class LiveMessages {
   readonly #options: LiveMessagesOptions;
-  readonly #decoder = new EventJsonDecoder(["ref", "wait_ms", "interval_ms"]);
+  readonly #decoder: EventJsonDecoder;
   readonly #event = new EventFields("websocket");
   readonly #scratch = new ByteWriter(256);
   /** `ref` of the message under way, as it was sent. */
@@ -91,6 +92,7 @@ export class LiveMessages {
   /** Serves nobody yet. */
   constructor(options: LiveMessagesOptions) {
     this.#options = options;
+    this.#decoder = new EventJsonDecoder(["ref", "wait_ms", "interval_ms"], options.intake.gate);
   }
 
   /** Begins to talk to a client. */
@@ -152,6 +154,12 @@ export class LiveMessages {
       intake.countInvalid();
       return this.#sendError(output, ref, "invalid_event", defect);
     }
+    const refusal = this.#decoder.admit(event);
+    if (refusal !== undefined) {
+      intake.countInvalid();
+      const { reason, detail } = gateReply(refusal);
+      return this.#sendError(output, ref, reason, detail);
+    }
     event.acceptedAtMs = this.#nowMs;
     const outcome = waitMs === 0 ? intake.offer(event) : intake.offerWaiting(event, waitMs);
     // While the client waits, others use everything that is shared.
@@ -179,8 +187,7 @@ export class LiveMessages {
     if (settlement.kind === "pending") return this.#reply(output, ref, "accepted");
     const scratch = this.#beginReply(ref, settlement.kind);
     if (settlement.kind === "processed") {
-      scratch.ascii(`,"balance":`);
-      scratch.int64(settlement.balance.hi, settlement.balance.lo);
+      writeOutcome(scratch, settlement.balance, settlement.result);
     } else {
       scratch.utf8(`,"reason":${JSON.stringify(settlement.reason)}`);
     }

@@ -5,6 +5,7 @@
  */
 
 import type { ByteWriter } from "../../base/bytes.ts";
+import type { Int64 } from "../../base/int64.ts";
 import { CannedReply } from "../../protocol/http/canned_reply.ts";
 import { BACKSLASH, encodeText, QUOTE } from "../../protocol/http/characters.ts";
 
@@ -37,6 +38,24 @@ export function retryAfterSeconds(retryAfterMs: number): number {
 /** Makes a header line. */
 export function headerLine(name: string, value: string): Uint8Array {
   return encodeText(`${name}: ${value}\r\n`);
+}
+
+/**
+ * Writes what a processed event came to, behind other members of an object: `,"balance":100`, or what
+ * a processor returned.
+ */
+export function writeOutcome(
+  writer: ByteWriter,
+  balance: Int64 | undefined,
+  result: string | undefined,
+): void {
+  if (balance !== undefined) {
+    writer.ascii(`,"balance":`);
+    writer.int64(balance.hi, balance.lo);
+  }
+  if (result === undefined) return;
+  writer.ascii(`,"result":`);
+  writer.utf8(result);
 }
 
 /** Writes UTF-8 without control characters between the quotes of a JSON string. */

@@ -4,13 +4,16 @@ import {
   encodeJob,
   EventFields,
   jobByteLength,
+  JobFlag,
   JobView,
   MAX_ACTION_BYTES,
+  MAX_FIELDS_JOB_BYTES,
   MAX_ID_BYTES,
   MAX_JOB_BYTES,
   MAX_USER_BYTES,
   placeId,
 } from "../../../src/base/job.ts";
+import { FIELDS_MAX_BYTES } from "../../../src/base/limits.ts";
 
 const uint32 = fc.integer({ min: 0, max: 0xffffffff });
 
@@ -19,7 +22,7 @@ function bytesOf(min: number, max: number) {
 }
 
 Deno.test("JobView: reads what encodeJob wrote, at any offset, in shared memory, too", () => {
-  const target = new Uint8Array(new SharedArrayBuffer(MAX_JOB_BYTES + 16));
+  const target = new Uint8Array(new SharedArrayBuffer(MAX_FIELDS_JOB_BYTES + 16));
   const view = new JobView();
   fc.assert(fc.property(
     bytesOf(1, MAX_USER_BYTES),
@@ -30,12 +33,14 @@ Deno.test("JobView: reads what encodeJob wrote, at any offset, in shared memory,
     // Below 2^51, year 2041, milliseconds times 1,000 round to the microsecond they came from.
     fc.integer({ min: 0, max: 2 ** 51 }),
     fc.integer({ min: 0, max: 16 }),
-    (user, action, id, amount, [thread, slot, generation, flags], acceptedAtUs, offset) => {
+    fc.oneof(bytesOf(0, 40), bytesOf(0, FIELDS_MAX_BYTES)),
+    (user, action, id, amount, [thread, slot, generation, flags], acceptedAtUs, offset, fields) => {
       const event = new EventFields();
       // The user in the middle of a larger buffer, as in a read buffer.
       event.user.set(Uint8Array.of(1, ...user, 2), 1, 1 + user.length);
       event.action.set(action, 0, action.length);
       event.id.set(id, 0, id.length);
+      event.fieldsJson.set(fields, 0, fields.length);
       event.amount.hi = Number(BigInt.asIntN(32, amount >> 32n));
       event.amount.lo = Number(BigInt.asUintN(32, amount));
       event.flags = flags;
@@ -52,10 +57,14 @@ Deno.test("JobView: reads what encodeJob wrote, at any offset, in shared memory,
       assert.deepEqual(slice(view.userStart, view.userEnd), [...user]);
       assert.deepEqual(slice(view.actionStart, view.actionEnd), [...action]);
       assert.deepEqual(slice(view.idStart, view.idEnd), [...id]);
+      assert.deepEqual(slice(view.fieldsStart, view.fieldsEnd), [...fields]);
       assert.equal(view.amount.toBigInt(), amount);
       assert.deepEqual(
         [view.flags, view.replyThread, view.replySlot, view.replyGeneration],
-        [flags, thread, slot, generation],
+        [
+          fields.length === 0 ? flags & ~JobFlag.HAS_FIELDS : flags | JobFlag.HAS_FIELDS,
+          ...[thread, slot, generation],
+        ],
       );
       assert.equal(view.acceptedAtMs, acceptedAtUs / 1000);
       const place = id.length === 0 ? [0, 0] : [slot, generation];
@@ -66,6 +75,7 @@ Deno.test("JobView: reads what encodeJob wrote, at any offset, in shared memory,
       view.attach(copy, 0, length);
       assert.deepEqual([view.idSlot, view.idTicket], [generation, slot]);
       assert.deepEqual([...copy.slice(view.idStart, view.idEnd)], [...id]);
+      assert.deepEqual([...copy.slice(view.fieldsStart, view.fieldsEnd)], [...fields]);
     },
   ));
 });
@@ -79,6 +89,12 @@ Deno.test("encodeJob: the largest event fits, one byte more in any field is our 
     return event;
   };
   assert.ok(encodeJob(largest(), new Uint8Array(MAX_JOB_BYTES), 0) <= MAX_JOB_BYTES);
+  const withFields = largest();
+  withFields.fieldsJson.set(new Uint8Array(FIELDS_MAX_BYTES), 0, FIELDS_MAX_BYTES);
+  const room = new Uint8Array(MAX_FIELDS_JOB_BYTES);
+  assert.ok(encodeJob(withFields, room, 0) <= MAX_FIELDS_JOB_BYTES);
+  withFields.fieldsJson.set(new Uint8Array(FIELDS_MAX_BYTES + 1), 0, FIELDS_MAX_BYTES + 1);
+  assert.throws(() => encodeJob(withFields, new Uint8Array(2 * room.length), 0), /4097 bytes/);
   for (const field of ["user", "action", "id"] as const) {
     const event = largest();
     const length = event[field].length + 1;
@@ -99,6 +115,9 @@ Deno.test("JobView: refuses bytes that are no job", () => {
   const view = new JobView();
   assert.throws(() => view.attach(job, 0, length + 1), /fields end/);
   assert.throws(() => view.attach(job, 0, 10), /can be read/);
+  job[1] = JobFlag.HAS_FIELDS;
+  assert.throws(() => view.attach(job, 0, length), /fields end/);
+  job[1] = 0;
   job[0] = 9;
   assert.throws(() => view.attach(job, 0, length), /job version 9/);
 });

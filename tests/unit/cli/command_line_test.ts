@@ -55,6 +55,8 @@ const OTHER_VALUES: Readonly<Record<string, [text: string, settings: Partial<Con
   "channel-capacity": ["10", { channelCapacity: 10 }],
   "dedup-window": ["1h", { dedupWindowMs: 3_600_000 }],
   "dedup-max": ["5000", { dedupMax: 5000 }],
+  "processor": ["./mine.ts", { processor: "./mine.ts" }],
+  "processor-memory": ["256mb", { processorMemoryBytes: 268435456 }],
   "work-ms": ["100", { workMs: 100 }],
   "hold-ms": ["10ms", { holdMs: 10 }],
   "max-memory": ["64mb", { maxMemoryBytes: 67108864 }],
@@ -272,7 +274,18 @@ Deno.test("--help: lists every flag with its default and environment variable, w
 Deno.test("--help: lists every command, and `health` its own flags", () => {
   const text = textOf("--help");
   for (
-    const name of ["serve", "health", "stress", "lab", "dump", "load", "repair", "version", "help"]
+    const name of [
+      "serve",
+      "health",
+      "stress",
+      "lab",
+      "dump",
+      "load",
+      "repair",
+      "init-processor",
+      "version",
+      "help",
+    ]
   ) {
     assert.match(text, new RegExp(`^  ${name}  +\\S`, "m"));
   }

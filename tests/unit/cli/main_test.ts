@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { main, type Surroundings } from "../../../src/cli/main.ts";
 import type { HealthAnswer } from "../../../src/cli/health.ts";
 import type { DataOrder } from "../../../src/cli/data_flags.ts";
+import type { InitOrder } from "../../../src/cli/init_order.ts";
 import type { LabOrder } from "../../../src/cli/lab_flags.ts";
 import type { StressOrder } from "../../../src/cli/stress_flags.ts";
 import type { Config } from "../../../src/server/config.ts";
@@ -14,6 +15,7 @@ interface Run {
   configs: Config[];
   labs: LabOrder[];
   data: DataOrder[];
+  inits: InitOrder[];
   /** The permissions that it gave up before anything else. */
   gaveUp: string[];
   orders: StressOrder[];
@@ -33,6 +35,7 @@ async function run(
     orders: [],
     labs: [],
     data: [],
+    inits: [],
     gaveUp: [],
   };
   const surroundings: Surroundings = {
@@ -41,7 +44,8 @@ async function run(
     print: (text) => Promise.resolve(void (result.printed += text)),
     complain: (text) => Promise.resolve(void (result.complained += text)),
     runServer: (config) => {
-      const names = config.dataDir === "" ? ["run", "write"] : ["run"];
+      const writes = config.dataDir !== "" || config.processor !== "";
+      const names = writes ? ["run"] : ["run", "write"];
       assert.deepEqual(
         result.gaveUp,
         names,
@@ -51,6 +55,7 @@ async function run(
       return runServer(config);
     },
     askHealth: () => Promise.resolve(healthAnswer),
+    runInit: (order) => Promise.resolve(result.inits.push(order)),
     runData: (order) => Promise.resolve(result.data.push(order)),
     runLab: (order) => Promise.resolve(result.labs.push(order)),
     giveUpPermissions: (names) => void (result.gaveUp = [...names]),
@@ -135,4 +140,15 @@ Deno.test("main: work on data directories starts no server, and may write files 
   assert.deepEqual(data.map(({ kind, path }) => [kind, path]), [["dump", "data"]]);
   assert.deepEqual(gaveUp, ["run"]);
   assert.deepEqual([exitCode, configs], [1, []]);
+});
+
+Deno.test("main: init-processor starts no server, and may write files only", async () => {
+  const { inits, gaveUp, exitCode, configs } = await run(["init-processor", "mine.js", "--force"]);
+  assert.deepEqual(inits, [{ file: "mine.js", isForced: true }]);
+  assert.deepEqual([gaveUp, exitCode, configs], [["run"], 1, []]);
+});
+
+Deno.test("main: a processor of one's own may write files", async () => {
+  const { gaveUp } = await run(["--processor", "./mine.ts", "--log-level", "error"]);
+  assert.deepEqual(gaveUp, ["run"]);
 });

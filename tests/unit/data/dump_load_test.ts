@@ -75,6 +75,9 @@ Deno.test("dump and load: what was loaded and dumped is the same bytes, whatever
           action: "pay",
           amount: ["9223372036854775807", "-9223372036854775808", "0"][random.below(3)],
           ...(random.oneIn(2) ? { id: `id-${i}` } : {}),
+          ...(random.oneIn(2)
+            ? { fields: { sku: `s"ä${i}`, counts: [i, null, { a: -0.5 }] } }
+            : {}),
           accepted_at_ms: 1_699_999_999_999.125 + i,
         },
       });

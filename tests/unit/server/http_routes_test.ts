@@ -245,6 +245,24 @@ Deno.test("GET /health and /ready: only the latter depends on the phase", async 
   ]);
 });
 
+Deno.test("GET /ready: tells of workers that are lost, and is no more when all are", async () => {
+  const server = new TestServer();
+  const replies: [number, string][] = [];
+  for (const lost of [0, 1, 3, 4]) {
+    server.lostWorkerCount = lost;
+    const { status, body } = await server.get("/ready");
+    replies.push([status, body]);
+  }
+  assert.deepEqual(replies, [
+    [200, `{"status":"ready"}`],
+    [200, `{"status":"ready","workers_lost":1}`],
+    [200, `{"status":"ready","workers_lost":3}`],
+    [503, `{"status":"error","reason":"workers_lost","workers_lost":4}`],
+  ]);
+  server.readiness = "shutting_down";
+  assert.equal((await server.get("/ready")).body, `{"status":"error","reason":"shutting_down"}`);
+});
+
 Deno.test("routes: every path names its methods", async () => {
   const server = new TestServer();
   const cases: [path: string, allow: string][] = [

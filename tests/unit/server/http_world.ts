@@ -25,6 +25,8 @@ export class TestServer {
   readonly harness: Harness;
   readonly service: HttpService;
   readiness: Readiness = "ready";
+  /** Workers that are lost, of four. */
+  lostWorkerCount = 0;
 
   constructor(
     options: HarnessOptions = {},
@@ -36,6 +38,7 @@ export class TestServer {
       router: router ?? createHttpRoutes({
         ...routeParts(harness),
         readiness: () => this.readiness,
+        lostWorkers: () => ({ count: this.lostWorkerCount, of: 4 }),
       }),
       phase: harness.phase,
       maxRequestBytes: harness.maxRequestBytes,

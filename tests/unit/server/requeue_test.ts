@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { encodeJob, EventFields, JobView, MAX_JOB_BYTES } from "../../../src/base/job.ts";
+import { encodeJob, EventFields, JobFlag, JobView, MAX_JOB_BYTES } from "../../../src/base/job.ts";
 import { requeueEvents, type RequeueParts } from "../../../src/server/requeue.ts";
 import { StartError } from "../../../src/server/start_error.ts";
 
@@ -37,6 +37,7 @@ class World implements RequeueParts {
   }
 
   readonly channel = {
+    jobBytes: MAX_JOB_BYTES,
     tryReserve: (): boolean => {
       if (this.#waiting.length + this.#reserved >= this.capacity) return false;
       this.#reserved++;
@@ -123,3 +124,14 @@ for (const [capacity, credits, what] of [[3, 100, "room"], [100, 3, "memory"]] a
     assert.equal(world.spareCredits, credits - 3, "the memory for those that were not put is free");
   });
 }
+
+Deno.test("requeue: an event with further fields is not given to who knows none", async () => {
+  const [job] = [...jobs(1)];
+  const withFields = job!.slice();
+  withFields[1]! |= JobFlag.HAS_FIELDS;
+  const world = new World(10, 10);
+  await assert.rejects(
+    requeueEvents([withFields], world),
+    (error: unknown) => error instanceof StartError && error.message.includes("--processor"),
+  );
+});

@@ -124,8 +124,8 @@ Deno.test("JobRunner: a runner that was fenced during the job stops without a tr
   let fence = () => {};
   const { store, slots, metrics, runner, take } = makeBench({
     processor: {
-      process: (event, effect) => {
-        new BalanceProcessor().process(event, effect);
+      process: (event, context) => {
+        new BalanceProcessor().process(event, context);
         fence();
       },
     },

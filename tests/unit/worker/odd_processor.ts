@@ -4,18 +4,14 @@
  * @module
  */
 
-import type { JobView } from "../../../src/base/job.ts";
-import { BalanceProcessor } from "../../../src/worker/balance_processor.ts";
-import type { Effect } from "../../../src/worker/processor.ts";
-
-const balances = new BalanceProcessor();
+import type { ProcessorContext, ProcessorEvent } from "../../../src/worker/processor.ts";
 
 export default {
-  process(event: JobView, effect: Effect): void {
-    const user = new TextDecoder().decode(event.bytes.slice(event.userStart, event.userEnd));
+  process(event: ProcessorEvent, context: ProcessorContext): void {
+    const { user } = event;
     if (user === "thrower") throw new Error("no such thing");
-    if (user === "forgetter") return;
+    if (user === "stranger") context.add("x".repeat(1 << 20), 1);
     if (user === "killer") Deno.exit(1);
-    balances.process(event, effect);
+    context.add(`balance:${user}`, event.amount);
   },
 };

@@ -6,8 +6,9 @@
 
 import assert from "node:assert/strict";
 import { Int64 } from "../../../src/base/int64.ts";
-import { ByteSlice, encodeJob, EventFields } from "../../../src/base/job.ts";
+import { ByteSlice, encodeJob, EventFields, JobFlag } from "../../../src/base/job.ts";
 import { BoundedChannel } from "../../../src/channel/bounded_channel.ts";
+import type { Inbox } from "../../../src/channel/inbox.ts";
 import { CounterIndex } from "../../../src/metrics/names.ts";
 import { MetricsRegion } from "../../../src/metrics/region.ts";
 import { BLOCKS_PER_CREDIT, RESERVE_BLOCK_BYTES } from "../../../src/store/balance_reserve.ts";
@@ -33,6 +34,10 @@ export interface WorldOptions {
   lockKind?: LockKind;
   capacity?: number;
   firstTicket?: number;
+  /** Room for more than balances. Unit: bytes. */
+  moreMemoryBytes?: number;
+  /** Where outcomes are posted: the reply slot of an event is its index. Default: nowhere. */
+  inbox?: Inbox;
   pool?: Partial<WorkerPoolOptions>;
   /** A twin of the pool's class; default: the real one. */
   poolClass?: typeof WorkerPool;
@@ -69,12 +74,14 @@ export class PoolWorld implements AsyncDisposable {
   private constructor(options: WorldOptions) {
     const { shardCount = 1, lockKind = "mutex", capacity = 1000, firstTicket = 0 } = options;
     const workersMax = options.pool?.workersMax ?? 2;
+    if (options.inbox !== undefined) this.#event.flags = JobFlag.WANTS_REPLY;
     this.store = Store.create({
       shardCount,
       lockKind,
       // Room for a credit per event that can be outstanding: however slow the workers are, the
       // channel is full first.
-      maxMemoryBytes: minimumMemoryBytes(shardCount) + 2 * (capacity + workersMax + 1) *
+      maxMemoryBytes: minimumMemoryBytes(shardCount) + (options.moreMemoryBytes ?? 0) +
+        2 * (capacity + workersMax + 1) *
           RESERVE_BLOCK_BYTES * BLOCKS_PER_CREDIT,
       maxValueBytes: 1024,
       threadCount: FIRST_WORKER_THREAD + workersMax,
@@ -100,6 +107,9 @@ export class PoolWorld implements AsyncDisposable {
       workersMin: workersMax,
       workersMax,
       eventIds: world.ids,
+      ...(options.inbox === undefined
+        ? {}
+        : { inboxes: { firstThreadId: 0, inboxes: [options.inbox.memory] } }),
       log: { info: logTo("info"), warn: logTo("warn") },
       onInternalFault: (fault) => {
         world.faults.push(fault);
@@ -123,6 +133,7 @@ export class PoolWorld implements AsyncDisposable {
     event.action.set(encoder.encode("buy"), 0, 3);
     event.amount.setNumber(amount);
     event.acceptedAtMs = Date.now();
+    event.replySlot = this.accepted;
     const idBytes = encoder.encode(String(this.accepted));
     event.id.set(idBytes, 0, idBytes.length);
     this.ids.choose(event.user, event.id);

@@ -119,7 +119,7 @@ Deno.test("waiting for events: 500 at once are answered, each with a balance of 
     Array.from({ length: 500 }, () => waiting.settle("alice", of(1))),
   );
   const balances = settlements.map((settlement) =>
-    settlement.kind === "processed" ? settlement.balance.toNumber() : -1
+    settlement.kind === "processed" ? settlement.balance!.toNumber() : -1
   );
   assert.deepEqual(
     balances.toSorted((a, b) => a - b),
@@ -203,7 +203,7 @@ Deno.test("waiting for an event: nobody is told of the outcome of a job that nob
   slot.apply(Outcome.PROCESSED, 1, of(0));
   assert.ok(store.credits.tryAcquire());
   const counters = metrics.counters(1);
-  const recovery = recoverDeadWorker({
+  const [recovery] = recoverDeadWorker({
     slot: slots.supervise(0),
     threadId: 1,
     counters,
@@ -246,7 +246,7 @@ Deno.test("waiting for events: the outcome goes to the thread whose client asked
   );
   for (const [index, thread] of threads.entries()) {
     const own = settlements.filter((_, i) => i % 2 === index).map((settlement) =>
-      settlement.kind === "processed" ? settlement.balance.toNumber() : -1
+      settlement.kind === "processed" ? settlement.balance!.toNumber() : -1
     );
     assert.equal(new Set(own).size, 50);
     assert.equal(Math.max(...own), 50);

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
+
+async function run(
+  folder: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number; text: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: folder,
+    env: { NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
+}
+
+for (const file of ["mine.ts", "mine.js"]) {
+  Deno.test(`init-processor: ${file} and its test are written, and the test passes`, async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const init = await run(folder, ["run", "-A", MAIN, "init-processor", file]);
+      assert.equal(init.code, 0, init.text);
+      const command = /SLUICE="(.*)" deno test -A (\S+)/.exec(init.text);
+      assert.ok(command !== null, `it says how the test is run: ${init.text}`);
+      const [, server = "", test = ""] = command;
+      const started = server.replace(/^deno /, `${Deno.execPath()} `);
+      const good = await run(folder, ["test", "-A", test], { SLUICE: started });
+      assert.equal(good.code, 0, good.text);
+      assert.match(good.text, /3 passed/);
+
+      // A test that could not fail would be no example.
+      const path = `${folder}/${file}`;
+      const text = await Deno.readTextFile(path);
+      await Deno.writeTextFile(path, text.replace("event.amount > points", "event.amount > 1000n"));
+      const bad = await run(folder, ["test", "-A", "--no-check", test], { SLUICE: started });
+      assert.notEqual(bad.code, 0, "nobody spends what is not there");
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
