@@ -191,6 +191,18 @@ Deno.test("StoreTransaction: a single addition is in one frame with its event", 
   assert.deepEqual([contents.size, pendingCount], [1, 0]);
 });
 
+Deno.test("StoreTransaction: one that changes nothing settles its event all the same", () => {
+  const site = new Site();
+  prepare(site);
+  const number = site.accept();
+  const shortest = site.written().bytes.length;
+  assert.equal(site.settle(number, () => {}), CommitStatus.OK);
+  const { length } = site.written().bytes;
+  assert.equal(site.recovered(length - 1).pendingCount, 1);
+  assert.equal(site.recovered(length).pendingCount, 0);
+  assert.ok(length > shortest);
+});
+
 Deno.test("StoreTransaction: replies that tell of any key that it changed wait for its frame", () => {
   const site = new Site();
   prepare(site);
