@@ -210,7 +210,7 @@ export class StoreTransaction implements TransactionReads, TransactionWrites {
       if (status !== WriteStatus.OK) return status;
       if (steps.beforeChanges !== undefined && !steps.beforeChanges()) return -1;
       store.commitPlan();
-      if (steps.afterChanges !== undefined) steps.afterChanges();
+      if (steps.afterChanges !== undefined && steps.afterChanges() === false) return -1;
       return status;
     } catch (error) {
       // No half-made change may become visible: not unlocked, but poisoned (C4).
@@ -233,7 +233,9 @@ export class StoreTransaction implements TransactionReads, TransactionWrites {
       this.#mark.state = TransactionState.CHANGING;
       this.#changes.make(this.#mark);
       this.#mark.state = TransactionState.COMPLETE;
-      if (steps.afterChanges !== undefined) steps.afterChanges();
+      if (steps.afterChanges !== undefined && steps.afterChanges() === false) {
+        return CommitStatus.FENCED;
+      }
       return CommitStatus.OK;
     } catch (error) {
       if (steps.isDeath?.(error) !== true) this.#locks.poison(operation);

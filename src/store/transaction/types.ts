@@ -168,8 +168,11 @@ export interface CommitSteps {
    * the commit ends in anything but OK or FENCED.
    */
   beforeChanges?(): boolean;
-  /** All changes are made, and the locks still held: what is put into the log here is in one frame with them. */
-  afterChanges?(): void;
+  /**
+   * All changes are made, and the locks still held: what is put into the log here is in one frame with
+   * them. False: the thread was fenced meanwhile, and gives nothing back.
+   */
+  afterChanges?(): boolean | void;
   /** Whether an error thrown by a step is the planned death of the thread, as tests have it. */
   isDeath?(error: unknown): boolean;
 }
