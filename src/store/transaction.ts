@@ -260,6 +260,9 @@ export class StoreTransaction implements TransactionReads, TransactionWrites {
     }
     this.#reads.addShards(locks);
     locks.seal();
+    // Steps always have a lock: with its end, what they put into the log is in there.
+    const { shardCount, parts: { threadId } } = this.#store;
+    if (locks.count === 0) locks.only(threadId % shardCount);
   }
 
   #assertOpen(): void {
