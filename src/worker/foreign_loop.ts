@@ -55,7 +55,11 @@ export class ForeignLoop {
   #isOver = false;
   #isStopping = false;
   #isTurnDue = false;
+  #isLookDue = false;
+  /** Whether it is counted in among those that wait for jobs. */
   #isWaiting = false;
+  /** Whether a call that it waits for is still to come. */
+  #isCallAwaited = false;
   #stretchStartMs = 0;
   /** How long our code has run since the event loop had its turn. Unit: ms. */
   #spentMs = 0;
@@ -136,15 +140,30 @@ export class ForeignLoop {
 
   /** A turn of the event loop. */
   #turn(): void {
-    this.#isTurnDue = false;
     this.#spentMs = 0;
-    this.#stretch(() => this.#fill());
+    this.#stretch(() => {
+      this.#endWait();
+      this.#fill();
+    });
   }
 
   #turnSoon(): void {
     if (this.#isTurnDue) return;
     this.#isTurnDue = true;
-    setTimeout(() => this.#turn(), 0);
+    setTimeout(() => {
+      this.#isTurnDue = false;
+      this.#turn();
+    }, 0);
+  }
+
+  /** Looks again earlier than it would by itself. */
+  #lookIn(delayMs: number): void {
+    if (this.#isLookDue) return;
+    this.#isLookDue = true;
+    setTimeout(() => {
+      this.#isLookDue = false;
+      this.#turn();
+    }, delayMs);
   }
 
   /** Takes jobs as long as there are some, and slots for them. */
@@ -191,22 +210,33 @@ export class ForeignLoop {
     background.runBetweenJobs(nowMs, false);
     if (notes !== undefined && notes.noteCount > 0) notes.tryFlush();
     if (this.#isWaiting) return false;
-    const isNoteLeft = notes !== undefined && notes.noteCount > 0;
-    const sliceMs = isNoteLeft ? NOTES_SLICE_MS : IDLE_SLICE_MS;
-    const call = channel.waitAsync(life, background.waitMs(nowMs, sliceMs));
-    if (call === undefined) return true;
+    const { signal } = channel;
+    if (!channel.beginWait(life, signal, this.#isCallAwaited)) return true;
     this.#isWaiting = true;
-    void call.then(() => this.#hearCall());
+    if (!this.#isCallAwaited) {
+      this.#isCallAwaited = true;
+      void channel.call(signal).then(() => this.#hearCall());
+    }
+    const isNoteLeft = notes !== undefined && notes.noteCount > 0;
+    const sliceMs = background.waitMs(nowMs, isNoteLeft ? NOTES_SLICE_MS : IDLE_SLICE_MS);
+    if (sliceMs < IDLE_SLICE_MS) this.#lookIn(sliceMs);
     return false;
+  }
+
+  /** It looks for itself now. */
+  #endWait(): void {
+    if (!this.#isWaiting) return;
+    this.#isWaiting = false;
+    this.#parts.channel.endWait(this.#parts.life);
   }
 
   #hearCall(): void {
     if (this.#isOver) return;
     this.#spentMs = 0;
+    this.#isCallAwaited = false;
     this.#stretch(() => {
-      this.#isWaiting = false;
-      const { channel, life } = this.#parts;
-      channel.endWait(life);
+      const { channel } = this.#parts;
+      this.#endWait();
       this.#fill();
       // It may have been called for a job that there is no slot for.
       if (!this.#isOver && !this.#isWaiting) channel.callConsumer();
