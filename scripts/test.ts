@@ -62,6 +62,8 @@ const ALONE: readonly string[] = [
   "tests/unit/store/lock_timing_race_test.ts",
   "tests/unit/store/stack_race_test.ts",
   "tests/unit/store/store_race_test.ts",
+  "tests/unit/worker/misbehaving_test.ts",
+  "tests/unit/worker/three_keys_faults_test.ts",
   "tests/unit/store/transaction_race_test.ts",
   "tests/property/commands/commands_threads_test.ts",
   "tests/e2e/client_memory_test.ts",

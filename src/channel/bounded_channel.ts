@@ -354,31 +354,45 @@ export class BoundedChannel {
   }
 
   /**
-   * Waits for a job without taking it and without blocking, for a consumer with several slots.
+   * Counts a consumer with several slots in among those that wait, who looks for jobs again when it is
+   * called. {@link endWait} has to follow, at the latest after 100 ms.
    *
-   * Thread: the owner of `slot`, its first; it says itself when it sleeps. {@link endWait} has to follow.
+   * Thread: the owner of `slot`, its first; it says itself when it sleeps.
    *
-   * @returns undefined: there is something to look at already, and there was no wait; else resolved when
-   *   it has to look again, at the latest after `timeoutMs`
+   * @param isCallAwaited whether the call that {@link call} promised before is still to come
+   * @returns false: there is something to look at already, and it is not counted in
    */
-  waitAsync(slot: ConsumerSlot, timeoutMs: number): Promise<void> | undefined {
-    const { signal } = this.#idle;
-    if (this.#isPublished() || this.#isDrained()) return undefined;
+  beginWait(slot: ConsumerSlot, signal: number, isCallAwaited: boolean): boolean {
+    if (!isCallAwaited && signal !== this.#idle.signal) return false;
+    if (this.#isPublished() || this.#isDrained()) return false;
     this.#idle.enter();
     slot.markCountedAsleep();
-    if (!this.#isPublished() && !this.#isDrained()) {
-      return this.#idle.sleepAsync(signal, Math.min(timeoutMs, SLEEP_SLICE_MS));
-    }
+    if (!this.#isPublished() && !this.#isDrained()) return true;
     this.#countAwake(slot);
-    return undefined;
+    return false;
   }
 
-  /** Behind a {@link waitAsync}: it looks for jobs now. Who has no room for one calls another one. */
+  /** What {@link call} wants to know; read before the last look for a job. */
+  get signal(): number {
+    return this.#idle.signal;
+  }
+
+  /**
+   * Resolves when there was a call since `signal` was read.
+   *
+   * There is no timeout: a runtime may end with an isolate, and with a wait that has one, and then wait
+   * for itself (seen: Deno 2.9.6).
+   */
+  call(signal: number): Promise<void> {
+    return this.#idle.hearCall(signal);
+  }
+
+  /** Behind a {@link beginWait}: it looks for jobs now. Who has no room for one calls another one. */
   endWait(slot: ConsumerSlot): void {
     this.#countAwake(slot);
   }
 
-  /** Behind a {@link waitAsync} whose thread was fenced meanwhile: the call may have been for a job. */
+  /** Behind a {@link call} of a thread that was fenced meanwhile: it may have been for a job. */
   passOnWait(): void {
     this.#idle.passOn();
   }

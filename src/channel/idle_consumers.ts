@@ -114,6 +114,12 @@ export class IdleConsumers {
     if (wait.async) await wait.value;
   }
 
+  /** Like {@link IdleConsumers.sleepAsync}, until there is a call, however long that takes. */
+  async hearCall(signal: number): Promise<void> {
+    const wait = Atomics.waitAsync(this.#words, this.#signalAt, signal);
+    if (wait.async) await wait.value;
+  }
+
   /** Wakes one, unless none is in or one was called already. Not before the job is published. */
   callOne(): void {
     const words = this.#words;

@@ -55,8 +55,14 @@ export class ForeignLoop {
   #isOver = false;
   #isStopping = false;
   #isTurnDue = false;
+  #isLookDue = false;
+  /** Whether it is counted in among those that wait for jobs. */
   #isWaiting = false;
+  /** Whether a call that it waits for is still to come. */
+  #isCallAwaited = false;
   #stretchStartMs = 0;
+  /** Whether a stretch has begun and not ended. */
+  #isInStretch = false;
   /** How long our code has run since the event loop had its turn. Unit: ms. */
   #spentMs = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -96,7 +102,9 @@ export class ForeignLoop {
   run(): Promise<boolean> {
     const tickMs = "locks" in navigator ? TICK_MS : HELPED_TICK_MS;
     this.#timer = setInterval(() => this.#turn(), tickMs);
-    this.#stretch(() => this.#fill(), true);
+    // Not here, behind a promise: an isolate whose memory runs out ends only where the event loop sees it.
+    this.#gate.leave(-1);
+    this.#turnSoon();
     return this.#ended.promise;
   }
 
@@ -114,11 +122,13 @@ export class ForeignLoop {
   }
 
   /** One stretch of our code. */
-  #stretch(deed: () => void, isAwake = false): void {
+  #stretch(deed: () => void): void {
     if (this.#isOver) return;
+    if (this.#isInStretch) return this.#tear();
+    this.#isInStretch = true;
     this.#stretchStartMs = performance.now();
     try {
-      if (!isAwake && !this.#gate.enter()) return this.#end(false);
+      if (!this.#gate.enter()) return this.#end(false);
       deed();
       if (!this.#isOver) this.#gate.leave(this.#soleLane());
     } catch (error) {
@@ -126,7 +136,18 @@ export class ForeignLoop {
       clearInterval(this.#timer);
       this.#ended.reject(error);
     }
+    this.#isInStretch = false;
     this.#spentMs += performance.now() - this.#stretchStartMs;
+  }
+
+  /**
+   * The last stretch was cut off: where memory runs out, V8 ends what is running, which nobody can catch.
+   * Mostly the isolate ends with it; behind a promise it lives on, with a job that nobody goes on with.
+   */
+  #tear(): void {
+    this.#isOver = true;
+    clearInterval(this.#timer);
+    this.#ended.reject(new Error("the memory of the processor is used up"));
   }
 
   /** The one with a job in hand, as its code is what the event loop runs; -1: there are several. */
@@ -136,15 +157,30 @@ export class ForeignLoop {
 
   /** A turn of the event loop. */
   #turn(): void {
-    this.#isTurnDue = false;
     this.#spentMs = 0;
-    this.#stretch(() => this.#fill());
+    this.#stretch(() => {
+      this.#endWait();
+      this.#fill();
+    });
   }
 
   #turnSoon(): void {
     if (this.#isTurnDue) return;
     this.#isTurnDue = true;
-    setTimeout(() => this.#turn(), 0);
+    setTimeout(() => {
+      this.#isTurnDue = false;
+      this.#turn();
+    }, 0);
+  }
+
+  /** Looks again earlier than it would by itself. */
+  #lookIn(delayMs: number): void {
+    if (this.#isLookDue) return;
+    this.#isLookDue = true;
+    setTimeout(() => {
+      this.#isLookDue = false;
+      this.#turn();
+    }, delayMs);
   }
 
   /** Takes jobs as long as there are some, and slots for them. */
@@ -191,22 +227,33 @@ export class ForeignLoop {
     background.runBetweenJobs(nowMs, false);
     if (notes !== undefined && notes.noteCount > 0) notes.tryFlush();
     if (this.#isWaiting) return false;
-    const isNoteLeft = notes !== undefined && notes.noteCount > 0;
-    const sliceMs = isNoteLeft ? NOTES_SLICE_MS : IDLE_SLICE_MS;
-    const call = channel.waitAsync(life, background.waitMs(nowMs, sliceMs));
-    if (call === undefined) return true;
+    const { signal } = channel;
+    if (!channel.beginWait(life, signal, this.#isCallAwaited)) return true;
     this.#isWaiting = true;
-    void call.then(() => this.#hearCall());
+    if (!this.#isCallAwaited) {
+      this.#isCallAwaited = true;
+      void channel.call(signal).then(() => this.#hearCall());
+    }
+    const isNoteLeft = notes !== undefined && notes.noteCount > 0;
+    const sliceMs = background.waitMs(nowMs, isNoteLeft ? NOTES_SLICE_MS : IDLE_SLICE_MS);
+    if (sliceMs < IDLE_SLICE_MS) this.#lookIn(sliceMs);
     return false;
+  }
+
+  /** It looks for itself now. */
+  #endWait(): void {
+    if (!this.#isWaiting) return;
+    this.#isWaiting = false;
+    this.#parts.channel.endWait(this.#parts.life);
   }
 
   #hearCall(): void {
     if (this.#isOver) return;
     this.#spentMs = 0;
+    this.#isCallAwaited = false;
     this.#stretch(() => {
-      this.#isWaiting = false;
-      const { channel, life } = this.#parts;
-      channel.endWait(life);
+      const { channel } = this.#parts;
+      this.#endWait();
       this.#fill();
       // It may have been called for a job that there is no slot for.
       if (!this.#isOver && !this.#isWaiting) channel.callConsumer();

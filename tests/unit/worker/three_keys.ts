@@ -86,7 +86,12 @@ export class ThreeKeys implements AsyncDisposable {
   assertExact(): void {
     const { world } = this;
     const counted = world.metrics.readEventCounters();
-    assert.deepEqual([counted.processed, counted.failed], [world.accepted, 0]);
+    const lines = JSON.stringify(world.lines);
+    assert.deepEqual(
+      [counted.processed, counted.failed],
+      [world.accepted, 0],
+      lines,
+    );
     const read = new StoreTransaction(world.store);
     read.begin();
     let amounts = 0n;
