@@ -53,6 +53,7 @@ const ALONE: readonly string[] = [
   "tests/unit/command/exec_race_test.ts",
   "tests/unit/command/long_changes_race_test.ts",
   "tests/unit/durability/intake_race_test.ts",
+  "tests/unit/embed/seats_test.ts",
   "tests/unit/lab/counters/measure_test.ts",
   "tests/unit/store/collection_race_test.ts",
   "tests/unit/store/event_ids_race_test.ts",
@@ -237,7 +238,8 @@ function isPath(argument: string, index: number, all: readonly string[]): boolea
 const flags = Deno.args;
 if (flags.some(isPath)) await runOne(flags);
 if (flags.some((flag) => ONE_PROCESS.test(flag))) {
-  await runOne(["--doc", `--ignore=${ELSEWHERE.join(",")}`, ...flags, "tests", "src"]);
+  const roots = ["tests", "src", "docs/embedding.md"];
+  await runOne(["--doc", `--ignore=${ELSEWHERE.join(",")}`, ...flags, ...roots]);
 }
 for (const signal of Deno.build.os === "windows" ? [] : ["SIGINT", "SIGTERM"] as const) {
   Deno.addSignalListener(signal, () => interrupted(signal));
@@ -259,7 +261,7 @@ const endToEnd = together.filter((path) => path.startsWith("tests/e2e/"));
 const others = together.filter((path) => !path.startsWith("tests/e2e/"));
 const examples: Batch = {
   name: "examples in doc comments",
-  args: [...testArgs(flags), "--doc", "src"],
+  args: [...testArgs(flags), "--doc", "src", "docs/embedding.md"],
 };
 /** What runs in a browser is checked with the types of one. */
 const PAGE = "src/server/page/client";

@@ -33,6 +33,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   data: ["base", "store", "durability", "migration", "command"],
   // A client of servers that run elsewhere; what it measures in place are the parts beneath one.
   lab: ["base", "store", "channel", "metrics", "protocol"],
+  // For programs that are not ours: one operation each, over parts that need to be used with care.
+  embed: ["base", "store", "channel", "metrics", "command", "worker", "server"],
   cli: ["base", "durability", "migration", "data", "server", "lab"],
 };
 
@@ -136,6 +138,27 @@ Deno.test("layout: main.ts imports only src/cli/, and nothing in src/ imports ou
     }
     if (from.startsWith("bench/")) assert.doesNotMatch(to, /^tests\//, `${from} imports ${to}`);
   }
+});
+
+Deno.test("layout: what runs in Node.js asks for no runtime, and for nothing that serves", async () => {
+  const reached = new Set(["src/embed/portable.ts"]);
+  for (const file of reached) {
+    for (const { from, to, code } of edges) if (from === file && code) reached.add(to);
+  }
+  assert.ok(reached.size > 50, "the graph was followed");
+  for (const file of reached) {
+    assert.match(file, /^src\/(base|store|channel|embed)\//);
+    const code = (await read(file)).replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, "");
+    assert.doesNotMatch(code, /\bDeno\.|^\s*(using|await using) /m, file);
+  }
+});
+
+Deno.test("layout: what embedders import names no type that they cannot", async () => {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["doc", "--lint", "src/mod.ts", "src/embed/portable.ts"],
+    cwd: ROOT,
+  }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
 });
 
 Deno.test("layout: no file needs itself to be loaded first", () => {

@@ -68,6 +68,14 @@ export const INBOX_MAX_BYTES: number = 32 * MIB;
 export const CHANNEL_CAPACITY_MAX = 1_048_576;
 
 /**
+ * Largest job, or message of an embedding program, that a channel may be made for.
+ *
+ * Unit: bytes. Reason: a message is copied twice on its way, the second time under the consumers'
+ * lock, which takes some 5 µs at this size; what is larger belongs into the store.
+ */
+export const CHANNEL_MESSAGE_MAX_BYTES: number = 64 * KIB;
+
+/**
  * Most ids of events that are remembered.
  *
  * Unit: ids. Reason: each takes some 52 bytes, and they are one buffer of less than 1 GiB.

@@ -39,8 +39,8 @@
  */
 
 import { assert } from "../base/assert.ts";
-import { MAX_FIELDS_JOB_BYTES, MAX_JOB_BYTES } from "../base/job.ts";
-import { CHANNEL_CAPACITY_MAX } from "../base/limits.ts";
+import { MAX_JOB_BYTES } from "../base/job.ts";
+import { CHANNEL_CAPACITY_MAX, CHANNEL_MESSAGE_MAX_BYTES } from "../base/limits.ts";
 import { ConsumerLock } from "./consumer_lock.ts";
 import type { ConsumerSlot } from "./consumer_slot.ts";
 import { IdleConsumers } from "./idle_consumers.ts";
@@ -60,7 +60,7 @@ export interface ChannelMemory {
 export interface ChannelOptions {
   /** Jobs that may wait, 1 to {@link CHANNEL_CAPACITY_MAX}. */
   capacity: number;
-  /** Longest job in bytes, 1 to 512; default 512. */
+  /** Longest job in bytes, 1 to {@link CHANNEL_MESSAGE_MAX_BYTES}; default 512. */
   jobBytes?: number;
   /** Ticket of the first job, uint32; tests start just below the wrap. Default 0. */
   firstTicket?: number;
@@ -153,7 +153,7 @@ export class BoundedChannel {
       `a channel of ${capacity} jobs is possible`,
     );
     assert(
-      jobBytes >= 1 && jobBytes <= MAX_FIELDS_JOB_BYTES,
+      jobBytes >= 1 && jobBytes <= CHANNEL_MESSAGE_MAX_BYTES,
       `jobs of ${jobBytes} bytes are possible`,
     );
     let cellCount = 2;

@@ -11,7 +11,8 @@
  */
 
 import { assert } from "../base/assert.ts";
-import { MAX_FIELDS_JOB_BYTES, MAX_JOB_BYTES } from "../base/job.ts";
+import { MAX_JOB_BYTES } from "../base/job.ts";
+import { CHANNEL_MESSAGE_MAX_BYTES } from "../base/limits.ts";
 import { ConsumerSlot } from "./consumer_slot.ts";
 import {
   type ConsumerSlotsMemory,
@@ -64,8 +65,9 @@ export class ConsumerSlots {
   /**
    * Makes a region with all slots EMPTY in epoch 0.
    *
-   * @param options `slotCount` 1 to {@link MAX_CONSUMER_SLOTS}; `jobBytes` 1 to MAX_FIELDS_JOB_BYTES,
-   *   default 512; `resultBytes` room for the text of a result, default 0
+   * @param options `slotCount` 1 to {@link MAX_CONSUMER_SLOTS}; `jobBytes` 1 to
+   *   {@link CHANNEL_MESSAGE_MAX_BYTES}, default 512; `resultBytes` room for the text of a result,
+   *   default 0
    */
   static create(
     options: { slotCount: number; jobBytes?: number; resultBytes?: number },
@@ -73,7 +75,7 @@ export class ConsumerSlots {
     const { slotCount, jobBytes = MAX_JOB_BYTES, resultBytes = 0 } = options;
     assert(slotCount >= 1 && slotCount <= MAX_CONSUMER_SLOTS, `${slotCount} slots are possible`);
     assert(
-      jobBytes >= 1 && jobBytes <= MAX_FIELDS_JOB_BYTES,
+      jobBytes >= 1 && jobBytes <= CHANNEL_MESSAGE_MAX_BYTES,
       `jobs of ${jobBytes} bytes are possible`,
     );
     const slotBytes = LINE_BYTES + wholeLines(jobBytes) + wholeLines(resultBytes);

@@ -47,7 +47,10 @@
 
 import { assert } from "../base/assert.ts";
 import { type ControlRegion, Header, Shard } from "./control.ts";
+import { LockPoisonedError, LockTimeoutError } from "./lock_errors.ts";
 import { AT_ONCE, type LockTiming } from "./lock_timing.ts";
+
+export { LockPoisonedError, LockTimeoutError } from "./lock_errors.ts";
 
 /** How the shards are locked. */
 export type LockKind = "mutex" | "rwlock";
@@ -104,24 +107,6 @@ const SPIN_ROUNDS = 20;
 /** A shared waiter ignores WRITER_FIRST after more slices than these: its setter may be dead. */
 const PATIENCE_SLICES = 3;
 
-/** Thrown by every acquisition of a lock whose holder failed in the middle of a change. */
-export class LockPoisonedError extends Error {
-  /** Always `"LockPoisonedError"`. */
-  override readonly name = "LockPoisonedError";
-  /** The shard that is torn. */
-  readonly shard: number;
-
-  /**
-   * Makes the error.
-   *
-   * @param shard the shard that is torn
-   */
-  constructor(shard: number) {
-    super(`Cannot lock shard ${shard}: it was poisoned by a fault inside a critical section`);
-    this.shard = shard;
-  }
-}
-
 /** What stopped the store; see {@link ShardLocks.waitForFault}. */
 export interface StoreFault {
   /** Shard whose lock was poisoned. */
@@ -168,6 +153,11 @@ export class ShardLocks {
    * it cannot wait for them in the background; undefined: it can.
    */
   postponed: { readonly shard: number; readonly free: () => void }[] | undefined = undefined;
+  /**
+   * How long {@link ShardLocks.lock} waits, for threads that no supervisor looks after: whoever holds
+   * the lock may have been ended by force. Unit: slices of {@link WAIT_SLICE_MS}.
+   */
+  patienceSlices: number = Infinity;
   /** Measures waits and holds; undefined: nobody does. */
   readonly timing: LockTiming | undefined;
 
@@ -232,6 +222,7 @@ export class ShardLocks {
    * Thread: workers only; a thread that serves connections would stop serving.
    *
    * @throws {LockPoisonedError} when the shard is torn
+   * @throws {LockTimeoutError} after {@link ShardLocks.patienceSlices}
    */
   lock(shard: number, exclusive: boolean): void {
     if (this.tryLock(shard, exclusive)) return;
@@ -253,8 +244,11 @@ export class ShardLocks {
           return;
         }
         const outcome = Atomics.wait(words, gateAt, gate, WAIT_SLICE_MS);
-        if (outcome === "timed-out") slices++;
-        else if (outcome === "ok" && alone) Atomics.sub(words, at + PENDING, 1);
+        if (outcome === "timed-out") {
+          if (++slices > this.patienceSlices) {
+            throw new LockTimeoutError(shard, this.ownerOf(shard));
+          }
+        } else if (outcome === "ok" && alone) Atomics.sub(words, at + PENDING, 1);
         gate = Atomics.load(words, gateAt);
       }
     } finally {

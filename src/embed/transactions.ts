@@ -1,0 +1,164 @@
+/**
+ * Transactions of embedding programs: a function that reads and writes, run again when others were
+ * faster, and single operations on collections, which are transactions of one step.
+ *
+ * @module
+ */
+
+import type { Store as Engine } from "../store/store.ts";
+import {
+  CommitStatus,
+  StoreTransaction,
+  type TransactionReads,
+  type TransactionWrites,
+} from "../store/transaction.ts";
+import { sleep } from "./runtime.ts";
+import { StoreError, type StoreErrorCode, toStoreError } from "./store_error.ts";
+
+/** What a function that is run as a transaction is given. */
+export interface Transaction extends TransactionReads, TransactionWrites {
+  /** 1, then 2 … after conflicts. */
+  readonly attempt: number;
+}
+
+/** How a transaction is tried. */
+export interface TransactionRunOptions {
+  /** How often it is run at most before it is given up with `CONFLICT`. Default: 100. */
+  maxAttempts?: number;
+}
+
+const DEFAULT_MAX_ATTEMPTS = 100;
+/** Attempts that follow each other at once. */
+const EAGER_ATTEMPTS = 3;
+/** Longest wait before an attempt. Unit: ms. */
+const LONGEST_WAIT_MS = 8;
+
+/** Why a commit changed nothing. */
+const REFUSALS: Readonly<Partial<Record<CommitStatus, readonly [StoreErrorCode, string]>>> = {
+  [CommitStatus.WRONG_TYPE]: ["WRONG_TYPE", "a key holds another type"],
+  [CommitStatus.NOT_AN_INTEGER]: ["NOT_AN_INTEGER", "what is added to is no integer"],
+  [CommitStatus.OVERFLOW]: ["OVERFLOW", "a sum does not fit"],
+  [CommitStatus.OUT_OF_MEMORY]: ["OUT_OF_MEMORY", "the store is full"],
+};
+
+/** A transaction that knows how often it was begun. */
+class Attempt extends StoreTransaction implements Transaction {
+  attempt = 1;
+}
+
+/**
+ * The transactions of one thread.
+ *
+ * Thread: that of the store, which may sleep.
+ */
+export class Transactions {
+  readonly #engine: Engine;
+  /** For single operations. */
+  readonly #single: StoreTransaction;
+  readonly #idle: Attempt[] = [];
+
+  /** Works on a store. */
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.#single = new StoreTransaction(engine);
+  }
+
+  /** Reads once. */
+  read<T>(look: (reads: TransactionReads) => T): T {
+    this.#single.begin();
+    try {
+      return look(this.#single);
+    } catch (error) {
+      throw toStoreError(error);
+    } finally {
+      this.#single.abandon();
+    }
+  }
+
+  /** Makes one change. */
+  write(change: (writes: TransactionWrites) => void): void {
+    const single = this.#single;
+    single.begin();
+    try {
+      change(single);
+    } catch (error) {
+      single.abandon();
+      throw toStoreError(error);
+    }
+    this.#commit(single);
+  }
+
+  /** Runs a function as a transaction. */
+  run<T>(body: (transaction: Transaction) => T, options: TransactionRunOptions): T {
+    const transaction = this.#idle.pop() ?? new Attempt(this.#engine);
+    try {
+      for (let attempt = 1;; attempt++) {
+        transaction.attempt = attempt;
+        transaction.begin();
+        const result = body(transaction);
+        if (result instanceof Promise) {
+          // Whatever it comes to is nobody's.
+          result.catch(() => {});
+          throw new TypeError("Cannot commit: the function is async; use transactionAsync()");
+        }
+        if (this.#commit(transaction)) return result;
+        const waitMs = this.#nextWaitMs(attempt, options);
+        if (waitMs > 0) sleep(waitMs);
+      }
+    } catch (error) {
+      throw toStoreError(error);
+    } finally {
+      this.#putBack(transaction);
+    }
+  }
+
+  /** Runs an async function as a transaction; nothing is locked while it waits. */
+  async runAsync<T>(
+    body: (transaction: Transaction) => Promise<T>,
+    options: TransactionRunOptions,
+  ): Promise<T> {
+    const transaction = this.#idle.pop() ?? new Attempt(this.#engine);
+    try {
+      for (let attempt = 1;; attempt++) {
+        transaction.attempt = attempt;
+        transaction.begin();
+        const result = await body(transaction);
+        if (this.#commit(transaction)) return result;
+        const waitMs = this.#nextWaitMs(attempt, options);
+        if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+      }
+    } catch (error) {
+      throw toStoreError(error);
+    } finally {
+      this.#putBack(transaction);
+    }
+  }
+
+  #putBack(transaction: Attempt): void {
+    transaction.abandon();
+    this.#idle.push(transaction);
+  }
+
+  /** Returns false on a conflict. */
+  #commit(transaction: StoreTransaction): boolean {
+    let status: CommitStatus;
+    try {
+      status = transaction.commit();
+    } catch (error) {
+      throw toStoreError(error);
+    }
+    const refusal = REFUSALS[status];
+    if (refusal === undefined) return status === CommitStatus.OK;
+    const [code, why] = refusal;
+    throw new StoreError(code, `Cannot commit: ${why}`);
+  }
+
+  #nextWaitMs(attempt: number, options: TransactionRunOptions): number {
+    const { maxAttempts = DEFAULT_MAX_ATTEMPTS } = options;
+    if (attempt >= maxAttempts) {
+      throw new StoreError("CONFLICT", `Cannot commit: others were faster ${attempt} times`);
+    }
+    if (attempt < EAGER_ATTEMPTS) return 0;
+    return Math.random() * Math.min(LONGEST_WAIT_MS, 2 ** (attempt - EAGER_ATTEMPTS) / 4);
+  }
+}

@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { BoundedChannel as Engine, RecvStatus } from "../../../src/channel/bounded_channel.ts";
+import { ConsumerSlots } from "../../../src/channel/consumer_slots.ts";
+import { Seats } from "../../../src/embed/seats.ts";
+import { BoundedChannel } from "../../../src/mod.ts";
+import { CrewMember, sayIfNobodyNotices } from "./crew.ts";
+
+const text = (message: Uint8Array | undefined): string | undefined =>
+  message && new TextDecoder().decode(message);
+
+Deno.test("embedded BoundedChannel: first in, first out, and full means told", () => {
+  using channel = BoundedChannel.create({ capacity: 3 });
+  assert.ok(["a", "ü", "c"].every((message) => channel.trySend(message)));
+  assert.equal(channel.trySend("d"), false);
+  assert.equal(channel.depth, 3);
+  assert.equal(text(channel.recv()), "a");
+  assert.ok(channel.trySend(Uint8Array.of(100)));
+  assert.deepEqual([1, 2, 3].map(() => text(channel.recv())), ["ü", "c", "d"]);
+  assert.equal(channel.recv(0), undefined);
+  assert.equal(channel.recv(5), undefined);
+  assert.equal(channel.highWaterMark, 3);
+});
+
+Deno.test("embedded BoundedChannel: messages are as long as it was made for, and belong to who has them", () => {
+  using channel = BoundedChannel.create({ capacity: 2, maxMessageBytes: 65536 });
+  const sent = new Uint8Array(65536).fill(7);
+  channel.trySend(sent);
+  sent.fill(8);
+  const received = channel.recv()!;
+  assert.ok(received.length === 65536 && received.every((byte) => byte === 7));
+  assert.throws(() => channel.trySend(""), RangeError);
+  assert.throws(() => channel.trySend(new Uint8Array(65537)), RangeError);
+  assert.throws(() => channel.trySend("€".repeat(30_000)), RangeError);
+  channel.trySend("next");
+  assert.ok(received.every((byte) => byte === 7));
+  assert.equal(text(channel.recv()), "next");
+});
+
+Deno.test("embedded BoundedChannel: a closed one gives what is in it, and then says so", async () => {
+  using channel = BoundedChannel.create();
+  channel.trySend("last");
+  using other = BoundedChannel.attach(channel.memory);
+  other.close();
+  assert.deepEqual([channel.closed, channel.drained], [true, false]);
+  assert.equal(channel.trySend("late"), false);
+  assert.equal(await channel.send("late"), false);
+  assert.equal(channel.sendBlocking("late"), false);
+  const messages: (string | undefined)[] = [];
+  for await (const message of channel) messages.push(text(message));
+  assert.deepEqual(messages, ["last"]);
+  assert.deepEqual([...channel.messages()], []);
+  assert.equal(channel.drained, true);
+  assert.equal(channel.recv(), undefined);
+});
+
+Deno.test("embedded BoundedChannel: who sends waits for room, and no longer than it likes", async () => {
+  using channel = BoundedChannel.create({ capacity: 1 });
+  channel.trySend("first");
+  assert.equal(await channel.send("x", { timeoutMs: 10 }), false);
+  assert.equal(channel.sendBlocking("x", 10), false);
+  const abort = new AbortController();
+  const aborted = channel.send("x", { signal: abort.signal });
+  abort.abort();
+  assert.equal(await aborted, false);
+  const sending = channel.send("second");
+  assert.equal(text(await channel.recvAsync()), "first");
+  assert.equal(await sending, true);
+  assert.equal(text(await channel.recvAsync()), "second");
+  assert.equal(await channel.recvAsync({ timeoutMs: 5 }), undefined);
+  assert.equal(await channel.recvAsync({ signal: AbortSignal.timeout(5) }), undefined);
+});
+
+Deno.test("embedded BoundedChannel: several receives at a time get a message each; too many are refused", async () => {
+  using channel = BoundedChannel.create({ maxReceivers: 3 });
+  const receives = [1, 2, 3].map(() => channel.recvAsync());
+  await assert.rejects(channel.recvAsync(), /RangeError: Cannot receive: 3 receives are under way/);
+  for (const message of ["a", "b", "c"]) channel.trySend(message);
+  assert.deepEqual((await Promise.all(receives)).map(text).sort(), ["a", "b", "c"]);
+  channel.trySend("d");
+  assert.equal(text(channel.recv()), "d");
+  channel.detach();
+  assert.throws(() => channel.recv(), /detached|disposed/);
+});
+
+for (const task of ["drain", "drainAsync"]) {
+  Deno.test(`embedded BoundedChannel: among threads every message comes once, in its sender's order (${task})`, async () => {
+    using channel = BoundedChannel.create({ capacity: 8 });
+    using receivers = new DisposableStack();
+    const { memory } = channel;
+    const results = [1, 2].map(() => receivers.use(new CrewMember(task, { memory })).result);
+    const senders = [0, 1].map((i) =>
+      receivers.use(new CrewMember("fill", { memory, from: i * 10_000, count: 3000 })).result
+    );
+    await Promise.all(senders);
+    channel.close();
+    const lists = await Promise.all(results) as number[][];
+    const all = lists.flat().toSorted((a, b) => a - b);
+    assert.equal(all.length, 6000);
+    assert.equal(new Set(all).size, 6000);
+    for (const list of task === "drain" ? lists : []) {
+      for (const isFirst of [true, false]) {
+        const own = list.filter((number) => (number < 10_000) === isFirst);
+        assert.deepEqual(own, own.toSorted((a, b) => a - b));
+      }
+    }
+  });
+}
+
+Deno.test("embedded BoundedChannel: what a receiver had not quite taken when it ended is sent again", () => {
+  using channel = BoundedChannel.create();
+  const [ring, slots, seats] = channel.memory.buffers;
+  // A thread that ends between taking the message and having it.
+  const seat = Seats.attach(seats!).take()!;
+  const all = ConsumerSlots.attach({ buffer: slots! });
+  const slot = all.own(seat.index, all.supervise(seat.index).prepare(Date.now()));
+  slot.wakeUp();
+  channel.trySend("first");
+  channel.trySend("second");
+  assert.equal(Engine.attach({ buffer: ring! }).recv(slot, 0), RecvStatus.JOB);
+  assert.equal(channel.recover(seat.index), true);
+  assert.deepEqual([1, 2].map(() => text(channel.recv(0))), ["second", "first"]);
+  assert.equal(channel.recover(seat.index), true, "it is settled");
+});
+
+Deno.test("embedded BoundedChannel: a thread that ends without a word gives its places back", async () => {
+  using channel = BoundedChannel.create({ maxReceivers: 2 });
+  using member = new CrewMember("receiveAndDie", { memory: channel.memory });
+  assert.deepEqual(await member.heard(), [0]);
+  await sayIfNobodyNotices(() => channel.recover(0));
+  const seats = Seats.attach(channel.memory.buffers[2]!);
+  const untilMs = performance.now() + 20_000;
+  while (seats.takenCount > 0 && performance.now() < untilMs) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.equal(seats.takenCount, 0);
+  const both = [channel.recvAsync(), channel.recvAsync()];
+  for (const message of ["a", "b"]) channel.trySend(message);
+  assert.deepEqual((await Promise.all(both)).map(text).sort(), ["a", "b"]);
+});
+
+Deno.test("embedded BoundedChannel: options that cannot be are refused with what would be right", () => {
+  for (
+    const options of [
+      { capacity: 0 },
+      { capacity: 1.5 },
+      { maxMessageBytes: 65537 },
+      { maxReceivers: 0 },
+      { capacity: 100_000, maxMessageBytes: 65536 },
+    ]
+  ) {
+    assert.throws(() => BoundedChannel.create(options), /^RangeError: Cannot make a channel/);
+  }
+  assert.throws(() => BoundedChannel.attach({} as never), /^TypeError: Cannot attach/);
+});
