@@ -89,6 +89,11 @@ function efficiency(rates: Rates, deed: string, threads: number): Spread {
   return ratiosOf(speedUp(rates, deed, threads), speedUp(rates, "spin", threads));
 }
 
+/** Nothing was done in a run that was too short for a busy machine: there is no ratio then. */
+function ratioText(ratio: number): string {
+  return Number.isFinite(ratio) ? ratio.toFixed(2) : "-";
+}
+
 function partsTable(rates: Rates): ReportTable {
   const rows = DEEDS.flatMap(([deed]) =>
     counts.map((threads) => {
@@ -96,8 +101,8 @@ function partsTable(rates: Rates): ReportTable {
       return [
         ...[deed, String(threads)],
         ...[rate, min, max].map((value) => inDigits(value / 1e6)),
-        median(speedUp(rates, deed, threads)).toFixed(2),
-        deed === "spin" ? "" : efficiency(rates, deed, threads).median.toFixed(2),
+        ratioText(median(speedUp(rates, deed, threads))),
+        deed === "spin" ? "" : ratioText(efficiency(rates, deed, threads).median),
       ];
     })
   );

@@ -14,7 +14,7 @@ export interface Check {
   readonly bound: "at least" | "under";
   /** The bound. */
   readonly limit: number;
-  /** What was measured; NaN is a miss. */
+  /** What was measured; NaN and infinities, where something was not measured, are a miss. */
   readonly seen: number;
   /** Of both, e.g. `"MB"` or `"×"`. */
   readonly unit: string;
@@ -24,12 +24,19 @@ export interface Check {
 
 /** A bound from below. */
 export function atLeast(what: string, limit: number, seen: number, unit: string): Check {
-  return { what, bound: "at least", limit, seen, unit, passed: seen >= limit };
+  return {
+    what,
+    bound: "at least",
+    limit,
+    seen,
+    unit,
+    passed: Number.isFinite(seen) && seen >= limit,
+  };
 }
 
 /** A bound from above. */
 export function under(what: string, limit: number, seen: number, unit: string): Check {
-  return { what, bound: "under", limit, seen, unit, passed: seen < limit };
+  return { what, bound: "under", limit, seen, unit, passed: Number.isFinite(seen) && seen < limit };
 }
 
 /** Column titles of {@link checkRows}. */
@@ -40,7 +47,7 @@ export function checkRows(checks: readonly Check[]): string[][] {
   return checks.map(({ what, bound, limit, seen, unit, passed }) => [
     what,
     `${bound} ${limit} ${unit}`.trimEnd(),
-    `${Number.isNaN(seen) ? "nothing" : inDigits(seen)} ${unit}`.trimEnd(),
+    `${Number.isFinite(seen) ? inDigits(seen) : "nothing"} ${unit}`.trimEnd(),
     passed ? "yes" : "NO",
   ]);
 }

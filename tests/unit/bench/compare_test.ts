@@ -180,6 +180,7 @@ Deno.test("checks: a bound holds, or not; what was not measured does not", () =>
   assert.ok(atLeast("x", 1, 1, "×").passed);
   assert.ok(!atLeast("x", 1, 0.99, "×").passed);
   assert.ok(!atLeast("x", 1, NaN, "×").passed);
+  assert.ok(!atLeast("x", 1, Infinity, "×").passed, "so much was not measured");
   assert.ok(under("x", 30, 29.9, "ms").passed);
   assert.ok(!under("x", 30, 30, "ms").passed);
   assert.match(
