@@ -88,6 +88,7 @@ export const KILL_STEPS: readonly KillStep[] = [
     own(`accept ${step}:9`),
     own(`worker publish${step[0]!.toUpperCase()}${step.slice(1)}:7`),
   ]),
+  own("publish returned:5"),
   own("accepted:9"),
   // What a worker does with an event.
   ...["afterTake", "beforeLock", "withLock", "afterSwap", "inCommit", "afterEffect", "afterUnlock"]
