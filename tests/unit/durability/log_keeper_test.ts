@@ -42,6 +42,7 @@ class Site {
     policy: SyncPolicy = "always",
     snapshotEveryBytes = Infinity,
     segmentBytes = 2000,
+    reserveBytes = 0,
   ) {
     this.store = emptyStore(4);
     const found = recover(storage, this.store);
@@ -54,7 +55,7 @@ class Site {
     this.keeper = new LogKeeper({
       storage,
       history: found.history,
-      log: openLog(storage, found, segmentBytes, clock),
+      log: openLog(storage, found, segmentBytes, clock, reserveBytes),
       drain: new Drain(memory),
       store: this.store,
       databaseCount: 16,
@@ -571,7 +572,7 @@ Deno.test("keeper: power cuts at random calls lose nothing that was called durab
   for (let round = 0; round < 150; round++) {
     const context = `seed ${seed}, round ${round}`;
     const storage = new MemoryStorage();
-    const site = new Site(storage, "always", 3000, 1500);
+    const site = new Site(storage, "always", 3000, 1500, random.pick([0, 1000]));
     const cut = new Error("power cut");
     let left = random.below(400);
     storage.fault = () => {
