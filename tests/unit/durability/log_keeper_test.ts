@@ -579,7 +579,6 @@ Deno.test("keeper: power cuts at random calls lose nothing that was called durab
       if (left-- <= 0) throw cut;
     };
     let written = 0;
-    let durable = 0;
     const pieces: number[] = [];
     try {
       for (; written < 150; written++) {
@@ -591,7 +590,7 @@ Deno.test("keeper: power cuts at random calls lose nothing that was called durab
     } catch (error) {
       if (error !== cut) throw error;
     }
-    durable = pieces.findLastIndex((piece) => site.intake.isDurable(piece));
+    const durable = pieces.findLastIndex((piece) => site.intake.isDurable(piece));
     const store = emptyStore(2);
     recover(storage.afterPowerCut(() => random.oneIn(2)), store);
     const counter = contentsOf(store).get("0 counter")?.split(" ").at(-1);
