@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isSegmentName } from "../durability/file_names.ts";
 import { FrameReader } from "../durability/frame_reader.ts";
 import { ALIGNMENT_BYTES, FILE_HEADER_BYTES } from "../durability/layout.ts";
 import { type Mark, readMark } from "../durability/mark.ts";
@@ -48,7 +49,8 @@ export function countFrames(
   try {
     const begin = Math.max(from, FILE_HEADER_BYTES);
     if (file.size() <= begin) return NOTHING;
-    return new Census(new FrameReader(file, firstPosition), begin).run();
+    const frames = new FrameReader(file, firstPosition, isSegmentName(name));
+    return new Census(frames, begin).run();
   } finally {
     file.close();
   }
@@ -90,6 +92,7 @@ class Census {
     frames.seek(at);
     while (at < frames.fileBytes) {
       const outcome = frames.next();
+      if (outcome === "end") break;
       const problem = outcome === "frame" ? this.#count() : frames.problem;
       if (problem !== undefined) {
         this.#problem ??= { offset: at, reason: problem };
@@ -102,7 +105,7 @@ class Census {
       recordCount: this.#recordCount,
       eventCount: this.#eventCount,
       readableBytes: this.#readableBytes,
-      unreadableBytes: frames.fileBytes - this.#from - this.#readableBytes,
+      unreadableBytes: at - this.#from - this.#readableBytes,
       firstMark: this.#firstMark,
       lastMark: this.#lastMark,
       endsWithStop: this.#endsWithStop,

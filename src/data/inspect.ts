@@ -36,7 +36,7 @@ export interface FileReport {
   readonly createdAtMs?: number | undefined;
   /** Position that the name tells. */
   readonly position?: number | undefined;
-  /** Position behind its last byte, of a segment; up to which a snapshot needs the log. */
+  /** Position behind what was written, of a segment; up to which a snapshot needs the log. */
   readonly endPosition?: number | undefined;
   /** Frames that are whole. */
   readonly frameCount?: number | undefined;
@@ -201,7 +201,8 @@ function reportSegment(storage: Storage, name: string, position: number): FileRe
     byteCount,
     createdAtMs: isHeader ? header.createdAtMs : undefined,
     position,
-    endPosition: position + Math.max(0, byteCount - FILE_HEADER_BYTES),
+    // Without the zeros that were reserved.
+    endPosition: position + census.readableBytes + census.unreadableBytes,
     frameCount: census.frameCount,
     recordCount: census.recordCount,
     isAfterFailure: isHeader && (header.flags & HeaderFlag.AFTER_FAILURE) !== 0,

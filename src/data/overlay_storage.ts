@@ -92,6 +92,10 @@ class OverlayFile implements StorageFile {
     throw new Error("Cannot append: nothing is changed");
   }
 
+  reserve(): void {
+    throw new Error("Cannot reserve: nothing is changed");
+  }
+
   truncate(): void {
     throw new Error("Cannot truncate: nothing is changed");
   }

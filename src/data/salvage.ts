@@ -11,7 +11,7 @@
 import { AssertionFault } from "../base/assert.ts";
 import { JobView } from "../base/job.ts";
 import { ElementReader } from "../durability/elements.ts";
-import { filesOf } from "../durability/file_names.ts";
+import { filesOf, isSegmentName } from "../durability/file_names.ts";
 import { FrameReader } from "../durability/frame_reader.ts";
 import { ALIGNMENT_BYTES, FILE_HEADER_BYTES, FRAME_HEADER_BYTES } from "../durability/layout.ts";
 import { PendingEvents } from "../durability/pending_events.ts";
@@ -165,7 +165,7 @@ class Salvager {
         this.#passedOver.push({ file: name, offset: 0, reason });
         return undefined;
       }
-      const frames = new FrameReader(file, firstPosition);
+      const frames = new FrameReader(file, firstPosition, isSegmentName(name));
       let isWhole = true;
       let isInGap = false;
       for (let outcome = frames.next(); outcome !== "end"; outcome = frames.next()) {

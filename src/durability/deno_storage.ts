@@ -47,6 +47,8 @@ export class DenoStorage implements Storage {
   }
 }
 
+const ZEROS = new Uint8Array(65_536);
+
 class DenoStorageFile implements StorageFile {
   readonly #file: Deno.FsFile;
   /** Where the file's own offset is. */
@@ -76,6 +78,17 @@ class DenoStorageFile implements StorageFile {
     return count;
   }
 
+  reserve(byteCount: number): void {
+    const size = this.size();
+    if (this.#end < 0) this.#end = size;
+    this.#seek(size);
+    for (let left = byteCount; left > 0;) {
+      const count = this.#file.writeSync(left < ZEROS.length ? ZEROS.subarray(0, left) : ZEROS);
+      this.#offset += count;
+      left -= count;
+    }
+  }
+
   truncate(byteCount: number): void {
     this.#file.truncateSync(byteCount);
     this.#end = -1;
@@ -89,7 +102,7 @@ class DenoStorageFile implements StorageFile {
     this.#file.close();
   }
 
-  /** Where the file ends; negative = not known. */
+  /** Where is appended next; negative = where the file ends. */
   #end = -1;
 
   #seek(offset: number): void {

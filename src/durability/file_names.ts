@@ -27,6 +27,11 @@ export function fileName(kind: FileKind, position: number): string {
   return `${kind}-${String(position).padStart(POSITION_DIGITS, "0")}.sluice`;
 }
 
+/** Whether it is the name of a segment. */
+export function isSegmentName(name: string): boolean {
+  return NAME.exec(name)?.[1] === "log";
+}
+
 /** A segment or snapshot by its name. */
 export interface NamedFile {
   /** Its name. */

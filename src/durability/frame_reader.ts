@@ -12,11 +12,18 @@ import { readFully, type StorageFile } from "./storage.ts";
 /** How much of the file is in memory, unless a frame is longer. */
 const WINDOW_BYTES = 2 ** 20;
 
+/** Fewer zeros at the end are what a frame has at its own. */
+const MANY_ZEROS = 4096;
+/** A frame begins with its length. */
+const LENGTH_BYTES = 4;
+/** How much is looked at at once for zeros. */
+const PROBE_BYTES = 65_536;
+
 /** What {@link FrameReader.next} found. */
 export type FrameOutcome =
   /** A frame. */
   | "frame"
-  /** The end of the file, where a frame could have begun. */
+  /** The end of the file, or zeros up to there, where a frame could have begun. */
   | "end"
   /** No frame; {@link FrameReader.problem} says why. */
   | "problem";
@@ -49,16 +56,23 @@ export class FrameReader {
   #windowAt = 0;
   #windowBytes = 0;
   #next: number = FILE_HEADER_BYTES;
+  readonly #mayEndInZeros: boolean;
+  /** In `[zerosAt, zerosEnd)` there are zeros, and behind them something else or nothing. */
+  #zerosAt = 0;
+  #zerosEnd = 0;
 
   /**
    * Begins behind the file's header, which was read already.
    *
    * @param firstPosition the position that the first frame should have
+   * @param mayEndInZeros whether zeros may follow the last frame, as in a segment that was made longer
+   *   ahead of what is written
    */
-  constructor(file: StorageFile, firstPosition: number) {
+  constructor(file: StorageFile, firstPosition: number, mayEndInZeros = false) {
     this.#file = file;
     this.fileBytes = file.size();
     this.#firstPosition = firstPosition;
+    this.#mayEndInZeros = mayEndInZeros;
   }
 
   /** Position of the frame that was read last. */
@@ -81,7 +95,7 @@ export class FrameReader {
     const offset = this.#next;
     this.offset = offset;
     const left = this.fileBytes - offset;
-    if (left === 0) return "end";
+    if (left === 0 || (this.#mayEndInZeros && this.#isZeroFrom(offset))) return "end";
     this.#show(offset, Math.min(left, FRAME_HEADER_BYTES));
     let at = offset - this.#windowAt;
     const length = frameLength(this.#view, at, this.positionAt(offset), left);
@@ -102,6 +116,50 @@ export class FrameReader {
   seek(offset: number): void {
     assert(offset >= FILE_HEADER_BYTES, "frames are behind the header");
     this.#next = Math.min(offset, this.fileBytes);
+  }
+
+  /** Where the zeros begin with which the file ends; where it ends, if they are few. */
+  get contentEnd(): number {
+    const end = this.#lastContentEnd();
+    return this.fileBytes - end < MANY_ZEROS ? this.fileBytes : end;
+  }
+
+  #lastContentEnd(): number {
+    let end = this.fileBytes;
+    while (end > 0) {
+      const at = Math.max(0, end - PROBE_BYTES);
+      const bytes = new Uint8Array(end - at);
+      readFully(this.#file, at, bytes);
+      const last = bytes.findLastIndex((byte) => byte !== 0);
+      if (last >= 0) return at + last + 1;
+      end = at;
+    }
+    return 0;
+  }
+
+  /** Whether there are only zeros from there on, one at least. */
+  #isZeroFrom(offset: number): boolean {
+    const headByteCount = Math.min(LENGTH_BYTES, this.fileBytes - offset);
+    this.#show(offset, headByteCount);
+    const at = offset - this.#windowAt;
+    // Nearly always there is a frame, which has a length.
+    for (let i = at; i < at + headByteCount; i++) if (this.#window[i] !== 0) return false;
+    if (offset < this.#zerosAt || offset >= this.#zerosEnd) this.#measureZeros(offset);
+    return this.#zerosEnd === this.fileBytes;
+  }
+
+  #measureZeros(offset: number): void {
+    const bytes = new Uint8Array(Math.min(PROBE_BYTES, this.fileBytes - offset));
+    this.#zerosAt = offset;
+    for (let at = offset; at < this.fileBytes; at += bytes.length) {
+      const byteCount = readFully(this.#file, at, bytes);
+      for (let i = 0; i < byteCount; i++) {
+        if (bytes[i] === 0) continue;
+        this.#zerosEnd = at + i;
+        return;
+      }
+    }
+    this.#zerosEnd = this.fileBytes;
   }
 
   #fail(problem: string): FrameOutcome {

@@ -25,13 +25,17 @@ import type { RecordWriter } from "./record.ts";
 const SHORT_BYTES = 256;
 /** The writer is called when so much waits, although it would look by itself within milliseconds. */
 const MUCH_BYTES = 2 ** 20;
+/** Length of a span, where buffers are long. Unit: bytes. */
+const SPAN_BYTES = 8192;
+/** At most this part of a buffer is a span: others need room beside it. */
+const SPANS_PER_BUFFER = 16;
 /** How long a thread waits at a time for room. Unit: ms. */
 const ROOM_SLICE_MS = 10;
 /** How long it waits in all, before it takes the log's thread for dead. Unit: ms. */
 const ROOM_PATIENCE_MS = 60_000;
 
 /** What {@link Intake.onStep} is told of. */
-export type PublishStep = "announced" | "claimed" | "copied" | "confirmed";
+export type PublishStep = "announced" | "claimed" | "copied" | "returned" | "confirmed";
 
 /**
  * One thread's way into the log.
@@ -43,12 +47,22 @@ export class Intake {
   onStep: ((step: PublishStep) => void) | undefined;
   /** How often this thread found no room and waited. */
   stallCount = 0;
+  /** How much a span has room for. Unit: bytes. */
+  readonly mostSpanBytes: number;
 
   readonly #memory: IntakeMemory;
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
   readonly #claimAt: number;
   #hasMuch = false;
+  /** Where the last claim begins in its buffer, and where it ends, as FILLED said then. */
+  #start = 0;
+  #end = 0;
+  /** Index of its first byte. */
+  #at = 0;
+  #piece = 0;
+  /** How long the span is that the last claim is, and that is open; 0 = there is none. */
+  #spanBytes = 0;
 
   /** Attaches a thread. */
   constructor(memory: IntakeMemory, threadId: number) {
@@ -57,6 +71,7 @@ export class Intake {
     this.#words = new Int32Array(memory.bytes);
     this.#bytes = new Uint8Array(memory.bytes);
     this.#claimAt = claimAt(threadId);
+    this.mostSpanBytes = Math.min(SPAN_BYTES, (memory.bufferBytes / SPANS_PER_BUFFER) & -8);
   }
 
   /**
@@ -65,6 +80,8 @@ export class Intake {
    *
    * Called with the locks held under which the effects were made; so it does not wait, but for the
    * rare case that what waits for the disk fills a buffer.
+   *
+   * No span is open.
    *
    * @param records at least one, none of them longer than a buffer
    */
@@ -83,17 +100,94 @@ export class Intake {
 
   /** Publishes the records `[from, to)`. */
   #publishPart(records: RecordWriter, from: number, to: number): void {
-    const at = this.#claim(to - from);
+    this.#claim(to - from);
     this.onStep?.("claimed");
-    this.#copy(records, from + 4, to, at + 4);
+    this.#copy(records, from + 4, to, this.#at + 4);
     this.onStep?.("copied");
+    this.#confirm(records.words[from >> 2]!);
+  }
+
+  /** @param first first word of what is claimed; the rest is there */
+  #confirm(first: number): void {
     const words = this.#words;
     // Who sees the first word sees all of them.
-    Atomics.store(words, at >> 2, records.words[from >> 2]!);
+    Atomics.store(words, this.#at >> 2, first);
     this.onStep?.("confirmed");
     // Read by who waits for it in a loop only, so that it need not be ordered.
     words[this.#claimAt + Claim.STATE] = ClaimState.NONE;
     if (this.#hasMuch) this.#callForMuch();
+  }
+
+  /** Whether a span is open. */
+  get hasSpan(): boolean {
+    return this.#spanBytes > 0;
+  }
+
+  /** The piece that the last claim is in, the open span's if there is one. */
+  get claimedPiece(): number {
+    return this.#piece;
+  }
+
+  /**
+   * Claims a place for records that are still to come. The writer waits for it like for any other: it
+   * is to be closed within a millisecond or so, and before the thread sleeps or puts in anything else.
+   *
+   * Called like {@link Intake.publish}. Thread: one whose death ends the server; see {@link voidClaimOf}.
+   */
+  openSpan(): void {
+    this.#claim(this.mostSpanBytes);
+    this.#spanBytes = this.mostSpanBytes;
+    this.onStep?.("claimed");
+  }
+
+  /**
+   * Whether what was just done may go into the span: there is room, and all that others have put in so
+   * far is in front of it. Called with the locks held under which the effects were made.
+   *
+   * PIECE is read, too: for a moment two buffers are open, and others may be in the next one already.
+   *
+   * @param byteCount length of all that is to be in the span
+   */
+  spanTakes(byteCount: number): boolean {
+    const words = this.#words;
+    return byteCount <= this.#spanBytes &&
+      Atomics.load(words, IntakeHeader.PIECE) === this.#piece &&
+      Atomics.load(words, filledAt(this.#piece)) === this.#end;
+  }
+
+  /**
+   * Puts records into the span, and gives back what is left of it.
+   *
+   * @param records the span takes those in front of `end`, which are one at least
+   */
+  closeSpan(records: RecordWriter, end: number): void {
+    const byteCount = end - FRAME_HEADER_BYTES;
+    assert(byteCount > 0 && byteCount <= this.#spanBytes, "a span has what it has room for");
+    this.#copy(records, FRAME_HEADER_BYTES + 4, end, this.#at + 4);
+    this.onStep?.("copied");
+    this.#giveBack(byteCount);
+    this.onStep?.("returned");
+    this.#spanBytes = 0;
+    this.#confirm(records.words[FRAME_HEADER_BYTES >> 2]!);
+    // The writer may have found it open, and sleep; else it has not closed the piece when it looks.
+    const words = this.#words;
+    if ((Atomics.load(words, filledAt(this.#piece)) & CLOSED) !== 0) {
+      Atomics.notify(words, this.#at >> 2);
+    }
+  }
+
+  /** Gives back what is behind the first `byteCount` bytes, or voids it where others came behind. */
+  #giveBack(byteCount: number): void {
+    const restBytes = this.#spanBytes - byteCount;
+    if (restBytes === 0) return;
+    const words = this.#words;
+    const filled = filledAt(this.#piece);
+    if (Atomics.compareExchange(words, filled, this.#end, this.#start + byteCount) === this.#end) {
+      return;
+    }
+    const rest = (this.#at + byteCount) >> 2;
+    words[rest + 1] = restBytes;
+    words[rest] = VOID;
   }
 
   /**
@@ -101,10 +195,9 @@ export class Intake {
    *
    * The buffer may have come round since PIECE was read; the place is then in a later piece. In any
    * case that is one which the writer has not closed before the claim, and closes behind it.
-   *
-   * @returns index of its first byte
    */
-  #claim(byteCount: number): number {
+  #claim(byteCount: number): void {
+    assert(this.#spanBytes === 0, "one place is claimed at a time");
     const words = this.#words;
     const { bufferBytes } = this.#memory;
     let waitsSinceMs = 0;
@@ -127,7 +220,11 @@ export class Intake {
       this.onStep?.("announced");
       if (Atomics.compareExchange(words, filled, start, end) !== start) continue;
       if (start < MUCH_BYTES && end >= MUCH_BYTES) this.#hasMuch = true;
-      return bufferAt(this.#memory, piece) + start;
+      this.#piece = piece;
+      this.#start = start;
+      this.#end = end;
+      this.#at = bufferAt(this.#memory, piece) + start;
+      return;
     }
   }
 

@@ -22,6 +22,23 @@
  * becomes one frame. A record of the type {@link VOID} is what a thread has left that died before it
  * confirmed; its second word says how long that is.
  *
+ * **Spans.** A thread that executes many commands in a row claims more than it needs (a span), and keeps
+ * the records of those commands until its turn is over; then it copies and confirms all of them at once,
+ * and gives back what is left, by compare-and-swap of FILLED from the span's end to theirs. Where others
+ * have claimed behind it, what is left is VOID. The place in the log is that of the claim, so a command
+ * may join only where that is right: nothing that others did before it may be behind the span. While it
+ * holds its locks, it looks whether PIECE is the span's and FILLED its end. What another thread did
+ * before, and this command can see or builds upon, was claimed before that thread gave back its lock, so
+ * it is in front of the span, or one of the two has changed, and the span is closed and another claimed
+ * behind. PIECE must be looked at because two buffers are open for a moment: the other thread may have
+ * been in the next one already. Who sees what a command in the span did claims behind it, and a piece is
+ * written when all of it is confirmed, so that nothing is on the disk without what came before it.
+ *
+ * The writer waits for a span as for any claim, up to a turn of its thread. It is therefore closed before
+ * the thread claims anything else, sleeps, or returns to its event loop. When its thread dies, nothing
+ * of it is in the log; that of a thread that dies alone could be voided only if it gave nothing back, so
+ * that only threads have spans whose death ends the server.
+ *
  * **Pieces.** The writer first opens the other buffer (PIECE, then FILLED), then closes this one, then
  * waits until everything in it is confirmed. Between the two a thread that had read the old PIECE may
  * still claim there; a thread that has the lock of the same shard after it reads PIECE after it, so

@@ -22,6 +22,12 @@ import type { SyncPolicy } from "./sync_policy.ts";
 
 /** The longest sleep: what was put in is written then, whoever wants it. Unit: ms. */
 const IDLE_SLICE_MS = 50;
+/**
+ * How far a segment is made longer ahead of what is written, where each write is synced. A sync that
+ * makes a file longer takes the file system twice as long: it has to note the new length in its journal.
+ * Unit: bytes.
+ */
+const RESERVE_BYTES = 2 ** 20;
 
 /** What the thread is told. */
 export interface LogOrders {
@@ -80,7 +86,13 @@ function keep(orders: LogOrders, storage: Storage): boolean {
   const keeper = new LogKeeper({
     storage,
     history,
-    log: openLog(storage, orders, orders.segmentBytes, clock),
+    log: openLog(
+      storage,
+      orders,
+      orders.segmentBytes,
+      clock,
+      policy === "always" ? RESERVE_BYTES : 0,
+    ),
     drain,
     store: Store.attach(orders.store, orders.threadId, false),
     databaseCount,

@@ -142,7 +142,7 @@ export class LogReader {
     const header = this.#readHeader(segment, file);
     // A segment has its name only when its header is on the disk.
     if (typeof header === "string") throw this.#damage(segment.name, 0, header);
-    const frames = new FrameReader(file, segment.position);
+    const frames = new FrameReader(file, segment.position, true);
     this.#segment = segment.name;
     for (;;) {
       const outcome = frames.next();
@@ -177,7 +177,8 @@ export class LogReader {
     this.#torn = {
       name: segment.name,
       offset,
-      byteCount: frames.fileBytes - offset,
+      // Without what was only reserved.
+      byteCount: Math.max(frames.contentEnd, offset) - offset,
       reason,
     };
   }
@@ -190,7 +191,7 @@ export class LogReader {
       throw this.#damage(segment.name, 0, this.#missingText(segment.position), "missing");
     }
     this.#isInGap = true;
-    const frames = new FrameReader(file, segment.position);
+    const frames = new FrameReader(file, segment.position, true);
     if (durableBehind(frames, 0) > this.#position) {
       throw this.#damage(segment.name, 0, this.#missingText(segment.position), "missing");
     }
@@ -242,7 +243,9 @@ function durableBehind(frames: FrameReader, offset: number): number {
   let at = Math.max(offset + ALIGNMENT_BYTES, FILE_HEADER_BYTES);
   while (at < frames.fileBytes) {
     frames.seek(at);
-    if (frames.next() !== "frame") {
+    const outcome = frames.next();
+    if (outcome === "end") break;
+    if (outcome === "problem") {
       at += ALIGNMENT_BYTES;
       continue;
     }

@@ -9,6 +9,7 @@
  * - A segment is followed by another one only when all of it is on the disk, or when it failed.
  * - After a failure nothing is written to that segment any more: what the system has dropped of it is
  *   not known. The segment that follows says so in its header.
+ * - Behind what was written there are zeros, or nothing. A reader takes them for the end.
  * - `durablePosition` never goes beyond what a sync has confirmed.
  *
  * @module
@@ -16,7 +17,7 @@
 
 import { assert } from "../base/assert.ts";
 import { encodeFileHeader, HeaderFlag } from "./file_header.ts";
-import { fileName, UNFINISHED } from "./file_names.ts";
+import { fileName, filesOf, type NamedFile, UNFINISHED } from "./file_names.ts";
 import { sealFrame } from "./frame.ts";
 import { FILE_HEADER_BYTES, FRAME_HEADER_BYTES } from "./layout.ts";
 import { MARK_FRAME_BYTES, writeMark } from "./mark.ts";
@@ -32,6 +33,11 @@ export interface LogWriterOptions {
   readonly segmentBytes: number;
   /** The time. Unit: ms since the epoch. */
   readonly clock: () => number;
+  /**
+   * How far a segment is made longer with zeros, ahead of what is written; 0 = not at all. Worth it where
+   * every write is synced. Unit: bytes.
+   */
+  readonly reserveBytes?: number;
 }
 
 /** Writes a log. Thread: belongs to one thread. */
@@ -39,7 +45,10 @@ export class LogWriter {
   readonly #options: LogWriterOptions;
   #file: StorageFile | undefined;
   #segment = "";
+  /** How much is written of the segment. */
   #segmentBytes = 0;
+  /** How long its file is, if that is longer; Infinity: nothing more is reserved. */
+  #reservedEnd = 0;
   #position = 0;
   #durablePosition = 0;
   #hasFailed = false;
@@ -71,9 +80,12 @@ export class LogWriter {
   static resume(options: LogWriterOptions, segment: string, position: number): LogWriter {
     const writer = new LogWriter(options);
     writer.#position = writer.#durablePosition = position;
-    writer.#file = options.storage.open(segment, "update");
+    const file = writer.#file = options.storage.open(segment, "update");
     writer.#segment = segment;
-    writer.#segmentBytes = writer.#file.size();
+    const [{ position: first }] = filesOf([segment], "log") as [NamedFile];
+    writer.#segmentBytes = FILE_HEADER_BYTES + position - first;
+    // What was reserved and not used.
+    if (file.size() > writer.#segmentBytes) file.truncate(writer.#segmentBytes);
     return writer;
   }
 
@@ -110,7 +122,29 @@ export class LogWriter {
     assert(!this.#hasFailed, "nothing is written to a segment that has failed");
     if (this.#segmentBytes >= this.#options.segmentBytes) this.rotate();
     this.#seal(bytes, view, end, false);
+    this.#reserve(end);
     this.#write(bytes.subarray(0, end));
+  }
+
+  /** Makes the segment longer, if there are fewer zeros than are needed. */
+  #reserve(byteCount: number): void {
+    const { reserveBytes = 0 } = this.#options;
+    const end = this.#segmentBytes + byteCount;
+    if (reserveBytes === 0 || end <= this.#reservedEnd) return;
+    const from = Math.max(this.#segmentBytes, this.#reservedEnd);
+    this.#reservedEnd = end + reserveBytes;
+    try {
+      this.#file!.reserve(this.#reservedEnd - from);
+    } catch {
+      // The disk may have room for what is written, though not for more. If not, that is found next.
+      this.#reservedEnd = Infinity;
+    }
+  }
+
+  /** Cuts off what was reserved and not used. Until that is on the disk, zeros may follow. */
+  #giveBack(): void {
+    if (this.#reservedEnd > this.#segmentBytes) this.#file!.truncate(this.#segmentBytes);
+    this.#reservedEnd = Infinity;
   }
 
   /**
@@ -133,6 +167,7 @@ export class LogWriter {
   rotate(): void {
     this.sync();
     if (this.#segmentBytes === FILE_HEADER_BYTES) return;
+    this.#attempt(() => this.#giveBack());
     this.#file!.close();
     this.#file = undefined;
     this.#attempt(() => this.#makeSegment(0, this.#position));
@@ -181,6 +216,7 @@ export class LogWriter {
       this.sync();
       const bytes = new Uint8Array(MARK_FRAME_BYTES);
       this.#seal(bytes, new DataView(bytes.buffer), bytes.length, true);
+      this.#attempt(() => this.#giveBack());
       this.#write(bytes);
       this.sync();
     }
@@ -242,6 +278,7 @@ export class LogWriter {
     this.#file = file;
     this.#segment = name;
     this.#segmentBytes = FILE_HEADER_BYTES;
+    this.#reservedEnd = 0;
   }
 
   /** Removes a segment of this name that was being made when a crash or a failure came. */

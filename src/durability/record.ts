@@ -185,6 +185,13 @@ export class RecordWriter {
     if (this.bytes.length > this.#keptBytes) this.#move(new Uint8Array(this.#keptBytes));
   }
 
+  /** Forgets the records in front of `end`, where one ends. */
+  forgetBefore(end: number): void {
+    if (end === this.length) return this.clear();
+    this.bytes.copyWithin(FRAME_HEADER_BYTES, end, this.length);
+    this.length -= end - FRAME_HEADER_BYTES;
+  }
+
   /**
    * Begins a record.
    *

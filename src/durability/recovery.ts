@@ -160,6 +160,7 @@ export function tellEvicted({ evicted, seq }: Recovered, store: Store): void {
  *
  * @param segmentBytes a segment of this length is followed by another one
  * @param clock the time. Unit: ms since the epoch
+ * @param reserveBytes how far a segment is made longer ahead of what is written; 0 = not at all
  * @throws what the system says
  */
 export function openLog(
@@ -167,6 +168,7 @@ export function openLog(
   { history, log }: Pick<Recovered, "history" | "log">,
   segmentBytes: number,
   clock: () => number,
+  reserveBytes = 0,
 ): LogWriter {
   const { position, segment, torn, unconfirmedSegments } = log;
   for (const name of storage.list()) {
@@ -175,7 +177,7 @@ export function openLog(
   for (const name of unconfirmedSegments) storage.remove(name);
   if (torn !== undefined) cutOff(storage, torn.name, torn.offset);
   storage.syncDirectory();
-  const options = { storage, history, segmentBytes, clock };
+  const options = { storage, history, segmentBytes, clock, reserveBytes };
   return segment === undefined
     ? LogWriter.begin(options, position)
     : LogWriter.resume(options, segment, position);

@@ -18,12 +18,19 @@ export interface StorageFile {
    */
   readAt(offset: number, target: Uint8Array): number;
   /**
-   * Writes at the end of the file.
+   * Writes behind what was appended last; at first, and after it was cut off, at the end of the file.
    *
    * @returns how many bytes were written: at least one, perhaps not all
    * @throws what the system says, of which some bytes may have been written
    */
   append(bytes: Uint8Array): number;
+  /**
+   * Makes the file longer by zeros, which are on the disk after the next sync. What is appended takes
+   * their place: a sync then has only that to write, and nothing of the file itself.
+   *
+   * @throws what the system says; the file may be longer all the same
+   */
+  reserve(byteCount: number): void;
   /** Cuts the file off after `byteCount` bytes. */
   truncate(byteCount: number): void;
   /** Returns when the content is on the disk. */

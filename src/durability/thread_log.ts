@@ -11,6 +11,7 @@ import { EffectRecorder } from "./effect_recorder.ts";
 import { Intake } from "./intake.ts";
 import type { IntakeMemory } from "./intake_layout.ts";
 import { LogFigure, LogState, LogStatus } from "./log_status.ts";
+import { Outbox } from "./outbox.ts";
 import { RecordType, RecordWriter } from "./record.ts";
 import { ShardNoter, ShardPieces } from "./shard_pieces.ts";
 import { newTold, type Told } from "./told.ts";
@@ -71,7 +72,7 @@ export class ThreadLog implements EffectOutlet {
   /** What was found at the start. */
   readonly recovery: RecoveryFigures | undefined;
 
-  readonly #records = new RecordWriter();
+  readonly #outbox: Outbox;
   readonly #eventRecords = new RecordWriter(512);
   readonly #eventStride: number;
   #eventNumber: number;
@@ -93,14 +94,16 @@ export class ThreadLog implements EffectOutlet {
   constructor(memory: ThreadLogMemory, store: Store, threadId: number) {
     this.status = new LogStatus(memory.status);
     this.intake = new Intake(memory.intake, threadId);
+    this.#outbox = new Outbox(this.intake);
     this.confirmsDurable = memory.confirmsDurable;
     this.recovery = memory.recovery;
     this.#eventStride = memory.intake.threadCount;
     this.#eventNumber = memory.firstEventNumber + threadId;
     this.#shardPieces = memory.shardPieces && new ShardPieces(memory.shardPieces);
+    const { records } = this.#outbox;
     store.hook = this.#shardPieces === undefined
-      ? new EffectRecorder(store, this.#records)
-      : new ShardNoter(store, this.#records, this.#shardPieces);
+      ? new EffectRecorder(store, records)
+      : new ShardNoter(store, records, this.#shardPieces);
     if (store.hook instanceof EffectRecorder) store.hook.log = this;
     store.locks.effects = this;
   }
@@ -168,9 +171,18 @@ export class ThreadLog implements EffectOutlet {
 
   /** See {@link EffectOutlet.publish}. */
   publish(): void {
-    if (this.#records.isEmpty) return;
-    this.intake.publish(this.#records);
-    this.#shardPieces?.published(this.intake.lastPiece);
+    if (!this.#outbox.publish()) return;
+    if (this.#shardPieces !== undefined) this.#shardPieces.published(this.intake.claimedPiece);
+  }
+
+  /** See {@link Outbox.beginTurn}. */
+  beginTurn(): void {
+    this.#outbox.beginTurn();
+  }
+
+  /** See {@link Outbox.endTurn}. */
+  endTurn(): void {
+    this.#outbox.endTurn();
   }
 
   /** What is executed now is told by a connection, until {@link ThreadLog.end}. */
@@ -333,6 +345,7 @@ export class ThreadLog implements EffectOutlet {
   }
 
   #publishEvents(records: RecordWriter): void {
+    this.#outbox.closeSpan();
     this.intake.publish(records);
     this.tellEvent();
   }
@@ -370,7 +383,7 @@ export class ThreadLog implements EffectOutlet {
    * @param balance after it, if its client may ask again
    */
   settleEvent(number: number, outcome: number, isUnderLock: boolean, balance?: Int64): void {
-    const records = this.#records;
+    const { records } = this.#outbox;
     records.begin(RecordType.EVENT_SETTLED, 0, NO_KEY, 0, 0, 0);
     records.appendUint64(number).appendUint64(outcome);
     if (balance !== undefined) records.appendInt64(balance.hi, balance.lo);

@@ -396,10 +396,10 @@ export class Connection implements MemoryHolder, TurnWriter {
     const input = this.#input;
     const output = this.#output;
     const session = this.#session;
-    const { clock, writeTurns: { gate } } = this.#host;
-    if (gate !== undefined) gate.begin(this.told);
+    const { clock, writeTurns } = this.#host;
+    writeTurns.begin(this.told);
     // What was published before a command is seen before its reply.
-    if (!session.midReply && this.#pushes.tryMoveTo(output)) gate?.touchAll(this.told);
+    if (!session.midReply && this.#pushes.tryMoveTo(output)) writeTurns.gate?.touchAll(this.told);
     const inputBytes = input.length;
     const startedAtMs = inputBytes >= COSTLY_BYTES ? clock.read() : this.#clockMs;
     // A command that waits costs the thread next to nothing.
@@ -408,7 +408,7 @@ export class Connection implements MemoryHolder, TurnWriter {
     try {
       const untilMs = startedAtMs + this.#host.sliceMs(startedAtMs);
       const step = session.process(input, output, untilMs);
-      if (gate !== undefined) gate.end();
+      writeTurns.end();
       if (typeof step !== "number") return this.#executeOn(step);
       this.#executing = false;
       const movedBytes = inputBytes - input.length + output.length;
@@ -435,7 +435,7 @@ export class Connection implements MemoryHolder, TurnWriter {
   }
 
   #fail(error: unknown): typeof FAILED {
-    this.#host.writeTurns.gate?.end();
+    this.#host.writeTurns.end();
     this.#executing = false;
     this.#host.sessionFailed(this.front, error);
     return FAILED;

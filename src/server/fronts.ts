@@ -109,6 +109,7 @@ export function createFronts(parts: FrontParts): Fronts {
   const intake = createIntake(parts);
   parts.writeTurns.beforeWrites = intake.callWorkers;
   const { log } = parts.shared;
+  parts.writeTurns.log = log;
   parts.writeTurns.gate = log?.confirmsDurable === true ? log : undefined;
   const authenticator = new Authenticator({
     password: parts.shared.operations.password,

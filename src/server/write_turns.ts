@@ -56,6 +56,14 @@ export interface ReplyGate {
   nextChange(): Promise<void>;
 }
 
+/** Where the effects of commands go that are executed in a row. */
+export interface TurnLog {
+  /** They are from now on: what they do may be put into the log together. */
+  beginTurn(): void;
+  /** No more are. */
+  endTurn(): void;
+}
+
 /** Replies that are going to be written in a row. */
 interface Turn {
   readonly writers: TurnWriter[];
@@ -72,6 +80,8 @@ export class WriteTurns {
   beforeWrites: (() => void) | undefined = undefined;
   /** Asked before replies are written; undefined: nobody is. */
   gate: ReplyGate | undefined = undefined;
+  /** Told when a connection's commands are executed; undefined: there is no log. */
+  log: TurnLog | undefined = undefined;
 
   #writers: TurnWriter[] = [];
   /** The list that is not in use. */
@@ -83,6 +93,20 @@ export class WriteTurns {
   #seenCount = 0;
   /** How many have joined. */
   #count = 0;
+
+  /** A connection's commands are executed now, until {@link WriteTurns.end} or until one of them waits. */
+  begin(told: Told): void {
+    if (this.log === undefined) return;
+    this.log.beginTurn();
+    if (this.gate !== undefined) this.gate.begin(told);
+  }
+
+  /** None are any more. */
+  end(): void {
+    if (this.log === undefined) return;
+    this.log.endTurn();
+    if (this.gate !== undefined) this.gate.end();
+  }
 
   /**
    * Adds a reply to the turn.

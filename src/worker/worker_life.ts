@@ -131,7 +131,10 @@ async function workAsOrdered(orders: WorkerOrders, port: WorkerPort): Promise<vo
   const log = orders.log &&
     new (await import("../durability/thread_log.ts")).ThreadLog(orders.log, store, orders.threadId);
   if (log !== undefined && faults !== undefined) {
-    log.intake.onStep = (step) => void faults.reach(PUBLISH_FAULT_STEPS[step]);
+    // A worker has no spans: it claims what it needs, and gives nothing back.
+    log.intake.onStep = (step) => {
+      if (step !== "returned") void faults.reach(PUBLISH_FAULT_STEPS[step]);
+    };
   }
   const tracers = isTelemetryOn() ? (await import("./job_tracer.ts")).JobTracer : undefined;
   const failures = new FailureReports(port);

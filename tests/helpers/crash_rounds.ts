@@ -18,6 +18,8 @@ import { PROGRAM, ServerProcess } from "./server_process.ts";
 
 /** Writers of keys, and of pairs; clients of events per protocol. */
 const WRITERS = 3;
+/** How many values a writer sends at once, at most. */
+const MOST_IN_A_ROW = 5;
 /** Events of earlier rounds that are sent again. */
 const KEPT_EVENTS = 300;
 /** Events that are sent again at once. */
@@ -265,20 +267,14 @@ export class CrashRun {
 
   async #write(writer: Writer, port: number, over: { isOver: boolean }): Promise<void> {
     await this.#untilCut(port, over, async (client) => {
-      const value = String(++writer.sent);
-      const [key, other] = writer.keys;
-      if (other === undefined) {
-        await client.send(respCommand("SET", key!, value));
-        assert.equal(await client.readUntil("\r\n"), "+OK\r\n");
-      } else {
-        await client.send(
-          respCommand("MULTI") + respCommand("SET", key!, value) +
-            respCommand("SET", other, value) + respCommand("EXEC"),
-        );
-        for (let i = 0; i < 6; i++) await client.readUntil("\r\n");
+      // Several in a row, for what they do goes into the log together.
+      const values = Array.from({ length: 1 + writer.sent % MOST_IN_A_ROW }, () => ++writer.sent);
+      await client.send(values.map((value) => setCommands(writer.keys, `${value}`)).join(""));
+      for (const value of values) {
+        await readSetReplies(client, writer.keys);
+        writer.confirmed.push({ value, atMs: performance.now() });
+        this.counts.writes++;
       }
-      writer.confirmed.push({ value: writer.sent, atMs: performance.now() });
-      this.counts.writes++;
     });
   }
 
@@ -342,6 +338,19 @@ export class CrashRun {
       client.close();
     }
   }
+}
+
+/** Sets one key, or two in a transaction. */
+function setCommands([key, other]: readonly string[], value: string): string {
+  const set = respCommand("SET", key!, value);
+  if (other === undefined) return set;
+  return respCommand("MULTI") + set + respCommand("SET", other, value) + respCommand("EXEC");
+}
+
+/** Reads what is said to them, as long as nothing is refused. */
+async function readSetReplies(client: RawClient, { length }: readonly string[]): Promise<void> {
+  const replies = length === 1 ? ["+OK"] : ["+OK", "+QUEUED", "+QUEUED", "*2", "+OK", "+OK"];
+  for (const reply of replies) assert.equal(await client.readUntil("\r\n"), `${reply}\r\n`);
 }
 
 /** An event, whose id is its user's name. */

@@ -11,6 +11,8 @@ import { systemError } from "./memory_storage.ts";
 export type DiskCall =
   | "append log"
   | "append snapshot"
+  | "reserve log"
+  | "reserve snapshot"
   | "sync log"
   | "sync snapshot"
   | "truncate"
@@ -137,6 +139,11 @@ class FaultyFile implements StorageFile {
   append(bytes: Uint8Array): number {
     const half = (): number => this.#file.append(bytes.subarray(0, bytes.length >> 1));
     return this.#disk.call(`append ${this.#kind}`, () => this.#file.append(bytes), half);
+  }
+
+  reserve(byteCount: number): void {
+    const half = (): void => this.#file.reserve(byteCount >> 1);
+    this.#disk.call(`reserve ${this.#kind}`, () => this.#file.reserve(byteCount), half);
   }
 
   truncate(byteCount: number): void {

@@ -88,6 +88,7 @@ export const KILL_STEPS: readonly KillStep[] = [
     own(`accept ${step}:9`),
     own(`worker publish${step[0]!.toUpperCase()}${step.slice(1)}:7`),
   ]),
+  own("publish returned:5"),
   own("accepted:9"),
   // What a worker does with an event.
   ...["afterTake", "beforeLock", "withLock", "afterSwap", "inCommit", "afterEffect", "afterUnlock"]
@@ -97,9 +98,13 @@ export const KILL_STEPS: readonly KillStep[] = [
     .map((step) => own(`worker ${step}:5`)),
   // What the log's thread does with a piece.
   ...around("piece", [["append log", ALL, 9], ["sync log", BOTH, 9]], {}),
+  // Where the segment has no more zeros to write over.
+  ...around("longer", [["reserve log", ALL]], { snapshot: true }),
   own("reply:20"),
   // Another segment, and a snapshot.
-  ...around("segment", [["create log", BOTH], ["syncDirectory", BOTH]], { snapshot: true }),
+  ...around("segment", [["truncate", BOTH], ["create log", BOTH], ["syncDirectory", BOTH]], {
+    snapshot: true,
+  }),
   ...around("snapshot", SNAPSHOT, { snapshot: true }),
   // After a failure: another segment, a snapshot, and writes again.
   ...around("begun anew", [["create log", BOTH], ["syncDirectory", BOTH]], {}, {

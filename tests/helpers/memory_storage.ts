@@ -15,7 +15,15 @@ interface Content {
 
 /** Asked before each call that changes something; throws to make it fail, or cuts a write short. */
 export type Fault = (
-  call: "append" | "sync" | "truncate" | "rename" | "remove" | "create" | "syncDirectory",
+  call:
+    | "append"
+    | "reserve"
+    | "sync"
+    | "truncate"
+    | "rename"
+    | "remove"
+    | "create"
+    | "syncDirectory",
   name: string,
   byteCount: number,
 ) => number | void;
@@ -121,6 +129,8 @@ class MemoryFile implements StorageFile {
   readonly #storage: MemoryStorage;
   readonly #name: string;
   readonly #content: Content;
+  /** Where is appended next; undefined: where the file ends. */
+  #end: number | undefined;
 
   constructor(storage: MemoryStorage, name: string, content: Content) {
     this.#storage = storage;
@@ -142,16 +152,38 @@ class MemoryFile implements StorageFile {
   append(bytes: Uint8Array): number {
     const most = this.#storage.fault("append", this.#name, bytes.length);
     const count = Math.min(bytes.length, most ?? bytes.length);
-    const grown = new Uint8Array(this.#content.bytes.length + count);
-    grown.set(this.#content.bytes);
-    grown.set(bytes.subarray(0, count), this.#content.bytes.length);
-    this.#content.bytes = grown;
+    const at = this.#end ?? this.size();
+    this.#grow(at + count);
+    this.#content.bytes.set(bytes.subarray(0, count), at);
+    this.#end = at + count;
     return count;
+  }
+
+  reserve(byteCount: number): void {
+    this.#end ??= this.size();
+    const size = this.size();
+    try {
+      const most = this.#storage.fault("reserve", this.#name, byteCount);
+      this.#grow(size + (most ?? byteCount));
+    } catch (error) {
+      // Some of it may be there all the same.
+      this.#grow(size + (byteCount >> 1));
+      throw error;
+    }
+  }
+
+  #grow(byteCount: number): void {
+    const { bytes } = this.#content;
+    // Never in place: somebody may have taken note of what there was.
+    const grown = new Uint8Array(Math.max(byteCount, bytes.length));
+    grown.set(bytes);
+    this.#content.bytes = grown;
   }
 
   truncate(byteCount: number): void {
     this.#storage.fault("truncate", this.#name, byteCount);
     this.#content.bytes = this.#content.bytes.slice(0, byteCount);
+    this.#end = undefined;
   }
 
   sync(): void {

@@ -99,7 +99,7 @@ class Run {
     this.#keeper = new LogKeeper({
       storage,
       history: found.history,
-      log: openLog(storage, found, 30_000, clock),
+      log: openLog(storage, found, 30_000, clock, random.pick([0, 50_000])),
       drain: new Drain(memory),
       store,
       databaseCount: 16,

@@ -31,6 +31,8 @@ export interface IntakeOrders {
   frames: number;
   keyCount: number;
   mostPayloadBytes: number;
+  /** So many publications are one turn; 0 = each is on its own. */
+  turnLength: number;
   intakeModule: string;
   memory: IntakeMemory;
   evidence: SharedArrayBuffer;
@@ -51,6 +53,8 @@ export interface IntakeStress {
   keyCount: number;
   bufferBytes: number;
   mostPayloadBytes: number;
+  /** Turns of all threads but the first one, see {@link IntakeOrders}; default: none have any. */
+  turnLength?: number;
   /** Modules to take the two sides from; default: the real ones. */
   intakeModule?: string;
   drainModule?: string;
@@ -79,20 +83,42 @@ export function isClean({ missing, wrong }: IntakeResult): boolean {
 export const INTAKE_MUTATIONS: readonly Mutation[] = [
   {
     name: "confirms a frame before it is copied",
-    find: `    this.#copy(records, from + 4, to, at + 4);
+    find: `    this.#copy(records, from + 4, to, this.#at + 4);
     this.onStep?.("copied");
-    const words = this.#words;
 `,
-    replace: `    const words = this.#words;
-    words[(at >> 2) + 1] = records.words[(from >> 2) + 1]!;
-    Atomics.store(words, at >> 2, records.words[from >> 2]!);
-    this.#copy(records, from + 4, to, at + 4);
+    replace: `    const { words } = records;
+    this.#words[(this.#at >> 2) + 1] = words[(from >> 2) + 1]!;
+    Atomics.store(this.#words, this.#at >> 2, words[from >> 2]!);
+    this.#copy(records, from + 4, to, this.#at + 4);
 `,
   },
   {
     name: "claims without a swap",
     find: "      if (Atomics.compareExchange(words, filled, start, end) !== start) continue;",
     replace: "      Atomics.store(words, filled, end);",
+  },
+];
+
+/**
+ * Twins of the publishers' side that only turns show. That a span is left when the next piece is open
+ * takes two instructions of the writer to show; a unit test stops it between them.
+ */
+export const SPAN_MUTATIONS: readonly Mutation[] = [
+  {
+    name: "does not look whether others came behind its span",
+    find: " &&\n      Atomics.load(words, filledAt(this.#piece)) === this.#end;",
+    replace: ";",
+  },
+  {
+    name: "gives back what is behind others",
+    find:
+      "if (Atomics.compareExchange(words, filled, this.#end, this.#start + byteCount) === this.#end) {",
+    replace: "if (Atomics.store(words, filled, this.#start + byteCount) >= 0) {",
+  },
+  {
+    name: "leaves a gap in front of others",
+    find: "    words[rest] = VOID;",
+    replace: "",
   },
 ];
 
@@ -134,6 +160,7 @@ export async function runIntakeStress(stress: IntakeStress): Promise<IntakeResul
       frames: framesEach,
       keyCount,
       mostPayloadBytes,
+      turnLength: threadId === 0 ? 0 : stress.turnLength ?? 0,
       intakeModule,
       memory,
       evidence: evidence.buffer,

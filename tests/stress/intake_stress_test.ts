@@ -8,15 +8,23 @@ import assert from "node:assert/strict";
 import { isClean, runIntakeStress } from "./intake_harness.ts";
 
 for (
-  const [bufferBytes, mostPayloadBytes] of [[4096, 64], [65_536, 2000], [2 ** 24, 400]] as const
+  const [bufferBytes, mostPayloadBytes, turnLength] of [
+    [4096, 64, 0],
+    [65_536, 2000, 0],
+    [2 ** 24, 400, 0],
+    [4096, 64, 5],
+    [2 ** 24, 400, 16],
+  ] as const
 ) {
-  Deno.test(`stress: 8 threads publish into buffers of ${bufferBytes} bytes`, async () => {
+  const how = turnLength === 0 ? "" : ` in turns of ${turnLength}`;
+  Deno.test(`stress: 8 threads publish${how} into buffers of ${bufferBytes} bytes`, async () => {
     const result = await runIntakeStress({
       threads: 8,
       framesEach: 60_000,
       keyCount: 64,
       bufferBytes,
       mostPayloadBytes,
+      turnLength,
       deadlineMs: 120_000,
     });
     assert.ok(isClean(result), JSON.stringify(result));

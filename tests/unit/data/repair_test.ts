@@ -267,6 +267,25 @@ Deno.test("repair: whether the server was stopped is told", () => {
   assert.ok(crashed.kind === "starts" && !crashed.isAfterStop && crashed.torn === undefined);
 });
 
+Deno.test("repair: zeros that a segment has ahead of what is written are nothing to repair", () => {
+  const { storage } = smallLog(3);
+  const { name } = filesOf(storage.list(), "log")[0]!;
+  const bytes = storage.bytesOf(name);
+  const isSegment = (file: { name: string }): boolean => file.name === name;
+  const before = inspect(storage, SMALL_ROOM).files.find(isSegment)!;
+  const longer = new Uint8Array(bytes.length + 100_000);
+  longer.set(bytes);
+  storage.put(name, longer);
+  const report = inspect(storage, SMALL_ROOM).files.find(isSegment)!;
+  assert.deepEqual(report, { ...before, byteCount: longer.length });
+  assert.equal(planRepair(storage, SMALL_ROOM).kind, "nothing to do");
+  // Where they are not all there is, something was written.
+  longer[bytes.length + 50_000] = 1;
+  storage.put(name, longer);
+  const forecast = forecastOf(storage, SMALL_ROOM);
+  assert.ok(forecast.kind === "starts" && forecast.torn?.offset === bytes.length);
+});
+
 Deno.test("repair: what was interrupted can be repaired again", () => {
   const whole = smallLog(12);
   const segments = filesOf(whole.storage.list(), "log");

@@ -42,6 +42,7 @@ class Site {
     policy: SyncPolicy = "always",
     snapshotEveryBytes = Infinity,
     segmentBytes = 2000,
+    reserveBytes = 0,
   ) {
     this.store = emptyStore(4);
     const found = recover(storage, this.store);
@@ -54,7 +55,7 @@ class Site {
     this.keeper = new LogKeeper({
       storage,
       history: found.history,
-      log: openLog(storage, found, segmentBytes, clock),
+      log: openLog(storage, found, segmentBytes, clock, reserveBytes),
       drain: new Drain(memory),
       store: this.store,
       databaseCount: 16,
@@ -571,14 +572,13 @@ Deno.test("keeper: power cuts at random calls lose nothing that was called durab
   for (let round = 0; round < 150; round++) {
     const context = `seed ${seed}, round ${round}`;
     const storage = new MemoryStorage();
-    const site = new Site(storage, "always", 3000, 1500);
+    const site = new Site(storage, "always", 3000, 1500, random.pick([0, 1000]));
     const cut = new Error("power cut");
     let left = random.below(400);
     storage.fault = () => {
       if (left-- <= 0) throw cut;
     };
     let written = 0;
-    let durable = 0;
     const pieces: number[] = [];
     try {
       for (; written < 150; written++) {
@@ -590,7 +590,7 @@ Deno.test("keeper: power cuts at random calls lose nothing that was called durab
     } catch (error) {
       if (error !== cut) throw error;
     }
-    durable = pieces.findLastIndex((piece) => site.intake.isDurable(piece));
+    const durable = pieces.findLastIndex((piece) => site.intake.isDurable(piece));
     const store = emptyStore(2);
     recover(storage.afterPowerCut(() => random.oneIn(2)), store);
     const counter = contentsOf(store).get("0 counter")?.split(" ").at(-1);

@@ -14,8 +14,8 @@ import { Random } from "../../helpers/fuzz/random.ts";
 const HISTORY = new Uint8Array(HISTORY_BYTES).fill(7);
 const SMALL_SEGMENT = 300;
 
-function options(storage: Storage, segmentBytes = 2 ** 20) {
-  return { storage, history: HISTORY, segmentBytes, clock: () => 1_700_000_000_000 };
+function options(storage: Storage, segmentBytes = 2 ** 20, reserveBytes = 0) {
+  return { storage, history: HISTORY, segmentBytes, reserveBytes, clock: () => 1_700_000_000_000 };
 }
 
 /** A piece whose frames have these bodies. */
@@ -59,8 +59,14 @@ function read(storage: Storage, fromPosition = 0): { end: LogEnd; numbers: numbe
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
 /** A log of `count` pieces with one frame each; synced up to and including piece `synced`. */
-function logOf(storage: Storage, count: number, synced: number, segmentBytes?: number): LogWriter {
-  const writer = LogWriter.begin(options(storage, segmentBytes), 0);
+function logOf(
+  storage: Storage,
+  count: number,
+  synced: number,
+  segmentBytes?: number,
+  reserveBytes?: number,
+): LogWriter {
+  const writer = LogWriter.begin(options(storage, segmentBytes, reserveBytes), 0);
   for (let n = 0; n < count; n++) {
     writer.append(...piece([bodyOf(n)]));
     if (n <= synced) writer.sync();
@@ -208,7 +214,7 @@ Deno.test("log: after a power cut everything durable is there, and nothing but a
 });
 
 function writeAtRandom(storage: Storage, random: Random) {
-  const writer = LogWriter.begin(options(storage, 4000), 0);
+  const writer = LogWriter.begin(options(storage, 4000, random.pick([0, 100, 3000])), 0);
   let written = 0;
   /** How many frames are in front of a position. */
   const ends: { position: number; written: number }[] = [];
@@ -225,6 +231,77 @@ function writeAtRandom(storage: Storage, random: Random) {
   const durable = ends.findLast(({ position }) => position <= writer.durablePosition)?.written ?? 0;
   return { writer, written, durable };
 }
+
+Deno.test("log: zeros behind the last frame are its end, wherever it goes on", () => {
+  const storage = new MemoryStorage();
+  const writer = logOf(storage, 6, 6, SMALL_SEGMENT, 10_000);
+  const segments = filesOf(storage.list(), "log");
+  assert.ok(segments.length > 1, "there are several segments");
+  const last = segments.pop()!;
+  const sizeOf = (name: string): number => storage.bytesOf(name).length;
+  for (const { name } of segments) {
+    assert.ok(sizeOf(name) < 1000, `what ${name} did not need is given back`);
+  }
+  assert.ok(sizeOf(last.name) > 10_000, "the last one is longer than what is written");
+  const { end, numbers } = read(storage);
+  assert.deepEqual(numbers, upTo(6));
+  assert.equal(end.torn, undefined);
+  assert.equal(end.position, writer.position);
+  // A crash comes before that is given back, and the next start needs no zeros.
+  const resumed = LogWriter.resume(options(storage), end.segment!, end.position);
+  resumed.append(...piece([bodyOf(6)]));
+  assert.ok(sizeOf(last.name) < 1000);
+  resumed.stop();
+  assert.deepEqual(read(storage).numbers, upTo(7));
+});
+
+Deno.test("log: what is torn in front of zeros is cut off, and what is missing there is damage", () => {
+  const storage = new MemoryStorage();
+  logOf(storage, 6, 3, undefined, 10_000);
+  const name = storage.list()[0]!;
+  const bytes = storage.bytesOf(name).slice();
+  const writtenBytes = bytes.findLastIndex((byte) => byte !== 0) + 1;
+  const pieceBytes = read(storage).end.position / 6;
+  const lastAt = FILE_HEADER_BYTES + 5 * pieceBytes;
+  for (let cut = lastAt; cut < writtenBytes; cut++) {
+    storage.put(name, bytes.slice().fill(0, cut));
+    const context = `zeros from ${cut} on, the last piece from ${lastAt} on`;
+    const { end, numbers } = read(storage);
+    assert.deepEqual(numbers, upTo(5), context);
+    if (end.torn === undefined) {
+      // Nothing of it is left, or its mark, which may end in zeros itself.
+      const markEnd = lastAt + MARK_FRAME_BYTES;
+      const isMarkWhole = bytes.subarray(cut, markEnd).every((byte) => byte === 0);
+      assert.ok(cut === lastAt || (cut <= markEnd && isMarkWhole), context);
+    } else {
+      assert.ok(end.torn.offset + end.torn.byteCount <= cut, `${context}: ${end.torn.byteCount}`);
+    }
+  }
+  // The mark of the last piece calls four durable: zeros in their place are no end.
+  const fourthBodyAt = FILE_HEADER_BYTES + 4 * pieceBytes - 24;
+  for (let at = FILE_HEADER_BYTES; at <= fourthBodyAt; at += 8) {
+    storage.put(name, bytes.slice().fill(0, at, lastAt));
+    assert.throws(() => read(storage), DamageError, `zeros from ${at} to ${lastAt}`);
+  }
+  // Behind all that marks in front of them call durable, they are what a crash leaves.
+  storage.put(name, bytes.slice().fill(0, fourthBodyAt - pieceBytes));
+  assert.equal(read(storage).end.torn?.offset, fourthBodyAt - pieceBytes - FRAME_HEADER_BYTES);
+});
+
+Deno.test("log: a disk without room for zeros may have room for what is written", () => {
+  const storage = new MemoryStorage();
+  let reservations = 0;
+  storage.fault = (call) => {
+    if (call !== "reserve") return;
+    reservations++;
+    throw systemError("ENOSPC");
+  };
+  const writer = logOf(storage, 6, 6, undefined, 10_000);
+  assert.equal(reservations, 1, "it is not tried again before the next segment");
+  assert.deepEqual(read(storage).numbers, upTo(6));
+  writer.stop();
+  assert.equal(storage.bytesOf(writer.segment).length, FILE_HEADER_BYTES + writer.position);
+});
 
 Deno.test("log: short writes are continued", () => {
   const storage = new MemoryStorage();
@@ -278,12 +355,15 @@ Deno.test("log: a directory of the file system does as one in memory", async () 
   const path = await Deno.makeTempDir({ prefix: "sluice-log-" });
   try {
     const storage = new DenoStorage(path);
-    logOf(storage, 12, 6, SMALL_SEGMENT).stop();
+    logOf(storage, 12, 6, SMALL_SEGMENT, 200_000);
     const { end, numbers } = read(storage);
     assert.deepEqual(numbers, upTo(12));
-    const resumed = LogWriter.resume(options(storage), end.segment!, end.position);
+    const resumed = LogWriter.resume(options(storage, 1e6, 100_000), end.segment!, end.position);
     resumed.append(...piece([bodyOf(12)]));
     resumed.sync();
+    assert.deepEqual(read(storage).numbers, upTo(13));
+    resumed.stop();
+    LogWriter.resume(options(storage), end.segment!, resumed.position - MARK_FRAME_BYTES).close();
     const file = storage.open(end.segment!, "update");
     const whole = file.size();
     file.truncate(whole - 1);
