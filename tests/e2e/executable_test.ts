@@ -415,10 +415,10 @@ Deno.test({
       program: built().path,
       skipReady: true,
     });
-    const first = await Promise.race([
-      server.waitForLine("ready").catch(() => {}),
-      server.waitForEnd(),
-    ]);
+    const first = await server.waitForLine("ready").then(
+      () => undefined,
+      () => server.waitForEnd(),
+    );
     if (first !== undefined && "code" in first) {
       assert.match(
         JSON.stringify(server.lines),
