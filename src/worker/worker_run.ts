@@ -13,6 +13,9 @@ import type {
 } from "./messages.ts";
 import { startPlainThread, type ThreadStarter, type WorkerThread } from "./worker_thread.ts";
 
+/** How long what an ended worker has said is waited for. */
+const LAST_WORDS_MS = 20;
+
 /** A {@link WorkerRun} ended. */
 export interface RunEnd {
   /** `stopped` it had said that it was done; `replaced` it was fenced; `died` all else. */
@@ -51,6 +54,9 @@ export class WorkerRun {
   readonly #ready = Promise.withResolvers<boolean>();
   readonly #ended = Promise.withResolvers<RunEnd>();
   #holdsLifeline = false;
+  /** It has ended, or was let go. */
+  #isOver = false;
+  #lastWordsTimer: ReturnType<typeof setTimeout> | undefined;
   #error = "";
 
   /**
@@ -84,6 +90,8 @@ export class WorkerRun {
    * Does not end an isolate that runs or sleeps; it only keeps it from its event loop.
    */
   terminate(): void {
+    this.#isOver = true;
+    clearTimeout(this.#lastWordsTimer);
     this.#thread.terminate();
     this.#ready.resolve(false);
   }
@@ -98,7 +106,7 @@ export class WorkerRun {
       case "holding":
         this.#holdsLifeline = true;
         this.isolateEnded = this.#lifelines.ended(this.orders.lifeline);
-        void this.isolateEnded.then(() => this.#end("died"));
+        void this.isolateEnded.then(() => this.#hearTheRest());
         return;
       case "ready":
         this.isReady = true;
@@ -117,6 +125,13 @@ export class WorkerRun {
     }
   }
 
+  /** What it said last may still be on its way, where messages go another way than its lifeline. */
+  #hearTheRest(): void {
+    if (this.#isOver) return;
+    if (this.orders.processor === undefined) this.#end("died");
+    else this.#lastWordsTimer = setTimeout(() => this.#end("died"), LAST_WORDS_MS);
+  }
+
   #fail(message: string): void {
     this.#error = message;
     // With a lifeline, its end is the proof; without, the worker has not touched anything yet.
@@ -124,6 +139,8 @@ export class WorkerRun {
   }
 
   #end(kind: RunEnd["kind"]): void {
+    this.#isOver = true;
+    clearTimeout(this.#lastWordsTimer);
     this.#ready.resolve(false);
     this.#ended.resolve({ kind, error: this.#error });
   }
