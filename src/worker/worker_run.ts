@@ -43,6 +43,8 @@ export class WorkerRun {
   readonly ended: Promise<RunEnd>;
   /** Whether it takes jobs. */
   isReady = false;
+  /** Called when it has said that it is about to end. */
+  onDying: (() => void) | undefined;
   /** Resolves when its isolate has ended; undefined: it does not hold its lifeline yet. */
   isolateEnded: Promise<void> | undefined;
   /** Whether a warning about its silence was given. */
@@ -118,6 +120,7 @@ export class WorkerRun {
         return;
       case "died":
         this.#error = message.error;
+        this.onDying?.();
         return;
       case "stopped":
         this.#end("stopped");
