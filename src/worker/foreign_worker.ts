@@ -1,6 +1,12 @@
 /**
  * A worker with a processor of one's own.
  *
+ * When it is to end at once it waits on a word of its own:
+ *
+ * ```text
+ * u32  0  nobody changes it
+ * ```
+ *
  * @module
  */
 
