@@ -62,10 +62,8 @@ const WAITING_EXCLUSIVE = 1;
 const WAITING_SHARED = 2;
 /** Operation number of serving clients that wait for keys, for the text of a fault. */
 export const SERVE_OPERATION = 9;
-
 /** Operation number of putting effects into the log, for the text of a fault. */
 export const PUBLISH_OPERATION = 10;
-
 /** Operation number of reading keys for a snapshot, for the text of a fault. */
 export const SNAPSHOT_OPERATION = 11;
 
@@ -309,8 +307,9 @@ export class ShardLocks {
     const at = this.#control.shardAt(shard);
     const words = this.#words;
     if (exclusive || !this.#sharing) {
-      if (this.#tracksPhases) Atomics.store(words, at + Shard.PHASE, MutationPhase.CLEAN);
       if (words[at + BARGES]! >= BARGE_LIMIT) this.#endBarging(at);
+      // Nothing between these two where the thread could end: the change would count as not made.
+      if (this.#tracksPhases) Atomics.store(words, at + Shard.PHASE, MutationPhase.CLEAN);
       Atomics.and(words, at, STARVING | WRITER_FIRST | POISONED);
       if (
         Atomics.load(words, at + WAITING_EXCLUSIVE) !== 0 ||

@@ -252,6 +252,7 @@ export class StoreTransaction implements TransactionReads, TransactionWrites {
     const locks = this.#locks;
     locks.clear();
     this.#writtenKeys = [...this.#writes.keys.values()].sort((a, b) => a.key.shard - b.key.shard);
+    this.#bytes.makeRoomFor(this.#writes.count);
     this.#byteCount = this.#bytes.end;
     for (const pending of this.#writtenKeys) {
       pending.seal();
@@ -259,6 +260,9 @@ export class StoreTransaction implements TransactionReads, TransactionWrites {
     }
     this.#reads.addShards(locks);
     locks.seal();
+    // Steps always have a lock: with its end, what they put into the log is in there.
+    const { shardCount, parts: { threadId } } = this.#store;
+    if (locks.count === 0) locks.only(threadId % shardCount);
   }
 
   #assertOpen(): void {

@@ -35,6 +35,16 @@ import { PACKED_RECORD_BYTES, RECORD_KINDS } from "./planner.ts";
 import { RecordKind } from "./records.ts";
 import { SortedSets } from "./sorted_sets.ts";
 
+/** How a change is made whose memory was reserved with that of others. */
+export interface ReservedWay {
+  /** Whether a small collection becomes a tree before the first element comes. */
+  goesToTree: boolean;
+  /** Bytes that an entry gets at once; 0 = it grows step by step. */
+  entryBytes: number;
+  /** Whether nodes get whole blocks at once. */
+  isWhole: boolean;
+}
+
 /** Pages that an entry with its place in the index may need. */
 const PUBLISH_PAGES = 8;
 
@@ -60,19 +70,41 @@ export class Collections extends CollectionCore {
    *
    * @param removals elements that go, and for a sorted set those that get another score, too
    * @param isAtEdge whether all comes at one end of a list
-   * @returns whether it makes a tree at once
+   * @param whole with blocks that need not grow (tree_demand.ts): less, where memory is short
+   * @param way receives how the change is to be made
    */
-  addDemand(c: Collection, removals: number, isAtEdge: boolean, demand: BlockDemand): boolean {
-    this.planner.plan(c, removals, isAtEdge, false);
-    demand.addChange(this.planner.demand);
-    return this.planner.goesToTree;
+  addDemand(
+    c: Collection,
+    removals: number,
+    isAtEdge: boolean,
+    whole: boolean,
+    demand: BlockDemand,
+    way: ReservedWay,
+  ): void {
+    const { planner } = this;
+    planner.plan(c, removals, isAtEdge, whole);
+    // That larger blocks are free is not counted on: of several changes each would take them.
+    planner.demand.borrowsEntries = false;
+    demand.addChange(planner.demand);
+    way.goesToTree = planner.goesToTree;
+    way.entryBytes = planner.entryBytes;
+    way.isWhole = whole;
   }
 
   /** As {@link CollectionCore.begin}, of what {@link Collections.addDemand} was told of. */
-  beginReserved(c: Collection, goesToTree: boolean): void {
+  beginReserved(c: Collection, way: ReservedWay): void {
     assert(this.isReserved, "its memory is reserved");
     this.begin(c, 0);
-    this.goesToTree = goesToTree;
+    this.goesToTree = way.goesToTree;
+    this.memory.makesWhole = way.isWhole;
+    this.entries.wholeBytes = way.entryBytes;
+  }
+
+  /** Ends what {@link CollectionCore.reserve} began. */
+  override settle(): void {
+    super.settle();
+    this.memory.makesWhole = false;
+    this.entries.wholeBytes = 0;
   }
 
   /** A {@link Collection} for who needs one while others may have all handles in hand. */

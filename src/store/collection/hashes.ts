@@ -143,6 +143,23 @@ export class Hashes {
     return WriteStatus.OK;
   }
 
+  /** Whether {@link Hashes.putField} or {@link Hashes.addMember} needs no memory. */
+  fitsOne(
+    c: Collection,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    valueBytes: number,
+  ): boolean {
+    const exists = this.find(c, bytes, start, end);
+    const isSet = c.type === EntryType.SET;
+    if (exists && isSet) return true;
+    const recordBytes = 4 + encodedPartBytes(end - start) +
+      (isSet ? 0 : encodedPartBytes(valueBytes));
+    const longest = Math.max(end - start, valueBytes);
+    return this.#collections.fits(c, exists ? 1 : 0, recordBytes, longest);
+  }
+
   /**
    * Puts a field or member, between `CollectionCore.begin`, which was told of it, and `finish`; of a
    * member there is no value.

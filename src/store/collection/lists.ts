@@ -37,7 +37,9 @@ export class Lists {
     first: number,
     count: number,
   ): WriteStatus {
-    if (count === 1) return this.#pushOne(c, atFront, source, first);
+    if (count === 1) {
+      return this.#pushOne(c, atFront, source.bytes, source.starts[first]!, source.ends[first]!);
+    }
     const coming = this.#collections.startComing(c);
     for (let i = first; i < first + count; i++) {
       const length = source.ends[i]! - source.starts[i]!;
@@ -53,11 +55,14 @@ export class Lists {
     return WriteStatus.OK;
   }
 
-  #pushOne(c: Collection, atFront: boolean, source: ElementSource, first: number): WriteStatus {
+  #pushOne(
+    c: Collection,
+    atFront: boolean,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): WriteStatus {
     const collections = this.#collections;
-    const { bytes } = source;
-    const start = source.starts[first]!;
-    const end = source.ends[first]!;
     if (end - start > collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
     if (collections.ends.tryPush(c, atFront, bytes, start, end)) {
       if (collections.hasHook) {
@@ -99,6 +104,25 @@ export class Lists {
     this.#insert(c, rank, bytes, start, end);
     this.#collections.finish(c);
     return WriteStatus.OK;
+  }
+
+  /** Whether {@link Lists.push} of one element of so many bytes needs no memory. */
+  fitsOne(c: Collection, atFront: boolean, byteCount: number): boolean {
+    if (!c.exists) return false;
+    if (atFront) c.cursor.seekFirst();
+    else c.cursor.seekEnd();
+    return this.#collections.fits(c, 0, encodedPartBytes(byteCount), byteCount);
+  }
+
+  /** Pushes one element, `bytes[start, end)`. */
+  pushElement(
+    c: Collection,
+    atFront: boolean,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): WriteStatus {
+    return this.#pushOne(c, atFront, bytes, start, end);
   }
 
   /** As {@link Lists.insert}, between `CollectionCore.begin`, which was told of it, and `finish`. */

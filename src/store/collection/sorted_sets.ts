@@ -198,6 +198,23 @@ export class SortedSets {
     return WriteStatus.OK;
   }
 
+  /**
+   * Whether {@link SortedSets.putOne} of a member needs no memory.
+   *
+   * @param score not the one that it has
+   * @param exists what {@link SortedSets.find} said
+   */
+  fitsOne(
+    c: Collection,
+    exists: boolean,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    score: number,
+  ): boolean {
+    return this.#fits(c, exists, bytes, start, end, score);
+  }
+
   /** Whether the records of a member with a score fit where they belong; the cursor is there then. */
   #fits(
     c: Collection,

@@ -5,6 +5,7 @@
  */
 
 import { Int64 } from "../../base/int64.ts";
+import type { ReservedWay } from "../collection/collections.ts";
 import { Key } from "../key.ts";
 
 /** What becomes of a key. */
@@ -110,8 +111,11 @@ export class PendingKey {
   /** Elements that come behind the last one of a list. */
   readonly back: PendingElement[] = [];
 
-  /** Whether a small collection becomes a tree before the first element comes; known at the commit. */
-  goesToTree = false;
+  /** How a change of a collection is made; known at the commit. */
+  readonly way: ReservedWay = { goesToTree: false, entryBytes: 0, isWhole: false };
+
+  /** Whether the only element that changes comes where there is room for it; known at the commit. */
+  fits = false;
 
   /** Nothing comes any more: lists what there is, so that the commit need not. */
   seal(): void {

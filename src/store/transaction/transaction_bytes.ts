@@ -90,6 +90,11 @@ export class TransactionBytes {
     this.addText(String(value));
   }
 
+  /** Makes room for the digits of so many integers, so that none is made with locks held. */
+  makeRoomFor(integerCount: number): void {
+    this.#reserve(integerCount * INT64_MAX_DECIMAL_BYTES, 0);
+  }
+
   /** Adds the digits of an integer, also where the limit is reached: there are only so many. */
   addInteger(value: Int64): void {
     const room = this.#reserve(INT64_MAX_DECIMAL_BYTES, 0);

@@ -56,7 +56,7 @@ export class TransactionChanges {
     this.#bytes = bytes;
     this.#isForEvents = isForEvents;
     this.#collection = store.collections.newHandle();
-    this.#demand = new TransactionDemand(store);
+    this.#demand = new TransactionDemand(store, bytes);
   }
 
   /**
@@ -80,7 +80,10 @@ export class TransactionChanges {
    * @returns false when there is too little; nothing has changed
    */
   promise(mark: TransactionMark): boolean {
-    const pages = this.#demand.pagesFor(this.#keys, this.#openPending);
+    let pages = this.#demand.pagesFor(this.#keys, this.#openPending, false);
+    if (pages > this.#store.parts.blocks.unpromisedPages) {
+      pages = this.#demand.pagesFor(this.#keys, this.#openPending, true);
+    }
     if (!this.#store.collections.reserve(pages)) return false;
     mark.promisedPages = pages;
     return true;
@@ -236,7 +239,8 @@ export class TransactionChanges {
     const { back, front, items, kind } = pending;
     const isOpen = collections.open(c, DATABASE, pending.key, COLLECTION_TYPES[kind]!, true);
     isDone(isOpen);
-    collections.beginReserved(c, pending.goesToTree);
+    if (pending.fits) return isDone(this.#putFitting(c, pending));
+    collections.beginReserved(c, pending.way);
     const { bytes } = this.#bytes;
     for (let i = 0; i < front.length; i++) {
       collections.lists.insertBegun(c, 0, bytes, front[i]!.start, front[i]!.end);
@@ -255,6 +259,26 @@ export class TransactionChanges {
       } else collections.hashes.removeBegun(c, bytes, element.start, element.end);
     }
     collections.finish(c);
+  }
+
+  /** Puts the only element that changes, where there is room for it. */
+  #putFitting(c: Collection, { back, front, items }: PendingKey): WriteStatus {
+    const { hashes, lists, sets, sortedSets } = this.#store.collections;
+    const { bytes } = this.#bytes;
+    const { end, newScore, start, valueEnd, valueStart } = items[0] ?? front[0] ?? back[0]!;
+    switch (c.type) {
+      case EntryType.LIST:
+        return lists.pushElement(c, front.length === 1, bytes, start, end);
+      case EntryType.HASH:
+        return hashes.putField(c, bytes, start, end, bytes, valueStart, valueEnd);
+      case EntryType.SET:
+        return sets.addMember(c, bytes, start, end);
+      default: {
+        const exists = sortedSets.find(c, bytes, start, end);
+        if (exists && sortedSets.score === newScore) return WriteStatus.OK;
+        return sortedSets.putOne(c, exists, bytes, start, end, newScore);
+      }
+    }
   }
 
   #put(c: Collection, element: PendingElement, bytes: Uint8Array): void {

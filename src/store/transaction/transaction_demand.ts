@@ -18,18 +18,22 @@ import { blockBytesFor } from "../in_place_writer.ts";
 import { PageKind } from "../page_allocator.ts";
 import type { Store } from "../store.ts";
 import { ElementKind, PendingExpiry, type PendingKey, PendingKind } from "./pending_key.ts";
+import type { TransactionBytes } from "./transaction_bytes.ts";
 
 const DATABASE = BALANCE_DATABASE;
 
 /** Adds up what keys need. Thread: that of the store; needs the locks of the shards. */
 export class TransactionDemand {
   readonly #store: Store;
+  readonly #bytes: TransactionBytes;
   readonly #demand = new BlockDemand();
   #newKeys = 0;
+  #whole = false;
 
-  /** Of changes of a store. */
-  constructor(store: Store) {
+  /** Of changes of a store, whose keys and values are in `bytes`. */
+  constructor(store: Store, bytes: TransactionBytes) {
     this.#store = store;
+    this.#bytes = bytes;
   }
 
   /**
@@ -37,8 +41,14 @@ export class TransactionDemand {
    *
    * @param keys those of one shard one behind the other
    * @param open opens the collection of a key as it is when its elements change
+   * @param whole whether nodes of collections get whole blocks: less, where memory is short
    */
-  pagesFor(keys: readonly PendingKey[], open: (pending: PendingKey) => Collection): number {
+  pagesFor(
+    keys: readonly PendingKey[],
+    open: (pending: PendingKey) => Collection,
+    whole: boolean,
+  ): number {
+    this.#whole = whole;
     const { blocks, control } = this.#store.parts;
     const demand = this.#demand;
     let pages = 0;
@@ -131,8 +141,47 @@ export class TransactionDemand {
   }
 
   #addElements(pending: PendingKey, c: Collection): void {
+    const { expiry, key } = pending;
+    pending.fits = this.#fits(pending, c);
+    if (!pending.fits) this.#addComing(pending, c);
+    if (expiry !== PendingExpiry.AFTER) return;
+    const keyBytes = key.end - key.start;
+    const least = entryBytes(EntryFlag.HAS_TTL, Encoding.TREE, keyBytes, 0);
+    const most = entryBytes(
+      EntryFlag.HAS_TTL,
+      Encoding.PACKED,
+      keyBytes,
+      RUN_HEADER_BYTES + PACKED_RECORD_BYTES,
+    );
+    this.#demand.addEntrySteps(least, most, 1);
+  }
+
+  /**
+   * Whether a single element comes that needs no memory, as in a store that is full: what
+   * {@link BlockDemand} bounds is what it would take if there were no room.
+   */
+  #fits({ back, front, items, kind }: PendingKey, c: Collection): boolean {
+    if (items.length + front.length + back.length !== 1 || c.entry === 0) return false;
+    const { hashes, lists, sortedSets } = this.#store.collections;
+    if (kind === PendingKind.LIST) {
+      const { end, start } = front[0] ?? back[0]!;
+      return lists.fitsOne(c, front.length === 1, end - start);
+    }
+    const { end, kind: elementKind, newScore, start, valueEnd, valueStart } = items[0]!;
+    if (elementKind === ElementKind.REMOVE) return false;
+    const { bytes } = this.#bytes;
+    if (kind !== PendingKind.SORTED_SET) {
+      return hashes.fitsOne(c, bytes, start, end, valueEnd - valueStart);
+    }
+    const exists = sortedSets.find(c, bytes, start, end);
+    return exists && sortedSets.score === newScore ||
+      sortedSets.fitsOne(c, exists, bytes, start, end, newScore);
+  }
+
+  /** Of elements that come and go. */
+  #addComing(pending: PendingKey, c: Collection): void {
     const { collections } = this.#store;
-    const { back, expiry, front, items, key, kind } = pending;
+    const { back, front, items, kind } = pending;
     const coming = collections.startComing(c);
     for (let i = 0; i < front.length; i++) coming.add(front[i]!.end - front[i]!.start);
     for (let i = 0; i < back.length; i++) coming.add(back[i]!.end - back[i]!.start);
@@ -149,18 +198,8 @@ export class TransactionDemand {
       }
     }
     const isAtEdge = kind === PendingKind.LIST && (front.length === 0 || back.length === 0);
-    pending.goesToTree = collections.addDemand(c, removals, isAtEdge, this.#demand);
+    collections.addDemand(c, removals, isAtEdge, this.#whole, this.#demand, pending.way);
     if (c.entry === 0 && coming.records > 0) this.#newKeys++;
-    if (expiry !== PendingExpiry.AFTER) return;
-    const keyBytes = key.end - key.start;
-    const least = entryBytes(EntryFlag.HAS_TTL, Encoding.TREE, keyBytes, 0);
-    const most = entryBytes(
-      EntryFlag.HAS_TTL,
-      Encoding.PACKED,
-      keyBytes,
-      RUN_HEADER_BYTES + PACKED_RECORD_BYTES,
-    );
-    this.#demand.addEntrySteps(least, most, 1);
   }
 
   #addNewKey(shard: number): void {

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { AssertionFault } from "../../base/assert.ts";
 import { Int64 } from "../../base/int64.ts";
 import type { Collection } from "../collection/collection.ts";
 import type { RecordCursor } from "../collection/cursor.ts";
@@ -50,6 +51,7 @@ export class TransactionReader {
   #key = new Key();
   /** The same, when its version is not known yet. */
   #unseen: ReadKey | undefined;
+  #unseenName = "";
 
   // What was read: pieces one behind the other, and the scores of members.
   #out = new Uint8Array(1024);
@@ -120,7 +122,7 @@ export class TransactionReader {
     this.#store.locate(read.key);
     this.#key = read.key;
     this.#unseen = read;
-    this.#keys.set(name, read);
+    this.#unseenName = name;
   }
 
   /** See `TransactionReads.get`. */
@@ -379,15 +381,19 @@ export class TransactionReader {
     this.#outBytes = this.#ends.length = this.#scores.length = 0;
     this.#error = undefined;
     let result: boolean;
+    const unseen = this.#unseen;
+    // Only what is looked at counts as read: what the caller asks for may be refused before.
+    if (unseen !== undefined) this.#keys.set(this.#unseenName, unseen);
     store.locks.lock(shard, this.#isAlone);
     try {
       store.nowMs = this.#clock();
-      const unseen = this.#unseen;
       if (unseen !== undefined) store.versions.read(DATABASE, unseen.key, unseen.version);
       this.#unseen = undefined;
       result = look();
     } catch (error) {
-      store.locks.poison(shard, TRANSACTION_OPERATION);
+      // Nothing was changed: when there is no memory for the copy, only this read fails.
+      if (error instanceof AssertionFault) store.locks.poison(shard, TRANSACTION_OPERATION);
+      else store.locks.unlock(shard, this.#isAlone);
       throw error;
     }
     store.locks.unlock(shard, this.#isAlone);

@@ -12,6 +12,7 @@ import { ThreadLog } from "../../../src/durability/thread_log.ts";
 import type { Store } from "../../../src/store/store.ts";
 import { CommitStatus, StoreTransaction } from "../../../src/store/transaction.ts";
 import { MemoryStorage } from "../../helpers/memory_storage.ts";
+import { Dice } from "../store/collection_helpers.ts";
 import { keyOf } from "../store/helpers.ts";
 import { contentsOf, emptyStore } from "../../helpers/store_contents.ts";
 
@@ -191,6 +192,18 @@ Deno.test("StoreTransaction: a single addition is in one frame with its event", 
   assert.deepEqual([contents.size, pendingCount], [1, 0]);
 });
 
+Deno.test("StoreTransaction: one that changes nothing settles its event all the same", () => {
+  const site = new Site();
+  prepare(site);
+  const number = site.accept();
+  const shortest = site.written().bytes.length;
+  assert.equal(site.settle(number, () => {}), CommitStatus.OK);
+  const { length } = site.written().bytes;
+  assert.equal(site.recovered(length - 1).pendingCount, 1);
+  assert.equal(site.recovered(length).pendingCount, 0);
+  assert.ok(length > shortest);
+});
+
 Deno.test("StoreTransaction: replies that tell of any key that it changed wait for its frame", () => {
   const site = new Site();
   prepare(site);
@@ -215,4 +228,50 @@ Deno.test("StoreTransaction: one that cannot be made leaves nothing in the log",
   });
   assert.equal(status, CommitStatus.WRONG_TYPE);
   assert.equal(site.written().bytes.length, length);
+});
+
+Deno.test("StoreTransaction: whatever they do to keys, also one after the other, comes back from the log", () => {
+  const SEED = 20_260;
+  const dice = new Dice(SEED);
+  const site = new Site();
+  const t = site.transaction;
+  const change = (): void => {
+    const name = `key ${dice.roll(6)}`;
+    const member = `m${dice.roll(20)}`;
+    const writes = [
+      () => t.set(name, dice.roll(100)),
+      () => t.set(name, "x".repeat(dice.roll(300)), { ttlMs: 1 + dice.roll(1000) }),
+      () => t.set(name, dice.roll(100), { keepTtl: true }),
+      () => t.add(name, dice.roll(100)),
+      () => t.del(name),
+      () => t.expire(name, 1 + dice.roll(100_000)),
+      () => t.persist(name),
+      () => t.hset(name, member, "v".repeat(dice.roll(1200))),
+      () => t.hincrby(name, member, dice.roll(9)),
+      () => t.hdel(name, member),
+      () => t.sadd(name, member),
+      () => t.srem(name, member),
+      () => t.zadd(name, member, dice.roll(9)),
+      () => t.zincrby(name, member, dice.roll(9)),
+      () => t.zrem(name, member),
+      () => t.lpush(name, member, "x".repeat(dice.roll(200))),
+      () => t.rpush(name, member),
+    ];
+    try {
+      writes[dice.roll(writes.length)]!();
+    } catch {
+      // Of two types: what was noted before stands.
+    }
+  };
+  let done = 0;
+  for (let round = 0; round < 1000; round++) {
+    t.begin();
+    for (let i = 1 + dice.roll(5); i > 0; i--) change();
+    if (t.commit() === CommitStatus.OK) done++;
+    if (round % 40 === 0) {
+      const { length } = site.written().bytes;
+      assert.deepEqual(site.recovered(length).contents, contentsOf(site.store), `seed ${SEED}`);
+    }
+  }
+  assert.ok(done > 100, `inconclusive: ${done}`);
 });

@@ -181,6 +181,31 @@ Deno.test("StoreTransaction: what a step throws with the locks held tears all sh
 });
 
 for (const writes of [1, 4]) {
+  Deno.test(`StoreTransaction: a thread that is fenced behind its last change gives nothing back (${writes} writes)`, () => {
+    const { main, transaction, shards, worker } = scene();
+    const own = writes === 4 ? transaction : new StoreTransaction(worker);
+    if (writes === 1) {
+      own.begin();
+      own.add("a", 5);
+    }
+    const status = own.commit({
+      afterChanges: () => {
+        assert.equal(main.recoverDeadOwner(WORKER).kind, "completed");
+        for (const shard of shards) main.locks.lock(shard, true);
+        return false;
+      },
+    });
+    assert.equal(status, CommitStatus.FENCED);
+    for (const shard of shards) {
+      assert.equal(main.locks.ownerOf(shard), 0);
+      main.locks.unlock(shard, true);
+    }
+    const t = new StoreTransaction(main);
+    t.begin();
+    assert.equal(t.get("a"), "6");
+    assertUsable(main, shards);
+  });
+
   Deno.test(`StoreTransaction: a fenced thread touches nothing (${writes} writes)`, () => {
     for (const step of ["withLocks", "beforeChanges"] as const) {
       const { main, transaction, shards, worker } = scene();

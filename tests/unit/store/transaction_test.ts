@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { assert as assertHouse } from "../../../src/base/assert.ts";
 import { Key } from "../../../src/store/key.ts";
+import { LockPoisonedError } from "../../../src/store/locks.ts";
 import { Store, type StoreOptions } from "../../../src/store/store.ts";
 import { CommitStatus, StoreTransaction } from "../../../src/store/transaction.ts";
 
@@ -252,6 +254,11 @@ Deno.test("StoreTransaction: refuses at once what a commit could not decide", ()
   // All of that is as if it had not been called.
   assert.equal(t.commit(), CommitStatus.OK);
   t.begin();
+  // And so is a read: the key counts as read when it was looked at.
+  assert.throws(() => t.lrange("l", 0.5, 1), RangeError);
+  assert.throws(() => t.hget("h", {} as string), TypeError);
+  assert.equal(t.commit(), CommitStatus.OK);
+  t.begin();
   assert.deepEqual([t.get("s"), t.hgetall("h").size, t.llen("l"), t.exists("n")], [
     "text",
     1,
@@ -314,4 +321,31 @@ Deno.test("StoreTransaction: without memory nothing is made, and the next one fi
   t.set(`filler ${count}`, "f".repeat(60_000));
   assert.equal(t.commit(), CommitStatus.OK);
   store.assertInvariants();
+});
+
+Deno.test("StoreTransaction: a read that finds no memory for its copy fails alone", () => {
+  const store = newStore();
+  const t = began(store);
+  t.set("a", "x".repeat(100));
+  assert.equal(t.commit(), CommitStatus.OK);
+  t.begin();
+  const fault = new RangeError("Array buffer allocation failed");
+  const { copyString } = store;
+  store.copyString = () => {
+    throw fault;
+  };
+  assert.throws(() => t.get("a"), fault);
+  store.copyString = copyString;
+  assert.equal(t.get("a")!.length, 100);
+  assert.equal(t.commit(), CommitStatus.OK);
+  // What cannot be is another matter: the store is not what it is taken for.
+  t.begin();
+  store.copyString = () => {
+    assertHouse(false, "a string has its bytes");
+    return 0;
+  };
+  assert.throws(() => t.get("a"), /a string has its bytes/);
+  store.copyString = copyString;
+  t.begin();
+  assert.throws(() => t.get("a"), LockPoisonedError);
 });
