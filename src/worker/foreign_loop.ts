@@ -61,6 +61,8 @@ export class ForeignLoop {
   /** Whether a call that it waits for is still to come. */
   #isCallAwaited = false;
   #stretchStartMs = 0;
+  /** Whether a stretch has begun and not ended. */
+  #isInStretch = false;
   /** How long our code has run since the event loop had its turn. Unit: ms. */
   #spentMs = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -100,7 +102,9 @@ export class ForeignLoop {
   run(): Promise<boolean> {
     const tickMs = "locks" in navigator ? TICK_MS : HELPED_TICK_MS;
     this.#timer = setInterval(() => this.#turn(), tickMs);
-    this.#stretch(() => this.#fill(), true);
+    // Not here, behind a promise: an isolate whose memory runs out ends only where the event loop sees it.
+    this.#gate.leave(-1);
+    this.#turnSoon();
     return this.#ended.promise;
   }
 
@@ -118,11 +122,13 @@ export class ForeignLoop {
   }
 
   /** One stretch of our code. */
-  #stretch(deed: () => void, isAwake = false): void {
+  #stretch(deed: () => void): void {
     if (this.#isOver) return;
+    if (this.#isInStretch) return this.#tear();
+    this.#isInStretch = true;
     this.#stretchStartMs = performance.now();
     try {
-      if (!isAwake && !this.#gate.enter()) return this.#end(false);
+      if (!this.#gate.enter()) return this.#end(false);
       deed();
       if (!this.#isOver) this.#gate.leave(this.#soleLane());
     } catch (error) {
@@ -130,7 +136,18 @@ export class ForeignLoop {
       clearInterval(this.#timer);
       this.#ended.reject(error);
     }
+    this.#isInStretch = false;
     this.#spentMs += performance.now() - this.#stretchStartMs;
+  }
+
+  /**
+   * The last stretch was cut off: where memory runs out, V8 ends what is running, which nobody can catch.
+   * Mostly the isolate ends with it; behind a promise it lives on, with a job that nobody goes on with.
+   */
+  #tear(): void {
+    this.#isOver = true;
+    clearInterval(this.#timer);
+    this.#ended.reject(new Error("the memory of the processor is used up"));
   }
 
   /** The one with a job in hand, as its code is what the event loop runs; -1: there are several. */

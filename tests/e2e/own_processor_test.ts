@@ -363,3 +363,21 @@ Deno.test("processor: events with fields that were accepted go on after a crash,
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("processor: one that takes all memory costs its own event, and the only worker goes on", async () => {
+  const greedy = ["--processor", "tests/helpers/processors/greedy.ts"];
+  await using server = await ServerProcess.start([...greedy, "--workers", "1"]);
+  using resp = await RawClient.connect(server.port("resp"));
+  const offer = async (action: string) => {
+    await resp.send(respCommand("EVENT", "ann", action, "1", "WAIT", "60000"));
+    return await respReply(resp);
+  };
+  for (const action of ["hoard", "hoard_later"]) {
+    assert.equal(await offer("add"), `{"attempt":1}`);
+    assert.match(await offer(action), /^-FAILED (processor_error|timeout)$/);
+    assert.equal(await offer("add"), `{"attempt":1}`);
+  }
+  await resp.send(respCommand("GET", "sum:ann"));
+  assert.equal(await respReply(resp), "4");
+  assert.ok(server.linesOf("worker_died").length > 0, "the memory has a bound");
+});
