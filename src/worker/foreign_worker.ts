@@ -1,9 +1,16 @@
 /**
  * A worker with a processor of one's own.
  *
+ * When it is to end at once it waits on a word of its own:
+ *
+ * ```text
+ * u32  0  nobody changes it
+ * ```
+ *
  * @module
  */
 
+import process from "node:process";
 import { CounterIndex } from "../metrics/names.ts";
 import { ProcessorCounters } from "../metrics/processor_counters.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
@@ -21,6 +28,30 @@ import type { WorkerPort } from "./worker_port.ts";
 
 /** Stray errors that are logged in full. Unit: characters of their text. */
 const STACK_LENGTH_MAX = 1000;
+
+/**
+ * Has every way to end the isolate say so first, and end it there and then: an end that takes effect
+ * somewhere later could be in the middle of a change.
+ */
+function replaceExits(port: WorkerPort): void {
+  const end = (name: string) => (): void => {
+    endNow(port, `its processor called ${name}()`);
+  };
+  const replace = (owner: object, name: string, what: string) =>
+    Object.defineProperty(owner, name, { value: end(what), configurable: true });
+  replace(globalThis, "close", "close");
+  replace(Deno, "exit", "Deno.exit");
+  replace(process, "exit", "process.exit");
+}
+
+/** Ends this isolate, outside of our code; goes not a step further, however long the end takes. */
+function endNow(port: WorkerPort, error: string): never {
+  port.tell({ kind: "died", error });
+  port.end();
+  const word = new Int32Array(new SharedArrayBuffer(4));
+  // Not a busy loop: one of those is not always ended from outside.
+  for (;;) Atomics.wait(word, 0, 0, 10);
+}
 
 /** Thread: a worker, of `node:worker_threads`. */
 export class ForeignWorker {
@@ -53,12 +84,10 @@ export class ForeignWorker {
     life: ConsumerSlot,
     port: WorkerPort,
   ): Promise<ForeignWorker> {
-    // It would end the isolate somewhere, and not here: in the middle of a change, perhaps.
-    Object.defineProperty(globalThis, "close", { value: () => port.end(), configurable: true });
+    replaceExits(port);
     const heap = new HeapWatch(orders.memoryBytes, await openHeapSource(), (usedBytes) => {
       const error = `the processor uses ${usedBytes} of ${orders.memoryBytes} bytes of memory`;
-      port.tell({ kind: "died", error });
-      port.end();
+      endNow(port, error);
     });
     const loaded = await loadProcessor(orders.url);
     const log = new ProcessorLog((line) => port.tell(line));

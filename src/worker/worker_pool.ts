@@ -208,6 +208,14 @@ export class WorkerPool implements AsyncDisposable {
     return true;
   }
 
+  /** It has said that it ends; if that is not in our code, it need not be waited for. */
+  #letDie(seat: Seat, run: WorkerRun): void {
+    if (seat.run !== run || this.#over || !seat.slot.fenceSleeper()) return;
+    run.terminate();
+    this.#lose(run);
+    this.#onEnd(seat, run, { kind: "died", error: run.error });
+  }
+
   /** An isolate was given up: until it is known to have ended it may be running. */
   #lose(run: WorkerRun): void {
     if (run.isolateEnded === undefined) return;
@@ -345,6 +353,7 @@ export class WorkerPool implements AsyncDisposable {
       this.#own?.startThread,
     );
     seat.run = run;
+    if (this.#own !== undefined) run.onDying = () => this.#letDie(seat, run);
     void run.ready.then(() => this.#options.onSize?.(this.size));
     run.ended.then((end) => this.#onEnd(seat, run, end));
   }

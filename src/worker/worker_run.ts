@@ -13,6 +13,9 @@ import type {
 } from "./messages.ts";
 import { startPlainThread, type ThreadStarter, type WorkerThread } from "./worker_thread.ts";
 
+/** How long what an ended worker has said is waited for. */
+const LAST_WORDS_MS = 20;
+
 /** A {@link WorkerRun} ended. */
 export interface RunEnd {
   /** `stopped` it had said that it was done; `replaced` it was fenced; `died` all else. */
@@ -40,6 +43,8 @@ export class WorkerRun {
   readonly ended: Promise<RunEnd>;
   /** Whether it takes jobs. */
   isReady = false;
+  /** Called when it has said that it is about to end. */
+  onDying: (() => void) | undefined;
   /** Resolves when its isolate has ended; undefined: it does not hold its lifeline yet. */
   isolateEnded: Promise<void> | undefined;
   /** Whether a warning about its silence was given. */
@@ -51,6 +56,9 @@ export class WorkerRun {
   readonly #ready = Promise.withResolvers<boolean>();
   readonly #ended = Promise.withResolvers<RunEnd>();
   #holdsLifeline = false;
+  /** It has ended, or was let go. */
+  #isOver = false;
+  #lastWordsTimer: ReturnType<typeof setTimeout> | undefined;
   #error = "";
 
   /**
@@ -84,6 +92,8 @@ export class WorkerRun {
    * Does not end an isolate that runs or sleeps; it only keeps it from its event loop.
    */
   terminate(): void {
+    this.#isOver = true;
+    clearTimeout(this.#lastWordsTimer);
     this.#thread.terminate();
     this.#ready.resolve(false);
   }
@@ -98,7 +108,7 @@ export class WorkerRun {
       case "holding":
         this.#holdsLifeline = true;
         this.isolateEnded = this.#lifelines.ended(this.orders.lifeline);
-        void this.isolateEnded.then(() => this.#end("died"));
+        void this.isolateEnded.then(() => this.#hearTheRest());
         return;
       case "ready":
         this.isReady = true;
@@ -110,11 +120,19 @@ export class WorkerRun {
         return;
       case "died":
         this.#error = message.error;
+        this.onDying?.();
         return;
       case "stopped":
         this.#end("stopped");
         return;
     }
+  }
+
+  /** What it said last may still be on its way, where messages go another way than its lifeline. */
+  #hearTheRest(): void {
+    if (this.#isOver) return;
+    if (this.orders.processor === undefined) this.#end("died");
+    else this.#lastWordsTimer = setTimeout(() => this.#end("died"), LAST_WORDS_MS);
   }
 
   #fail(message: string): void {
@@ -124,6 +142,8 @@ export class WorkerRun {
   }
 
   #end(kind: RunEnd["kind"]): void {
+    this.#isOver = true;
+    clearTimeout(this.#lastWordsTimer);
     this.#ready.resolve(false);
     this.#ended.resolve({ kind, error: this.#error });
   }

@@ -85,7 +85,9 @@ for (const { what, file, name } of KINDS) {
       const most = deaths === 0 ? 0 : MAX_DEATHS_PER_JOB + 1;
       assert.ok(world.pool.deaths >= deaths && world.pool.deaths <= most, `${world.pool.deaths}`);
       for (const { fields } of world.lines) {
-        if (fields["event"] === "worker_died") assert.equal(fields["processor"], name);
+        if (fields["event"] !== "worker_died") continue;
+        assert.equal(fields["processor"], name);
+        if (/exiter/.test(user)) assert.match(String(fields["error"]), /called Deno.exit\(\)/);
       }
       assert.deepEqual(world.faults, []);
       await world.pool[Symbol.asyncDispose]();
