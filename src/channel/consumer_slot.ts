@@ -54,6 +54,11 @@ export class ConsumerSlot extends SlotView {
     return (this.#state & KIND_MASK) as SlotKind;
   }
 
+  /** Whether this owner has fallen asleep, or has never woken up. */
+  get asleep(): boolean {
+    return (this.#state & ASLEEP) !== 0;
+  }
+
   /** Whether the supervisor asked this consumer to stop. */
   get stopRequested(): boolean {
     return Atomics.load(this.words, this.at + SlotWord.REQUEST) === SlotRequest.STOP;

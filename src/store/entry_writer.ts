@@ -13,7 +13,7 @@ import { assert } from "../base/assert.ts";
 import { addInt64, Int64 } from "../base/int64.ts";
 import type { Access } from "./access.ts";
 import type { Arena } from "./arena.ts";
-import type { BalanceReserve } from "./balance_reserve.ts";
+import { type BalanceReserve, RESERVE_BLOCK_BYTES } from "./balance_reserve.ts";
 import type { BlockAllocator } from "./block_allocator.ts";
 import { type ControlRegion, Header, Shard } from "./control.ts";
 import {
@@ -423,8 +423,9 @@ export class EntryWriter extends InPlaceWriter {
     if (encoding === Encoding.EXTENTS && !this.#extents.reserve(shard, valueBytes)) {
       return this.#failPlan();
     }
+    // What is reserved for an event is a balance's; a processor's own may have longer keys.
     this.#planBlock = this.#blocks.allocate(shard, PageKind.ENTRY, byteCount) ||
-      (forEvent ? this.#reserve.draw() : 0);
+      (forEvent && byteCount <= RESERVE_BLOCK_BYTES ? this.#reserve.draw() : 0);
     if (this.#planBlock === 0) return this.#failPlan();
     if (existing === 0) {
       const slot = this.#table.findFreeSlot(rootAt, shard, key.hash);

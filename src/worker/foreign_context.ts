@@ -82,72 +82,91 @@ export class ForeignContext implements ProcessorContext {
 
   /** See `TransactionReads.get`. */
   get(key: KeyLike): string | undefined {
-    return this.#read((job) => job.get(key));
+    const name = plain(key);
+    return this.#read((job) => job.get(name));
   }
 
   /** See `TransactionReads.getBytes`. */
   getBytes(key: KeyLike): Uint8Array<ArrayBuffer> | undefined {
-    return this.#read((job) => job.getBytes(key));
+    const name = plain(key);
+    return this.#read((job) => job.getBytes(name));
   }
 
   /** See `TransactionReads.getInteger`. */
   getInteger(key: KeyLike): bigint | undefined {
-    return this.#read((job) => job.getInteger(key));
+    const name = plain(key);
+    return this.#read((job) => job.getInteger(name));
   }
 
   /** See `TransactionReads.exists`. */
   exists(key: KeyLike): boolean {
-    return this.#read((job) => job.exists(key));
+    const name = plain(key);
+    return this.#read((job) => job.exists(name));
   }
 
   /** See `TransactionReads.type`. */
   type(key: KeyLike): string | undefined {
-    return this.#read((job) => job.type(key));
+    const name = plain(key);
+    return this.#read((job) => job.type(name));
   }
 
   /** See `TransactionReads.ttlMs`. */
   ttlMs(key: KeyLike): number | undefined {
-    return this.#read((job) => job.ttlMs(key));
+    const name = plain(key);
+    return this.#read((job) => job.ttlMs(name));
   }
 
   /** See `TransactionReads.hget`. */
   hget(key: KeyLike, field: KeyLike): string | undefined {
-    return this.#read((job) => job.hget(key, field));
+    const name = plain(key);
+    const other = plain(field);
+    return this.#read((job) => job.hget(name, other));
   }
 
   /** See `TransactionReads.hgetall`. */
   hgetall(key: KeyLike): Map<string, string> {
-    return this.#read((job) => job.hgetall(key));
+    const name = plain(key);
+    return this.#read((job) => job.hgetall(name));
   }
 
   /** See `TransactionReads.hlen`. */
   hlen(key: KeyLike): number {
-    return this.#read((job) => job.hlen(key));
+    const name = plain(key);
+    return this.#read((job) => job.hlen(name));
   }
 
   /** See `TransactionReads.sismember`. */
   sismember(key: KeyLike, member: KeyLike): boolean {
-    return this.#read((job) => job.sismember(key, member));
+    const name = plain(key);
+    const other = plain(member);
+    return this.#read((job) => job.sismember(name, other));
   }
 
   /** See `TransactionReads.scard`. */
   scard(key: KeyLike): number {
-    return this.#read((job) => job.scard(key));
+    const name = plain(key);
+    return this.#read((job) => job.scard(name));
   }
 
   /** See `TransactionReads.smembers`. */
   smembers(key: KeyLike): string[] {
-    return this.#read((job) => job.smembers(key));
+    const name = plain(key);
+    return this.#read((job) => job.smembers(name));
   }
 
   /** See `TransactionReads.zscore`. */
   zscore(key: KeyLike, member: KeyLike): number | undefined {
-    return this.#read((job) => job.zscore(key, member));
+    const name = plain(key);
+    const other = plain(member);
+    return this.#read((job) => job.zscore(name, other));
   }
 
   /** See `TransactionReads.zrank`. */
   zrank(key: KeyLike, member: KeyLike, options?: { reverse?: boolean }): number | undefined {
-    return this.#read((job) => job.zrank(key, member, options));
+    const name = plain(key);
+    const other = plain(member);
+    const reverse = options?.reverse === true;
+    return this.#read((job) => job.zrank(name, other, { reverse }));
   }
 
   /** See `TransactionReads.zrange`. */
@@ -157,7 +176,9 @@ export class ForeignContext implements ProcessorContext {
     stop: number,
     options?: { reverse?: boolean },
   ): ScoredMember[] {
-    return this.#read((job) => job.zrange(key, start, stop, options));
+    const name = plain(key);
+    const reverse = options?.reverse === true;
+    return this.#read((job) => job.zrange(name, start, stop, { reverse }));
   }
 
   /** See `TransactionReads.zrangeByScore`. */
@@ -167,101 +188,117 @@ export class ForeignContext implements ProcessorContext {
     max: number,
     options?: { limit?: number; reverse?: boolean },
   ): ScoredMember[] {
-    return this.#read((job) => job.zrangeByScore(key, min, max, options));
+    const name = plain(key);
+    const given = { limit: options?.limit, reverse: options?.reverse === true };
+    return this.#read((job) => job.zrangeByScore(name, min, max, given as { limit?: number }));
   }
 
   /** See `TransactionReads.zcard`. */
   zcard(key: KeyLike): number {
-    return this.#read((job) => job.zcard(key));
+    const name = plain(key);
+    return this.#read((job) => job.zcard(name));
   }
 
   /** See `TransactionReads.zcount`. */
   zcount(key: KeyLike, min: number, max: number): number {
-    return this.#read((job) => job.zcount(key, min, max));
+    const name = plain(key);
+    return this.#read((job) => job.zcount(name, min, max));
   }
 
   /** See `TransactionReads.lrange`. */
   lrange(key: KeyLike, start: number, stop: number): string[] {
-    return this.#read((job) => job.lrange(key, start, stop));
+    const name = plain(key);
+    return this.#read((job) => job.lrange(name, start, stop));
   }
 
   /** See `TransactionReads.llen`. */
   llen(key: KeyLike): number {
-    return this.#read((job) => job.llen(key));
+    const name = plain(key);
+    return this.#read((job) => job.llen(name));
   }
 
   /** See `TransactionWrites.set`. */
   set(key: KeyLike, value: ValueLike, options?: SetOptions): void {
-    this.#open().set(key, value, options);
+    this.#open().set(plain(key), plain(value), options);
   }
 
   /** See `TransactionWrites.add`. */
   add(key: KeyLike, delta: number | bigint | Int64): void {
-    this.#open().add(key, delta);
+    this.#open().add(plain(key), delta);
   }
 
   /** See `TransactionWrites.del`. */
   del(key: KeyLike): void {
-    this.#open().del(key);
+    this.#open().del(plain(key));
   }
 
   /** See `TransactionWrites.expire`. */
   expire(key: KeyLike, ttlMs: number): void {
-    this.#open().expire(key, ttlMs);
+    this.#open().expire(plain(key), ttlMs);
   }
 
   /** See `TransactionWrites.persist`. */
   persist(key: KeyLike): void {
-    this.#open().persist(key);
+    this.#open().persist(plain(key));
   }
 
   /** See `TransactionWrites.hset`. */
   hset(key: KeyLike, field: KeyLike, value: ValueLike): void {
-    this.#open().hset(key, field, value);
+    this.#open().hset(plain(key), plain(field), plain(value));
   }
 
   /** See `TransactionWrites.hincrby`. */
   hincrby(key: KeyLike, field: KeyLike, delta: number | bigint | Int64): void {
-    this.#open().hincrby(key, field, delta);
+    this.#open().hincrby(plain(key), plain(field), delta);
   }
 
   /** See `TransactionWrites.hdel`. */
   hdel(key: KeyLike, ...fields: KeyLike[]): void {
-    this.#open().hdel(key, ...fields);
+    this.#open().hdel(plain(key), ...fields.map(plain));
   }
 
   /** See `TransactionWrites.sadd`. */
   sadd(key: KeyLike, ...members: KeyLike[]): void {
-    this.#open().sadd(key, ...members);
+    this.#open().sadd(plain(key), ...members.map(plain));
   }
 
   /** See `TransactionWrites.srem`. */
   srem(key: KeyLike, ...members: KeyLike[]): void {
-    this.#open().srem(key, ...members);
+    this.#open().srem(plain(key), ...members.map(plain));
   }
 
   /** See `TransactionWrites.zadd`. */
   zadd(key: KeyLike, member: KeyLike, score: number): void {
-    this.#open().zadd(key, member, score);
+    this.#open().zadd(plain(key), plain(member), score);
   }
 
   /** See `TransactionWrites.zincrby`. */
   zincrby(key: KeyLike, member: KeyLike, by: number): void {
-    this.#open().zincrby(key, member, by);
+    this.#open().zincrby(plain(key), plain(member), by);
   }
 
   /** See `TransactionWrites.zrem`. */
   zrem(key: KeyLike, ...members: KeyLike[]): void {
-    this.#open().zrem(key, ...members);
+    this.#open().zrem(plain(key), ...members.map(plain));
   }
 
   /** See `TransactionWrites.lpush`. */
   lpush(key: KeyLike, ...values: ValueLike[]): void {
-    this.#open().lpush(key, ...values);
+    this.#open().lpush(plain(key), ...values.map(plain));
   }
 
   /** See `TransactionWrites.rpush`. */
   rpush(key: KeyLike, ...values: ValueLike[]): void {
-    this.#open().rpush(key, ...values);
+    this.#open().rpush(plain(key), ...values.map(plain));
   }
+}
+
+/**
+ * A key or value as it is now, of which nothing can run somebody's code later: arrays of bytes may have
+ * a class of their own, or memory that other threads write to.
+ */
+function plain<T>(value: T): T {
+  if (typeof value !== "object" && typeof value !== "function") return value;
+  if (value instanceof Uint8Array) return new Uint8Array(value) as T;
+  throw new TypeError(`Cannot use ${typeof value} as text: it takes a string or a Uint8Array`);
 }

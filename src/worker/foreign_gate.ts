@@ -78,8 +78,10 @@ export class ForeignGate {
    *
    * @throws {RangeError} when that has used up the stack; nothing has happened
    * @throws {FencedError} when this worker was fenced
+   * @throws {Error} when our code runs, which has called theirs: going back would put us asleep
    */
   enterCall(): void {
+    if (!this.#life.asleep) throw new Error("Cannot use the context of an event here");
     leaveRoom(STACK_ROOM_CALLS, 0, 0, 0, 0);
     if (!this.enter()) throw new FencedError();
   }

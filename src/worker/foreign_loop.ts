@@ -188,7 +188,8 @@ export class ForeignLoop {
     const { channel, life } = this.#parts;
     while (!this.#isOver) {
       if (!this.#isStopping && life.stopRequested) this.#stop();
-      if (this.#isStopping) {
+      // What a predecessor died with nobody else would see to.
+      if (this.#isStopping && this.#leftovers.length === 0) {
         if (this.#busyCount === 0) this.#end(true);
         return;
       }
@@ -328,10 +329,19 @@ export class ForeignLoop {
     const turn = ++lane.turn;
     const leftMs = Math.max(0, lane.deadlineMs - performance.now());
     lane.timer = setTimeout(() => this.#expire(lane, turn), leftMs);
-    lane.runner.promise!.then(
-      (value) => this.#finish(lane, turn, () => lane.runner.take(value)),
-      (error) => this.#finish(lane, turn, () => lane.runner.reject(error)),
-    );
+    void this.#hear(lane, turn, lane.runner.promise!);
+  }
+
+  /** By `await`: a `then` may have been replaced by somebody's, and we are awake. */
+  async #hear(lane: Lane, turn: number, promise: Promise<unknown>): Promise<void> {
+    let take: () => void;
+    try {
+      const value = await promise;
+      take = () => lane.runner.take(value);
+    } catch (error) {
+      take = () => lane.runner.reject(error);
+    }
+    this.#finish(lane, turn, take);
   }
 
   /** The promise of a try is settled. `take` may run code of the processor. */

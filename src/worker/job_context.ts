@@ -131,7 +131,8 @@ export class JobContext extends StoreTransaction implements ProcessorContext {
 
 /** Bytes and text as they are, everything else as JSON; throws for what that cannot say. */
 function payloadOf(value: unknown): Uint8Array {
-  if (value instanceof Uint8Array) return value.slice();
+  // Not `slice`, which makes views of a `Buffer`: a copy.
+  if (value instanceof Uint8Array) return new Uint8Array(value);
   if (typeof value === "string") return encoder.encode(value);
   return jsonOf(value);
 }

@@ -56,6 +56,7 @@ import type { JobTracer } from "./job_tracer.ts";
 import { type FaultInjector, InjectedDeath } from "./fault_plan.ts";
 import { counterOf, Outcome, outcomeOf } from "./outcome.ts";
 import type { Processor, ProcessorContext, ProcessorEvent, ProcessorLogger } from "./processor.ts";
+import { textOf } from "./processor_log.ts";
 import type { SettlementPost } from "./settlement_post.ts";
 
 /** Operation code of a settlement in the text of a fault; command codes start above. */
@@ -170,8 +171,9 @@ export class JobRunner {
       ...(faults === undefined && holdMs === 0 ? {} : { withLocks: () => this.#hold() }),
       ...(faults === undefined && log === undefined ? {} : {
         afterChanges: () => {
-          // With its effect in one frame, which goes into the log when the lock is given back.
-          if (log !== undefined) this.#writeDown(Outcome.PROCESSED, true);
+          // With its effect in one frame, which goes into the log when the lock is given back; what
+          // has none would not be there before this thread gives back another one.
+          if (log !== undefined) this.#writeDown(Outcome.PROCESSED, this.#context.holdsLocks);
           return faults === undefined || faults.reach("afterEffect");
         },
       }),
@@ -193,7 +195,14 @@ export class JobRunner {
   begin(): boolean {
     const { slot, faults, tracer } = this.#options;
     if (faults !== undefined && !faults.reach("afterTake")) return false;
-    this.#job.attach(slot.bytes, slot.jobStart, slot.jobLength);
+    if (this.#gate === undefined) {
+      this.#job.attach(slot.bytes, slot.jobStart, slot.jobLength);
+    } else {
+      // A copy: somebody else's code may still look at its event when this worker was fenced, and the
+      // slot has another one.
+      const job = slot.bytes.slice(slot.jobStart, slot.jobStart + slot.jobLength);
+      this.#job.attach(job, 0, job.length);
+    }
     this.attempt = 0;
     if (tracer !== undefined) tracer.begin(this.#job);
     return true;
@@ -247,8 +256,9 @@ export class JobRunner {
     this.promise = undefined;
     try {
       const value = this.#processor.process(event, context);
-      // A promise of ours: nobody else's code runs when it is asked to say when it is settled.
-      if (isThenable(value)) this.promise = Promise.resolve(value);
+      // A promise of ours: nobody else's code runs when it is asked to say when it is settled. (What
+      // `Promise.resolve` returns may be theirs, with a `then` of its own.)
+      if (isThenable(value)) this.promise = new Promise((resolve) => resolve(value));
       else this.take(value);
     } catch (error) {
       this.#fail(error);
@@ -293,7 +303,8 @@ export class JobRunner {
 
   #fail(error: unknown): void {
     this.#hasFailed = true;
-    this.#error = error;
+    // Made text of here: that may run somebody else's code, and we are outside of the gate.
+    this.#error = this.#gate === undefined ? error : textOf(error);
   }
 
   #endForeign(): void {

@@ -89,7 +89,9 @@ export class TransactionDemand {
     const entry = this.#entryOf(key);
     const keyBytes = key.end - key.start;
     const valueBytes = valueEnd - valueStart;
-    const keepsTtl = expiry === PendingExpiry.KEEP && !replaces && entry !== 0;
+    // One that has expired has none to keep, as the change will find.
+    const keepsTtl = expiry === PendingExpiry.KEEP && !replaces &&
+      this.#store.peek(DATABASE, key) !== 0;
     const flags = expiry === PendingExpiry.AFTER
       ? EntryFlag.HAS_TTL
       : keepsTtl

@@ -277,3 +277,46 @@ Deno.test("StoreTransaction: what needs no memory is made in a store that is ful
   assert.equal(t.scard("large set"), 995);
   store.assertInvariants();
 });
+
+Deno.test("StoreTransaction: a time to live that is to stay and is over is not counted on", () => {
+  // Of these lengths some take a larger block with a time to live than without.
+  for (let length = 100; length < 160; length++) {
+    const store = smallStore({ shardCount: 1, maxMemoryBytes: 4 * 2 ** 20 });
+    store.reclaim = () => false;
+    const t = new StoreTransaction(store, { clock: () => store.nowMs });
+    t.begin();
+    t.set("k", "x".repeat(length), { ttlMs: 10 });
+    assert.equal(t.commit(), CommitStatus.OK);
+    for (const byteCount of [60_000, 4000, 1000, 200, 100, 50, 20, 1]) {
+      for (let i = 0; set(store, `filler ${byteCount} ${i}`, pattern(byteCount, i)) === 0; i++);
+    }
+    store.nowMs += 100;
+    t.begin();
+    t.set("k", "y".repeat(length), { keepTtl: true });
+    const status = t.commit();
+    assert.ok(status === CommitStatus.OK || status === CommitStatus.OUT_OF_MEMORY);
+    store.assertInvariants();
+  }
+});
+
+Deno.test("StoreTransaction: what is reserved for balances is not given to longer keys", () => {
+  for (const length of [100, 150, 180, 250, 700, 4000]) {
+    const store = smallStore({ shardCount: 1, maxMemoryBytes: 4 * 2 ** 20 });
+    store.reclaim = () => false;
+    assert.ok(store.credits.tryAcquire());
+    for (const byteCount of [60_000, 4000, 1000, 200, 100, 50, 20, 1]) {
+      for (let i = 0; set(store, `filler ${byteCount} ${i}`, pattern(byteCount, i)) === 0; i++);
+    }
+    const t = new StoreTransaction(store, { forEvents: true, clock: () => store.nowMs });
+    for (let i = 0; i < 4; i++) {
+      t.begin();
+      t.add(`${i}`.padEnd(length, "k"), 1);
+      const status = t.commit();
+      if (length === 100 && i === 0) assert.equal(status, CommitStatus.OK);
+      else assert.ok(status === CommitStatus.OK || status === CommitStatus.OUT_OF_MEMORY);
+      if (length === 100) break;
+    }
+    store.credits.release();
+    store.assertInvariants();
+  }
+});
