@@ -126,11 +126,6 @@ export class StoreTransaction implements TransactionReads, TransactionWrites {
     this.#changes = new TransactionChanges(store, this.#bytes, forEvents);
   }
 
-  /** Whether the commit under way holds locks: not if it neither read nor writes. */
-  get holdsLocks(): boolean {
-    return this.#locks.count > 0;
-  }
-
   /** Begins anew: forgets what was read and written and not committed. */
   begin(): void {
     this.#forget();

@@ -171,9 +171,8 @@ export class JobRunner {
       ...(faults === undefined && holdMs === 0 ? {} : { withLocks: () => this.#hold() }),
       ...(faults === undefined && log === undefined ? {} : {
         afterChanges: () => {
-          // With its effect in one frame, which goes into the log when the lock is given back; what
-          // has none would not be there before this thread gives back another one.
-          if (log !== undefined) this.#writeDown(Outcome.PROCESSED, this.#context.holdsLocks);
+          // With its effect in one frame, which goes into the log when the lock is given back.
+          if (log !== undefined) this.#writeDown(Outcome.PROCESSED, true);
           return faults === undefined || faults.reach("afterEffect");
         },
       }),

@@ -122,10 +122,6 @@ function recoverSlot(remains: Remains, owner: DeadOwner): Recovery {
     case SlotKind.APPLIED:
       // A lock still held without a write says that the swap was the last thing it did.
       if (owner.kind === "released" && slot.outcome === Outcome.PROCESSED) return requeue(remains);
-      // A job that needs no lock may not have come to say so; that it is said twice is no harm.
-      if (owner.kind === "none" && slot.outcome === Outcome.PROCESSED) {
-        writeDown(remains, Outcome.PROCESSED);
-      }
       return settle(remains);
     case SlotKind.SETTLED:
       return settle(remains);
@@ -156,9 +152,9 @@ function requeue(remains: Remains): Recovery {
   return empty(remains, outcome);
 }
 
-/** Says how a job ended. */
+/** Says that a job failed; that it was processed is in one frame with its effect. */
 function writeDown({ slot, log }: Remains, outcome: Outcome): void {
-  if (log === undefined) return;
+  if (log === undefined || outcome === Outcome.PROCESSED) return;
   const job = new JobView().attach(slot.bytes, slot.jobStart, slot.jobLength);
   log.settleEvent(job.number, outcome, false, balanceOf(slot, job));
 }
@@ -173,8 +169,7 @@ function balanceOf(slot: SlotSupervision, job: JobView): Int64 | undefined {
 
 function settle(remains: Remains): Recovery {
   const { slot, counters } = remains;
-  // That it was processed is in one frame with its effect.
-  if (slot.outcome !== Outcome.PROCESSED) writeDown(remains, slot.outcome as Outcome);
+  writeDown(remains, slot.outcome as Outcome);
   counters.set(counterOf(slot.outcome), slot.counterValue);
   if (slot.outcome === Outcome.PROCESSED) remains.processorCounters?.settle();
   return empty(remains, slot.outcome as Outcome);

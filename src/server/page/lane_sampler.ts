@@ -13,6 +13,7 @@ import { SlotKind } from "../../channel/slot_layout.ts";
 import type { SlotSupervision } from "../../channel/slot_supervision.ts";
 import type { BoundedChannel } from "../../channel/bounded_channel.ts";
 import type { ShardLocks } from "../../store/locks.ts";
+import { laneIndexes } from "../../worker/lanes.ts";
 import type { LaneJson } from "./frame.ts";
 
 /** How often the workers are looked at. Unit: ms. Reason: ten looks for each update of a page. */
@@ -32,13 +33,15 @@ export type LaneState = (typeof LaneState)[keyof typeof LaneState];
 
 /** What {@link LaneSampler} looks at. */
 export interface LaneSources {
-  /** The workers' slots. */
+  /** The workers' slots, as many for each. */
   readonly slots: ConsumerSlots;
+  /** How many workers there may be. */
+  readonly workerCount: number;
   /** The locks that they take. */
   readonly locks: ShardLocks;
   /** How many there are. */
   readonly shardCount: number;
-  /** Thread id of the worker in slot 0; the others follow. */
+  /** Thread id of the first worker; the others follow. */
   readonly firstThreadId: number;
   /** Where they get their jobs from. */
   readonly channel: Pick<BoundedChannel, "depth">;
@@ -51,7 +54,8 @@ export interface LaneSources {
  */
 export class LaneSampler implements Disposable {
   readonly #sources: LaneSources;
-  readonly #slots: readonly SlotSupervision[];
+  /** By worker. */
+  readonly #slots: readonly (readonly SlotSupervision[])[];
   readonly #looks: Uint32Array;
   readonly #shards: Int32Array;
   /** By worker, during a look: the shard that it holds, or -1. */
@@ -61,13 +65,19 @@ export class LaneSampler implements Disposable {
 
   /** Looks at nothing yet. */
   constructor(sources: LaneSources) {
-    const { slotCount } = sources.slots;
+    const { slots, workerCount } = sources;
+    const concurrency = slots.slotCount / workerCount;
     this.#sources = sources;
     // Only read: what a slot is supervised with can be read by any thread.
-    this.#slots = Array.from({ length: slotCount }, (_, index) => sources.slots.supervise(index));
-    this.#looks = new Uint32Array(slotCount * 4);
-    this.#shards = new Int32Array(slotCount).fill(-1);
-    this.#held = new Int32Array(slotCount).fill(-1);
+    this.#slots = Array.from(
+      { length: workerCount },
+      (_, worker) =>
+        [worker, ...laneIndexes(worker, workerCount, concurrency)]
+          .map((index) => slots.supervise(index)),
+    );
+    this.#looks = new Uint32Array(workerCount * 4);
+    this.#shards = new Int32Array(workerCount).fill(-1);
+    this.#held = new Int32Array(workerCount).fill(-1);
   }
 
   /** Begins to look, every few milliseconds; any number of times. */
@@ -86,11 +96,11 @@ export class LaneSampler implements Disposable {
   look(): void {
     const { locks, firstThreadId, channel } = this.#sources;
     this.#deepest = Math.max(this.#deepest, channel.depth);
-    const isAnyBusy = this.#slots.some(({ kind }) => kind !== SlotKind.EMPTY);
+    const isAnyBusy = this.#slots.some(isBusy);
     if (isAnyBusy) this.#findHolders();
-    for (const [index, slot] of this.#slots.entries()) {
+    for (const [index, slots] of this.#slots.entries()) {
       let state: LaneState = LaneState.IDLE;
-      if (isAnyBusy && slot.kind !== SlotKind.EMPTY) {
+      if (isAnyBusy && isBusy(slots)) {
         const wanted = locks.waitOf(firstThreadId + index);
         const held = this.#held[index]!;
         state = held >= 0 ? LaneState.HOLDING : wanted >= 0 ? LaneState.WAITING : LaneState.WORKING;
@@ -122,4 +132,8 @@ export class LaneSampler implements Disposable {
       if (index >= 0 && index < held.length) held[index] = shard;
     }
   }
+}
+
+function isBusy(slots: readonly SlotSupervision[]): boolean {
+  return slots.some(({ kind }) => kind !== SlotKind.EMPTY);
 }

@@ -68,6 +68,7 @@ export class PageView {
     this.#lanes = new LaneSampler({
       ...{ slots, channel, locks: store.locks, shardCount: store.shardCount },
       firstThreadId: threads.firstWorkerThreadId,
+      workerCount: options.config.workersMax,
     });
     const window = (histogram: HistogramIndex): LatencyWindow =>
       new LatencyWindow(() => metrics.snapshot(histogram));

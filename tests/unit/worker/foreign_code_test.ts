@@ -2,12 +2,10 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { Int64 } from "../../../src/base/int64.ts";
 import { encodeJob, EventFields } from "../../../src/base/job.ts";
 import { BoundedChannel, RecvStatus } from "../../../src/channel/bounded_channel.ts";
 import { ConsumerSlots } from "../../../src/channel/consumer_slots.ts";
 import { SlotKind } from "../../../src/channel/slot_layout.ts";
-import type { ThreadLog } from "../../../src/durability/thread_log.ts";
 import { CounterIndex, HistogramIndex } from "../../../src/metrics/names.ts";
 import { MetricsRegion } from "../../../src/metrics/region.ts";
 import type { BackgroundWork } from "../../../src/store/background.ts";
@@ -17,8 +15,6 @@ import { ForeignLoop } from "../../../src/worker/foreign_loop.ts";
 import type { Emission } from "../../../src/worker/job_context.ts";
 import { JobRunner, type JobRunnerOptions, TryStatus } from "../../../src/worker/job_runner.ts";
 import type { Processor } from "../../../src/worker/processor.ts";
-import { Outcome } from "../../../src/worker/outcome.ts";
-import { recoverDeadWorker } from "../../../src/worker/recovery.ts";
 
 const THREAD = 1;
 const TIMEOUT_MS = 2000;
@@ -206,47 +202,4 @@ Deno.test("JobContext: a Buffer that is published is published as it was", () =>
   world.take("ann");
   assert.equal(world.runner.try(), TryStatus.SETTLED);
   assert.deepEqual(published, ["before"]);
-});
-
-/** A log that knows what was published to it. */
-function fakeLog(): { log: ThreadLog; said: string[] } {
-  const said: string[] = [];
-  const log = {
-    settleEvent: (number: number, outcome: number, isUnderLock: boolean) =>
-      said.push(`${number} ${outcome} ${isUnderLock}`),
-    intake: { voidClaimOf() {} },
-    repair: () => {},
-  };
-  return { log: log as unknown as ThreadLog, said };
-}
-
-Deno.test("JobRunner: that an event ended which touched no key is in the log at once", () => {
-  const { log, said } = fakeLog();
-  const world = bench((event, context) => {
-    if (event.user === "reader") context.get("k");
-  }, { log });
-  world.take("ann");
-  assert.equal(world.runner.try(), TryStatus.SETTLED);
-  world.take("reader");
-  assert.equal(world.runner.try(), TryStatus.SETTLED);
-  assert.deepEqual(said, [`7 ${Outcome.PROCESSED} false`, `7 ${Outcome.PROCESSED} true`]);
-});
-
-Deno.test("recoverDeadWorker: that an event ended which touched no key is in the log", () => {
-  const { log, said } = fakeLog();
-  const world = bench(() => {});
-  world.take("ann");
-  assert.ok(world.life.apply(Outcome.PROCESSED, 1, new Int64()));
-  const [recovery] = recoverDeadWorker({
-    slot: world.supervision,
-    threadId: THREAD,
-    counters: world.metrics.counters(THREAD),
-    channel: world.channel,
-    store: world.main,
-    mayBlameJob: true,
-    log,
-  });
-  assert.deepEqual(recovery, { kind: "settled", outcome: Outcome.PROCESSED });
-  assert.deepEqual(said, [`7 ${Outcome.PROCESSED} false`]);
-  assert.equal(world.metrics.total(CounterIndex.PROCESSED), 1);
 });

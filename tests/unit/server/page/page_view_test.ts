@@ -9,8 +9,13 @@ import { BucketWindow, LatencyWindow } from "../../../../src/server/page/latency
 import { History, pointBefore, seriesOf } from "../../../../src/server/page/client/history.js";
 import type { PageFrame } from "../../../../src/server/page/frame.ts";
 import { PageView } from "../../../../src/server/page/page_view.ts";
-import { createSharedParts, type SharedParts } from "../../../../src/server/shared_parts.ts";
+import {
+  createSharedParts,
+  type SharedParts,
+  type SharedProcessorNeeds,
+} from "../../../../src/server/shared_parts.ts";
 import { Store } from "../../../../src/store/store.ts";
+import { laneIndexes } from "../../../../src/worker/lanes.ts";
 import type { WaitOrder } from "./waiting_worker.ts";
 
 const config = {
@@ -22,8 +27,10 @@ const config = {
 };
 
 /** A view with a clock that the test turns. */
-function makeView(): { view: PageView; shared: SharedParts; pass(ms: number): void } {
-  const shared = createSharedParts(config);
+function makeView(
+  needs?: SharedProcessorNeeds,
+): { view: PageView; shared: SharedParts; pass(ms: number): void } {
+  const shared = createSharedParts(config, needs);
   let nowMs = 1000;
   const view = new PageView({
     ...{ shared, config, nowMs: () => nowMs },
@@ -80,6 +87,18 @@ Deno.test("page view: a worker is seen idle, working, waiting for a lock and hol
   shared.store.locks.lock(5, true);
   assert.deepEqual(looksAt(1), [0, 1, 0, 0]);
   shared.store.locks.unlock(5, true);
+});
+
+Deno.test("page view: a worker with several jobs in hand has one lane", () => {
+  const { view, shared } = makeView({ name: "own", concurrency: 4, jobBytes: 512, counters: [] });
+  assert.equal(view.read().lanes.length, config.workersMax);
+  // The second worker's third job.
+  const [, third] = laneIndexes(1, config.workersMax, 4);
+  const slot = shared.slots.own(third!, 0);
+  slot.fill(new Uint8Array(10), 0, 10, 0);
+  assert.ok(slot.claim());
+  const looks = view.read().lanes.map(({ looks }) => looks);
+  assert.deepEqual(looks, [[1, 0, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0]]);
 });
 
 Deno.test("page view: who sleeps for a lock is seen waiting", async () => {
