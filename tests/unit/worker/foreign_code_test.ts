@@ -250,3 +250,21 @@ Deno.test("recoverDeadWorker: that an event ended which touched no key is in the
   assert.deepEqual(said, [`7 ${Outcome.PROCESSED} false`]);
   assert.equal(world.metrics.total(CounterIndex.PROCESSED), 1);
 });
+
+Deno.test("recoverDeadWorker: what a worker leaves that nobody replaces has failed", () => {
+  const world = bench(() => {});
+  world.take("ann");
+  const remains = {
+    slot: world.supervision,
+    threadId: THREAD,
+    counters: world.metrics.counters(THREAD),
+    channel: world.channel,
+    store: world.main,
+    mayBlameJob: false,
+  };
+  assert.deepEqual(recoverDeadWorker(remains), [{ kind: "requeued", deaths: 0 }]);
+  const [recovery] = recoverDeadWorker({ ...remains, isLast: true });
+  assert.deepEqual(recovery, { kind: "settled", outcome: Outcome.FAILED_PROCESSOR_ERROR });
+  assert.equal(world.supervision.kind, SlotKind.EMPTY);
+  assert.equal(world.metrics.total(CounterIndex.FAILED_PROCESSOR_ERROR), 1);
+});
