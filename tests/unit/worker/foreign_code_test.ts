@@ -268,3 +268,17 @@ Deno.test("recoverDeadWorker: what a worker leaves that nobody replaces has fail
   assert.equal(world.supervision.kind, SlotKind.EMPTY);
   assert.equal(world.metrics.total(CounterIndex.FAILED_PROCESSOR_ERROR), 1);
 });
+
+Deno.test("ForeignLoop: what comes behind the end of its isolate touches nothing that was in hand", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const world = bench(() => promise);
+  world.send("ann");
+  const ended = world.loop();
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  // As the end of an isolate does in the middle of our code: it is awake, and does not go on.
+  assert.ok(world.gate.enter());
+  resolve();
+  await assert.rejects(ended, /in the middle of its work/);
+  assert.equal(world.supervision.kind, SlotKind.CLAIMED);
+  assert.equal(world.metrics.total(CounterIndex.PROCESSED), 0);
+});
