@@ -74,8 +74,10 @@ export class ForeignGate {
    * @returns false: this worker was fenced, and must not touch anything shared any more
    */
   enter(): boolean {
+    if (!this.#life.wakeUp()) return false;
+    // Awake: it may take a while, which is ours and no silence of the processor.
     this.#heap?.check();
-    return this.#life.wakeUp();
+    return true;
   }
 
   /**
