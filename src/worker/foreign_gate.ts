@@ -50,6 +50,11 @@ export class ForeignGate {
     return this.#life.fenced;
   }
 
+  /** Whether our code runs; or did, and was broken off by the end of the isolate. */
+  get isInside(): boolean {
+    return !this.#life.asleep;
+  }
+
   /**
    * Lets somebody else's code run.
    *
@@ -69,8 +74,10 @@ export class ForeignGate {
    * @returns false: this worker was fenced, and must not touch anything shared any more
    */
   enter(): boolean {
+    if (!this.#life.wakeUp()) return false;
+    // Awake: it may take a while, which is ours and no silence of the processor.
     this.#heap?.check();
-    return this.#life.wakeUp();
+    return true;
   }
 
   /**
@@ -81,7 +88,7 @@ export class ForeignGate {
    * @throws {Error} when our code runs, which has called theirs: going back would put us asleep
    */
   enterCall(): void {
-    if (!this.#life.asleep) throw new Error("Cannot use the context of an event here");
+    if (this.isInside) throw new Error("Cannot use the context of an event here");
     leaveRoom(STACK_ROOM_CALLS, 0, 0, 0, 0);
     if (!this.enter()) throw new FencedError();
   }

@@ -128,6 +128,9 @@ export class ForeignLoop {
     this.#isInStretch = true;
     this.#stretchStartMs = performance.now();
     try {
+      // An isolate that is ended breaks off what runs, and may still make calls like this one: what our
+      // code was in the middle of is the supervisor's now.
+      if (this.#gate.isInside) throw new Error("it was ended in the middle of its work");
       if (!this.#gate.enter()) return this.#end(false);
       deed();
       if (!this.#isOver) this.#gate.leave(this.#soleLane());

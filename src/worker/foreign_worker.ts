@@ -147,7 +147,12 @@ export class ForeignWorker {
       if (this.#gate.fenced) return;
       const text = error instanceof Error ? error.stack ?? error.message : textOf(error);
       this.#log.error(what, { event: "stray_error", error: text.slice(0, STACK_LENGTH_MAX) });
-      if (!this.#gate.enter()) return;
+      try {
+        this.#gate.enterCall();
+      } catch {
+        // There is no way in: it is not counted.
+        return;
+      }
       this.#countStray();
       this.#gate.leaveCall();
     };

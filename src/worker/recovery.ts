@@ -54,6 +54,8 @@ export interface Remains {
   mayBlameJob: boolean;
   /** Whether it was given up because code of its processor did not end. */
   isBlocked?: boolean | undefined;
+  /** Whether nobody takes the worker's place, who would run what it left. */
+  isLast?: boolean | undefined;
   /** The supervisor's log; absent: there is none. */
   log?: ThreadLog | undefined;
   /** Where the outcomes of events with an id are kept; absent: nowhere. */
@@ -141,11 +143,14 @@ function repairLog(slot: SlotSupervision, log: ThreadLog, shard: number): void {
 }
 
 function requeue(remains: Remains): Recovery {
-  const { slot, counters, mayBlameJob, isBlocked } = remains;
+  const { slot, counters, mayBlameJob, isBlocked, isLast } = remains;
   slot.become(SlotKind.CLAIMED);
   const deaths = mayBlameJob ? slot.countDeath() : slot.deaths;
-  if (deaths < MAX_DEATHS_PER_JOB && isBlocked !== true) return { kind: "requeued", deaths };
-  // It would end every replacement too; its effect was not made, so it can be counted as failed.
+  if (deaths < MAX_DEATHS_PER_JOB && isBlocked !== true && isLast !== true) {
+    return { kind: "requeued", deaths };
+  }
+  // It would end every replacement too, or there is none; its effect was not made, so it can be
+  // counted as failed.
   const outcome = isBlocked === true ? Outcome.FAILED_TIMEOUT : Outcome.FAILED_PROCESSOR_ERROR;
   counters.add(counterOf(outcome));
   writeDown(remains, outcome);

@@ -48,6 +48,11 @@ const LATE_GRACE_MS = 20;
  * behind this many of them nobody takes the place of the next one. Unit: isolates.
  */
 const LOST_ISOLATES_MAX = 8;
+/**
+ * Of a longer time between two looks at the workers nothing more counts as their silence: the whole
+ * process may have been stopped. Unit: ms.
+ */
+const WATCHED_AT_ONCE_MAX_MS = 1_000;
 /** How long a worker that is about to be ended may take to leave our code, which is short. Unit: ms. */
 const FENCE_PATIENCE_MS = 200;
 
@@ -88,6 +93,7 @@ export class WorkerPool implements AsyncDisposable {
   readonly #lost = new Set<WorkerRun>();
   #deaths = 0;
   #tickTimer: ReturnType<typeof setInterval> | undefined;
+  #watchedAtMs = performance.now();
   /** Draining: workers end by themselves when the channel is empty. */
   #draining = false;
   /** Nothing is started or settled any more. */
@@ -382,6 +388,8 @@ export class WorkerPool implements AsyncDisposable {
     seat.slot.fenceSleeper();
     this.#deaths++;
     counters.add(CounterIndex.WORKER_DEATHS);
+    // One that has ended burns nothing.
+    const isLast = this.#lost.size >= LOST_ISOLATES_MAX && this.#lost.has(run);
     const recoveries = recoverDeadWorker({
       slot: seat.slot,
       lanes: seat.lanes,
@@ -389,6 +397,7 @@ export class WorkerPool implements AsyncDisposable {
       counters: seat.counters,
       processorCounters: this.#own?.counters?.of(seat.threadId),
       isBlocked,
+      isLast,
       channel,
       store,
       // A worker that never ran its job, or was only slow, says nothing about the job.
@@ -421,7 +430,7 @@ export class WorkerPool implements AsyncDisposable {
       lived_ms: Math.round(livedMs),
       restart_in_ms: backOffMs,
     });
-    if (this.#lost.size >= LOST_ISOLATES_MAX) return this.#giveUp(seat);
+    if (isLast) return this.#giveUp(seat);
     const isLeft = recoveries.some(({ kind }) => kind === "requeued");
     if (this.#draining && !isLeft && channel.drained) return;
     seat.relaunchTimer = setTimeout(() => this.#launch(seat), backOffMs);
@@ -480,6 +489,9 @@ export class WorkerPool implements AsyncDisposable {
     const { log, holdMs = 0, workersMax } = this.#options;
     // A worker shows no sign of life while it waits for a shard that all the others hold in turn.
     const stuckAfterMs = this.#timings.stuckAfterMs + holdMs * workersMax;
+    const nowMs = performance.now();
+    const passedMs = Math.min(nowMs - this.#watchedAtMs, WATCHED_AT_ONCE_MAX_MS);
+    this.#watchedAtMs = nowMs;
     for (const seat of this.#seats) {
       const { run, slot } = seat;
       if (run === undefined) continue;
@@ -487,7 +499,7 @@ export class WorkerPool implements AsyncDisposable {
         if (performance.now() - run.startedAtMs > startTimeoutMs) this.replaceSleeper(seat.index);
         continue;
       }
-      const silentMs = Date.now() - slot.heartbeatMs;
+      const silentMs = Math.round(run.silentForMs(slot.heartbeatMs, passedMs));
       if (this.#own !== undefined && slot.asleep && silentMs > this.#blockedAfterMs(this.#own)) {
         const why = `its processor did not give the thread back for ${silentMs} ms`;
         if (this.#replace(seat, why, true)) continue;

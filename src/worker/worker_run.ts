@@ -50,6 +50,10 @@ export class WorkerRun {
   /** Whether a warning about its silence was given. */
   toldStuck = false;
 
+  /** The last sign of life that was seen, and for how long none has come. Unit: ms. */
+  #heartbeatMs = 0;
+  #silentMs = 0;
+
   readonly #thread: WorkerThread;
   readonly #lifelines: Lifelines;
   readonly #onNews: (message: FailedJobMessage | ProcessorLineMessage) => void;
@@ -96,6 +100,20 @@ export class WorkerRun {
     clearTimeout(this.#lastWordsTimer);
     this.#thread.terminate();
     this.#ready.resolve(false);
+  }
+
+  /**
+   * For how long it has given no sign of life, by the supervisor's own clock: the time of day may jump.
+   *
+   * @param heartbeatMs its last one
+   * @param passedMs how long the supervisor has watched since the last call
+   */
+  silentForMs(heartbeatMs: number, passedMs: number): number {
+    if (heartbeatMs !== this.#heartbeatMs) {
+      this.#heartbeatMs = heartbeatMs;
+      this.#silentMs = 0;
+    } else this.#silentMs += passedMs;
+    return this.#silentMs;
   }
 
   /** Text of the exception that ended it, or "". */

@@ -210,14 +210,17 @@ Deno.test("event ids: who sends an event again and waits is told what came of th
   assert.equal(await ask(server, "SET", "balance:bob", "text"), "+OK");
   const ann = { user: "ann", amount: 5, id: "1" };
   const bob = { user: "bob", amount: 5, id: "1", waitMs: 5000 };
+  const sentAtMs = performance.now();
   assert.equal(await resp(server, ann), "accepted");
+  const hasty = await EVENT_SENDERS["Protobuf"]!(server, { ...ann, waitMs: 1 });
+  // On a machine that is very busy the event may be settled by then.
+  if (performance.now() - sentAtMs < 1000) assert.equal(hasty, "accepted");
   const both = await Promise.all([
     resp(server, { ...ann, waitMs: 5000 }),
     EVENT_SENDERS["HTTP, the field id"]!(server, { ...ann, waitMs: 5000 }),
-    EVENT_SENDERS["Protobuf"]!(server, { ...ann, waitMs: 1 }),
     resp(server, bob),
   ]);
-  assert.deepEqual(both, ["processed 5", "processed 5", "accepted", "failed wrong_type"]);
+  assert.deepEqual(both, ["processed 5", "processed 5", "failed wrong_type"]);
   assert.equal(await resp(server, bob), "failed wrong_type", "settled already");
   assert.equal(await balanceOf(server, "ann"), 5);
   const metrics = await readMetrics(server.port("http"));

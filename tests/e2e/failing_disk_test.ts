@@ -196,7 +196,9 @@ Deno.test("failing disk: a stop after it has come back saves everything", async 
   assert.equal(await ask(client, "SET", "k", "1"), "+OK");
   // The next attempt to begin anew would come after a second.
   await disk.plan(BROKEN);
-  assert.equal(await ask(client, "SET", "k", "2"), "+OK");
+  // The first value may only be written now; then the second is refused already.
+  const reply = await ask(client, "SET", "k", "2");
+  if (reply !== "+OK") assert.match(reply, /^-MISCONF /);
   await eventually("writes are refused", () => hasFailed(client));
   await disk.plan({});
   client.close();
@@ -205,7 +207,7 @@ Deno.test("failing disk: a stop after it has come back saves everything", async 
   await server[Symbol.asyncDispose]();
   const next = await disk.start();
   const reader = await RawClient.connect(next.port("resp"));
-  assert.equal(await ask(reader, "GET", "k"), "2");
+  assert.equal(await ask(reader, "GET", "k"), reply === "+OK" ? "2" : "1");
   reader.close();
 });
 

@@ -14,7 +14,9 @@ import { ForeignGate } from "../../../src/worker/foreign_gate.ts";
 import { ForeignLoop } from "../../../src/worker/foreign_loop.ts";
 import type { Emission } from "../../../src/worker/job_context.ts";
 import { JobRunner, type JobRunnerOptions, TryStatus } from "../../../src/worker/job_runner.ts";
+import { Outcome } from "../../../src/worker/outcome.ts";
 import type { Processor } from "../../../src/worker/processor.ts";
+import { recoverDeadWorker } from "../../../src/worker/recovery.ts";
 
 const THREAD = 1;
 const TIMEOUT_MS = 2000;
@@ -202,4 +204,36 @@ Deno.test("JobContext: a Buffer that is published is published as it was", () =>
   world.take("ann");
   assert.equal(world.runner.try(), TryStatus.SETTLED);
   assert.deepEqual(published, ["before"]);
+});
+
+Deno.test("recoverDeadWorker: what a worker leaves that nobody replaces has failed", () => {
+  const world = bench(() => {});
+  world.take("ann");
+  const remains = {
+    slot: world.supervision,
+    threadId: THREAD,
+    counters: world.metrics.counters(THREAD),
+    channel: world.channel,
+    store: world.main,
+    mayBlameJob: false,
+  };
+  assert.deepEqual(recoverDeadWorker(remains), [{ kind: "requeued", deaths: 0 }]);
+  const [recovery] = recoverDeadWorker({ ...remains, isLast: true });
+  assert.deepEqual(recovery, { kind: "settled", outcome: Outcome.FAILED_PROCESSOR_ERROR });
+  assert.equal(world.supervision.kind, SlotKind.EMPTY);
+  assert.equal(world.metrics.total(CounterIndex.FAILED_PROCESSOR_ERROR), 1);
+});
+
+Deno.test("ForeignLoop: what comes behind the end of its isolate touches nothing that was in hand", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const world = bench(() => promise);
+  world.send("ann");
+  const ended = world.loop();
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  // As the end of an isolate does in the middle of our code: it is awake, and does not go on.
+  assert.ok(world.gate.enter());
+  resolve();
+  await assert.rejects(ended, /in the middle of its work/);
+  assert.equal(world.supervision.kind, SlotKind.CLAIMED);
+  assert.equal(world.metrics.total(CounterIndex.PROCESSED), 0);
 });

@@ -155,6 +155,19 @@ for (const { what, file, name } of KINDS) {
     assert.ok(lines.length >= 2 && lines.length <= 300, `${lines.length} lines`);
   });
 
+  Deno.test(`WorkerPool: a jump of the clock is no silence of workers, ${what}`, async () => {
+    await using world = await start(file);
+    const now = Date.now;
+    // The pool's clock only: as if it jumped between the signs of life of the workers.
+    Date.now = () => now() + 3_600_000;
+    try {
+      await sleep(100);
+    } finally {
+      Date.now = now;
+    }
+    assert.equal(world.pool.deaths, 0);
+  });
+
   for (const user of ["hanger", "blocker"]) {
     Deno.test(`WorkerPool: a stop meets its deadline with a ${user}, ${what}`, async () => {
       const world = await start(file);
