@@ -20,7 +20,7 @@ function processorUrl(file: string): string {
       }
       export default {
         name: "sleeper",
-        timeoutMs: 200,
+        timeoutMs: 700,
         process(event, context) {
           while (event.user === "sleeper" && exists()) Atomics.wait(word, 0, 0, 20);
           if (event.user === "exiter" && context.attempt === 1 && exists()) Deno.exit();
@@ -41,7 +41,7 @@ Deno.test("WorkerPool: behind too many lost isolates a seat stays empty until on
         workersMax: 2,
         workersMin: 2,
         onLost: (count) => lost.push(count),
-        timings: { blockedGraceMs: 50, tickMs: 5 },
+        timings: { blockedGraceMs: 500, tickMs: 5 },
       },
     });
     for (let i = 0; i < LOST_ISOLATES_MAX; i++) await world.send("sleeper", 1);
@@ -58,7 +58,8 @@ Deno.test("WorkerPool: behind too many lost isolates a seat stays empty until on
     );
     await world.send("ann", 1);
     await world.until("others go on", () => world.metrics.total(CounterIndex.PROCESSED) === 1);
-    assert.deepEqual(lost, [1]);
+    // Its seat may have been empty until its isolate had ended.
+    await world.until("only one seat is empty", () => lost.at(-1) === 1);
     await Deno.remove(file);
     await world.until(
       "somebody sits there again",
