@@ -220,12 +220,21 @@ export class Intake {
       this.onStep?.("announced");
       if (Atomics.compareExchange(words, filled, start, end) !== start) continue;
       if (start < MUCH_BYTES && end >= MUCH_BYTES) this.#hasMuch = true;
-      this.#piece = piece;
+      this.#piece = this.#pieceWith(piece);
       this.#start = start;
       this.#end = end;
       this.#at = bufferAt(this.#memory, piece) + start;
       return;
     }
+  }
+
+  /**
+   * The piece of what was just claimed in the buffer of `seen`, which may be a later one: as long as
+   * that is not confirmed, PIECE says so, or is one further.
+   */
+  #pieceWith(seen: number): number {
+    const open = Atomics.load(this.#words, IntakeHeader.PIECE);
+    return ((open ^ seen) & 1) === 0 ? open : (open - 1) | 0;
   }
 
   /**

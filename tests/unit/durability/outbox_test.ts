@@ -125,6 +125,30 @@ Deno.test("outbox: a turn goes on in the next piece as soon as others may be the
   assert.deepEqual(takeNumbers(drain), [3, 4], "what came behind the other thread's is behind it");
 });
 
+Deno.test("outbox: what is claimed when the buffer has come round is in the piece that is said", () => {
+  for (const doesOpen of [false, true]) {
+    const { first, second, drain, words } = makeWorld();
+    first.intake.onStep = (step) => {
+      if (step !== "announced") return;
+      first.intake.onStep = undefined;
+      // The thread has seen an empty piece, and gets no processor time for two pieces.
+      for (const n of [1, 2]) {
+        second.run(n);
+        assert.deepEqual(takeNumbers(drain), [n]);
+        drain.setDurable(n - 1);
+      }
+      if (!doesOpen) return;
+      // The writer stops when it has opened the next piece, before it closes this one.
+      words[filledAt(3)] = PIECE_HEAD_BYTES;
+      words[IntakeHeader.PIECE] = 3;
+    };
+    first.run(3);
+    // A reply that tells of it waits for that piece.
+    assert.equal(first.intake.claimedPiece, 2);
+    assert.ok(!first.intake.isDurable(first.intake.claimedPiece));
+  }
+});
+
 Deno.test("outbox: what is longer than a span has a place of its own", () => {
   const { claims, drain, first } = makeWorld();
   const { mostSpanBytes } = first.intake;
