@@ -125,6 +125,31 @@ Deno.test("outbox: a turn goes on in the next piece as soon as others may be the
   assert.deepEqual(takeNumbers(drain), [3, 4], "what came behind the other thread's is behind it");
 });
 
+Deno.test("outbox: where two threads are busy, a buffer is not filled with what spans did not need", () => {
+  const { claims, first, second, words, drain } = makeWorld();
+  const numbers: number[] = [];
+  for (let turn = 0; turn < 20; turn++) {
+    for (const { outbox } of [first, second]) outbox.beginTurn();
+    for (let n = 1; n <= 6; n++) {
+      for (const { run } of [first, second]) run(n);
+      numbers.push(n, n);
+    }
+    for (const { outbox } of [first, second]) outbox.endTurn();
+  }
+  const filledBytes = words[filledAt(0)]!;
+  const recordBytes = 20 * 6 * 2 * 32;
+  assert.ok(filledBytes < 6 * recordBytes, `${filledBytes} bytes for ${recordBytes}`);
+  assert.deepEqual(takeNumbers(drain), numbers);
+  // Alone again, it has spans for a turn as before.
+  for (let turn = 0; turn < 10; turn++) {
+    claims[0] = 0;
+    first.outbox.beginTurn();
+    for (let n = 1; n <= 100; n++) first.run(n);
+    first.outbox.endTurn();
+  }
+  assert.equal(claims[0], 2);
+});
+
 Deno.test("outbox: what is claimed when the buffer has come round is in the piece that is said", () => {
   for (const doesOpen of [false, true]) {
     const { first, second, drain, words } = makeWorld();
