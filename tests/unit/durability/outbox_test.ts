@@ -218,3 +218,23 @@ Deno.test("outbox: the writer waits until a turn is over, and is woken then", as
   assert.deepEqual(await taken, [1, 2, 3]);
   worker.terminate();
 });
+
+Deno.test("outbox: a process that is stopped in the middle of a turn goes on", () => {
+  const { first, drain } = makeWorld();
+  first.outbox.beginTurn();
+  for (const n of [1, 2, 3]) first.run(n);
+  const { now } = performance;
+  let looks = 0;
+  performance.now = () => {
+    // The writer waits for the turn; then nobody runs for a minute.
+    if (++looks < 3) return now.call(performance);
+    if (looks === 3) first.outbox.endTurn();
+    return now.call(performance) + 60_000;
+  };
+  try {
+    assert.deepEqual(takeNumbers(drain), [1, 2, 3]);
+  } finally {
+    performance.now = now;
+  }
+  assert.equal(looks, 3);
+});
