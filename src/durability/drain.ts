@@ -22,6 +22,8 @@ import { RecordType } from "./record.ts";
 const SPIN_ROUNDS = 200;
 /** How long it sleeps then. Unit: ms. */
 const CONFIRM_SLICE_MS = 1;
+/** Of one sleep, however long it took, so much counts as waited. Unit: ms. */
+const MOST_COUNTED_MS = 100;
 /**
  * How long the writer waits for something to be confirmed. A living thread takes microseconds, and dead
  * ones are seen to: after this, the log is stuck for good. Unit: ms.
@@ -198,7 +200,8 @@ export class Drain {
   #awaitFirst(index: number): number {
     const words = this.#words;
     this.unconfirmedCount++;
-    let untilMs = 0;
+    let waitedMs = 0;
+    let seenMs = 0;
     for (let round = 0;; round++) {
       const first = Atomics.load(words, index);
       if (first !== 0) return first;
@@ -208,8 +211,10 @@ export class Drain {
       }
       Atomics.wait(words, index, 0, CONFIRM_SLICE_MS);
       const nowMs = performance.now();
-      untilMs ||= nowMs + this.#patienceMs;
-      assert(nowMs < untilMs, "what was claimed is confirmed or void soon");
+      // Where the process was stopped for a while, those who are waited for were, too.
+      waitedMs += Math.min(nowMs - (seenMs || nowMs), MOST_COUNTED_MS);
+      seenMs = nowMs;
+      assert(waitedMs < this.#patienceMs, "what was claimed is confirmed or void soon");
     }
   }
 }

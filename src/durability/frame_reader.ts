@@ -149,17 +149,23 @@ export class FrameReader {
   }
 
   #measureZeros(offset: number): void {
-    const bytes = new Uint8Array(Math.min(PROBE_BYTES, this.fileBytes - offset));
     this.#zerosAt = offset;
-    for (let at = offset; at < this.fileBytes; at += bytes.length) {
-      const byteCount = readFully(this.#file, at, bytes);
-      for (let i = 0; i < byteCount; i++) {
-        if (bytes[i] === 0) continue;
-        this.#zerosEnd = at + i;
-        return;
-      }
+    this.#zerosEnd = this.#endOfZeros(offset);
+  }
+
+  /** Where something else begins, or the file ends. What is there is in the window. */
+  #endOfZeros(offset: number): number {
+    const shownEnd = this.#windowAt + this.#windowBytes;
+    // Mostly it is near: who looks for a frame comes across every zero of what is damaged.
+    for (let at = offset; at < shownEnd; at++) {
+      if (this.#window[at - this.#windowAt] !== 0) return at;
     }
-    this.#zerosEnd = this.fileBytes;
+    const bytes = new Uint8Array(Math.min(PROBE_BYTES, this.fileBytes - shownEnd));
+    for (let at = shownEnd; at < this.fileBytes; at += bytes.length) {
+      const byteCount = readFully(this.#file, at, bytes);
+      for (let i = 0; i < byteCount; i++) if (bytes[i] !== 0) return at + i;
+    }
+    return this.fileBytes;
   }
 
   #fail(problem: string): FrameOutcome {

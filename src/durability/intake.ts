@@ -133,10 +133,12 @@ export class Intake {
    * is to be closed within a millisecond or so, and before the thread sleeps or puts in anything else.
    *
    * Called like {@link Intake.publish}. Thread: one whose death ends the server; see {@link voidClaimOf}.
+   *
+   * @param byteCount a multiple of 8, at most {@link Intake.mostSpanBytes}
    */
-  openSpan(): void {
-    this.#claim(this.mostSpanBytes);
-    this.#spanBytes = this.mostSpanBytes;
+  openSpan(byteCount: number): void {
+    this.#claim(byteCount);
+    this.#spanBytes = byteCount;
     this.onStep?.("claimed");
   }
 
@@ -159,13 +161,14 @@ export class Intake {
    * Puts records into the span, and gives back what is left of it.
    *
    * @param records the span takes those in front of `end`, which are one at least
+   * @returns whether nothing of it is lost: nobody has put in anything behind what is left
    */
-  closeSpan(records: RecordWriter, end: number): void {
+  closeSpan(records: RecordWriter, end: number): boolean {
     const byteCount = end - FRAME_HEADER_BYTES;
     assert(byteCount > 0 && byteCount <= this.#spanBytes, "a span has what it has room for");
     this.#copy(records, FRAME_HEADER_BYTES + 4, end, this.#at + 4);
     this.onStep?.("copied");
-    this.#giveBack(byteCount);
+    const isReturned = this.#giveBack(byteCount);
     this.onStep?.("returned");
     this.#spanBytes = 0;
     this.#confirm(records.words[FRAME_HEADER_BYTES >> 2]!);
@@ -174,20 +177,22 @@ export class Intake {
     if ((Atomics.load(words, filledAt(this.#piece)) & CLOSED) !== 0) {
       Atomics.notify(words, this.#at >> 2);
     }
+    return isReturned;
   }
 
   /** Gives back what is behind the first `byteCount` bytes, or voids it where others came behind. */
-  #giveBack(byteCount: number): void {
+  #giveBack(byteCount: number): boolean {
     const restBytes = this.#spanBytes - byteCount;
-    if (restBytes === 0) return;
+    if (restBytes === 0) return true;
     const words = this.#words;
     const filled = filledAt(this.#piece);
     if (Atomics.compareExchange(words, filled, this.#end, this.#start + byteCount) === this.#end) {
-      return;
+      return true;
     }
     const rest = (this.#at + byteCount) >> 2;
     words[rest + 1] = restBytes;
     words[rest] = VOID;
+    return false;
   }
 
   /**
@@ -220,12 +225,21 @@ export class Intake {
       this.onStep?.("announced");
       if (Atomics.compareExchange(words, filled, start, end) !== start) continue;
       if (start < MUCH_BYTES && end >= MUCH_BYTES) this.#hasMuch = true;
-      this.#piece = piece;
+      this.#piece = this.#pieceWith(piece);
       this.#start = start;
       this.#end = end;
       this.#at = bufferAt(this.#memory, piece) + start;
       return;
     }
+  }
+
+  /**
+   * The piece of what was just claimed in the buffer of `seen`, which may be a later one: as long as
+   * that is not confirmed, PIECE says so, or is one further.
+   */
+  #pieceWith(seen: number): number {
+    const open = Atomics.load(this.#words, IntakeHeader.PIECE);
+    return ((open ^ seen) & 1) === 0 ? open : (open - 1) | 0;
   }
 
   /**

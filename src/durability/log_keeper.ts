@@ -323,7 +323,7 @@ export class LogKeeper {
     this.#isSnapshotWanted = this.#isSnapshotSpoiled = false;
     if (!this.#attempt(() => log.rotate())) return;
     const position = log.position;
-    if (!this.#attempt(() => this.#appendPending())) return;
+    if (!this.#appendPending()) return;
     try {
       const options = { storage, history, position, createdAtMs: Math.floor(nowMs) };
       const writer = new SnapshotWriter(options);
@@ -338,16 +338,20 @@ export class LogKeeper {
     }
   }
 
-  #appendPending(): void {
+  /** Whether it went well. */
+  #appendPending(): boolean {
     const { log, pending } = this.#options;
-    if (pending.size === 0) return;
+    if (pending.size === 0) return true;
     const records = new RecordWriter();
     pending.appendTo(records);
     const bytes = new Uint8Array(MARK_FRAME_BYTES + records.length);
     bytes.set(records.bytes.subarray(0, records.length), MARK_FRAME_BYTES);
     const view = new DataView(bytes.buffer);
     view.setUint32(MARK_FRAME_BYTES, records.length - FRAME_HEADER_BYTES, true);
-    log.append(bytes, view, bytes.length);
+    const isWritten = this.#attempt(() => log.append(bytes, view, bytes.length));
+    // As with a piece; and the segment is not begun a second time, as there may be zeros in it.
+    if (!isWritten) this.#lostBytes += bytes.length;
+    return isWritten;
   }
 
   #continueSnapshot(): void {

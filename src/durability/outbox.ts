@@ -18,6 +18,9 @@ import type { Intake } from "./intake.ts";
 import { FRAME_HEADER_BYTES } from "./layout.ts";
 import { RecordWriter } from "./record.ts";
 
+/** A span is at least so long, or as long as what it begins with. Unit: bytes. */
+const LEAST_SPAN_BYTES = 64;
+
 /** Thread: belongs to one thread. */
 export class Outbox {
   /** What was done since it was put into the log; the records of one command are not parted. */
@@ -30,9 +33,16 @@ export class Outbox {
   /** Whether the turn has put something in. */
   #hasPublished = false;
 
+  /**
+   * How long the next span is. What others come behind is void and cannot be given back: where several
+   * threads are busy, long spans would fill a buffer with it.
+   */
+  #spanBytes: number;
+
   /** Begins empty. */
   constructor(intake: Intake) {
     this.#intake = intake;
+    this.#spanBytes = intake.mostSpanBytes;
   }
 
   /**
@@ -59,15 +69,18 @@ export class Outbox {
     if (isFirst || records.length - FRAME_HEADER_BYTES > intake.mostSpanBytes) {
       intake.publish(records);
     } else {
-      intake.openSpan();
+      intake.openSpan(Math.max(this.#spanBytes, records.length - FRAME_HEADER_BYTES));
       this.#settledEnd = records.length;
     }
   }
 
   /** Puts in what has a place; to be called before anything else is put in. */
   closeSpan(): void {
-    if (!this.#intake.hasSpan) return;
-    this.#intake.closeSpan(this.records, this.#settledEnd);
+    const intake = this.#intake;
+    if (!intake.hasSpan) return;
+    this.#spanBytes = intake.closeSpan(this.records, this.#settledEnd)
+      ? Math.min(this.#spanBytes * 2, intake.mostSpanBytes)
+      : Math.max((this.#spanBytes >> 2) & -8, Math.min(LEAST_SPAN_BYTES, intake.mostSpanBytes));
     this.records.forgetBefore(this.#settledEnd);
     this.#settledEnd = FRAME_HEADER_BYTES;
   }

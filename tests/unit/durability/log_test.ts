@@ -288,6 +288,32 @@ Deno.test("log: what is torn in front of zeros is cut off, and what is missing t
   assert.equal(read(storage).end.torn?.offset, fourthBodyAt - pieceBytes - FRAME_HEADER_BYTES);
 });
 
+Deno.test("log: what is damaged and full of zeros is read a few times, not once for each of them", () => {
+  const storage = new MemoryStorage();
+  const body = bodyOf(0, 600_000);
+  for (let at = 24; at < body.length; at += 16) body.fill(9, at + 8, at + 16);
+  const writer = LogWriter.begin(options(storage, 2 ** 30, 4096), 0);
+  for (let n = 0; n < 3; n++) writer.append(...piece([body]));
+  writer.close();
+  storage.bytesOf(writer.segment)[FILE_HEADER_BYTES + MARK_FRAME_BYTES + 100]! ^= 1;
+  let readBytes = 0;
+  const open = storage.open.bind(storage);
+  storage.open = (name, mode) => {
+    const file = open(name, mode);
+    const readAt = file.readAt.bind(file);
+    file.readAt = (offset, target) => {
+      const count = readAt(offset, target);
+      readBytes += count;
+      return count;
+    };
+    return file;
+  };
+  const { torn } = read(storage).end;
+  assert.equal(torn?.offset, FILE_HEADER_BYTES + MARK_FRAME_BYTES);
+  const fileBytes = storage.bytesOf(writer.segment).length;
+  assert.ok(readBytes < 10 * fileBytes, `${readBytes} bytes of ${fileBytes} were read`);
+});
+
 Deno.test("log: a disk without room for zeros may have room for what is written", () => {
   const storage = new MemoryStorage();
   let reservations = 0;

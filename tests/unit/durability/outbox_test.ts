@@ -125,6 +125,55 @@ Deno.test("outbox: a turn goes on in the next piece as soon as others may be the
   assert.deepEqual(takeNumbers(drain), [3, 4], "what came behind the other thread's is behind it");
 });
 
+Deno.test("outbox: where two threads are busy, a buffer is not filled with what spans did not need", () => {
+  const { claims, first, second, words, drain } = makeWorld();
+  const numbers: number[] = [];
+  for (let turn = 0; turn < 20; turn++) {
+    for (const { outbox } of [first, second]) outbox.beginTurn();
+    for (let n = 1; n <= 6; n++) {
+      for (const { run } of [first, second]) run(n);
+      numbers.push(n, n);
+    }
+    for (const { outbox } of [first, second]) outbox.endTurn();
+  }
+  const filledBytes = words[filledAt(0)]!;
+  const recordBytes = 20 * 6 * 2 * 32;
+  assert.ok(filledBytes < 6 * recordBytes, `${filledBytes} bytes for ${recordBytes}`);
+  assert.deepEqual(takeNumbers(drain), numbers);
+  // Alone again, it has spans for a turn as before.
+  for (let turn = 0; turn < 10; turn++) {
+    claims[0] = 0;
+    first.outbox.beginTurn();
+    for (let n = 1; n <= 100; n++) first.run(n);
+    first.outbox.endTurn();
+  }
+  assert.equal(claims[0], 2);
+});
+
+Deno.test("outbox: what is claimed when the buffer has come round is in the piece that is said", () => {
+  for (const doesOpen of [false, true]) {
+    const { first, second, drain, words } = makeWorld();
+    first.intake.onStep = (step) => {
+      if (step !== "announced") return;
+      first.intake.onStep = undefined;
+      // The thread has seen an empty piece, and gets no processor time for two pieces.
+      for (const n of [1, 2]) {
+        second.run(n);
+        assert.deepEqual(takeNumbers(drain), [n]);
+        drain.setDurable(n - 1);
+      }
+      if (!doesOpen) return;
+      // The writer stops when it has opened the next piece, before it closes this one.
+      words[filledAt(3)] = PIECE_HEAD_BYTES;
+      words[IntakeHeader.PIECE] = 3;
+    };
+    first.run(3);
+    // A reply that tells of it waits for that piece.
+    assert.equal(first.intake.claimedPiece, 2);
+    assert.ok(!first.intake.isDurable(first.intake.claimedPiece));
+  }
+});
+
 Deno.test("outbox: what is longer than a span has a place of its own", () => {
   const { claims, drain, first } = makeWorld();
   const { mostSpanBytes } = first.intake;
@@ -168,4 +217,24 @@ Deno.test("outbox: the writer waits until a turn is over, and is woken then", as
   first.outbox.endTurn();
   assert.deepEqual(await taken, [1, 2, 3]);
   worker.terminate();
+});
+
+Deno.test("outbox: a process that is stopped in the middle of a turn goes on", () => {
+  const { first, drain } = makeWorld();
+  first.outbox.beginTurn();
+  for (const n of [1, 2, 3]) first.run(n);
+  const { now } = performance;
+  let looks = 0;
+  performance.now = () => {
+    // The writer waits for the turn; then nobody runs for a minute.
+    if (++looks < 3) return now.call(performance);
+    if (looks === 3) first.outbox.endTurn();
+    return now.call(performance) + 60_000;
+  };
+  try {
+    assert.deepEqual(takeNumbers(drain), [1, 2, 3]);
+  } finally {
+    performance.now = now;
+  }
+  assert.equal(looks, 3);
 });
