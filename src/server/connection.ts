@@ -397,15 +397,15 @@ export class Connection implements MemoryHolder, TurnWriter {
     const output = this.#output;
     const session = this.#session;
     const { clock, writeTurns } = this.#host;
-    writeTurns.begin(this.told);
-    // What was published before a command is seen before its reply.
-    if (!session.midReply && this.#pushes.tryMoveTo(output)) writeTurns.gate?.touchAll(this.told);
     const inputBytes = input.length;
     const startedAtMs = inputBytes >= COSTLY_BYTES ? clock.read() : this.#clockMs;
     // A command that waits costs the thread next to nothing.
     this.#costMs = 0;
     this.#executing = true;
     try {
+      writeTurns.begin(this.told);
+      // What was published before a command is seen before its reply.
+      if (!session.midReply && this.#pushes.tryMoveTo(output)) writeTurns.gate?.touchAll(this.told);
       const untilMs = startedAtMs + this.#host.sliceMs(startedAtMs);
       const step = session.process(input, output, untilMs);
       writeTurns.end();

@@ -214,11 +214,13 @@ export class WorkerPool implements AsyncDisposable {
     return true;
   }
 
-  /** It has said that it ends; if that is not in our code, it need not be waited for. */
+  /**
+   * It has said that it ends; if that is not in our code, it need not be waited for, nor does it burn
+   * anything.
+   */
   #letDie(seat: Seat, run: WorkerRun): void {
     if (seat.run !== run || this.#over || !seat.slot.fenceSleeper()) return;
     run.terminate();
-    this.#lose(run);
     this.#onEnd(seat, run, { kind: "died", error: run.error });
   }
 
