@@ -126,5 +126,9 @@ const declarations = await Deno.readTextFile(`${folder}/${JOINED}.d.ts`);
 await Deno.writeTextFile(`${folder}/${MODULE}.d.ts`, await reachableDeclarations(declarations));
 await Deno.remove(`${folder}/${JOINED}.d.ts`);
 await Deno.writeTextFile(`${folder}/package.json`, `${await manifest()}\n`);
-await Deno.copyFile(new URL("docs/embedding.md", ROOT), `${folder}/README.md`);
+// Who has the package imports it by its name, and has none of the other documents.
+const readme = (await Deno.readTextFile(new URL("docs/embedding.md", ROOT)))
+  .replaceAll('"../src/mod.ts"', '"sluice"')
+  .replaceAll(/\[([^\]]+)\]\((?!https:)[^)]+\)/g, "$1");
+await Deno.writeTextFile(`${folder}/README.md`, readme);
 await Deno.copyFile(new URL("LICENSE", ROOT), `${folder}/LICENSE`);

@@ -237,10 +237,15 @@ function ruleFor(schema: FieldSchema, where: string): (value: unknown) => boolea
   }
   for (const value of only) {
     if (!holds(value)) {
-      throw new TypeError(`${where} has ${JSON.stringify(value)} in its enum, which it cannot be`);
+      throw new TypeError(`${where} has ${enumWord(value)} in its enum, which it cannot be`);
     }
   }
   return (value) => only.includes(value as string | number | boolean);
+}
+
+/** A bigint, which JSON does not know, is as wrong there as an object. */
+function enumWord(value: unknown): string {
+  return typeof value === "bigint" ? String(value) : JSON.stringify(value);
 }
 
 function typeRule(schema: FieldSchema, where: string): (value: unknown) => boolean {

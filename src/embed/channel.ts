@@ -16,6 +16,7 @@ import { ConsumerSlots, MAX_CONSUMER_SLOTS } from "../channel/consumer_slots.ts"
 import { SlotKind } from "../channel/slot_layout.ts";
 import { sleep, WAIT_TICK_MS } from "./runtime.ts";
 import { type Seat, Seats } from "./seats.ts";
+import { isShared } from "./store_settings.ts";
 import { TextBytes } from "./text_bytes.ts";
 
 const DEFAULT_CAPACITY = 1000;
@@ -135,7 +136,7 @@ export class BoundedChannel implements Disposable {
 
   private constructor(memory: ChannelMemory) {
     // It came from elsewhere, whatever its type says.
-    if (memory?.kind !== "sluice-channel") {
+    if (memory?.kind !== "sluice-channel" || !isShared(memory.buffers)) {
       throw new TypeError("Cannot attach: this is not the memory of a channel");
     }
     const [ring, slots, seats] = memory.buffers;
@@ -196,6 +197,9 @@ export class BoundedChannel implements Disposable {
    * @throws {RangeError} when the message is empty or too long
    */
   trySend(message: string | Uint8Array): boolean {
+    if (typeof message !== "string" && !(message instanceof Uint8Array)) {
+      throw new TypeError("Cannot send a message: it takes a string or a Uint8Array");
+    }
     if (typeof message !== "string") return this.#trySendBytes(message, message.length);
     this.#text.put(message);
     return this.#trySendBytes(this.#text.bytes, this.#text.length);
@@ -331,6 +335,9 @@ export class BoundedChannel implements Disposable {
    * @returns false when a message is lost, because the channel was full or closed
    */
   recover(receiverId: number): boolean {
+    if (!Number.isInteger(receiverId) || receiverId < 0 || receiverId >= this.#seats.count) {
+      throw new RangeError(`Cannot recover receiver ${receiverId}: there is none`);
+    }
     if (!this.#seats.isTaken(receiverId)) return true;
     const slot = this.#slots.supervise(receiverId);
     // A thread ended by force may have been asleep; what it said before is void now.

@@ -13,7 +13,7 @@ import { MAX_KEY_BYTES } from "../store/entry.ts";
 import { Key } from "../store/key.ts";
 import { EntryType, MAX_EXPIRE_AT_MS, type Store as Engine, WriteStatus } from "../store/store.ts";
 import type { KeyLike, SetOptions, ValueLike } from "../store/transaction.ts";
-import { StoreError, toStoreError } from "./store_error.ts";
+import { closedError, StoreError, toStoreError } from "./store_error.ts";
 import { TextBytes } from "./text_bytes.ts";
 
 /** Operation number of what embedding programs do, for the text of a fault. */
@@ -46,10 +46,16 @@ export class KeyOperations {
   readonly #value = new TextBytes();
   readonly #delta = new Int64();
   readonly #sum = new Int64();
+  #isClosed = false;
 
   /** Works on a store. */
   constructor(engine: Engine) {
     this.#engine = engine;
+  }
+
+  /** Ends loops over the keys that are under way: this thread's id is given back. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   /** The string at a key; bytes that are no UTF-8 are replaced. Undefined: there is none. */
@@ -218,6 +224,7 @@ export class KeyOperations {
     for (let shard = 0; shard < engine.shardCount; shard++) {
       let position = 0;
       do {
+        if (this.#isClosed) throw closedError();
         const found: string[] = [];
         engine.nowMs = Date.now();
         this.#key.shard = shard;

@@ -27,7 +27,7 @@ import { IoInbox } from "../server/io_inbox.ts";
 import { createGate, ownSettlementOf } from "../server/own_processor.ts";
 import { Store as Engine } from "../store/store.ts";
 import type { LoadedProcessor } from "../worker/processor_module.ts";
-import { loadProcessor } from "../worker/processor_module.ts";
+import { loadProcessor, processorUrl } from "../worker/processor_module.ts";
 import { WorkerPool as PoolEngine } from "../worker/worker_pool.ts";
 import { Seats } from "./seats.ts";
 import type { Store } from "./store.ts";
@@ -43,7 +43,7 @@ const DEFAULT_ACTION = "submit";
 
 /** What a {@link WorkerPool} is started with. */
 export interface PoolOptions {
-  /** The processor's module; a `new URL("./mine.ts", import.meta.url)`, or what that would be as text. */
+  /** The processor's module; a `new URL("./mine.ts", import.meta.url)`, or a URL or path as text. */
   processor: URL | string;
   /** What the processor's `ctx` reads and writes. */
   store: Store;
@@ -172,7 +172,11 @@ export class WorkerPool implements AsyncDisposable {
     const { workers = Math.max(1, navigator.hardwareConcurrency - 1), capacity } = options;
     check("workers", workers, WORKERS_MAX);
     check("capacity", capacity ?? DEFAULT_CAPACITY, CHANNEL_CAPACITY_MAX);
-    const url = options.processor instanceof URL ? options.processor.href : options.processor;
+    const { processor } = options;
+    if (typeof processor !== "string" && !(processor instanceof URL)) {
+      throw new TypeError("Cannot start a pool: processor must be a URL, or a text");
+    }
+    const url = processor instanceof URL ? processor.href : processorUrl(processor, Deno.cwd());
     const loaded = await loadProcessor(url);
     await using stack = new AsyncDisposableStack();
     const parts = await startParts(options, url, loaded, workers, stack);

@@ -15,7 +15,7 @@ import type { KeyLike, ScoredMember, SetOptions, ValueLike } from "../store/tran
 import { KeyOperations, type StoreValueType } from "./key_operations.ts";
 import { repeatInBackground } from "./runtime.ts";
 import { type Seat, Seats } from "./seats.ts";
-import { StoreError } from "./store_error.ts";
+import { closedError, StoreError } from "./store_error.ts";
 import type { StoreMemory, StoreOptions } from "./store_options.ts";
 import { readStoreOptions, toEngineMemory, toMemory } from "./store_settings.ts";
 import { type Transaction, type TransactionRunOptions, Transactions } from "./transactions.ts";
@@ -475,6 +475,8 @@ export class Store implements Disposable {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#keyOperations.close();
+    this.#transactions.close();
     this.#closing.abort();
     this.#endSweeps?.();
     this.#seat.giveBack();
@@ -505,8 +507,4 @@ export class Store implements Disposable {
   #assertOpen(): void {
     if (this.#isClosed) throw closedError();
   }
-}
-
-function closedError(): StoreError {
-  return new StoreError("CLOSED", "Cannot use the store: this thread has closed it");
 }

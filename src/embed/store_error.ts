@@ -51,6 +51,11 @@ export class StoreError extends Error {
   }
 }
 
+/** The store was closed by the thread that wants to use it. */
+export function closedError(): StoreError {
+  return new StoreError("CLOSED", "Cannot use the store: this thread has closed it");
+}
+
 /** What the parts beneath throw, as the error that embedding programs get; others as they are. */
 export function toStoreError(cause: unknown): unknown {
   if (cause instanceof LockPoisonedError) {

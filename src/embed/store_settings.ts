@@ -75,12 +75,18 @@ export function toMemory(engine: EngineMemory, seats: SharedArrayBuffer): StoreM
   return { kind: "sluice-store", buffers: [seats, control, descriptors, ...segments] };
 }
 
+/** Whether these are buffers that came as they were sent: JSON makes something else of them. */
+export function isShared(buffers: unknown): boolean {
+  return Array.isArray(buffers) && buffers.length >= 3 &&
+    buffers.every((buffer) => buffer instanceof SharedArrayBuffer);
+}
+
 /** What {@link toMemory} was given. */
 export function toEngineMemory(
   memory: StoreMemory,
 ): { readonly engineMemory: EngineMemory; readonly seats: SharedArrayBuffer } {
   // It came from elsewhere, whatever its type says.
-  if (memory?.kind !== "sluice-store") {
+  if (memory?.kind !== "sluice-store" || !isShared(memory.buffers)) {
     throw new TypeError("Cannot attach: this is not the memory of a store");
   }
   const [seats, control, descriptors, ...segments] = memory.buffers;

@@ -13,7 +13,7 @@ import {
   type TransactionWrites,
 } from "../store/transaction.ts";
 import { sleep } from "./runtime.ts";
-import { StoreError, type StoreErrorCode, toStoreError } from "./store_error.ts";
+import { closedError, StoreError, type StoreErrorCode, toStoreError } from "./store_error.ts";
 
 /** What a function that is run as a transaction is given. */
 export interface Transaction extends TransactionReads, TransactionWrites {
@@ -32,6 +32,9 @@ const DEFAULT_MAX_ATTEMPTS = 100;
 const EAGER_ATTEMPTS = 3;
 /** Longest wait before an attempt. Unit: ms. */
 const LONGEST_WAIT_MS = 8;
+
+/** How the text begins of one that has ended and is used. */
+const ENDED_TEXT = /^Cannot use a transaction: /;
 
 /** Why a commit changed nothing. */
 const REFUSALS: Readonly<Partial<Record<CommitStatus, readonly [StoreErrorCode, string]>>> = {
@@ -56,6 +59,8 @@ export class Transactions {
   /** For single operations. */
   readonly #single: StoreTransaction;
   readonly #idle: Attempt[] = [];
+  readonly #running = new Set<Attempt>();
+  #isClosed = false;
 
   /** Works on a store. */
   constructor(engine: Engine) {
@@ -90,13 +95,14 @@ export class Transactions {
 
   /** Runs a function as a transaction. */
   run<T>(body: (transaction: Transaction) => T, options: TransactionRunOptions): T {
-    const transaction = this.#idle.pop() ?? new Attempt(this.#engine);
+    const transaction = this.#take(this.#idle.pop());
+    let mayBeReused = true;
     try {
       for (let attempt = 1;; attempt++) {
-        transaction.attempt = attempt;
-        transaction.begin();
+        this.#begin(transaction, attempt);
         const result = body(transaction);
         if (result instanceof Promise) {
+          mayBeReused = false;
           // Whatever it comes to is nobody's.
           result.catch(() => {});
           throw new TypeError("Cannot commit: the function is async; use transactionAsync()");
@@ -106,9 +112,10 @@ export class Transactions {
         if (waitMs > 0) sleep(waitMs);
       }
     } catch (error) {
-      throw toStoreError(error);
+      throw this.#reasonOf(error);
     } finally {
-      this.#putBack(transaction);
+      this.#end(transaction);
+      if (mayBeReused) this.#idle.push(transaction);
     }
   }
 
@@ -117,30 +124,55 @@ export class Transactions {
     body: (transaction: Transaction) => Promise<T>,
     options: TransactionRunOptions,
   ): Promise<T> {
-    const transaction = this.#idle.pop() ?? new Attempt(this.#engine);
+    // One of its own: what the function did not wait for may come when another transaction runs.
+    const transaction = this.#take(undefined);
     try {
       for (let attempt = 1;; attempt++) {
-        transaction.attempt = attempt;
-        transaction.begin();
+        this.#begin(transaction, attempt);
         const result = await body(transaction);
         if (this.#commit(transaction)) return result;
         const waitMs = this.#nextWaitMs(attempt, options);
         if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
       }
     } catch (error) {
-      throw toStoreError(error);
+      throw this.#reasonOf(error);
     } finally {
-      this.#putBack(transaction);
+      this.#end(transaction);
     }
   }
 
-  #putBack(transaction: Attempt): void {
+  /** Ends transactions that run; they and all later ones are refused. Their thread id is given back. */
+  close(): void {
+    this.#isClosed = true;
+    for (const transaction of this.#running) transaction.abandon();
+  }
+
+  #take(idle: Attempt | undefined): Attempt {
+    const transaction = idle ?? new Attempt(this.#engine);
+    this.#running.add(transaction);
+    return transaction;
+  }
+
+  #begin(transaction: Attempt, attempt: number): void {
+    if (this.#isClosed) throw closedError();
+    transaction.attempt = attempt;
+    transaction.begin();
+  }
+
+  /** What a transaction that was ended by {@link Transactions.close} throws is that. */
+  #reasonOf(error: unknown): unknown {
+    const isEnded = this.#isClosed && error instanceof Error && ENDED_TEXT.test(error.message);
+    return isEnded ? closedError() : toStoreError(error);
+  }
+
+  #end(transaction: Attempt): void {
+    this.#running.delete(transaction);
     transaction.abandon();
-    this.#idle.push(transaction);
   }
 
   /** Returns false on a conflict. */
   #commit(transaction: StoreTransaction): boolean {
+    if (this.#isClosed) throw closedError();
     let status: CommitStatus;
     try {
       status = transaction.commit();

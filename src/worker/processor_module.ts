@@ -117,7 +117,11 @@ export function checkProcessor(value: unknown, url: string): LoadedProcessor {
     (typeof processor !== "object" && typeof processor !== "function") || processor === null ||
     typeof processor.process !== "function"
   ) {
-    throw new TypeError("its default export has no process()");
+    throw new TypeError(
+      isClassOfProcessors(value)
+        ? "its default export is a class: export an instance of it, new ...()"
+        : "its default export has no process()",
+    );
   }
   const { validate, schema } = processor;
   if (validate !== undefined && typeof validate !== "function") {
@@ -137,6 +141,10 @@ export function checkProcessor(value: unknown, url: string): LoadedProcessor {
     counters: readCounters(processor.counters),
     schema: schema === undefined ? undefined : new CompiledEventSchema(schema),
   };
+}
+
+function isClassOfProcessors(value: unknown): boolean {
+  return typeof value === "function" && typeof value.prototype?.process === "function";
 }
 
 function nameOf(name: unknown, url: string): string {

@@ -177,6 +177,8 @@ for (const ioThreads of IO_THREAD_COUNTS) {
       await command(...order, "FIELDS", `{"sku":1}`),
       "-ERR invalid event: sku must be a string of 1 to 2000 characters",
     );
+    const twice = await command("EVENT", "ann", "order", "1", "FIELDS", "", "FIELDS", fields);
+    assert.match(`${twice}`, /syntax error/);
     const broken = await command("EVENT", "ann", "break", "1", "FIELDS", fields);
     assert.equal(broken, "-ERR the processor failed to look at the event");
     // What a processor says cannot become a reply of its own.

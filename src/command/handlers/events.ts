@@ -58,6 +58,7 @@ function readOptions(call: CommandCall): number {
   const hasGate = call.services.intake.gate !== undefined;
   let waitMs = -1;
   let hasId = false;
+  let hasFields = false;
   for (let i = 4; i < args.count; i += 2) {
     const hasValue = i + 1 < args.count;
     if (hasValue && !hasId && args.is(i, "ID")) {
@@ -78,7 +79,8 @@ function readOptions(call: CommandCall): number {
         refuse(call, ReplyCode.BAD_ARGUMENT, `timeout is ${problem}`);
         return -1;
       }
-    } else if (hasValue && hasGate && event.fieldsJson.length === 0 && args.is(i, "FIELDS")) {
+    } else if (hasValue && hasGate && !hasFields && args.is(i, "FIELDS")) {
+      hasFields = true;
       event.fieldsJson.set(args.bytes, args.starts[i + 1]!, args.ends[i + 1]!);
     } else {
       refuse(call, ReplyCode.SYNTAX, hasGate ? FIELDS_SYNTAX : EVENT_SYNTAX);

@@ -152,3 +152,20 @@ Deno.test("embedded BoundedChannel: options that cannot be are refused with what
   }
   assert.throws(() => BoundedChannel.attach({} as never), /^TypeError: Cannot attach/);
 });
+
+Deno.test("embedded BoundedChannel: what is no message, no memory and no receiver is refused", () => {
+  using channel = BoundedChannel.create({ capacity: 2 });
+  const messages: unknown[] = [42, null, [1, 2], new Uint16Array([256]), new ArrayBuffer(1)];
+  for (const message of messages) {
+    assert.throws(() => channel.trySend(message as string), {
+      name: "TypeError",
+      message: "Cannot send a message: it takes a string or a Uint8Array",
+    });
+  }
+  assert.equal(channel.depth, 0);
+  assert.throws(() => BoundedChannel.attach(JSON.parse(JSON.stringify(channel.memory))), {
+    name: "TypeError",
+    message: "Cannot attach: this is not the memory of a channel",
+  });
+  for (const id of [-1, 64, 0.5]) assert.throws(() => channel.recover(id), RangeError);
+});

@@ -53,6 +53,9 @@ Deno.test({
       assert.ok(build.success, new TextDecoder().decode(build.stderr));
       await Deno.writeTextFile(`${folder}/package.json`, `{"type":"module"}`);
       await Deno.writeTextFile(`${folder}/entry.mjs`, `export * from "sluice";\n`);
+      const readme = await Deno.readTextFile(`${target}/README.md`);
+      assert.match(readme, /from "sluice"/);
+      assert.doesNotMatch(readme, /"\.\.\/src|\]\((?!https:)/, "nothing points out of the package");
       await run(`file://${folder}/entry.mjs`);
       await Deno.copyFile(`${target}/index.d.ts`, `${folder}/types.d.ts`);
       await checkTypes(folder);

@@ -123,5 +123,11 @@ Deno.test("embedded WorkerPool: what it cannot start with is said", async () => 
     start({ processor: new URL("./nothing_here.ts", import.meta.url) }),
     /ProcessorLoadError: Cannot use the processor .*there is no such file/,
   );
+  // A path is one of the program's, and not of the library's modules.
+  await assert.rejects(
+    start({ processor: "./nothing_here.ts" }),
+    { message: `Cannot use the processor ${Deno.cwd()}/nothing_here.ts: there is no such file` },
+  );
+  await assert.rejects(start({ processor: undefined }), TypeError);
   assert.equal(store.usage().threadCount, 1);
 });

@@ -281,6 +281,78 @@ Deno.test("embedded Store: a transaction that throws, or is not what it should b
   assert.deepEqual([sum, store.get("key")], [4n, "8"]);
 });
 
+Deno.test("embedded Store: what was under way when it was closed changes nothing and takes no lock", async () => {
+  using other = Store.create(SMALL);
+  for (let i = 0; i < 500; i++) other.set(`key ${i}`, i);
+  const inLoop = Store.attach(other.memory);
+  const keys = inLoop.keys();
+  keys.next();
+  inLoop.close();
+  assert.throws(() => [...keys], refused("CLOSED"));
+
+  const inBody = Store.attach(other.memory);
+  assert.throws(() =>
+    inBody.transaction((tx) => {
+      tx.set("sync", 1);
+      inBody.close();
+    }), refused("CLOSED"));
+
+  const inAwait = Store.attach(other.memory);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const quiet = inAwait.transactionAsync(async (tx) => {
+    tx.set("quiet", 1);
+    await promise;
+  });
+  const busy = inAwait.transactionAsync(async (tx) => {
+    await promise;
+    tx.get("key 1");
+  });
+  inAwait.close();
+  resolve();
+  await assert.rejects(quiet, refused("CLOSED"));
+  await assert.rejects(busy, refused("CLOSED"));
+  assert.deepEqual(["sync", "quiet"].map((key) => other.exists(key)), [false, false]);
+});
+
+Deno.test("embedded Store: what a function does late is not done by another one's transaction", async () => {
+  using store = Store.create(SMALL);
+  const begun = Promise.withResolvers<void>();
+  const late = Promise.withResolvers<void>();
+  assert.throws(() =>
+    store.transaction(async (tx) => {
+      await begun.promise;
+      tx.set("late", 1);
+    }), TypeError);
+  await store.transactionAsync((tx) => {
+    // Not waited for.
+    void begun.promise.then(() => tx.set("later", 1)).catch(() => {});
+    return Promise.resolve();
+  });
+  await store.transactionAsync(async (tx) => {
+    begun.resolve();
+    setTimeout(late.resolve);
+    await late.promise;
+    tx.set("own", 1);
+  });
+  assert.deepEqual([...store.keys()], ["own"]);
+});
+
+Deno.test("embedded Store: memory that is none of a store's is refused, and says so", () => {
+  using store = Store.create(SMALL);
+  const none = [
+    undefined,
+    { kind: "sluice-store", buffers: [] },
+    JSON.parse(JSON.stringify(store.memory)),
+    store,
+  ];
+  for (const memory of none) {
+    assert.throws(() => Store.attach(memory), {
+      name: "TypeError",
+      message: "Cannot attach: this is not the memory of a store",
+    });
+  }
+});
+
 Deno.test("embedded Store: what a thread held that ended without a word is given back by itself", async () => {
   using store = Store.create(SMALL);
   store.set("key", "value");

@@ -59,6 +59,16 @@ Deno.test("checkProcessor: says what is wrong with a processor", () => {
     [{}, /default export has no process/],
     [{ process: 1 }, /default export has no process/],
     [class {}, /default export has no process/],
+    [
+      class {
+        process() {}
+      },
+      /^its default export is a class: export an instance of it, new ...\(\)$/,
+    ],
+    [
+      { process, schema: { properties: { a: { type: "string", enum: [1n] } } } },
+      /has 1 in its enum/,
+    ],
     [{ process, validate: "x" }, /^validate must be a function$/],
     [{ process, name: "My" }, /^name must be a small letter and up to 31/],
     [{ process, name: "a".repeat(33) }, /^name must be/],
