@@ -117,8 +117,7 @@ async function manifest(): Promise<string> {
   );
 }
 
-// Files of an earlier build would stay.
-await Deno.remove(folder, { recursive: true }).catch(() => {});
+// Nothing is removed: the folder may be any, and all files of an earlier build are written anew.
 await Deno.mkdir(folder, { recursive: true });
 await join();
 await Deno.rename(`${folder}/${JOINED}.js`, `${folder}/${MODULE}.js`);
