@@ -20,7 +20,9 @@ const NOT_AN_INTEGER = error("value is not an integer or out of range");
 function add(model: Model, key: string, amount: bigint): string {
   const text = model.read(key, "string") ?? "0";
   if (!/^(0|-?[1-9]\d{0,18})$/.test(text)) return NOT_AN_INTEGER;
-  const sum = BigInt(text) + amount;
+  const value = BigInt(text);
+  if (value !== BigInt.asIntN(64, value)) return NOT_AN_INTEGER;
+  const sum = value + amount;
   if (sum !== BigInt.asIntN(64, sum)) return error("increment or decrement would overflow");
   model.put(key, { type: "string", data: `${sum}` });
   return int(sum);
