@@ -21,7 +21,7 @@ import { Inbox } from "../channel/inbox.ts";
 import { eventDefect } from "../command/event.ts";
 import { EventIntake, EventOutcome } from "../command/event_intake.ts";
 import { EventWaits, type Settlement } from "../command/event_waits.ts";
-import { CounterIndex } from "../metrics/names.ts";
+import { EVENT_COUNTERS } from "../metrics/names.ts";
 import { type EventCounters, MetricsRegion } from "../metrics/region.ts";
 import { IoInbox } from "../server/io_inbox.ts";
 import { createGate, ownSettlementOf } from "../server/own_processor.ts";
@@ -394,16 +394,7 @@ function createIntake(parts: IntakeParts): EventIntake {
     phase,
     waits,
     counters,
-    counterIds: {
-      received: CounterIndex.RECEIVED,
-      droppedBusy: CounterIndex.DROPPED_BUSY,
-      droppedOutOfMemory: CounterIndex.DROPPED_OUT_OF_MEMORY,
-      droppedShuttingDown: CounterIndex.DROPPED_SHUTTING_DOWN,
-      droppedStorage: CounterIndex.DROPPED_STORAGE_UNAVAILABLE,
-      invalid: CounterIndex.INVALID,
-      duplicates: CounterIndex.DUPLICATES,
-      forgottenIds: CounterIndex.FORGOTTEN_IDS,
-    },
+    counterIds: EVENT_COUNTERS,
     settledTotal: () => {
       const { processed, failed } = metrics.readEventCounters();
       return processed + failed;

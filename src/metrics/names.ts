@@ -139,6 +139,18 @@ export interface ProtocolCounterIds {
   readonly bytesWritten: CounterIndex;
 }
 
+/** What is counted of events before they are in the channel, by what happened. */
+export const EVENT_COUNTERS = {
+  received: CounterIndex.RECEIVED,
+  droppedBusy: CounterIndex.DROPPED_BUSY,
+  droppedOutOfMemory: CounterIndex.DROPPED_OUT_OF_MEMORY,
+  droppedShuttingDown: CounterIndex.DROPPED_SHUTTING_DOWN,
+  droppedStorage: CounterIndex.DROPPED_STORAGE_UNAVAILABLE,
+  invalid: CounterIndex.INVALID,
+  duplicates: CounterIndex.DUPLICATES,
+  forgottenIds: CounterIndex.FORGOTTEN_IDS,
+} as const;
+
 /**
  * The counter ids of each protocol.
  *

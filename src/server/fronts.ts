@@ -18,7 +18,12 @@ import type { CommandTable } from "../command/lookup.ts";
 import type { Operations } from "../command/operations.ts";
 import { SettingIndex } from "../command/runtime_settings.ts";
 import type { HistogramRecorder } from "../metrics/histogram.ts";
-import { CounterIndex, HistogramIndex, PROTOCOL_COUNTERS } from "../metrics/names.ts";
+import {
+  CounterIndex,
+  EVENT_COUNTERS,
+  HistogramIndex,
+  PROTOCOL_COUNTERS,
+} from "../metrics/names.ts";
 import { PrometheusExposition } from "../metrics/prometheus.ts";
 import type { ThreadCounters } from "../metrics/region.ts";
 import type { Notifier } from "../pubsub/notifier.ts";
@@ -165,16 +170,7 @@ function createIntake({ shared, counters, waits, tracing, own }: FrontParts): Ev
     phase: lifecycle,
     waits,
     counters,
-    counterIds: {
-      received: CounterIndex.RECEIVED,
-      droppedBusy: CounterIndex.DROPPED_BUSY,
-      droppedOutOfMemory: CounterIndex.DROPPED_OUT_OF_MEMORY,
-      droppedShuttingDown: CounterIndex.DROPPED_SHUTTING_DOWN,
-      droppedStorage: CounterIndex.DROPPED_STORAGE_UNAVAILABLE,
-      invalid: CounterIndex.INVALID,
-      duplicates: CounterIndex.DUPLICATES,
-      forgottenIds: CounterIndex.FORGOTTEN_IDS,
-    },
+    counterIds: EVENT_COUNTERS,
     settledTotal: () => {
       const { processed, failed } = metrics.readEventCounters();
       return processed + failed;

@@ -69,7 +69,7 @@ export class Hashes {
     const status = this.#collections.begin(c, 0);
     if (status !== WriteStatus.OK) return status;
     for (let i = first; i < first + 2 * pairs; i += 2) {
-      this.#put(c, bytes, starts[i]!, ends[i]!, bytes, starts[i + 1]!, ends[i + 1]!);
+      this.putBegun(c, bytes, starts[i]!, ends[i]!, bytes, starts[i + 1]!, ends[i + 1]!);
     }
     this.#collections.finish(c);
     return WriteStatus.OK;
@@ -103,7 +103,7 @@ export class Hashes {
     const status = this.#collections.begin(c, 0);
     if (status !== WriteStatus.OK) return status;
     for (let i = first; i < first + count; i++) {
-      this.#put(c, source.bytes, source.starts[i]!, source.ends[i]!, EMPTY, 0, 0);
+      this.putBegun(c, source.bytes, source.starts[i]!, source.ends[i]!, EMPTY, 0, 0);
     }
     this.#collections.finish(c);
     return WriteStatus.OK;
@@ -158,22 +158,6 @@ export class Hashes {
       (isSet ? 0 : encodedPartBytes(valueBytes));
     const longest = Math.max(end - start, valueBytes);
     return this.#collections.fits(c, exists ? 1 : 0, recordBytes, longest);
-  }
-
-  /**
-   * Puts a field or member, between `CollectionCore.begin`, which was told of it, and `finish`; of a
-   * member there is no value.
-   */
-  putBegun(
-    c: Collection,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    valueBytes: Uint8Array,
-    valueStart: number,
-    valueEnd: number,
-  ): void {
-    this.#put(c, bytes, start, end, valueBytes, valueStart, valueEnd);
   }
 
   /** Removes a field or member between `CollectionCore.begin` and `finish`, if it exists. */
@@ -254,8 +238,11 @@ export class Hashes {
       : c.cursor.seekOrder(hash, bytes, start, end);
   }
 
-  /** One put of several, whose memory is promised. */
-  #put(
+  /**
+   * Puts a field or member whose memory is promised, between `CollectionCore.begin`, which was told of
+   * it, and `finish`; of a member there is no value.
+   */
+  putBegun(
     c: Collection,
     bytes: Uint8Array,
     start: number,
