@@ -218,7 +218,10 @@ export class Store {
     const entry = this.peek(database, key);
     const access = this.#clock;
     if (entry !== 0 && access.stamps) {
-      this.#arena.write(entry, Entry.CLOCK, access.nowSeconds);
+      // A key in use has the stamp already; what is not written need not go back to memory.
+      if (this.#arena.read(entry, Entry.CLOCK) !== access.nowSeconds) {
+        this.#arena.write(entry, Entry.CLOCK, access.nowSeconds);
+      }
     }
     access.note(entry !== 0);
     return entry;
