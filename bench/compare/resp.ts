@@ -151,7 +151,10 @@ async function runOnce(
   return { ...parseRedisBenchmark(text), cpuPerMillion: cpuSeconds / requestCount * 1e6 };
 }
 
-/** A short run of each server that does not count, then the others. */
+/**
+ * A run of each server that does not count, then the others. Reason: just-in-time compilers are done
+ * after two to four million commands.
+ */
 async function measure(
   fillers: ReadonlyMap<BenchServer, RespFiller>,
   command: RespCommand,
@@ -164,8 +167,7 @@ async function measure(
   const runs: Record<string, MeasuredRun[]> = {};
   for (const server of servers) {
     runs[server.name] = [];
-    const count = Math.ceil(requestCount / 4);
-    await runOnce(server, fillers.get(server)!, command, value, pipeline, count);
+    await runOnce(server, fillers.get(server)!, command, value, pipeline, requestCount);
   }
   for (const server of alternate(servers, runCount).flat()) {
     const filler = fillers.get(server)!;
