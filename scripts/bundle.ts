@@ -6,7 +6,8 @@
  * Each module by itself costs the running program time and memory: its source, half of which is
  * comments, its map back to TypeScript, its place in the module graph. What is loaded by a dynamic
  * import stays a file of its own, and unused until then. The maps are files, too, which the runtime
- * reads when it shows where an error came from.
+ * reads when it shows where an error came from; the executable has none, because the runtime would
+ * look for them on disk, in the folder for temporary files.
  *
  * @module
  */
@@ -58,10 +59,11 @@ export async function bundle(into: string = PROGRAM_FOLDER): Promise<void> {
   // Beside it first: who starts meanwhile finds the program of before, or the new one. Maps have
   // paths from their folder, so this one is as deep.
   const fresh = `${into}.${Deno.pid}`;
+  const maps = into === PROGRAM_FOLDER ? [] : ["--sourcemap", "linked"];
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["bundle", "--quiet", "--platform", "deno", "--code-splitting", "--minify"],
-      ...["--sourcemap", "linked", "--outdir", fresh, "main.ts", ...WORKER_ENTRIES],
+      ...[...maps, "--outdir", fresh, "main.ts", ...WORKER_ENTRIES],
     ],
     cwd: ROOT,
   }).spawn().status;
