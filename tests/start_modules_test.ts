@@ -3,6 +3,7 @@
  */
 
 import assert from "node:assert/strict";
+import { joinedWorker, WORKER_ENTRIES } from "../scripts/bundle.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -85,4 +86,23 @@ Deno.test("start: an event worker loads no libraries, protocols and commands", a
   assert.ok(atOnce.has("src/store/store.ts"), "the store was found");
   const allowed = /^src\/(base|channel|metrics|pubsub|store|worker)\//;
   assert.deepEqual([...atOnce].filter((name) => !allowed.test(name)), []);
+});
+
+const JOINED = Deno.env.get("SLUICE_TEST_PROGRAM");
+
+Deno.test("start: joined modules load nothing of Node.js before it is needed", {
+  // A path of joined modules, when all tests are run.
+  ignore: JOINED === undefined,
+}, async () => {
+  const folder = JOINED!.slice(0, JOINED!.lastIndexOf("/"));
+  for (
+    const entry of [
+      JOINED!,
+      ...WORKER_ENTRIES.map((entry) => `${folder}/${joinedWorker(entry)}`),
+    ]
+  ) {
+    const { atOnce } = await readImports(entry);
+    assert.ok(atOnce.size > 2, `${entry} was read`);
+    assert.deepEqual(foreign(atOnce), [], entry);
+  }
 });

@@ -3,6 +3,7 @@
  */
 
 import assert from "node:assert/strict";
+import { PROGRAM_ENTRY, WORKER_ENTRIES } from "../scripts/bundle.ts";
 import { V8_FLAGS } from "../src/base/v8_flags.ts";
 import { FLAGS } from "../src/cli/flags.ts";
 import { defaultConfig } from "../src/server/config.ts";
@@ -260,6 +261,28 @@ Deno.test("tasks: those that serve set V8 up as the executable does", async () =
     const words: string[] = tasks[name].command.split(" ");
     assert.ok(words.includes(`--v8-flags=${V8_FLAGS}`), `${name}: --v8-flags=${V8_FLAGS}`);
   }
+});
+
+Deno.test("tasks: what start runs is joined anew when any file of the program has changed", async () => {
+  const { tasks } = JSON.parse(await read("deno.json"));
+  assert.deepEqual(tasks.start.dependencies, ["build"]);
+  const folder = tasks.build.command.split(" ").at(-1);
+  assert.equal(tasks.start.command.split(" ").at(-1), `${folder}/${PROGRAM_ENTRY}`);
+  assert.deepEqual(tasks.build.output, [`${folder}/**`]);
+  const watched: string[] = tasks.build.files;
+  const isWatched = (file: string): boolean =>
+    watched.some((glob) =>
+      glob.endsWith("/**/*") ? file.startsWith(glob.slice(0, -4)) : glob === file
+    );
+  const reached = new Set(["main.ts", ...WORKER_ENTRIES]);
+  for (const file of reached) {
+    for (const { from, to, code } of edges) {
+      if (from === file && code && !/^(npm|node):/.test(to)) reached.add(to);
+    }
+  }
+  assert.ok(reached.has("deno.json") && reached.size > 300, "the graph was followed");
+  assert.deepEqual([...reached].filter((file) => !isWatched(file)), []);
+  for (const file of ["deno.lock", "scripts/bundle.ts"]) assert.ok(isWatched(file), file);
 });
 
 Deno.test("tasks: each has a description", async () => {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fileURLToPath } from "node:url";
 import denoJson from "../../../deno.json" with { type: "json" };
 import type { ChildOptions, Children } from "./children.ts";
 import { outputOf } from "./machine.ts";
@@ -32,7 +33,7 @@ export interface BenchServer {
 
 /** How Sluice is started. */
 export interface SluiceOptions extends ChildOptions {
-  /** An executable; undefined = from the sources, as `deno task start` does. */
+  /** An executable; undefined = from the joined sources, as `deno task start` does. */
   readonly binary?: string | undefined;
   /** Flags besides ports and the form of the log. */
   readonly flags?: readonly string[];
@@ -53,9 +54,26 @@ export function sluiceWords(
   return binary === undefined ? [Deno.execPath(), ...taskWords(command).slice(1)] : [binary];
 }
 
-async function startCommandOf(tree: string | undefined): Promise<string> {
-  if (tree === undefined) return denoJson.tasks.start.command;
-  return JSON.parse(await Deno.readTextFile(`${tree}/deno.json`)).tasks.start.command;
+/** Start commands of the trees whose programs are joined, by their folder. */
+const startCommands = new Map<string, Promise<string>>();
+
+/** The start command of a working tree, once all that it needs is there. */
+function startCommandOf(tree: string): Promise<string> {
+  let command = startCommands.get(tree);
+  if (command === undefined) startCommands.set(tree, command = prepareStart(tree));
+  return command;
+}
+
+async function prepareStart(tree: string): Promise<string> {
+  const { tasks } = JSON.parse(await Deno.readTextFile(`${tree}/deno.json`));
+  for (const name of tasks.start.dependencies ?? []) {
+    const { success } = await new Deno.Command(Deno.execPath(), {
+      args: ["task", "--quiet", name],
+      cwd: tree,
+    }).output();
+    if (!success) throw new Error(`Cannot start Sluice: deno task ${name} failed in ${tree}`);
+  }
+  return tasks.start.command;
 }
 
 /** Starts Sluice and waits until it is ready. */
@@ -65,7 +83,10 @@ export async function startSluice(
 ): Promise<BenchServer> {
   const { binary, flags = [], tree, ...child } = options;
   const ports = ["http", "resp", "proto"].flatMap((name) => [`--${name}-port`, "0"]);
-  const command = sluiceWords(binary, await startCommandOf(tree));
+  const command = sluiceWords(
+    binary,
+    binary === undefined ? await startCommandOf(tree ?? fileURLToPath(REPOSITORY)) : undefined,
+  );
   const words = [...command, ...ports, "--log-format", "json", ...flags];
   const startedAtMs = performance.now();
   const process = children.spawn(words, { cwd: tree ?? REPOSITORY, ...child, stderr: "piped" });

@@ -240,7 +240,7 @@ Deno.test("servers: Sluice is started as the task does it", () => {
   ]);
   const words = sluiceWords(undefined);
   assert.equal(words[0], Deno.execPath());
-  assert.equal(words.at(-1), "main.ts");
+  assert.equal(words.at(-1), "build/server/main.js");
   assert.ok(words.includes("--allow-env=SLUICE_*"), words.join(" "));
   assert.ok(words.includes(`--v8-flags=${V8_FLAGS}`), words.join(" "));
   assert.deepEqual(sluiceWords("dist/sluice"), ["dist/sluice"]);
