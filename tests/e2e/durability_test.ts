@@ -2,13 +2,14 @@
 
 import assert from "node:assert/strict";
 import { runCrashes, startWithData } from "../helpers/crash_rounds.ts";
+import { effort } from "../helpers/effort.ts";
 import { eventRequest, RawClient, respCommand } from "../helpers/raw_client.ts";
 import { say } from "../helpers/say.ts";
 import { IO_THREAD_COUNTS, ServerProcess } from "../helpers/server_process.ts";
 
 const SEED = Number(Deno.env.get("SLUICE_SEED") ?? Math.floor(Math.random() * 2 ** 31));
-/** How often CI kills a server; `deno task test:crash` does it 200 times. */
-const KILLS = 20;
+/** How often a server is killed; `deno task test:crash` does it 200 times. */
+const KILLS = effort(10, 20);
 
 async function withDirectory(body: (path: string) => Promise<void>): Promise<void> {
   const path = await Deno.makeTempDir({ prefix: "sluice-data-" });

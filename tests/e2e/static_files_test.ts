@@ -244,7 +244,7 @@ Deno.test("server: wrk with 400 connections on a file fails nothing", {
   await using site = await Site.make({ "a.txt": "hello ".repeat(100) });
   await using server = await site.start(["--static-cache-ttl", "100ms"]);
   const url = `http://127.0.0.1:${server.port("http")}/static/a.txt`;
-  const command = new Deno.Command("wrk", { args: ["-t2", "-c400", "-d2s", url] });
+  const command = new Deno.Command("wrk", { args: ["-t2", "-c400", "-d1s", url] });
   const text = new TextDecoder().decode((await command.output()).stdout);
   assert.match(text, /^Requests\/sec: +[1-9]/m);
   assert.doesNotMatch(text, /Socket errors|Non-2xx/);
