@@ -17,3 +17,18 @@ const IS_FULL = (Deno.env.get("SLUICE_TEST_FULL") ?? "") !== "";
 export function effort(quick: number, full: number): number {
   return IS_FULL ? full : quick;
 }
+
+/** Where the turns of {@link inTurn} begin: other cases in every run. */
+const FIRST_TURN = Math.floor(Math.random() * 2 ** 20);
+
+/**
+ * Of all cases that have `key` in common, one: the first of one key, the second of the next and so on,
+ * others in the next run. With `deno task test:full`, all of them.
+ *
+ * Where all pairs of two lists would be tried, each of one list is, and each of the other.
+ */
+export function inTurn<T>(cases: readonly T[], key: (of: T) => unknown): readonly T[] {
+  if (IS_FULL) return cases;
+  return [...Map.groupBy(cases, key).values()]
+    .map((members, i) => members[(FIRST_TURN + i) % members.length]!);
+}
