@@ -78,6 +78,8 @@ export interface CrashOptions {
   readonly path: string;
   readonly fsync: "always" | "everysec";
   readonly rounds: number;
+  /** Goes on for a few times as many rounds until so many writes and events were confirmed. */
+  readonly confirmed?: number;
   readonly seed: number;
   readonly flags?: readonly string[];
   /** Told after each round. */
@@ -87,7 +89,10 @@ export interface CrashOptions {
 /** Runs rounds of load and kills; fails at the first thing that is not as promised. */
 export async function runCrashes(options: CrashOptions): Promise<CrashCounts> {
   const run = new CrashRun(options);
-  for (let round = 0; round < options.rounds; round++) {
+  const { rounds, confirmed = 0 } = options;
+  const isShort = (): boolean => run.counts.writes < confirmed || run.counts.events < confirmed;
+  // On a busy machine a client may not get far before the server is killed.
+  for (let round = 0; round < rounds || (round < rounds * 5 && isShort()); round++) {
     await run.round();
     options.onRound?.(run.counts);
   }
