@@ -17,7 +17,7 @@
  * anything is measured, and there is only one pair or crew at a time. After a batch all wait for its
  * end in the same way: asleep on a counter in shared memory. Sent messages do not need this thread.
  *
- *     deno bench --allow-read bench/channel_bench.ts
+ *     deno bench --allow-env --allow-read bench/channel_bench.ts
  *
  * @module
  */
@@ -25,6 +25,7 @@
 import { BoundedChannel, RecvStatus } from "../src/channel/bounded_channel.ts";
 import { ConsumerSlots } from "../src/channel/consumer_slots.ts";
 import type { Role } from "./channel_bench_worker.ts";
+import { sized } from "./sizes.ts";
 import { Tally } from "./tally.ts";
 
 /** Jobs in a batch that goes one way. */
@@ -36,7 +37,7 @@ const CREW_JOBS = 10_000;
 /** More than any batch, so that nothing is ever refused. */
 const CAPACITY = 16_384;
 /** Batches before the first that counts, for the compiler of either side. */
-const WARM_UP_BATCHES = 20;
+const WARM_UP_BATCHES = sized(20, 1);
 /** A batch takes milliseconds; after so long the other side is dead. */
 const PATIENCE_MS = 10_000;
 

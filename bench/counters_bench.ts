@@ -6,7 +6,7 @@
  * beneath is one thread that adds to a word of its own, which is what padded atomics come to.
  * Numbers of threads above that of the processors show what it costs to be put aside.
  *
- *     deno bench --allow-read bench/counters_bench.ts
+ *     deno bench --allow-env --allow-read bench/counters_bench.ts
  *
  * @module
  */
@@ -14,9 +14,10 @@
 import { COUNTER_KINDS, CounterMemory, incrementTasks } from "../src/lab/counters/increments.ts";
 import { WRONG_KIND } from "../src/lab/counters/measure.ts";
 import { CREW_RUNS, crewOfFile, measureCrew } from "./crews.ts";
+import { sized } from "./sizes.ts";
 
 /** Increments in one iteration. */
-const INCREMENTS = 1_500_000;
+const INCREMENTS = sized(1_500_000, 12_000);
 const BASELINE = "padded atomics, one per thread";
 
 const crew = crewOfFile(4);

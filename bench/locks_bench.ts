@@ -7,16 +7,17 @@
  * the more is done under it, the less it matters. With `mutex` a shared acquisition is an exclusive
  * one.
  *
- *     deno bench --allow-read bench/locks_bench.ts
+ *     deno bench --allow-env --allow-read bench/locks_bench.ts
  *
  * @module
  */
 
 import { CounterMemory, incrementTasks } from "../src/lab/counters/increments.ts";
 import { CREW_RUNS, crewOfFile, measureCrew } from "./crews.ts";
+import { sized } from "./sizes.ts";
 
 /** Acquisitions in one iteration. */
-const PAIRS = 500_000;
+const PAIRS = sized(500_000, 4000);
 
 const crew = crewOfFile(4);
 const WAYS = [

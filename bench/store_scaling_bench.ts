@@ -6,16 +6,17 @@
  * operation itself, so more threads are faster only as far as there are processors for them, and
  * only while they do not want the same shard. `sluice lab` has the same with operations that sleep.
  *
- *     deno bench --allow-read bench/store_scaling_bench.ts
+ *     deno bench --allow-env --allow-read bench/store_scaling_bench.ts
  *
  * @module
  */
 
 import { SweepStore } from "../src/lab/sweep/sweep_store.ts";
 import { CREW_RUNS, crewOfFile, measureCrew } from "./crews.ts";
+import { sized } from "./sizes.ts";
 
 /** Operations in one iteration. */
-const OPERATIONS = 100_000;
+const OPERATIONS = sized(100_000, 4000);
 
 const crew = crewOfFile(4);
 const STORES = [

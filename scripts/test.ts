@@ -6,8 +6,9 @@
  * Then the test files run in batches, each a process with one isolate: one for each file would load
  * the same modules again and again, which takes as long as the tests do, and one for all of them would
  * keep the shared memory of thousands of stores. Three batches run at a
- * time, two of them of servers, as most of those wait; tests that measure, or race threads against
- * each other, run alone afterwards. What a batch says is shown when it is done. The last line counts all:
+ * time, two of them of servers, as most of those wait; then two at a time those that look at times
+ * and mostly wait; and at last, alone, tests that measure, or race threads against each other. What a
+ * batch says is shown when it is done. The last line counts all:
  *
  * ```text
  * ok | 4080 passed | 0 failed | 0 ignored (3m12s)
@@ -32,6 +33,16 @@ const SEVERAL_FILES = "tests/helpers/several_files.ts";
 
 /** Files in a batch, or half as many of those that start servers; a process costs 0.2 s. */
 const BATCH_FILES = 8;
+
+/**
+ * The default of glibc, which stays as it is only when it is set: otherwise `free` raises it to the
+ * size of a store, and from then on each new one is filled with zeros by hand, page after page, instead
+ * of coming as empty pages from the system. Test files that make many stores took ten times as long.
+ */
+const MALLOC_MMAP_THRESHOLD = "131072";
+
+/** Files in a batch of those that are alone. */
+const ALONE_FILES = 4;
 
 /** Of the errors of one batch, so much is shown again at the end. */
 const MOST_ERROR_CHARACTERS = 4000;
@@ -63,16 +74,23 @@ const ALONE: readonly string[] = [
   "tests/unit/store/lock_timing_race_test.ts",
   "tests/unit/store/stack_race_test.ts",
   "tests/unit/store/store_race_test.ts",
-  "tests/unit/worker/misbehaving_test.ts",
-  "tests/unit/worker/three_keys_faults_test.ts",
   "tests/unit/store/transaction_race_test.ts",
   "tests/property/commands/commands_threads_test.ts",
-  "tests/e2e/client_memory_test.ts",
   "tests/e2e/connections_test.ts",
   "tests/e2e/fairness_test.ts",
   "tests/e2e/flood_test.ts",
-  "tests/e2e/slow_clients_test.ts",
   "tests/e2e/fuzz_test.ts",
+];
+
+/**
+ * Test files that have one neighbour at a time, of their own kind: they mostly wait for times to pass,
+ * which others must not be late for. The longest come first.
+ */
+const QUIET: readonly string[] = [
+  "tests/unit/worker/misbehaving_test.ts",
+  "tests/e2e/client_memory_test.ts",
+  "tests/unit/worker/three_keys_faults_test.ts",
+  "tests/e2e/slow_clients_test.ts",
 ];
 
 /** One `deno` process. */
@@ -81,6 +99,8 @@ interface Batch {
   readonly args: readonly string[];
   /** What {@link SEVERAL_FILES} imports. */
   readonly files?: readonly string[];
+  /** Whether its tests start servers, which have the environment that users have. */
+  readonly startsServers?: boolean;
 }
 
 /** What the runs so far came to. */
@@ -115,7 +135,8 @@ function batchesOf(files: readonly string[], most: number, flags: readonly strin
   for (let i = 0; i < files.length; i += most) {
     const part = files.slice(i, i + most);
     const name = part.length === 1 ? part[0]! : `${part[0]} to ${part.at(-1)}`;
-    batches.push({ name, args: [...testArgs(flags), SEVERAL_FILES], files: part });
+    const startsServers = part.some((path) => path.startsWith("tests/e2e/"));
+    batches.push({ name, args: [...testArgs(flags), SEVERAL_FILES], files: part, startsServers });
   }
   return batches;
 }
@@ -141,6 +162,7 @@ async function run(batch: Batch): Promise<boolean> {
     env: {
       SLUICE_TEST_PROGRAM: `${TESTED_PROGRAM}/main.js`,
       SLUICE_TEST_FILES: batch.files?.join(" ") ?? "",
+      ...(batch.startsServers ? {} : { MALLOC_MMAP_THRESHOLD_: MALLOC_MMAP_THRESHOLD }),
     },
     stdin: "null",
     stdout: "piped",
@@ -202,6 +224,16 @@ function interrupted(signal: string): void {
   finish();
 }
 
+/** Runs batches, so many at a time. */
+async function runLanes(count: number, batches: Batch[]): Promise<void> {
+  const lane = async (): Promise<void> => {
+    for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) {
+      await run(batch);
+    }
+  };
+  await Promise.all(Array.from({ length: count }, lane));
+}
+
 /** Runs all batches, two of the first list and one of the other at a time; idle lanes help out. */
 async function runBoth(one: Batch[], other: Batch[]): Promise<void> {
   const lane = async (first: Batch[], second: Batch[]): Promise<void> => {
@@ -252,11 +284,12 @@ const joined: Batch = {
     ...["scripts/bundle.ts", TESTED_PROGRAM],
   ],
 };
-if (!await run(types) || !await run(joined)) finish();
+if (!(await Promise.all([run(types), run(joined)])).every((isOk) => isOk)) finish();
 const files = testFiles("tests");
-const missing = ALONE.filter((path) => !files.includes(path));
+const apart = [...QUIET, ...ALONE];
+const missing = apart.filter((path) => !files.includes(path));
 if (missing.length > 0) throw new Error(`Cannot run ${missing.join(", ")}: there is no such file`);
-const together = files.filter((path) => !ALONE.includes(path));
+const together = files.filter((path) => !apart.includes(path));
 const endToEnd = together.filter((path) => path.startsWith("tests/e2e/"));
 const others = together.filter((path) => !path.startsWith("tests/e2e/"));
 const examples: Batch = {
@@ -274,5 +307,6 @@ await runBoth(
   batchesOf(endToEnd, BATCH_FILES / 2, flags),
   [...batchesOf(others, BATCH_FILES, flags), examples, pageTypes],
 );
-for (const batch of batchesOf(ALONE, 1, flags)) await run(batch);
+await runLanes(2, batchesOf(QUIET, 1, flags));
+await runLanes(1, batchesOf(ALONE, ALONE_FILES, flags));
 finish();

@@ -39,7 +39,7 @@ async function runSmall(file: string): Promise<Bench[]> {
     ...await taskPermissions(),
     "tests/helpers/bench_run_main.ts",
     file,
-  ], { env: { NO_COLOR: "1" }, patienceMs: PATIENCE_MS });
+  ], { env: { NO_COLOR: "1", SLUICE_BENCH_TRIAL: "1" }, patienceMs: PATIENCE_MS });
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout);
 }

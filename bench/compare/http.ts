@@ -36,6 +36,7 @@ Usage: deno task bench:http [options]
   --runs COUNT          runs of each server, in turn (default: 5)
   --seconds COUNT       length of a run (default: 5)
   --quick               runs of 2 s, 3 of each
+  --cold                no run of 1 s before those that count
   --latency-only        only how long an event takes through channel and worker
   --events COUNT        events for that (default: 2000)
   --binary PATH         an executable instead of the sources
@@ -64,6 +65,7 @@ interface Cell {
 
 const options = readOptions(HELP);
 const isQuick = options["quick"] === true;
+const isCold = options["cold"] === true;
 const scenarioNames = namesOf(options, "scenarios", SCENARIOS.map(({ name }) => name));
 const connectionCounts = countsOf(options, "connections", [1, 64, 256, 1000]);
 const asked = namesOf(options, "contenders", CONTENDERS.slice(1));
@@ -122,7 +124,7 @@ async function measure(
   const runs: Record<string, MeasuredRun[]> = {};
   for (const contender of able) {
     runs[contender.server.name] = [];
-    await runOnce(contender, scenario, connections, script, 1);
+    if (!isCold) await runOnce(contender, scenario, connections, script, 1);
   }
   for (const contender of alternate(able, runCount).flat()) {
     const run = await runOnce(contender, scenario, connections, script, seconds);

@@ -53,6 +53,7 @@ Deno.test({
       "1",
       "--seconds",
       "1",
+      "--cold",
       "--events",
       "20",
     ]);

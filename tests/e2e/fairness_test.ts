@@ -21,7 +21,7 @@ async function load(
       ...group,
     })),
     warmUpMs: 300,
-    durationMs: 1500,
+    durationMs: 1000,
   });
 }
 

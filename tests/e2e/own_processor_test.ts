@@ -368,7 +368,13 @@ Deno.test("processor: events with fields that were accepted go on after a crash,
 
 Deno.test("processor: one that takes all memory costs its own event, and the only worker goes on", async () => {
   const greedy = ["--processor", "tests/helpers/processors/greedy.ts"];
-  await using server = await ServerProcess.start([...greedy, "--workers", "1"]);
+  await using server = await ServerProcess.start([
+    ...greedy,
+    "--workers",
+    "1",
+    "--processor-memory",
+    "32mb",
+  ]);
   using resp = await RawClient.connect(server.port("resp"));
   const offer = async (action: string) => {
     await resp.send(respCommand("EVENT", "ann", action, "1", "WAIT", "60000"));

@@ -11,6 +11,9 @@ import { Attack } from "../helpers/load/run_attack.ts";
 import { closedFor, waitForMetrics } from "../helpers/metrics.ts";
 import { ServerProcess } from "../helpers/server_process.ts";
 
+/** Between two requests of the others: they are to be served, not to keep the processors busy. */
+const PAUSE_MS = 20;
+
 const options = { ignore: !canRunLoad };
 const { header, body, read, silent } = SLOW_CLIENTS;
 
@@ -24,7 +27,7 @@ Deno.test(
     await storeBigValue(server);
     const groups = [header, body, read].flatMap((kind) => kind.groups(server, 30));
     // Five seconds are everybody's to begin with.
-    const { during } = await runAttack(server, groups, 7000, 200);
+    const { during } = await runAttack(server, groups, 7000, 200, PAUSE_MS);
     assertControlsServed(during);
     const metrics = await waitForNobody(server);
     assert.equal(closedFor(metrics, "header_timeout"), 30);

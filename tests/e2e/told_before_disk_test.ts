@@ -5,6 +5,7 @@ import { create } from "@bufbuild/protobuf";
 import { sizeDelimitedEncode } from "@bufbuild/protobuf/wire";
 import { ClientMessageSchema } from "../../src/protocol/protobuf/gen/sluice/v1/messages_pb.ts";
 import { FailingDisk } from "../helpers/failing_disk.ts";
+import { waitForMetrics } from "../helpers/metrics.ts";
 import type { Ask } from "../helpers/proto_client.ts";
 import { respCommand } from "../helpers/raw_client.ts";
 import { IO_THREAD_COUNTS } from "../helpers/server_process.ts";
@@ -192,8 +193,12 @@ for (const ioThreads of IO_THREAD_COUNTS) {
     await disk.plan({ hang: ["sync log"] });
     const lines = ["SET k new", "SET fresh 1x", "RPUSH list one", "EVENT ann add 1 ID e1"];
     await writer.send([...lines, "RPUSH queue job", "RPUSH source moved"].map(resp).join(""));
-    // Whoever looks now sees it; and the balance, when a worker has made it.
-    await pause(100);
+    // Whoever looks now sees it; and the balance, as a worker has made it.
+    await waitForMetrics(
+      server.port("http"),
+      "the event being processed",
+      (metrics) => metrics.get("sluice_events_processed_total") === 1,
+    );
     for (const [name, { ask }] of Object.entries(PROBES)) {
       if (ask !== undefined) await listeners.get(name)!.send(ask);
     }

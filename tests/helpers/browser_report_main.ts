@@ -59,36 +59,36 @@ async function look(
   return seen;
 }
 
-async function visit(browserPath: string, url: string): Promise<void> {
-  const browser = await chromium.launch({
-    executablePath: browserPath,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-  });
-  try {
-    const grounds = new Set<string>();
-    const paints = new Set<string>();
-    for (const width of [400, 1280, 2000]) {
-      for (const scheme of ["light", "dark"] as const) {
-        const seen = await look(browser, url, width, scheme);
-        const where = `${width} px, ${scheme}`;
-        assert.ok(seen.overflow <= 0, `${where}: ${seen.overflow} px too wide`);
-        const kinds = new Set(seen.drawings.map(({ kind }) => kind));
-        assert.deepEqual([...kinds], [width === 400 ? "narrow" : "wide"], where);
-        for (const drawing of seen.drawings) {
-          assert.ok(drawing.width > 250 && drawing.height > 100, JSON.stringify(drawing));
-        }
-        assert.deepEqual(seen.clipped, [], `${where}: all letters are inside of their drawing`);
-        grounds.add(seen.ground);
-        paints.add(seen.paints.join());
+async function visit(browser: Browser, url: string): Promise<void> {
+  const grounds = new Set<string>();
+  const paints = new Set<string>();
+  for (const width of [400, 1280, 2000]) {
+    for (const scheme of ["light", "dark"] as const) {
+      const seen = await look(browser, url, width, scheme);
+      const where = `${width} px, ${scheme}`;
+      assert.ok(seen.overflow <= 0, `${where}: ${seen.overflow} px too wide`);
+      const kinds = new Set(seen.drawings.map(({ kind }) => kind));
+      assert.deepEqual([...kinds], [width === 400 ? "narrow" : "wide"], where);
+      for (const drawing of seen.drawings) {
+        assert.ok(drawing.width > 250 && drawing.height > 100, JSON.stringify(drawing));
       }
+      assert.deepEqual(seen.clipped, [], `${where}: all letters are inside of their drawing`);
+      grounds.add(seen.ground);
+      paints.add(seen.paints.join());
     }
-    assert.equal(grounds.size, 2, "light and dark differ");
-    assert.equal(paints.size, 2, "plots follow");
-    assert.ok([...paints].every((list) => list.startsWith("rgb(")), "colours are declared");
-  } finally {
-    await browser.close();
   }
+  assert.equal(grounds.size, 2, "light and dark differ");
+  assert.equal(paints.size, 2, "plots follow");
+  assert.ok([...paints].every((list) => list.startsWith("rgb(")), "colours are declared");
 }
 
 const [browserPath, ...urls] = Deno.args;
-for (const url of urls) await visit(browserPath!, url);
+const browser = await chromium.launch({
+  executablePath: browserPath!,
+  args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+});
+try {
+  for (const url of urls) await visit(browser, url);
+} finally {
+  await browser.close();
+}

@@ -187,16 +187,21 @@ export interface AttackReport {
   readonly metrics: Metrics;
 }
 
-/** Attacks for a while, with well-behaved clients before and during. */
+/**
+ * Attacks for a while, with well-behaved clients before and during.
+ *
+ * @param pauseMs how long each of those waits after a reply; 0: the server is busy with them alone
+ */
 export async function runAttack(
   server: ServerProcess,
   groups: readonly AttackGroup[],
   durationMs: number,
   beforeMs = 1000,
+  pauseMs = 0,
 ): Promise<AttackReport> {
-  const before = await runControls(server, beforeMs);
+  const before = await runControls(server, beforeMs, pauseMs);
   await using memory = await MemoryWatch.start(server.pid);
-  const controls = runControls(server, durationMs);
+  const controls = runControls(server, durationMs, pauseMs);
   let metrics: Metrics;
   let during: readonly GroupReport[];
   {

@@ -6,6 +6,7 @@ import { EntryType, type Store, WriteStatus } from "../../src/store/store.ts";
 import { add, keyOf, remove, set, smallStore } from "../unit/store/helpers.ts";
 import { flush, freeAll, move, swap, transfer } from "../unit/store/keyspace_helpers.ts";
 import { collectionText, growCollection, readValue } from "./database_collections.ts";
+import { effort } from "../helpers/effort.ts";
 
 type Operation =
   | { kind: "set"; key: string; value: string; ttlMs: number; database: number }
@@ -206,7 +207,7 @@ for (const shardCount of [1, 8]) {
         // The index of database 0 and of its heir, and those made for other databases, at most.
         assert.ok(store.stats().blockBytes <= 18 * shardCount * 2048);
       }),
-      { numRuns: 40 },
+      { numRuns: effort(20, 40) },
     );
   });
 }

@@ -20,12 +20,13 @@ import { MemoryStorage } from "../helpers/memory_storage.ts";
 import { say } from "../helpers/say.ts";
 import { Harness, request } from "../unit/command/harness.ts";
 import { OPERATIONS } from "./commands/all_operations.ts";
+import { effort } from "../helpers/effort.ts";
 
 /** With SLUICE_SEED the same run comes again. */
 const SEED = Number(Deno.env.get("SLUICE_SEED") ?? Math.floor(Math.random() * 2 ** 31));
 const HISTORY = new Uint8Array(HISTORY_BYTES).fill(3);
 const DATABASES = 16;
-const ROUNDS = 12;
+const ROUNDS = effort(6, 12);
 const COMMANDS = 1200;
 const FAMILIES = Object.keys(OPERATIONS);
 

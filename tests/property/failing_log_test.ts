@@ -19,10 +19,11 @@ import { MemoryStorage, systemError } from "../helpers/memory_storage.ts";
 import { say } from "../helpers/say.ts";
 import { contentsOf, emptyStore } from "../helpers/store_contents.ts";
 import { Harness, request } from "../unit/command/harness.ts";
+import { effort } from "../helpers/effort.ts";
 
 /** With SLUICE_SEED the same run comes again. */
 const SEED = Number(Deno.env.get("SLUICE_SEED") ?? Math.floor(Math.random() * 2 ** 31));
-const ROUNDS = Number(Deno.env.get("SLUICE_ROUNDS") ?? 25);
+const ROUNDS = Number(Deno.env.get("SLUICE_ROUNDS") ?? effort(12, 25));
 
 /** What a store has, short enough to be kept behind every command. */
 function digestOf(store: Store): string {

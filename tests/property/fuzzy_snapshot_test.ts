@@ -15,10 +15,11 @@ import { MemoryStorage } from "../helpers/memory_storage.ts";
 import { say } from "../helpers/say.ts";
 import { contentsOf, emptyStore } from "../helpers/store_contents.ts";
 import { Harness, request } from "../unit/command/harness.ts";
+import { effort } from "../helpers/effort.ts";
 
 /** With SLUICE_SEED the same run comes again. */
 const SEED = Number(Deno.env.get("SLUICE_SEED") ?? Math.floor(Math.random() * 2 ** 31));
-const ROUNDS = Number(Deno.env.get("SLUICE_ROUNDS") ?? 50);
+const ROUNDS = Number(Deno.env.get("SLUICE_ROUNDS") ?? effort(20, 50));
 const KEYS = 5;
 const DATABASES = 3;
 

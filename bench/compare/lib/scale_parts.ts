@@ -27,7 +27,7 @@ export const Phase = {
   STOP: 2,
 } as const;
 
-/** How long threads warm up. Unit: ms. */
+/** How long threads warm up at most; before a shorter run, no longer than it. Unit: ms. */
 const WARM_UP_MS = 300;
 
 /** All keys, one behind the other. */
@@ -73,7 +73,7 @@ export async function measureThreads(
   await Promise.all(workers.map((worker) => messageOf(worker)));
   const results = workers.map((worker) => messageOf<ThreadResult>(worker));
   workers.forEach((worker, index) => worker.postMessage({ ...tasks[index]!, phase, index }));
-  await pause(WARM_UP_MS);
+  await pause(Math.min(WARM_UP_MS, durationMs));
   Atomics.store(words, 0, Phase.RUN);
   await pause(durationMs);
   Atomics.store(words, 0, Phase.STOP);

@@ -11,10 +11,11 @@ import { RedisServer } from "../../vectors/redis_server.ts";
 import { VectorConnection } from "../../vectors/session.ts";
 import { OPERATIONS, operationsOf } from "./all_operations.ts";
 import { applyTo, Model, type ModelOperation } from "./model.ts";
+import { effort } from "../../helpers/effort.ts";
 
 /** With SLUICE_SEED the same run comes again. */
 const SEED = Number(Deno.env.get("SLUICE_SEED") ?? Math.floor(Math.random() * 2 ** 31));
-const ROUNDS = 12;
+const ROUNDS = effort(6, 12);
 const COMMANDS_PER_ROUND = 1500;
 
 /** Every operation's type. */

@@ -6,6 +6,7 @@ import type { ElementView } from "../../../src/store/collection/element.ts";
 import { EntryType } from "../../../src/store/store.ts";
 import { Dice, open } from "../store/collection_helpers.ts";
 import { Harness, latin1, request, settled, type TestClient } from "./harness.ts";
+import { effort } from "../../helpers/effort.ts";
 
 const SEED = Number(Deno.env.get("SLUICE_SEED") ?? Math.floor(Math.random() * 2 ** 31));
 
@@ -101,7 +102,7 @@ for (const kind of SCANNED) {
       const staying = Array.from({ length: stays }, (_, i) => `stay${i}`);
       await client.send(request(kind.add, "k", ...staying.flatMap(kind.words)));
       const encodings = new Set<boolean>();
-      for (let round = 0; round < 40; round++) {
+      for (let round = 0; round < effort(15, 40); round++) {
         // Chance alone leaves it large in one run of a hundred.
         if (round % 10 === 0) {
           await change(client, kind, round % 20 === 10, ALL);

@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { Dice } from "../store/collection_helpers.ts";
 import { Harness, pause, request, settled, type TestClient } from "./harness.ts";
+import { effort } from "../../helpers/effort.ts";
 
 const SEED = Number(Deno.env.get("SLUICE_SEED") ?? Math.floor(Math.random() * 2 ** 31));
 const INPUT_BYTES = 2 ** 20;
-const ROUNDS = 6;
+const ROUNDS = effort(3, 6);
 const CLIENTS = 5;
 const COMMANDS_PER_ROUND = 12;
 

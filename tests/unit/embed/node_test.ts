@@ -65,22 +65,20 @@ Deno.test({
   },
 });
 
-/** A user's program, right and wrong. */
+/** A user's program, right but for one line, which must be the only error. */
 async function checkTypes(folder: string): Promise<void> {
-  const right = `import { BoundedChannel, Store, type StoreMemory } from "sluice";
+  const source = `import { BoundedChannel, Store, type StoreMemory } from "sluice";
     const store: Store = Store.create({ shards: 4 });
     const memory: StoreMemory = store.memory;
     const text: string | undefined = Store.attach(memory).get("key");
     const message: Uint8Array | undefined = await BoundedChannel.create().recvAsync();
-    export { message, text };\n`;
-  const wrong = `import { Store } from "sluice";
-    export const text: string = Store.create().add("key");\n`;
-  for (const [source, isRight] of [[right, true], [wrong, false]] as const) {
-    await Deno.writeTextFile(`${folder}/user.ts`, source);
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["check", "--node-modules-dir=manual", "user.ts", "types.d.ts"],
-      cwd: folder,
-    }).output();
-    assert.equal(success, isRight, new TextDecoder().decode(stderr));
-  }
+    // @ts-expect-error -- a sum is no text
+    const wrong: string = Store.create().add("key");
+    export { message, text, wrong };\n`;
+  await Deno.writeTextFile(`${folder}/user.ts`, source);
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["check", "--node-modules-dir=manual", "user.ts", "types.d.ts"],
+    cwd: folder,
+  }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
 }

@@ -15,6 +15,7 @@ import {
   textAt,
 } from "./collection_helpers.ts";
 import { get, keyOf, pattern, remove, set, smallStore } from "./helpers.ts";
+import { effort } from "../../helpers/effort.ts";
 
 const SEED = 20260;
 
@@ -69,7 +70,7 @@ function property(name: string, body: (model: Model, seed: number) => void): voi
     Deno.test(`Collections: ${name} (type ${type})`, () => {
       fc.assert(
         fc.property(fc.integer({ min: 1 }), (seed) => body(models()[index]!, seed)),
-        { seed: SEED, numRuns: 4 },
+        { seed: SEED, numRuns: effort(2, 4) },
       );
     });
   }

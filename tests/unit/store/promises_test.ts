@@ -6,6 +6,7 @@ import type { CollectionLease } from "../../../src/store/collection/collection_l
 import { EntryType, type Store, WriteStatus } from "../../../src/store/store.ts";
 import { Dice, open, sourceOf } from "./collection_helpers.ts";
 import { getBytes, keyOf, pattern, remove, set, smallStore } from "./helpers.ts";
+import { effort } from "../../helpers/effort.ts";
 
 const SEED = 40_617;
 const PAGE_BYTES = 65_536;
@@ -272,7 +273,7 @@ for (const type of [EntryType.LIST, EntryType.SET] as const) {
         for (const lease of leases) lease.release();
         store.assertInvariants();
       }),
-      { seed: SEED, numRuns: 12 },
+      { seed: SEED, numRuns: effort(6, 12) },
     );
     assert.ok(moved > 100 && refused > 5, `inconclusive: ${moved} moved, ${refused} refused`);
   });

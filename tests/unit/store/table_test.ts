@@ -7,6 +7,7 @@ import { Key } from "../../../src/store/key.ts";
 import type { Store } from "../../../src/store/store.ts";
 import { GROW_ABOVE, PAGE_LEAF_BUCKETS, reverseBits, Root } from "../../../src/store/table.ts";
 import { get, keyOf, remove, set, smallStore } from "./helpers.ts";
+import { effort } from "../../helpers/effort.ts";
 
 const MIB = 2 ** 20;
 
@@ -160,7 +161,7 @@ for (const shardCount of [1, 64]) {
           store.assertInvariants();
         },
       ),
-      { numRuns: shardCount === 1 ? 60 : 10 },
+      { numRuns: shardCount === 1 ? effort(20, 60) : effort(4, 10) },
     );
   });
 }

@@ -16,8 +16,12 @@ function fillHeap(): never {
   for (let i = 0;; i++) kept.push({ i, text: [i, i, i], more: `number ${i}` });
 }
 
+/** How long it keeps a processor busy at first; then it sleeps, which nothing ends either. */
+const BUSY_MS = 600;
+
 function block(): void {
-  for (const untilMs = Date.now() + BLOCK_MS; Date.now() < untilMs;);
+  for (const untilMs = Date.now() + BUSY_MS; Date.now() < untilMs;);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BLOCK_MS - BUSY_MS);
 }
 
 function recurse(context: ProcessorContext): number {

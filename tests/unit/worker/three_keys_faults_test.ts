@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { FAULT_STEPS, RECV_FAULT_STEPS } from "../../../src/worker/fault_plan.ts";
+import { inTurn } from "../../helpers/effort.ts";
 import { ThreeKeys } from "./three_keys.ts";
 
 const USERS = ["alice", "bob", "carol"];
@@ -19,7 +20,7 @@ const CASES = [
   // It never sleeps on the channel as others do.
 ].filter(({ step }) => step !== "recvSleepy");
 
-for (const { step, isAsync, concurrency, shardCount } of CASES) {
+for (const { step, isAsync, concurrency, shardCount } of inTurn(CASES, ({ step }) => step)) {
   const what = `${isAsync ? "asynchronous" : "synchronous"}, ${concurrency} at once`;
   // An exit between two events in hand now and then leaves an isolate that neither runs nor ends (seen:
   // Deno 2.9.6); a pool gives such a worker up as one that is blocked, which would take too long here.

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { CounterIndex } from "../../../src/metrics/names.ts";
 import { FAULT_STEPS, RECV_FAULT_STEPS } from "../../../src/worker/fault_plan.ts";
+import { inTurn } from "../../helpers/effort.ts";
 import { PoolWorld } from "./pool_world.ts";
 
 const USERS = ["alice", "bob", "carol", "dave", "eve", "mallory", "trent"];
@@ -8,7 +9,7 @@ const DEATHS_PER_SLOT = 2;
 /** How the worker of each slot dies. */
 const MODES = ["throw", "exit"] as const;
 const SURVIVABLE = FAULT_STEPS.filter((step) => step !== "inCommit");
-/** Every step with every lock and number of shards; receiving knows neither. */
+/** Every step with every lock and number of shards, in turn; receiving knows neither. */
 const CASES = [
   ...["mutex" as const, "rwlock" as const].flatMap((lockKind) =>
     [1, 64].flatMap((shardCount) => SURVIVABLE.map((step) => ({ step, lockKind, shardCount })))
@@ -16,7 +17,7 @@ const CASES = [
   ...RECV_FAULT_STEPS.map((step) => ({ step, lockKind: "mutex" as const, shardCount: 1 })),
 ];
 
-for (const { step, lockKind, shardCount } of CASES) {
+for (const { step, lockKind, shardCount } of inTurn(CASES, ({ step }) => step)) {
   Deno.test(`WorkerPool: deaths at ${step}, by exception and by exit, lose and double nothing (${lockKind}, ${shardCount} shards)`, async () => {
     await using world = await PoolWorld.start({
       lockKind,

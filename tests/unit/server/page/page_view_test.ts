@@ -168,13 +168,15 @@ Deno.test("page view: of durations in few buckets, the bound that 99 of 100 do n
   assert.equal(window.p99Ms(2800, [347, 347, 360, 380]), 4, "longer than every bound");
 });
 
+/** One server's for all frames: hundreds are made, and what servers share is megabytes. */
+const { view: frameView, shared: frameParts } = makeView();
+
 /** An update in which only these counters are not zero. */
 function frameAt(atMs: number, received: number, dropped: number): PageFrame {
-  const { view, shared } = makeView();
-  const counters = shared.metrics.counters(0);
+  const counters = frameParts.metrics.counters(0);
   counters.set(CounterIndex.RECEIVED, received);
   counters.set(CounterIndex.DROPPED_BUSY, dropped);
-  return { ...view.read(), at_ms: atMs };
+  return { ...frameView.read(), at_ms: atMs };
 }
 
 Deno.test("page history: rates are those of the last second, and gaps are no lines", () => {
