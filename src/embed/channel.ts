@@ -14,6 +14,7 @@ import { BoundedChannel as Engine, RecvStatus } from "../channel/bounded_channel
 import type { ConsumerSlot } from "../channel/consumer_slot.ts";
 import { ConsumerSlots, MAX_CONSUMER_SLOTS } from "../channel/consumer_slots.ts";
 import { SlotKind } from "../channel/slot_layout.ts";
+import { checkDurationMs } from "./argument_checks.ts";
 import { sleep, WAIT_TICK_MS } from "./runtime.ts";
 import { type Seat, Seats } from "./seats.ts";
 import { isShared } from "./store_settings.ts";
@@ -54,7 +55,7 @@ export interface ChannelMemory {
 
 /** How long something is waited for. */
 export interface WaitOptions {
-  /** Longest wait. Default: for ever. Unit: ms. */
+  /** Longest wait, 0 and up. Default: for ever. Unit: ms. */
   timeoutMs?: number;
   /** Ends the wait early, within 100 ms. */
   signal?: AbortSignal;
@@ -213,6 +214,7 @@ export class BoundedChannel implements Disposable {
    */
   async send(message: string | Uint8Array, options: WaitOptions = {}): Promise<boolean> {
     const { timeoutMs = Infinity, signal } = options;
+    checkDurationMs("send", "timeoutMs", timeoutMs);
     let deadlineMs = -1;
     for (let lookMs = FIRST_LOOK_MS;; lookMs = Math.min(lookMs * 2, LAST_LOOK_MS)) {
       if (this.trySend(message)) return true;
@@ -231,6 +233,7 @@ export class BoundedChannel implements Disposable {
    * @throws {RangeError} when the message is empty or too long
    */
   sendBlocking(message: string | Uint8Array, timeoutMs = Infinity): boolean {
+    checkDurationMs("send", "timeoutMs", timeoutMs);
     let deadlineMs = -1;
     for (let lookMs = FIRST_LOOK_MS;; lookMs = Math.min(lookMs * 2, LAST_LOOK_MS)) {
       if (this.trySend(message)) return true;
@@ -251,6 +254,7 @@ export class BoundedChannel implements Disposable {
    *   closed and everything in it was received ({@link BoundedChannel.drained} tells which)
    */
   recv(timeoutMs = Infinity): Uint8Array<ArrayBuffer> | undefined {
+    checkDurationMs("receive", "timeoutMs", timeoutMs);
     const receiver = this.#takeReceiver();
     const status = this.#engine.recv(receiver.slot, timeoutMs);
     return this.#finish(receiver, status);
@@ -263,6 +267,7 @@ export class BoundedChannel implements Disposable {
    */
   async recvAsync(options: WaitOptions = {}): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const { timeoutMs = Infinity, signal } = options;
+    checkDurationMs("receive", "timeoutMs", timeoutMs);
     const receiver = this.#takeReceiver();
     this.#waitCount++;
     this.#keepAlive ??= setInterval(() => {}, WAIT_TICK_MS);

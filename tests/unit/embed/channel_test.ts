@@ -138,6 +138,21 @@ Deno.test("embedded BoundedChannel: a thread that ends without a word gives its 
   assert.deepEqual((await Promise.all(both)).map(text).sort(), ["a", "b"]);
 });
 
+Deno.test("embedded BoundedChannel: a time that cannot be is refused by name, and nothing is sent or taken", async () => {
+  using channel = BoundedChannel.create({ capacity: 2 });
+  channel.trySend("first");
+  for (const [timeoutMs, name] of [[NaN, "RangeError"], [-1, "RangeError"], ["1", "TypeError"]]) {
+    const milliseconds = timeoutMs as number;
+    const expected = { name: name as string, message: /^Cannot (send|receive).* timeoutMs / };
+    assert.throws(() => channel.sendBlocking("x", milliseconds), expected);
+    assert.throws(() => channel.recv(milliseconds), expected);
+    await assert.rejects(channel.send("x", { timeoutMs: milliseconds }), expected);
+    await assert.rejects(channel.recvAsync({ timeoutMs: milliseconds }), expected);
+  }
+  assert.equal(channel.depth, 1);
+  assert.equal(text(channel.recv(0.5)), "first");
+});
+
 Deno.test("embedded BoundedChannel: options that cannot be are refused with what would be right", () => {
   for (
     const options of [

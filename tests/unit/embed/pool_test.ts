@@ -129,5 +129,26 @@ Deno.test("embedded WorkerPool: what it cannot start with is said", async () => 
     { message: `Cannot use the processor ${Deno.cwd()}/nothing_here.ts: there is no such file` },
   );
   await assert.rejects(start({ processor: undefined }), TypeError);
+  for (const processorMemoryBytes of [NaN, 1000, 2 ** 40]) {
+    await assert.rejects(start({ processorMemoryBytes }), /RangeError.*processorMemoryBytes/);
+  }
+  await assert.rejects(start({ store: store.memory }), /TypeError.*store must be a Store/);
+  const closed = Store.attach(store.memory);
+  closed.close();
+  assert.deepEqual([store.closed, closed.closed], [false, true]);
+  await assert.rejects(start({ store: closed }), { name: "StoreError", code: "CLOSED" });
   assert.equal(store.usage().threadCount, 1);
+});
+
+Deno.test("embedded WorkerPool: a time that cannot be is refused by name; for ever is a time", async () => {
+  using store = Store.create(SMALL);
+  await using pool = await WorkerPool.start({ processor, store, workers: 1 });
+  for (const timeoutMs of [NaN, -1]) {
+    const expected = new RegExp(`RangeError: Cannot .* with timeoutMs ${timeoutMs}`);
+    await assert.rejects(pool.submit({ user: "a", amount: 1 }, timeoutMs), expected);
+    assert.throws(() => pool.stop(timeoutMs), expected);
+  }
+  const slow = pool.submit({ user: "a", action: "wait" }, Infinity);
+  const { processed, lost } = await pool.stop(Infinity);
+  assert.deepEqual([processed, lost, (await slow).status], [1, 0, "processed"]);
 });
