@@ -32,6 +32,7 @@ import type { LoadedProcessor } from "../worker/processor_module.ts";
 import { loadProcessor, processorUrl } from "../worker/processor_module.ts";
 import { WorkerPool as PoolEngine } from "../worker/worker_pool.ts";
 import { checkDurationMs } from "./argument_checks.ts";
+import { LONGEST_TIMER_MS } from "./runtime.ts";
 import { Seats } from "./seats.ts";
 import { Store } from "./store.ts";
 import { closedError, StoreError } from "./store_error.ts";
@@ -39,8 +40,6 @@ import { toEngineMemory } from "./store_settings.ts";
 
 const DEFAULT_CAPACITY = 1000;
 const DEFAULT_STOP_TIMEOUT_MS = 10_000;
-/** What timers can do. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** Room for the results of a worker that the program has not looked at. */
 const INBOX_BYTES = 2 ** 18;
 /** What a processor may be given. Unit: bytes. */
