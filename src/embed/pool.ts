@@ -18,6 +18,7 @@ import {
   THREADS_MAX,
   WORKERS_MAX,
 } from "../base/limits.ts";
+import { bytesOfText } from "../base/short_text.ts";
 import { BoundedChannel as ChannelEngine } from "../channel/bounded_channel.ts";
 import { Inbox } from "../channel/inbox.ts";
 import { eventDefect } from "../command/event.ts";
@@ -162,7 +163,6 @@ export class WorkerPool implements AsyncDisposable {
 
   readonly #parts: PoolParts;
   readonly #event = new EventFields();
-  readonly #encoder = new TextEncoder();
   #stopped: Promise<PoolStopReport> | undefined;
 
   private constructor(parts: PoolParts) {
@@ -294,7 +294,7 @@ export class WorkerPool implements AsyncDisposable {
     const { user, action = DEFAULT_ACTION, amount = 0, id = "" } = event;
     for (const [name, text] of [["user", user], ["action", action], ["id", id]] as const) {
       if (typeof text !== "string") return refused("invalid", `${name} must be a text`);
-      const bytes = this.#encoder.encode(text);
+      const bytes = bytesOfText(text);
       fields[name].set(bytes, 0, bytes.length);
     }
     if (!setAmount(fields.amount, amount)) {
