@@ -82,7 +82,7 @@ Deno.test("checkProcessor: a member that is mistyped is named, with what was mea
   class Own {
     counter = 0;
     names = ["a"];
-    timeouts = 3;
+    timeoutCount = 3;
     readonly validate = undefined;
     get schem(): never {
       throw new Error("nobody looks at it");
