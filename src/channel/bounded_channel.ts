@@ -8,7 +8,8 @@
  * 64    line 1: producers. u32 reserved, u32 tail, u32 high-water mark
  * 128   line 2: consumers. u32 head
  * 192   line 3: u32 consumer lock (see consumer_lock.ts)
- * 256   line 4: consumers that sleep. two words (see idle_consumers.ts)
+ * 256   line 4: consumers that sleep. two words (see idle_consumers.ts); senders that wait for room:
+ *       one (see waiting_senders.ts)
  * 320   cells, each a whole number of cache lines:
  *         u32 sequence, u32 job length, job
  * ```
@@ -41,39 +42,18 @@
 import { assert } from "../base/assert.ts";
 import { MAX_JOB_BYTES } from "../base/job.ts";
 import { CHANNEL_CAPACITY_MAX, CHANNEL_MESSAGE_MAX_BYTES } from "../base/limits.ts";
+import type { ChannelMemory, ChannelOptions, ConsumerRecovery } from "./channel_types.ts";
 import { ConsumerLock } from "./consumer_lock.ts";
 import type { ConsumerSlot } from "./consumer_slot.ts";
+import { copyBytes } from "./copy_bytes.ts";
 import { IdleConsumers } from "./idle_consumers.ts";
 import { RecvStatus, RecvStep } from "./recv_status.ts";
 import { SLEEP_SLICE_MS, SlotKind } from "./slot_layout.ts";
 import type { SlotSupervision } from "./slot_supervision.ts";
+import { WaitingSenders } from "./waiting_senders.ts";
 
+export type { ChannelMemory, ChannelOptions, ConsumerRecovery } from "./channel_types.ts";
 export { RecvStatus, RecvStep } from "./recv_status.ts";
-
-/** Shared memory of a channel; structured-cloneable. */
-export interface ChannelMemory {
-  /** The region. */
-  readonly buffer: SharedArrayBuffer;
-}
-
-/** What a channel is created with. */
-export interface ChannelOptions {
-  /** Jobs that may wait, 1 to {@link CHANNEL_CAPACITY_MAX}. */
-  capacity: number;
-  /** Longest job in bytes, 1 to {@link CHANNEL_MESSAGE_MAX_BYTES}; default 512. */
-  jobBytes?: number;
-  /** Ticket of the first job, uint32; tests start just below the wrap. Default 0. */
-  firstTicket?: number;
-}
-
-/** What {@link BoundedChannel.recoverDeadConsumer} found. */
-export type ConsumerRecovery =
-  /** The dead consumer did not hold the consumer lock. */
-  | { kind: "none" }
-  /** It held the lock and had taken nothing, or had taken its job completely. */
-  | { kind: "released" }
-  /** It died between claiming its job and moving head; its steps were finished. */
-  | { kind: "completed"; ticket: number };
 
 const MAGIC = 0x53434831;
 const LINE_BYTES = 64;
@@ -94,6 +74,8 @@ const Header = {
   HEAD: 32,
   LOCK: 48,
   IDLE: 64,
+  IDLE_COUNT: 65,
+  ROOM: 66,
 } as const;
 
 const IDLE_SPIN_ROUNDS = 20;
@@ -129,6 +111,7 @@ export class BoundedChannel {
   readonly #bytes: Uint8Array<SharedArrayBuffer>;
   readonly #lock: ConsumerLock;
   readonly #idle: IdleConsumers;
+  readonly #senders: WaitingSenders;
   readonly #cellMask: number;
   readonly #cellBytes: number;
 
@@ -141,6 +124,12 @@ export class BoundedChannel {
     assert(this.#words[Header.MAGIC] === MAGIC, "the buffer is a channel of this version");
     this.capacity = this.#words[Header.CAPACITY]!;
     this.jobBytes = this.#words[Header.JOB_BYTES]!;
+    this.#senders = new WaitingSenders(
+      this.#words,
+      Header.IDLE_COUNT,
+      Header.ROOM,
+      this.capacity,
+    );
     this.#cellMask = this.#words[Header.CELL_COUNT]! - 1;
     this.#cellBytes = this.#words[Header.CELL_BYTES]!;
   }
@@ -272,6 +261,7 @@ export class BoundedChannel {
   /** Gives back a place taken by {@link tryReserve}. Thread: the one that reserved. */
   cancelReservation(): void {
     Atomics.sub(this.#words, Header.RESERVED, 1);
+    this.#callSenders();
     // Consumers of a closed channel wait for the last reservation.
     if (Atomics.load(this.#words, Header.CLOSED) !== 0) this.wakeAll();
   }
@@ -398,6 +388,14 @@ export class BoundedChannel {
   }
 
   /**
+   * What a sender does that waits for room: it reads `senders.signal`, tries, says `senders.want`, tries
+   * again, and sleeps.
+   */
+  get senders(): WaitingSenders {
+    return this.#senders;
+  }
+
+  /**
    * Refuses all further sends; what was sent or reserved before can still be received.
    *
    * Thread: any; once closed, closed for good.
@@ -405,6 +403,7 @@ export class BoundedChannel {
   close(): void {
     Atomics.store(this.#words, Header.CLOSED, 1);
     this.wakeAll();
+    this.#senders.callAll();
   }
 
   /** Wakes every idle consumer, so that it looks at its orders. Thread: any. */
@@ -459,8 +458,9 @@ export class BoundedChannel {
       }
       this.#lock.release();
     }
-    // It may have been woken for a job that it will never take.
+    // It may have been woken for a job that it will never take, or have been about to call.
     this.wakeAll();
+    this.#senders.callAll();
     return recovery;
   }
 
@@ -516,8 +516,19 @@ export class BoundedChannel {
     this.#advance(head);
     this.#lock.release();
     this.onStep?.(RecvStep.UNLOCKED);
-    this.callConsumer();
+    this.#callOthers();
     return RecvStatus.JOB;
+  }
+
+  /** Behind a job that was taken: calls who waits for the next one, or for the place. */
+  #callOthers(): void {
+    if (!this.#idle.isCallNeeded) return;
+    if (this.#isPublished()) this.#idle.callOne();
+    this.#callSenders();
+  }
+
+  #callSenders(): void {
+    if (this.#senders.isRoomWanted) this.#senders.callFor(this.capacity - this.depth);
   }
 
   #advance(head: number): void {
@@ -576,20 +587,5 @@ export class BoundedChannel {
       if (this.#isPublished() || this.#idle.signal !== signal) return true;
     }
     return false;
-  }
-}
-
-function copyBytes(
-  source: Uint8Array,
-  start: number,
-  end: number,
-  target: Uint8Array,
-  targetStart: number,
-): void {
-  if (end - start <= 48) {
-    let at = targetStart;
-    for (let i = start; i < end; i++) target[at++] = source[i]!;
-  } else {
-    target.set(source.subarray(start, end), targetStart);
   }
 }

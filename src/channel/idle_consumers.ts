@@ -4,7 +4,7 @@
  * ```text
  * u32  signal   sleepers sleep on it; it counts up with every call
  * u32  idle     bits 0–15 consumers that are counted in, bit 30 CALLED: one of them was called, and
- *               none has left since
+ *               none has left since; bits 29 and 31 are of waiting_senders.ts
  * ```
  *
  * Waking a thread costs the caller some microseconds, and the woken one stays counted in until it
@@ -49,6 +49,8 @@ import { assert } from "../base/assert.ts";
 
 const CALLED = 1 << 30;
 const COUNT_MASK = 0xffff;
+/** Without what waiting senders say in the same word. */
+const IDLE_MASK = 0x5fffffff;
 
 /**
  * Those who sleep on one channel.
@@ -72,7 +74,10 @@ export class IdleConsumers {
     return Atomics.load(this.#words, this.#idleAt) & COUNT_MASK;
   }
 
-  /** Whether somebody is in, and nobody was called. A snapshot. */
+  /**
+   * Whether somebody is in, and nobody was called. A snapshot; also true while senders wait for room, so
+   * that one comparison tells both.
+   */
   get isCallNeeded(): boolean {
     const idle = Atomics.load(this.#words, this.#idleAt);
     return idle !== 0 && idle < CALLED;
@@ -93,7 +98,7 @@ export class IdleConsumers {
     const words = this.#words;
     const at = this.#idleAt;
     for (let idle = Atomics.load(words, at);;) {
-      const seen = Atomics.compareExchange(words, at, idle, (idle & COUNT_MASK) - 1);
+      const seen = Atomics.compareExchange(words, at, idle, (idle & ~CALLED) - 1);
       if (seen === idle) return;
       idle = seen;
     }
@@ -124,7 +129,7 @@ export class IdleConsumers {
   callOne(): void {
     const words = this.#words;
     const at = this.#idleAt;
-    for (let idle = Atomics.load(words, at); idle !== 0 && idle < CALLED;) {
+    for (let idle = Atomics.load(words, at); (idle & CALLED) === 0 && (idle & COUNT_MASK) > 0;) {
       const seen = Atomics.compareExchange(words, at, idle, idle | CALLED);
       if (seen === idle) return this.passOn();
       idle = seen;
@@ -145,8 +150,8 @@ export class IdleConsumers {
    * @throws {AssertionFault} when the word cannot be what it says
    */
   assertInvariants(): void {
-    const idle = this.#words[this.#idleAt]!;
-    assert((idle & ~CALLED) >= 0 && (idle & ~CALLED) <= COUNT_MASK, `${idle} counts the idle`);
+    const idle = this.#words[this.#idleAt]! & IDLE_MASK;
+    assert((idle & ~CALLED) <= COUNT_MASK, `${idle} counts the idle`);
     assert(idle !== CALLED, "who was called is counted in");
   }
 

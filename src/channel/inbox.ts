@@ -302,6 +302,21 @@ export class InboxSender {
    * @returns false when the ring is full: the caller counts it
    */
   trySend(bytes: Uint8Array, start: number, end: number): boolean {
+    if (!this.put(bytes, start, end)) return false;
+    this.ring();
+    return true;
+  }
+
+  /** Wakes the receiver if it sleeps. */
+  ring(): void {
+    if (Atomics.load(this.#layout.words, Header.ARMED) !== 0) this.#layout.ring();
+  }
+
+  /**
+   * Like {@link InboxSender.trySend}, but wakes nobody: {@link InboxSender.ring} has to follow, behind
+   * any number of others, but soon.
+   */
+  put(bytes: Uint8Array, start: number, end: number): boolean {
     const { words, bytes: target, ringBytes, maxMessageBytes } = this.#layout;
     const length = end - start;
     assert(length >= 1 && length <= maxMessageBytes, `a message of ${length} bytes is possible`);
@@ -322,7 +337,6 @@ export class InboxSender {
     this.onStep?.(SendStep.PUBLISHED);
     Atomics.or(words, this.#dirtyAt, this.#dirtyBit);
     this.onStep?.(SendStep.MARKED);
-    if (Atomics.load(words, Header.ARMED) !== 0) this.#layout.ring();
     return true;
   }
 }

@@ -6,12 +6,13 @@
 
 import { ExitCode } from "../server/run.ts";
 import type { InitOrder } from "./init_order.ts";
+import { shellWord } from "./shell_words.ts";
 import { processorText, testText, TYPES_FILE, typesText } from "./init_templates.ts";
 
 /** What writing needs; tests give their own. */
 export interface InitSurroundings {
-  /** How this program is called on a command line: `sluice`. */
-  readonly program: string;
+  /** How this program is called on a command line, word by word: `["sluice"]`. */
+  readonly program: readonly string[];
   /** Writes to standard output. */
   print(text: string): Promise<void>;
   /** Writes to standard error. */
@@ -54,10 +55,16 @@ export async function runInitOrder(
   }
   const written = files.map(([path]) => `  ${path}\n`).join("");
   await print(
-    `Written:\n${written}\nTry it:\n  ${program} --processor ${file}\n` +
-      `  SLUICE="${program}" deno test -A ${folder}${names.test}\n`,
+    `Written:\n${written}\nTry it:\n` +
+      `  ${program.map((word) => shellWord(word)).join(" ")} --processor ${shellWord(file)}\n` +
+      `  SLUICE=${shellWord(variableOf(program))} deno test -A ${shellWord(folder + names.test)}\n`,
   );
   return ExitCode.OK;
+}
+
+/** What the test that is written reads from its variable: words, as JSON where they have spaces. */
+function variableOf(program: readonly string[]): string {
+  return program.some((word) => word.includes(" ")) ? JSON.stringify(program) : program.join(" ");
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

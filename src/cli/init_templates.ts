@@ -110,11 +110,15 @@ export function testText({ processor, test, isTyped }: ExampleNames): string {
  *
  *     SLUICE=./dist/sluice deno test -A ${test}
  *     SLUICE="deno run -A /where/sluice/is/main.ts" deno test -A ${test}
+ *     SLUICE='["/a path with spaces/sluice"]' deno test -A ${test}
  */
 
 import assert from "node:assert/strict";
 
-const [program = "sluice", ...words] = (Deno.env.get("SLUICE") ?? "sluice").split(" ");
+const called = Deno.env.get("SLUICE") ?? "sluice";
+const [program = "sluice", ...words]${typed("string[]")} = called.startsWith("[")
+  ? JSON.parse(called)
+  : called.split(" ");
 const processor = new URL("./${processor}", import.meta.url).href;
 
 /** Starts a server with the processor, on a free port, and stops it when \`use\` is done. */

@@ -28,16 +28,16 @@ export const processSurroundings: Surroundings = {
   runData,
   runInit: async (order) =>
     await (await import("./init_processor.ts")).runInitOrder(order, {
-      program: programName(),
+      program: programWords(),
       print: (text) => writeAll(Deno.stdout, text),
       complain: (text) => writeAll(Deno.stderr, text),
     }),
 };
 
-/** How this program is called on a command line. */
-function programName(): string {
-  if (Deno.build.standalone) return Deno.execPath();
-  return `deno run -A ${decodeURIComponent(new URL(Deno.mainModule).pathname)}`;
+/** How this program is called on a command line, word by word. */
+function programWords(): string[] {
+  if (Deno.build.standalone) return [Deno.execPath()];
+  return ["deno", "run", "-A", decodeURIComponent(new URL(Deno.mainModule).pathname)];
 }
 
 async function runData(order: DataOrder): Promise<number> {

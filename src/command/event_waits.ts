@@ -40,7 +40,8 @@ export interface WaitAddress {
 interface Slot {
   generation: number;
   resolve: ((settlement: Settlement) => void) | undefined;
-  timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the time is up, on the monotonic clock. Unit: ms. */
+  deadlineMs: number;
 }
 
 /** One client that waits. */
@@ -52,9 +53,14 @@ export interface EventWait {
 }
 
 const PENDING: Settlement = { kind: "pending" };
+/** Between two looks for waits whose time is up, at least: theirs is not more exact. Unit: ms. */
+const LOOK_PAUSE_MS = 1;
 
 /**
  * All waits of one I/O thread.
+ *
+ * They share one timer, for the first deadline there is: most waits end long before theirs, and a timer
+ * that is made and taken back costs more than all else about a wait.
  *
  * Thread: the I/O thread.
  */
@@ -65,6 +71,9 @@ export class EventWaits {
   readonly #firstGeneration: number;
   readonly #count: (change: 1 | -1) => void;
   #over = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When that ends; Infinity: there is none. Unit: ms of the monotonic clock. */
+  #timerEndsAtMs = Infinity;
 
   /**
    * Makes a set without waits.
@@ -96,10 +105,8 @@ export class EventWaits {
     this.#count(1);
     const { promise, resolve } = Promise.withResolvers<Settlement>();
     slot.resolve = resolve;
-    slot.timer = setTimeout(
-      () => this.settle(index, generation, PENDING),
-      this.#over ? 0 : timeoutMs,
-    );
+    slot.deadlineMs = performance.now() + (this.#over ? 0 : timeoutMs);
+    if (slot.deadlineMs < this.#timerEndsAtMs) this.#lookAt(slot.deadlineMs);
     return { address: { thread: this.#thread, slot: index, generation }, settlement: promise };
   }
 
@@ -114,14 +121,34 @@ export class EventWaits {
       return false;
     }
     const { resolve } = slot;
-    clearTimeout(slot.timer);
     slot.resolve = undefined;
-    slot.timer = undefined;
     slot.generation = (generation + 1) >>> 0;
     this.#free.push(index);
     this.#count(-1);
+    // Nothing keeps the process alive for a wait that is over.
+    if (this.size === 0) this.#lookAt(Infinity);
     resolve(settlement);
     return true;
+  }
+
+  /** Has the deadlines looked at then, and not before. */
+  #lookAt(atMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timerEndsAtMs = atMs;
+    if (atMs === Infinity) return;
+    this.#timer = setTimeout(() => this.#endThoseThatAreDue(), atMs - performance.now());
+  }
+
+  #endThoseThatAreDue(): void {
+    const nowMs = performance.now();
+    let nextMs = Infinity;
+    for (const [index, { deadlineMs, generation, resolve }] of this.#slots.entries()) {
+      if (resolve === undefined) continue;
+      if (deadlineMs <= nowMs) this.settle(index, generation, PENDING);
+      else nextMs = Math.min(nextMs, deadlineMs);
+    }
+    // A look may be for many, and costs as much as there are slots.
+    this.#lookAt(Math.max(nextMs, nowMs + LOOK_PAUSE_MS));
   }
 
   /** Ends every wait, and those that begin later, as `pending`: the server is stopping. */
@@ -134,5 +161,5 @@ export class EventWaits {
 }
 
 function newSlot(generation: number): Slot {
-  return { generation, resolve: undefined, timer: undefined };
+  return { generation, resolve: undefined, deadlineMs: 0 };
 }

@@ -15,11 +15,19 @@ import { ReplyCode } from "./reply_code.ts";
 import { HandlerStatus } from "./row.ts";
 import type { Slices } from "./slices.ts";
 
+/** So many members are looked at with the locks held, and not aside. */
+const AT_ONCE_MEMBERS = 256;
 /**
  * So often the result is worked out without locks, and thrown away because a source has changed
- * meanwhile; then with them, however long it takes.
+ * meanwhile; then with them.
  */
 const MAX_FREE_ATTEMPTS = 3;
+/**
+ * So many members can be looked at with the locks held, where it has to be.
+ *
+ * Reason: some 0.1 s.
+ */
+export const MOST_LOCKED_MEMBERS = 131_072;
 
 /** How a result is worked out. */
 export interface StoredResult {
@@ -31,9 +39,9 @@ export interface StoredResult {
    * Takes leases of the sources as they are; their locks are held. What was captured before is
    * released.
    *
-   * @returns whether it is little work; undefined when an error was replied
+   * @returns how many members have to be looked at, about; undefined when an error was replied
    */
-  capture(call: CommandCall): boolean | undefined;
+  capture(call: CommandCall): number | undefined;
   /** Whether the keys still hold what was captured; their locks are held. */
   areUnchanged(call: CommandCall): boolean;
   /** What the result consists of; asked once for each capture. */
@@ -49,9 +57,9 @@ export interface StoredResult {
  * Thread: the connection's I/O thread.
  */
 export function storeResult(call: CommandCall, result: StoredResult): HandlerStatus {
-  const isQuick = result.capture(call);
-  if (isQuick === undefined) return HandlerStatus.DONE;
-  if (isQuick || call.inTransaction) return finishNow(call, result);
+  const work = result.capture(call);
+  if (work === undefined) return HandlerStatus.DONE;
+  if (work <= AT_ONCE_MEMBERS || call.inTransaction) return finishNow(call, result);
   call.later = storeLater(call.detach(), result, call.slices());
   return HandlerStatus.LATER;
 }
@@ -109,10 +117,16 @@ async function storeLater(
           isPublished = published === WriteStatus.OK;
           return replyStored(call, result, published, count, existed);
         }
-        const isQuick = result.capture(call);
-        if (isQuick === undefined) return HandlerStatus.DONE;
-        if (isQuick || attempt >= MAX_FREE_ATTEMPTS) return finishNow(call, result);
-        return HandlerStatus.LATER;
+        const work = result.capture(call);
+        if (work === undefined) return HandlerStatus.DONE;
+        if (work <= AT_ONCE_MEMBERS) return finishNow(call, result);
+        if (attempt < MAX_FREE_ATTEMPTS) return HandlerStatus.LATER;
+        if (work <= MOST_LOCKED_MEMBERS) return finishNow(call, result);
+        call.sink.error(
+          ReplyCode.BAD_ARGUMENT,
+          "the sorted sets are too large to be combined while others change them, try again",
+        );
+        return HandlerStatus.DONE;
       });
       if (!isPublished) await abandonAside(store, made, slices);
       if (status !== HandlerStatus.LATER) return status;

@@ -14,8 +14,10 @@ import { BoundedChannel as Engine, RecvStatus } from "../channel/bounded_channel
 import type { ConsumerSlot } from "../channel/consumer_slot.ts";
 import { ConsumerSlots, MAX_CONSUMER_SLOTS } from "../channel/consumer_slots.ts";
 import { SlotKind } from "../channel/slot_layout.ts";
-import { sleep, WAIT_TICK_MS } from "./runtime.ts";
+import { checkDurationMs } from "./argument_checks.ts";
+import { WAIT_TICK_MS } from "./runtime.ts";
 import { type Seat, Seats } from "./seats.ts";
+import { BATCH_WAIT_MS, ROOM_WAIT_MS, SendQueue } from "./send_queue.ts";
 import { isShared } from "./store_settings.ts";
 import { TextBytes } from "./text_bytes.ts";
 
@@ -26,10 +28,6 @@ const DEFAULT_RECEIVERS = 64;
 const RING_MAX_BYTES = 2 ** 30;
 /** What a cell needs beside its message, at most. */
 const CELL_SLACK_BYTES = 72;
-/** A sender that waits for room looks again after this time, then after twice as long … Unit: ms. */
-const FIRST_LOOK_MS = 1;
-/** … but no more than this. Unit: ms. */
-const LAST_LOOK_MS = 8;
 
 /** What a channel is made with; everything has a default. */
 export interface ChannelOptions {
@@ -54,7 +52,7 @@ export interface ChannelMemory {
 
 /** How long something is waited for. */
 export interface WaitOptions {
-  /** Longest wait. Default: for ever. Unit: ms. */
+  /** Longest wait, 0 and up. Default: for ever. Unit: ms. */
   timeoutMs?: number;
   /** Ends the wait early, within 100 ms. */
   signal?: AbortSignal;
@@ -126,6 +124,9 @@ export class BoundedChannel implements Disposable {
   readonly #slots: ConsumerSlots;
   readonly #seats: Seats;
   readonly #text = new TextBytes();
+  readonly #queue: SendQueue;
+  /** Of the message that is being sent. */
+  #length = 0;
   readonly #watching = new AbortController();
   /** Receivers of this thread that receive nothing just now. */
   readonly #idle: Receiver[] = [];
@@ -142,6 +143,7 @@ export class BoundedChannel implements Disposable {
     const [ring, slots, seats] = memory.buffers;
     this.memory = memory;
     this.#engine = Engine.attach({ buffer: ring! });
+    this.#queue = new SendQueue(this, this.#engine.senders);
     this.#slots = ConsumerSlots.attach({ buffer: slots! });
     this.#seats = Seats.attach(seats!);
     this.capacity = this.#engine.capacity;
@@ -197,31 +199,23 @@ export class BoundedChannel implements Disposable {
    * @throws {RangeError} when the message is empty or too long
    */
   trySend(message: string | Uint8Array): boolean {
-    if (typeof message !== "string" && !(message instanceof Uint8Array)) {
-      throw new TypeError("Cannot send a message: it takes a string or a Uint8Array");
-    }
-    if (typeof message !== "string") return this.#trySendBytes(message, message.length);
-    this.#text.put(message);
-    return this.#trySendBytes(this.#text.bytes, this.#text.length);
+    return this.#engine.trySend(this.#load(message), 0, this.#length);
   }
 
   /**
-   * Sends a message, waiting for room.
+   * Sends a message, waiting for room, behind those of this thread that wait already.
    *
    * @returns false when the channel was closed, the time ran out or the signal came
    * @throws {RangeError} when the message is empty or too long
    */
   async send(message: string | Uint8Array, options: WaitOptions = {}): Promise<boolean> {
     const { timeoutMs = Infinity, signal } = options;
-    let deadlineMs = -1;
-    for (let lookMs = FIRST_LOOK_MS;; lookMs = Math.min(lookMs * 2, LAST_LOOK_MS)) {
+    checkDurationMs("send", "timeoutMs", timeoutMs);
+    if (this.#queue.isEmpty) {
       if (this.trySend(message)) return true;
-      if (this.closed || signal?.aborted) return false;
-      const nowMs = performance.now();
-      if (deadlineMs < 0) deadlineMs = nowMs + timeoutMs;
-      if (nowMs >= deadlineMs) return false;
-      await pause(Math.min(lookMs, deadlineMs - nowMs), signal);
-    }
+    } else this.#load(message);
+    if (this.closed || signal?.aborted || timeoutMs === 0) return false;
+    return await this.#queue.add(message, timeoutMs, signal);
   }
 
   /**
@@ -231,14 +225,19 @@ export class BoundedChannel implements Disposable {
    * @throws {RangeError} when the message is empty or too long
    */
   sendBlocking(message: string | Uint8Array, timeoutMs = Infinity): boolean {
-    let deadlineMs = -1;
-    for (let lookMs = FIRST_LOOK_MS;; lookMs = Math.min(lookMs * 2, LAST_LOOK_MS)) {
+    checkDurationMs("send", "timeoutMs", timeoutMs);
+    if (this.trySend(message)) return true;
+    const { senders } = this.#engine;
+    const deadlineMs = performance.now() + timeoutMs;
+    for (let takesAnyRoom = false;;) {
+      const call = senders.signal;
       if (this.trySend(message)) return true;
-      if (this.closed) return false;
-      const nowMs = performance.now();
-      if (deadlineMs < 0) deadlineMs = nowMs + timeoutMs;
-      if (nowMs >= deadlineMs) return false;
-      sleep(Math.min(lookMs, deadlineMs - nowMs));
+      senders.want(takesAnyRoom);
+      if (this.trySend(message)) return true;
+      const leftMs = deadlineMs - performance.now();
+      if (this.closed || leftMs <= 0) return false;
+      const waitMs: number = takesAnyRoom ? ROOM_WAIT_MS : BATCH_WAIT_MS;
+      takesAnyRoom = !senders.sleep(call, Math.min(waitMs, leftMs));
     }
   }
 
@@ -251,6 +250,7 @@ export class BoundedChannel implements Disposable {
    *   closed and everything in it was received ({@link BoundedChannel.drained} tells which)
    */
   recv(timeoutMs = Infinity): Uint8Array<ArrayBuffer> | undefined {
+    checkDurationMs("receive", "timeoutMs", timeoutMs);
     const receiver = this.#takeReceiver();
     const status = this.#engine.recv(receiver.slot, timeoutMs);
     return this.#finish(receiver, status);
@@ -263,6 +263,7 @@ export class BoundedChannel implements Disposable {
    */
   async recvAsync(options: WaitOptions = {}): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const { timeoutMs = Infinity, signal } = options;
+    checkDurationMs("receive", "timeoutMs", timeoutMs);
     const receiver = this.#takeReceiver();
     this.#waitCount++;
     this.#keepAlive ??= setInterval(() => {}, WAIT_TICK_MS);
@@ -369,13 +370,21 @@ export class BoundedChannel implements Disposable {
     this.detach();
   }
 
-  #trySendBytes(bytes: Uint8Array, length: number): boolean {
+  /** The bytes of a message, which are `#length`; throws when it is none. */
+  #load(message: string | Uint8Array): Uint8Array {
+    if (typeof message !== "string" && !(message instanceof Uint8Array)) {
+      throw new TypeError("Cannot send a message: it takes a string or a Uint8Array");
+    }
+    const text = this.#text;
+    if (typeof message === "string") text.put(message);
+    const length = typeof message === "string" ? text.length : message.length;
     if (length < 1 || length > this.maxMessageBytes) {
       throw new RangeError(
         `Cannot send a message of ${length} bytes: it takes 1 to ${this.maxMessageBytes}`,
       );
     }
-    return this.#engine.trySend(bytes, 0, length);
+    this.#length = length;
+    return typeof message === "string" ? text.bytes : message;
   }
 
   #takeReceiver(): Receiver {
@@ -428,16 +437,4 @@ function check(name: string, value: number, max: number): void {
   throw new RangeError(
     `Cannot make a channel with ${name} ${value}: it takes a whole number from 1 to ${max}`,
   );
-}
-
-function pause(durationMs: number, signal: AbortSignal | undefined): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const end = (): void => {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", end);
-    resolve();
-  };
-  const timer = setTimeout(end, durationMs);
-  signal?.addEventListener("abort", end);
-  return promise;
 }

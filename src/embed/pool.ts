@@ -13,9 +13,12 @@ import { EventFields, MAX_FIELDS_JOB_BYTES, MAX_JOB_BYTES } from "../base/job.ts
 import {
   CHANNEL_CAPACITY_MAX,
   EVENT_WAIT_MAX_MS,
+  PROCESSOR_MEMORY_MAX_BYTES,
+  PROCESSOR_MEMORY_MIN_BYTES,
   THREADS_MAX,
   WORKERS_MAX,
 } from "../base/limits.ts";
+import { bytesOfText } from "../base/short_text.ts";
 import { BoundedChannel as ChannelEngine } from "../channel/bounded_channel.ts";
 import { Inbox } from "../channel/inbox.ts";
 import { eventDefect } from "../command/event.ts";
@@ -29,15 +32,22 @@ import { Store as Engine } from "../store/store.ts";
 import type { LoadedProcessor } from "../worker/processor_module.ts";
 import { loadProcessor, processorUrl } from "../worker/processor_module.ts";
 import { WorkerPool as PoolEngine } from "../worker/worker_pool.ts";
+import { checkDurationMs } from "./argument_checks.ts";
+import { LONGEST_TIMER_MS } from "./runtime.ts";
 import { Seats } from "./seats.ts";
-import type { Store } from "./store.ts";
-import { StoreError } from "./store_error.ts";
+import { Store } from "./store.ts";
+import { closedError, StoreError } from "./store_error.ts";
 import { toEngineMemory } from "./store_settings.ts";
 
 const DEFAULT_CAPACITY = 1000;
 const DEFAULT_STOP_TIMEOUT_MS = 10_000;
 /** Room for the results of a worker that the program has not looked at. */
 const INBOX_BYTES = 2 ** 18;
+/** What a processor may be given. Unit: bytes. */
+const PROCESSOR_MEMORY = {
+  min: PROCESSOR_MEMORY_MIN_BYTES,
+  max: PROCESSOR_MEMORY_MAX_BYTES,
+} as const;
 /** What an event does, when nobody says. */
 const DEFAULT_ACTION = "submit";
 
@@ -153,7 +163,6 @@ export class WorkerPool implements AsyncDisposable {
 
   readonly #parts: PoolParts;
   readonly #event = new EventFields();
-  readonly #encoder = new TextEncoder();
   #stopped: Promise<PoolStopReport> | undefined;
 
   private constructor(parts: PoolParts) {
@@ -166,13 +175,22 @@ export class WorkerPool implements AsyncDisposable {
    * Starts the workers and waits until they take events.
    *
    * @throws {ProcessorLoadError} when there is no such module, or it is no processor
-   * @throws {StoreError} `TOO_MANY_THREADS`: the store has not so many ids left as there are workers
+   * @throws {StoreError} `TOO_MANY_THREADS`: the store has not so many ids left as there are workers;
+   *   `CLOSED`
    */
   static async start(options: PoolOptions): Promise<WorkerPool> {
     const { workers = Math.max(1, navigator.hardwareConcurrency - 1), capacity } = options;
-    check("workers", workers, WORKERS_MAX);
-    check("capacity", capacity ?? DEFAULT_CAPACITY, CHANNEL_CAPACITY_MAX);
-    const { processor } = options;
+    check("workers", workers, 1, WORKERS_MAX);
+    check("capacity", capacity ?? DEFAULT_CAPACITY, 1, CHANNEL_CAPACITY_MAX);
+    const { processor, processorMemoryBytes, store } = options;
+    if (processorMemoryBytes !== undefined) {
+      const { min, max } = PROCESSOR_MEMORY;
+      check("processorMemoryBytes", processorMemoryBytes, min, max);
+    }
+    if (!(store instanceof Store)) {
+      throw new TypeError("Cannot start a pool: store must be a Store of this thread");
+    }
+    if (store.closed) throw closedError();
     if (typeof processor !== "string" && !(processor instanceof URL)) {
       throw new TypeError("Cannot start a pool: processor must be a URL, or a text");
     }
@@ -203,10 +221,12 @@ export class WorkerPool implements AsyncDisposable {
   /**
    * Hands an event over and waits for its end.
    *
-   * @param timeoutMs longest wait, up to 60,000
-   * @returns never rejects
+   * @param timeoutMs longest wait, 0 and up; 60,000 at most, whatever is given
+   * @returns how it ended; it does not reject for what happens to the event
+   * @throws {TypeError | RangeError} when `timeoutMs` is no such number
    */
   async submit(event: PoolEvent, timeoutMs: number = EVENT_WAIT_MAX_MS): Promise<PoolOutcome> {
+    checkDurationMs("submit an event", "timeoutMs", timeoutMs);
     const refusal = this.#read(event);
     if (refusal !== undefined) return refusal;
     const offered = this.#parts.intake.offerWaiting(
@@ -231,12 +251,15 @@ export class WorkerPool implements AsyncDisposable {
   }
 
   /**
-   * Accepts nothing any more, waits until everything is settled, and ends the workers. Never rejects;
-   * later calls get the same report.
+   * Accepts nothing any more, waits until everything is settled, and ends the workers. Later calls get
+   * the same report.
    *
-   * @param timeoutMs longest wait; what is not settled then is lost
+   * @param timeoutMs longest wait, 0 and up; what is not settled then is lost
+   * @returns never rejects
+   * @throws {TypeError | RangeError} at once, and nothing is stopped, when `timeoutMs` is no such number
    */
   stop(timeoutMs: number = DEFAULT_STOP_TIMEOUT_MS): Promise<PoolStopReport> {
+    checkDurationMs("stop a pool", "timeoutMs", timeoutMs);
     return this.#stopped ??= this.#stop(timeoutMs);
   }
 
@@ -249,7 +272,10 @@ export class WorkerPool implements AsyncDisposable {
     const { ids, metrics, phase, pool, stack, waits } = this.#parts;
     phase.stopping = true;
     const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), timeoutMs);
+    const timer = setTimeout(
+      () => deadline.abort(),
+      Math.min(timeoutMs, LONGEST_TIMER_MS),
+    );
     const { unsettled, workersLeft } = await pool.drainAndStop(deadline.signal);
     // Who may still run must not share its id with somebody else.
     ids.areInUse = workersLeft > 0;
@@ -268,7 +294,7 @@ export class WorkerPool implements AsyncDisposable {
     const { user, action = DEFAULT_ACTION, amount = 0, id = "" } = event;
     for (const [name, text] of [["user", user], ["action", action], ["id", id]] as const) {
       if (typeof text !== "string") return refused("invalid", `${name} must be a text`);
-      const bytes = this.#encoder.encode(text);
+      const bytes = bytesOfText(text);
       fields[name].set(bytes, 0, bytes.length);
     }
     if (!setAmount(fields.amount, amount)) {
@@ -443,9 +469,9 @@ function setAmount(target: Int64, amount: number | bigint): boolean {
   return true;
 }
 
-function check(name: string, value: number, max: number): void {
-  if (Number.isInteger(value) && value >= 1 && value <= max) return;
+function check(name: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
   throw new RangeError(
-    `Cannot start a pool with ${name} ${value}: it takes a whole number from 1 to ${max}`,
+    `Cannot start a pool with ${name} ${value}: it takes a whole number from ${min} to ${max}`,
   );
 }

@@ -64,6 +64,9 @@ export const WAIT_TICK_MS: number = "Deno" in globalThis &&
   ? 5
   : 2 ** 30;
 
+/** What timers can do; they end at once for more. Unit: ms. */
+export const LONGEST_TIMER_MS: number = 2 ** 31 - 1;
+
 const NEVER = new Int32Array(new SharedArrayBuffer(4));
 
 /** Blocks the thread. */

@@ -12,6 +12,7 @@
 import type { BackgroundWork } from "../store/background.ts";
 import { Store as Engine } from "../store/store.ts";
 import type { KeyLike, ScoredMember, SetOptions, ValueLike } from "../store/transaction.ts";
+import { checkDurationMs } from "./argument_checks.ts";
 import { KeyOperations, type StoreValueType } from "./key_operations.ts";
 import { repeatInBackground } from "./runtime.ts";
 import { type Seat, Seats } from "./seats.ts";
@@ -441,6 +442,7 @@ export class Store implements Disposable {
    */
   sweep(budgetMs: number = SWEEP_MS): boolean {
     this.#assertOpen();
+    checkDurationMs("sweep", "budgetMs", budgetMs);
     this.#background ??= this.#engine.backgroundWork(Date.now);
     return this.#background.run(budgetMs);
   }
@@ -480,6 +482,11 @@ export class Store implements Disposable {
     this.#closing.abort();
     this.#endSweeps?.();
     this.#seat.giveBack();
+  }
+
+  /** Whether this thread has closed it. */
+  get closed(): boolean {
+    return this.#isClosed;
   }
 
   /** As {@link Store.close}. */

@@ -13,7 +13,7 @@ import { LockPoisonedError, LockTimeoutError } from "../store/lock_errors.ts";
  * - `NOT_AN_INTEGER` the value is no integer of 64 bits
  * - `OVERFLOW` the sum would be none
  * - `OUT_OF_MEMORY` the store is full
- * - `KEY_TOO_LONG`, `VALUE_TOO_LARGE` see `StoreOptions`
+ * - `KEY_TOO_LONG`, `VALUE_TOO_LARGE` see `StoreOptions`; fields and members count as values
  * - `CONFLICT` a transaction met others again and again
  * - `TOO_MANY_THREADS` every thread id is taken
  * - `LOCKED` a lock was not given back for seconds: its holder has probably been ended by force
@@ -34,8 +34,15 @@ export type StoreErrorCode =
   | "CLOSED";
 
 /** How the texts of the store beneath begin that say so. */
-const WRONG_TYPE_TEXT = /^WRONGTYPE /;
-const NOT_AN_INTEGER_TEXT = /^Cannot (read an integer|add to a (key|field))/;
+const TEXTS: readonly (readonly [RegExp, StoreErrorCode])[] = [
+  [/^WRONGTYPE /, "WRONG_TYPE"],
+  [/^Cannot (read an integer|add to a (key|field))/, "NOT_AN_INTEGER"],
+  [/^Cannot add: the sum does not fit 64 bits/, "OVERFLOW"],
+  [/^Cannot use a key of \d+ bytes/, "KEY_TOO_LONG"],
+  [/^Cannot store a value of \d+ bytes/, "VALUE_TOO_LARGE"],
+];
+/** What one transaction may take as a whole. */
+const TOO_MANY_BYTES_TEXT = /^Cannot take more keys and values: /;
 
 /** Thrown by operations on a store that were refused; `code` says why. */
 export class StoreError extends Error {
@@ -49,6 +56,14 @@ export class StoreError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** The same for an operation that is a transaction of its own, whose bounds are those of its values. */
+export function toSingleError(cause: unknown): unknown {
+  if (cause instanceof RangeError && TOO_MANY_BYTES_TEXT.test(cause.message)) {
+    return new StoreError("VALUE_TOO_LARGE", cause.message, { cause });
+  }
+  return toStoreError(cause);
 }
 
 /** The store was closed by the thread that wants to use it. */
@@ -66,11 +81,8 @@ export function toStoreError(cause: unknown): unknown {
     const message = `${cause.message}; if that thread has ended, call recover() with its id`;
     return new StoreError("LOCKED", message, { cause });
   }
-  if (!(cause instanceof TypeError)) return cause;
+  if (!(cause instanceof TypeError) && !(cause instanceof RangeError)) return cause;
   const { message } = cause;
-  if (WRONG_TYPE_TEXT.test(message)) return new StoreError("WRONG_TYPE", message, { cause });
-  if (NOT_AN_INTEGER_TEXT.test(message)) {
-    return new StoreError("NOT_AN_INTEGER", message, { cause });
-  }
-  return cause;
+  const code = TEXTS.find(([text]) => text.test(message))?.[1];
+  return code === undefined ? cause : new StoreError(code, message, { cause });
 }

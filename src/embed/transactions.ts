@@ -13,7 +13,13 @@ import {
   type TransactionWrites,
 } from "../store/transaction.ts";
 import { sleep } from "./runtime.ts";
-import { closedError, StoreError, type StoreErrorCode, toStoreError } from "./store_error.ts";
+import {
+  closedError,
+  StoreError,
+  type StoreErrorCode,
+  toSingleError,
+  toStoreError,
+} from "./store_error.ts";
 
 /** What a function that is run as a transaction is given. */
 export interface Transaction extends TransactionReads, TransactionWrites {
@@ -74,7 +80,7 @@ export class Transactions {
     try {
       return look(this.#single);
     } catch (error) {
-      throw toStoreError(error);
+      throw toSingleError(error);
     } finally {
       this.#single.abandon();
     }
@@ -88,13 +94,14 @@ export class Transactions {
       change(single);
     } catch (error) {
       single.abandon();
-      throw toStoreError(error);
+      throw toSingleError(error);
     }
     this.#commit(single);
   }
 
   /** Runs a function as a transaction. */
   run<T>(body: (transaction: Transaction) => T, options: TransactionRunOptions): T {
+    checkAttempts(options);
     const transaction = this.#take(this.#idle.pop());
     let mayBeReused = true;
     try {
@@ -124,6 +131,7 @@ export class Transactions {
     body: (transaction: Transaction) => Promise<T>,
     options: TransactionRunOptions,
   ): Promise<T> {
+    checkAttempts(options);
     // One of its own: what the function did not wait for may come when another transaction runs.
     const transaction = this.#take(undefined);
     try {
@@ -193,4 +201,12 @@ export class Transactions {
     if (attempt < EAGER_ATTEMPTS) return 0;
     return Math.random() * Math.min(LONGEST_WAIT_MS, 2 ** (attempt - EAGER_ATTEMPTS) / 4);
   }
+}
+
+function checkAttempts({ maxAttempts = DEFAULT_MAX_ATTEMPTS }: TransactionRunOptions): void {
+  // Infinity is for those who would rather wait than give up.
+  if (maxAttempts === Infinity || (Number.isInteger(maxAttempts) && maxAttempts >= 1)) return;
+  throw new RangeError(
+    `Cannot run a transaction with maxAttempts ${maxAttempts}: it takes a whole number from 1`,
+  );
 }

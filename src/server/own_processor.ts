@@ -8,6 +8,7 @@
 import type { Int64 } from "../base/int64.ts";
 import { EventFields, MAX_FIELDS_JOB_BYTES, MAX_JOB_BYTES } from "../base/job.ts";
 import { getLogger } from "../base/log.ts";
+import { textOfBytes } from "../base/short_text.ts";
 import type { Settlement } from "../command/event_waits.ts";
 import { EventGate } from "../command/event_gate.ts";
 import { OfferedEvent } from "../worker/offered_event.ts";
@@ -156,7 +157,7 @@ export function ownSettlementOf(
   return {
     kind: "processed",
     balance: undefined,
-    result: hasResult ? new TextDecoder().decode(resultBytes) : undefined,
+    result: hasResult ? textOfBytes(resultBytes, 0, resultBytes.length) : undefined,
   };
 }
 

@@ -25,6 +25,10 @@ const TICK_MS = 100;
 const HELPED_TICK_MS = 10;
 /** Longest time for which the event loop does not get its turn because of jobs. Unit: ms. */
 const STRETCH_MS = 20;
+/** A job that took longer than this may have been in front of another such one. Unit: ms. */
+const SHORT_JOB_MS = 0.05;
+/** Outcomes that are posted before those who wait for them are woken, at most. */
+const QUIET_OUTCOMES_MAX = 16;
 /** Tries of a job that conflicts which come at once. */
 const PROMPT_TRIES = 3;
 /** Longest wait before a further one, which doubles from 1. Unit: ms. */
@@ -63,6 +67,10 @@ export class ForeignLoop {
   #stretchStartMs = 0;
   /** Whether a stretch has begun and not ended. */
   #isInStretch = false;
+  /** Whether those who wait for outcomes are about to be woken. */
+  #isRingDue = false;
+  /** When the last job began. Unit: ms of the monotonic clock. */
+  #startedAtMs = 0;
   /** How long our code has run since the event loop had its turn. Unit: ms. */
   #spentMs = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -113,6 +121,7 @@ export class ForeignLoop {
     clearInterval(this.#timer);
     for (const { timer } of this.#lanes) clearTimeout(timer);
     const { channel, life } = this.#parts;
+    if (isDone) this.#parts.post?.ring();
     if (isDone && this.#isWaiting) {
       channel.endWait(life);
       // A call may be on its way to who does not hear it any more.
@@ -133,6 +142,7 @@ export class ForeignLoop {
       if (this.#gate.isInside) throw new Error("it was ended in the middle of its work");
       if (!this.#gate.enter()) return this.#end(false);
       deed();
+      if (!this.#isOver) this.#ringSoon();
       if (!this.#isOver) this.#gate.leave(this.#soleLane());
     } catch (error) {
       this.#isOver = true;
@@ -141,6 +151,22 @@ export class ForeignLoop {
     }
     this.#isInStretch = false;
     this.#spentMs += performance.now() - this.#stretchStartMs;
+  }
+
+  /**
+   * Has those woken who wait for outcomes: at once, or behind other jobs whose promises are settled too.
+   *
+   * Should the processor's code keep it from that, the supervisor does it when this worker is fenced.
+   */
+  #ringSoon(): void {
+    const { post } = this.#parts;
+    if (post === undefined || post.quietCount === 0 || this.#isRingDue) return;
+    if (this.#busyCount === 0) return post.ring();
+    this.#isRingDue = true;
+    queueMicrotask(() => {
+      this.#isRingDue = false;
+      if (!this.#gate.fenced) post.ring();
+    });
   }
 
   /**
@@ -279,7 +305,8 @@ export class ForeignLoop {
     lane.isBusy = true;
     this.#busyCount++;
     if (!lane.runner.begin()) return this.#end(false);
-    lane.deadlineMs = performance.now() + this.#timeoutMs;
+    this.#startedAtMs = performance.now();
+    lane.deadlineMs = this.#startedAtMs + this.#timeoutMs;
     this.#go(lane, lane.runner.try());
   }
 
@@ -309,8 +336,12 @@ export class ForeignLoop {
     lane.isBusy = false;
     lane.turn++;
     this.#busyCount--;
-    const { background, notes } = this.#parts;
-    background.runBetweenJobs(performance.now(), true);
+    const { background, notes, post } = this.#parts;
+    const nowMs = performance.now();
+    background.runBetweenJobs(nowMs, true);
+    // Who waits for an outcome is woken behind several, unless the next job may be long.
+    const isLong = nowMs - this.#startedAtMs > SHORT_JOB_MS;
+    if (post !== undefined && (isLong || post.quietCount >= QUIET_OUTCOMES_MAX)) post.ring();
     if (notes !== undefined && notes.noteCount > 0) notes.tryFlush();
   }
 

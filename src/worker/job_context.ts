@@ -4,6 +4,7 @@
  * @module
  */
 
+import { bytesOfText } from "../base/short_text.ts";
 import type { ThreadProcessorCounters } from "../metrics/processor_counters.ts";
 import { CHANNEL_MAX_BYTES } from "../pubsub/region.ts";
 import type { Store } from "../store/store.ts";
@@ -15,7 +16,6 @@ const EMISSIONS_MAX = 64;
 /** Most bytes of them. */
 const EMISSION_BYTES_MAX = 256 * 1024;
 const DEFAULT_CHANNEL = "results";
-const encoder = new TextEncoder();
 
 /** Something to be published. */
 export interface Emission {
@@ -101,7 +101,7 @@ export class JobContext extends StoreTransaction implements ProcessorContext {
 
   /** See {@link ProcessorContext.emit}. */
   emit(value: unknown, channel: string = DEFAULT_CHANNEL): void {
-    const channelBytes = encoder.encode(channel);
+    const channelBytes = bytesOfText(channel);
     if (channelBytes.length > CHANNEL_MAX_BYTES) {
       throw new RangeError(`Cannot publish: a channel has at most ${CHANNEL_MAX_BYTES} bytes`);
     }
@@ -133,7 +133,7 @@ export class JobContext extends StoreTransaction implements ProcessorContext {
 function payloadOf(value: unknown): Uint8Array {
   // Not `slice`, which makes views of a `Buffer`: a copy.
   if (value instanceof Uint8Array) return new Uint8Array(value);
-  if (typeof value === "string") return encoder.encode(value);
+  if (typeof value === "string") return bytesOfText(value);
   return jsonOf(value);
 }
 
@@ -145,5 +145,5 @@ function payloadOf(value: unknown): Uint8Array {
 export function jsonOf(value: unknown): Uint8Array {
   const text = JSON.stringify(value);
   if (text === undefined) throw new TypeError(`Cannot say a ${typeof value} in JSON`);
-  return encoder.encode(text);
+  return bytesOfText(text);
 }

@@ -6,10 +6,10 @@
 
 import { Int64 } from "../base/int64.ts";
 import type { JobView } from "../base/job.ts";
+import { copyOfBytes, textOfBytes } from "../base/short_text.ts";
 import type { ProcessorEvent } from "./processor.ts";
 
 const NO_FIELDS: Readonly<Record<string, unknown>> = Object.freeze({});
-const decoder = new TextDecoder();
 
 /**
  * Views of the names of users, made once for each length: the users of most jobs begin at the same place
@@ -62,13 +62,13 @@ export class JobEvent implements ProcessorEvent {
   /** See {@link ProcessorEvent.user}. */
   get user(): string {
     const { bytes, userStart, userEnd } = this.#open();
-    return textOf(bytes, userStart, userEnd);
+    return textOfBytes(bytes, userStart, userEnd);
   }
 
   /** See {@link ProcessorEvent.action}. */
   get action(): string {
     const { bytes, actionStart, actionEnd } = this.#open();
-    return textOf(bytes, actionStart, actionEnd);
+    return textOfBytes(bytes, actionStart, actionEnd);
   }
 
   /** See {@link ProcessorEvent.amount}. */
@@ -79,14 +79,14 @@ export class JobEvent implements ProcessorEvent {
   /** See {@link ProcessorEvent.id}. */
   get id(): string | undefined {
     const { bytes, idStart, idEnd } = this.#open();
-    return idStart === idEnd ? undefined : textOf(bytes, idStart, idEnd);
+    return idStart === idEnd ? undefined : textOfBytes(bytes, idStart, idEnd);
   }
 
   /** See {@link ProcessorEvent.fields}. */
   get fields(): Readonly<Record<string, unknown>> {
     const { bytes, fieldsStart, fieldsEnd } = this.#open();
     if (fieldsStart === fieldsEnd) return NO_FIELDS;
-    return this.#fields ??= JSON.parse(textOf(bytes, fieldsStart, fieldsEnd));
+    return this.#fields ??= JSON.parse(textOfBytes(bytes, fieldsStart, fieldsEnd));
   }
 
   /** See {@link ProcessorEvent.userBytes}. */
@@ -94,9 +94,7 @@ export class JobEvent implements ProcessorEvent {
     const { bytes, userStart, userEnd } = this.#open();
     if (this.#views !== undefined) return this.#views.of(bytes, userStart, userEnd);
     // Not a view of the slot: its next job is somebody else's.
-    const copy = new Uint8Array(userEnd - userStart);
-    for (let i = userStart; i < userEnd; i++) copy[i - userStart] = bytes[i]!;
-    return copy;
+    return copyOfBytes(bytes, userStart, userEnd);
   }
 
   /** See {@link ProcessorEvent.amountInt64}. */
@@ -115,9 +113,4 @@ export class JobEvent implements ProcessorEvent {
     if (this.#job === undefined) throw new Error("Cannot use an event: its processing has ended");
     return this.#job;
   }
-}
-
-/** Text of bytes that may be in shared memory, which a decoder takes no views of. */
-function textOf(bytes: Uint8Array, start: number, end: number): string {
-  return decoder.decode(bytes.slice(start, end));
 }

@@ -41,6 +41,7 @@
 
 import { JobFlag, JobView } from "../base/job.ts";
 import { RESULT_MAX_BYTES } from "../base/limits.ts";
+import { copyOfBytes } from "../base/short_text.ts";
 import type { ConsumerSlot } from "../channel/consumer_slot.ts";
 import type { HistogramRecorder } from "../metrics/histogram.ts";
 import type { ThreadLog } from "../durability/thread_log.ts";
@@ -199,7 +200,7 @@ export class JobRunner {
     } else {
       // A copy: somebody else's code may still look at its event when this worker was fenced, and the
       // slot has another one.
-      const job = slot.bytes.slice(slot.jobStart, slot.jobStart + slot.jobLength);
+      const job = copyOfBytes(slot.bytes, slot.jobStart, slot.jobStart + slot.jobLength);
       this.#job.attach(job, 0, job.length);
     }
     this.attempt = 0;
@@ -377,7 +378,8 @@ export class JobRunner {
     if (!slot.clear()) return TryStatus.FENCED;
     store.credits.release();
     if ((this.#job.flags & JobFlag.WANTS_REPLY) !== 0) {
-      post?.post(this.#job, outcome, sum, this.#result);
+      if (this.#gate === undefined) post?.post(this.#job, outcome, sum);
+      else post?.postQuietly(this.#job, outcome, sum, this.#result);
     }
     if (isProcessed && this.#context.emissions.length > 0) this.#publish();
     // Last: nobody waits for it.

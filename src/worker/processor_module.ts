@@ -8,6 +8,7 @@
 
 import { CompiledEventSchema } from "../base/event_schema.ts";
 import type { Processor } from "./processor.ts";
+import { refuseUnknownMembers } from "./processor_members.ts";
 
 /** Most events that a worker may have in hand. Unit: events. */
 export const PROCESSOR_CONCURRENCY_MAX = 64;
@@ -123,6 +124,7 @@ export function checkProcessor(value: unknown, url: string): LoadedProcessor {
         : "its default export has no process()",
     );
   }
+  refuseUnknownMembers(processor);
   const { validate, schema } = processor;
   if (validate !== undefined && typeof validate !== "function") {
     throw new TypeError("validate must be a function");

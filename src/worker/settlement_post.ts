@@ -28,11 +28,16 @@ export interface InboxesMemory {
  * Thread: one per thread that settles events.
  */
 export class SettlementPost {
+  /** Outcomes that were posted since the last {@link SettlementPost.ring}, and nobody was woken for. */
+  quietCount = 0;
+
   readonly #firstThreadId: number;
   readonly #senders: readonly InboxSender[];
   readonly #counters: ThreadCounters;
   readonly #message = new SettledMessage();
   readonly #bytes = new Uint8Array(SETTLED_MESSAGE_MAX_BYTES);
+  /** Those whose receivers were not woken for what was posted. */
+  readonly #unrung = new Set<InboxSender>();
 
   /**
    * Opens the inboxes.
@@ -55,8 +60,39 @@ export class SettlementPost {
    * @param result JSON text of what its processor returned; looked at when it was processed
    */
   post(job: JobView, outcome: Outcome, balance: Int64, result: Uint8Array = NO_RESULT): void {
-    const sender = this.#senders[job.replyThread - this.#firstThreadId];
+    this.#put(job, outcome, balance, result)?.ring();
+  }
+
+  /**
+   * Like {@link SettlementPost.post}, but wakes nobody: {@link SettlementPost.ring} has to follow, behind
+   * any number of others, but soon.
+   *
+   * Waking a thread costs more than settling an event does.
+   */
+  postQuietly(job: JobView, outcome: Outcome, balance: Int64, result: Uint8Array): void {
+    const sender = this.#put(job, outcome, balance, result);
     if (sender === undefined) return;
+    this.quietCount++;
+    this.#unrung.add(sender);
+  }
+
+  /** Wakes those who sleep and have something to look at. */
+  ring(): void {
+    if (this.quietCount === 0) return;
+    this.quietCount = 0;
+    for (const sender of this.#unrung) sender.ring();
+    this.#unrung.clear();
+  }
+
+  /** Returns whose receiver has something to look at. */
+  #put(
+    job: JobView,
+    outcome: Outcome,
+    balance: Int64,
+    result: Uint8Array,
+  ): InboxSender | undefined {
+    const sender = this.#senders[job.replyThread - this.#firstThreadId];
+    if (sender === undefined) return undefined;
     const message = this.#message;
     message.outcome = outcome;
     message.slot = job.replySlot;
@@ -65,8 +101,8 @@ export class SettlementPost {
     else message.balance.setNumber(0);
     message.resultBytes = outcome === Outcome.PROCESSED ? result : NO_RESULT;
     message.encode(this.#bytes);
-    if (!sender.trySend(this.#bytes, 0, message.byteLength)) {
-      this.#counters.add(CounterIndex.INBOX_OVERRUNS);
-    }
+    if (sender.put(this.#bytes, 0, message.byteLength)) return sender;
+    this.#counters.add(CounterIndex.INBOX_OVERRUNS);
+    return undefined;
   }
 }

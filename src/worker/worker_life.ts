@@ -158,7 +158,7 @@ async function workAsOrdered(orders: WorkerOrders, port: WorkerPort): Promise<vo
     Date.now,
     faults && ((point) => void faults.reach(BACKGROUND_FAULT_STEPS[point]!)),
   );
-  const parts: WorkerParts = { channel, life, background, notes };
+  const parts: WorkerParts = { channel, life, background, notes, post: shared.post };
   let isDone: boolean;
   if (own === undefined) {
     const tracer = await tracers?.load(orders.threadId);

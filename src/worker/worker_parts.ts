@@ -7,6 +7,7 @@
 import type { BoundedChannel } from "../channel/bounded_channel.ts";
 import type { ConsumerSlot } from "../channel/consumer_slot.ts";
 import type { Notifier } from "../pubsub/notifier.ts";
+import type { SettlementPost } from "./settlement_post.ts";
 import type { BackgroundWork } from "../store/background.ts";
 
 /**
@@ -26,4 +27,6 @@ export interface WorkerParts {
   readonly background: BackgroundWork;
   /** What is to be published; undefined: nobody can subscribe. */
   readonly notes: Notifier | undefined;
+  /** Where outcomes go that clients wait for; undefined: nowhere. */
+  readonly post: SettlementPost | undefined;
 }

@@ -115,6 +115,7 @@ export const WAKE_MUTATIONS: readonly Mutation[] = [
 `,
     replace: `    const wasArmed = Atomics.load(words, Header.ARMED) !== 0;
     if (wasArmed) this.#layout.ring();
+    this.ring = () => {};
     if (wasArmed !== undefined) {
       Atomics.store(words, this.#tailAt, (tail + skipped + needed) | 0);
       Atomics.or(words, this.#dirtyAt, this.#dirtyBit);

@@ -37,7 +37,7 @@ export const WAKE_UP_MUTATIONS: readonly WakeMutation[] = [
   {
     name: "leaves without taking the call along",
     where: "idle",
-    find: "(idle & COUNT_MASK) - 1)",
+    find: "(idle & ~CALLED) - 1)",
     replace: "idle - 1)",
   },
   {
@@ -86,7 +86,7 @@ export const WAKE_UP_MUTATIONS: readonly WakeMutation[] = [
     where: "channel",
     shownBy: "bursts",
     find: `    this.onStep?.(RecvStep.UNLOCKED);
-    this.callConsumer();
+    this.#callOthers();
     return RecvStatus.JOB;`,
     replace: `    this.onStep?.(RecvStep.UNLOCKED);
     return RecvStatus.JOB;`,

@@ -22,6 +22,7 @@ import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { SetOperation, SetSearch } from "../set_search.ts";
 import type { Slices } from "../slices.ts";
+import { MOST_LOCKED_MEMBERS } from "../stored_result.ts";
 import { SourceSets } from "./source_sets.ts";
 import { refuseWrite } from "./write_failure.ts";
 
@@ -34,12 +35,6 @@ const FIRST_SOURCE = 2;
  * meanwhile; then with them.
  */
 const MAX_FREE_ATTEMPTS = 3;
-/**
- * So many members of all sets together can be combined with the locks held, where it has to be.
- *
- * Reason: some 0.1 s.
- */
-const MOST_LOCKED_MEMBERS = 131_072;
 /** What adding a member costs, see `Slices.isOver`. */
 const ADD_WEIGHT = 32;
 

@@ -56,7 +56,8 @@ function handleAlgebra(call: CommandCall, algebra: Algebra): HandlerStatus {
     for (const [i, source] of sources.sources.entries()) source.weight = options.weights?.[i] ?? 1;
     return combine(kind, sources.sources, options.aggregate);
   };
-  const isQuick = (): boolean => workOf(kind, sources.sources) <= AT_ONCE_MEMBERS;
+  const work = (): number => workOf(kind, sources.sources);
+  const isQuick = (): boolean => work() <= AT_ONCE_MEMBERS;
   let isFresh = true;
   if (use === "store") {
     return storeResult(call, {
@@ -68,7 +69,7 @@ function handleAlgebra(call: CommandCall, algebra: Algebra): HandlerStatus {
           return undefined;
         }
         isFresh = false;
-        return isQuick();
+        return work();
       },
       areUnchanged: (own) => sources.areUnchanged(own, at + 1),
       producer,
@@ -298,14 +299,14 @@ class RangeSource {
     this.#request = request;
   }
 
-  capture(call: CommandCall): boolean | undefined {
+  capture(call: CommandCall): number | undefined {
     this.release();
     const c = openSortedSet(call, 2, false);
     if (c === undefined) return undefined;
     this.#interval = this.#request.ranksOf(c);
     this.#seq = c.exists ? call.store.entrySeq(c.entry) : -1;
     this.#lease = call.store.collectionLeases.take(c);
-    return this.#interval.to - this.#interval.from <= AT_ONCE_MEMBERS;
+    return this.#interval.to - this.#interval.from;
   }
 
   isUnchanged(call: CommandCall): boolean {

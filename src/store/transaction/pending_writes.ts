@@ -235,6 +235,7 @@ export class PendingWrites {
   /** See `TransactionWrites.lpush` and `rpush`. */
   push(key: KeyLike, atFront: boolean, values: readonly ValueLike[]): void {
     const bytes = this.#bytes;
+    this.#checkAll(key, values, (value) => bytes.addValue(value));
     for (const value of values) {
       this.#change(key, (pending) => {
         checkKind(pending, PendingKind.LIST);
@@ -252,7 +253,33 @@ export class PendingWrites {
     members: readonly KeyLike[],
     change: (element: PendingElement) => void,
   ): void {
+    this.#checkAll(key, members, (member) => this.#bytes.addText(member));
     for (const member of members) this.#changeElement(key, kind, member, change);
+  }
+
+  /**
+   * Before the first of several: throws if one of them cannot be added, so that it is all of them or none.
+   */
+  #checkAll<T>(key: KeyLike, things: readonly T[], add: (thing: T) => void): void {
+    if (things.length < 2) return;
+    if (this.count + things.length > TransactionLimit.WRITES) throw tooManyWrites();
+    const bytes = this.#bytes;
+    const { end } = bytes;
+    try {
+      // As each of them will: with the key in front, which stays the first time.
+      let hasKey: boolean | undefined;
+      for (const thing of things) {
+        const keyAt = bytes.end;
+        bytes.addKey(key);
+        hasKey ??= this.keys.has(bytes.name());
+        if (hasKey) bytes.cutAt(keyAt);
+        hasKey = true;
+        add(thing);
+        this.#checkValue(bytes.end - bytes.start);
+      }
+    } finally {
+      bytes.cutAt(end);
+    }
   }
 
   /** Changes what becomes of a field or member. */
@@ -278,11 +305,7 @@ export class PendingWrites {
 
   /** Changes what becomes of a key; if `change` throws, nothing has changed. */
   #change(key: KeyLike, change: (pending: PendingKey) => void): void {
-    if (this.count >= TransactionLimit.WRITES) {
-      throw new RangeError(
-        `Cannot write more: a transaction has at most ${TransactionLimit.WRITES} changes`,
-      );
-    }
+    if (this.count >= TransactionLimit.WRITES) throw tooManyWrites();
     const bytes = this.#bytes;
     const { end } = bytes;
     try {
@@ -329,6 +352,12 @@ function checkKind({ kind: was }: PendingKey, kind: PendingKind): void {
   if (was !== kind && was !== PendingKind.NONE && was !== PendingKind.DELETE) {
     throw mixed(`a ${KIND_NAMES[kind]}`, was);
   }
+}
+
+function tooManyWrites(): RangeError {
+  return new RangeError(
+    `Cannot write more: a transaction has at most ${TransactionLimit.WRITES} changes`,
+  );
 }
 
 function overflow(): RangeError {

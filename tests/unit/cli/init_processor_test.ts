@@ -1,16 +1,21 @@
 import assert from "node:assert/strict";
 import { type InitOrder, resolveInitOrder } from "../../../src/cli/init_order.ts";
 import { runInitOrder } from "../../../src/cli/init_processor.ts";
+import { shellWord } from "../../../src/cli/shell_words.ts";
 
 const TYPES = "sluice_processor.d.ts";
 
 class Folder implements Disposable {
   readonly path = Deno.makeTempDirSync();
 
-  async init(file: string, isForced = false): Promise<{ code: number; out: string; err: string }> {
+  async init(
+    file: string,
+    isForced = false,
+    program = ["sluice"],
+  ): Promise<{ code: number; out: string; err: string }> {
     const said = { out: "", err: "" };
     const code = await runInitOrder({ file: `${this.path}/${file}`, isForced }, {
-      program: "sluice",
+      program,
       print: (text) => Promise.resolve(void (said.out += text)),
       complain: (text) => Promise.resolve(void (said.err += text)),
     });
@@ -84,6 +89,41 @@ Deno.test("init-processor: replaces nothing unless it is told to", async () => {
   const nowhere = await folder.init("no/such/mine.ts");
   assert.equal(nowhere.code, 1);
   assert.equal(nowhere.err, "sluice: Cannot write the processor: there is no such folder\n");
+});
+
+Deno.test({
+  name: "init-processor: what it says to try can be pasted into a shell, whatever the names are",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    using folder = new Folder();
+    const dollars = "it's $HOME `date` & co";
+    await Deno.mkdir(`${folder.path}/${dollars}`);
+    for (const program of [["sluice"], ["deno", "run", "-A", "/my files/main.ts"]]) {
+      const { out } = await folder.init(`${dollars}/my points.ts`, true, program);
+      const [start, test] = out.split("Try it:\n")[1]!.trimEnd().split("\n");
+      // The shell says what it makes of them, one word a line.
+      const words = async (line: string): Promise<string[]> => {
+        const script = `show() { for word; do printf '%s\\n' "$word"; done; }; show ${line}`;
+        const { stdout } = await new Deno.Command("sh", { args: ["-c", script] }).output();
+        return new TextDecoder().decode(stdout).trimEnd().split("\n");
+      };
+      const file = `${folder.path}/${dollars}/my points`;
+      assert.deepEqual(await words(start!), [...program, "--processor", `${file}.ts`]);
+      const spaced = program.some((word) => word.includes(" "));
+      assert.deepEqual(await words(test!), [
+        `SLUICE=${spaced ? JSON.stringify(program) : program.join(" ")}`,
+        ...["deno", "test", "-A", `${file}_test.ts`],
+      ]);
+    }
+    const plain = await folder.init("plain.ts");
+    assert.ok(plain.out.endsWith(`SLUICE=sluice deno test -A ${folder.path}/plain_test.ts\n`));
+  },
+});
+
+Deno.test("shellWord: on Windows double quotes are put around what has spaces", () => {
+  assert.equal(shellWord("C:\\My files\\p.ts", true), '"C:\\My files\\p.ts"');
+  assert.equal(shellWord("C:\\files\\p.ts", true), "C:\\files\\p.ts");
+  assert.equal(shellWord("", false), "''");
 });
 
 Deno.test("init-processor: what is written passes the type checker, and its types are the program's", async () => {

@@ -65,6 +65,22 @@ Deno.test("EventWaits: ends as pending when the time is up, and when the server 
   assert.equal(waits.size, 0);
 });
 
+Deno.test("EventWaits: each ends at its own time, whatever others wait for", async () => {
+  const waits = new EventWaits(0);
+  const ended: number[] = [];
+  const begin = (timeoutMs: number): Promise<unknown> =>
+    waits.begin(timeoutMs).settlement.then(() => ended.push(timeoutMs));
+  // The first deadline comes first, last and in the middle; one is answered, and its slot used again.
+  const late = waits.begin(60_000);
+  const all = [40, 5, 20, 5].map(begin);
+  waits.settle(late.address.slot, late.address.generation, PROCESSED);
+  all.push(begin(60));
+  await Promise.all(all);
+  assert.deepEqual(ended, [5, 5, 20, 40, 60]);
+  assert.equal(waits.size, 0);
+  assert.deepEqual(await waits.begin(3).settlement, { kind: "pending" }, "and again");
+});
+
 Deno.test("EventIntake.offerWaiting: the job carries the address; a refusal leaves no wait", async () => {
   const channel = new FakeChannel(1);
   const harness = new Harness({ channel });

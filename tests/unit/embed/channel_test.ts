@@ -70,6 +70,34 @@ Deno.test("embedded BoundedChannel: who sends waits for room, and no longer than
   assert.equal(await channel.recvAsync({ signal: AbortSignal.timeout(5) }), undefined);
 });
 
+Deno.test("embedded BoundedChannel: sends that wait keep their order, and leave it when their time is over", async () => {
+  using channel = BoundedChannel.create({ capacity: 2 });
+  assert.ok(channel.trySend("0") && channel.trySend("1"));
+  const abort = new AbortController();
+  const sends = [
+    channel.send("2"),
+    channel.send("never", { timeoutMs: 5 }),
+    channel.send("nor this", { signal: abort.signal }),
+    channel.send("3"),
+    channel.send("4"),
+  ];
+  await assert.rejects(channel.send(""), RangeError, "told at once, not when it is its turn");
+  assert.equal(await sends[1], false);
+  abort.abort();
+  assert.equal(await sends[2], false);
+  assert.equal(text(channel.recv(0)), "0");
+  // There is room, but others came first.
+  sends.push(channel.send("5"));
+  const received: (string | undefined)[] = [];
+  for (let i = 1; i <= 5; i++) received.push(text(await channel.recvAsync()));
+  assert.deepEqual(received, ["1", "2", "3", "4", "5"]);
+  assert.deepEqual(await Promise.all(sends), [true, false, false, true, true, true]);
+  assert.ok(channel.trySend("6") && channel.trySend("7"));
+  const late = [channel.send("8"), channel.send("9")];
+  channel.close();
+  assert.deepEqual(await Promise.all(late), [false, false], "closed");
+});
+
 Deno.test("embedded BoundedChannel: several receives at a time get a message each; too many are refused", async () => {
   using channel = BoundedChannel.create({ maxReceivers: 3 });
   const receives = [1, 2, 3].map(() => channel.recvAsync());
@@ -136,6 +164,21 @@ Deno.test("embedded BoundedChannel: a thread that ends without a word gives its 
   const both = [channel.recvAsync(), channel.recvAsync()];
   for (const message of ["a", "b"]) channel.trySend(message);
   assert.deepEqual((await Promise.all(both)).map(text).sort(), ["a", "b"]);
+});
+
+Deno.test("embedded BoundedChannel: a time that cannot be is refused by name, and nothing is sent or taken", async () => {
+  using channel = BoundedChannel.create({ capacity: 2 });
+  channel.trySend("first");
+  for (const [timeoutMs, name] of [[NaN, "RangeError"], [-1, "RangeError"], ["1", "TypeError"]]) {
+    const milliseconds = timeoutMs as number;
+    const expected = { name: name as string, message: /^Cannot (send|receive).* timeoutMs / };
+    assert.throws(() => channel.sendBlocking("x", milliseconds), expected);
+    assert.throws(() => channel.recv(milliseconds), expected);
+    await assert.rejects(channel.send("x", { timeoutMs: milliseconds }), expected);
+    await assert.rejects(channel.recvAsync({ timeoutMs: milliseconds }), expected);
+  }
+  assert.equal(channel.depth, 1);
+  assert.equal(text(channel.recv(0.5)), "first");
 });
 
 Deno.test("embedded BoundedChannel: options that cannot be are refused with what would be right", () => {

@@ -129,5 +129,60 @@ Deno.test("embedded WorkerPool: what it cannot start with is said", async () => 
     { message: `Cannot use the processor ${Deno.cwd()}/nothing_here.ts: there is no such file` },
   );
   await assert.rejects(start({ processor: undefined }), TypeError);
+  for (const processorMemoryBytes of [NaN, 1000, 2 ** 40]) {
+    await assert.rejects(start({ processorMemoryBytes }), /RangeError.*processorMemoryBytes/);
+  }
+  await assert.rejects(start({ store: store.memory }), /TypeError.*store must be a Store/);
+  const closed = Store.attach(store.memory);
+  closed.close();
+  assert.deepEqual([store.closed, closed.closed], [false, true]);
+  await assert.rejects(start({ store: closed }), { name: "StoreError", code: "CLOSED" });
   assert.equal(store.usage().threadCount, 1);
+});
+
+Deno.test("embedded WorkerPool: a time that cannot be is refused by name; for ever is a time", async () => {
+  using store = Store.create(SMALL);
+  await using pool = await WorkerPool.start({ processor, store, workers: 1 });
+  for (const timeoutMs of [NaN, -1]) {
+    const expected = new RegExp(`RangeError: Cannot .* with timeoutMs ${timeoutMs}`);
+    await assert.rejects(pool.submit({ user: "a", amount: 1 }, timeoutMs), expected);
+    assert.throws(() => pool.stop(timeoutMs), expected);
+  }
+  const slow = pool.submit({ user: "a", action: "wait" }, Infinity);
+  const { processed, lost } = await pool.stop(Infinity);
+  assert.deepEqual([processed, lost, (await slow).status], [1, 0, "processed"]);
+});
+
+Deno.test("embedded WorkerPool: an outcome is told while another event takes long, by whatever way they end", async () => {
+  const source = `export default {
+    concurrency: 4,
+    process(event) {
+      const endMs = performance.now() + Number(event.amount);
+      const spin = () => { while (performance.now() < endMs); };
+      if (event.action === "block") return spin();
+      if (event.action === "await") return new Promise((resolve) => setTimeout(resolve, 5));
+    },
+  }`;
+  using store = Store.create(SMALL);
+  await using pool = await WorkerPool.start({
+    processor: `data:text/javascript,${encodeURIComponent(source)}`,
+    store,
+    workers: 1,
+  });
+  // Whatever is in hand at once, none of the outcomes is forgotten.
+  for (let round = 0; round < 5; round++) {
+    const outcomes = await Promise.all(
+      Array.from({ length: 40 }, (_, i) =>
+        pool.submit({
+          user: "a",
+          action: ["go", "block", "await"][(i * 7 + round) % 3]!,
+          amount: i % 3,
+        }, 20_000)),
+    );
+    assert.ok(outcomes.every(({ status }) => status === "processed"), JSON.stringify(outcomes));
+  }
+  // A single one, with nothing behind it that would wake who waits.
+  for (const action of ["go", "block", "await"]) {
+    assert.equal((await pool.submit({ user: "a", action }, 20_000)).status, "processed");
+  }
 });

@@ -156,12 +156,32 @@ Deno.test("embedded Store: what it refuses says why, and changes nothing", () =>
     ["VALUE_TOO_LARGE", () => store.set("large", "x".repeat(1001))],
     ["KEY_TOO_LONG", () => store.set("k".repeat(4097), "x")],
     ["NOT_AN_INTEGER", () => store.transaction((tx) => (tx.add("text", 1), tx.set("other", 1)))],
+    ["KEY_TOO_LONG", () => store.hset("k".repeat(4097), "field", 1)],
+    ["KEY_TOO_LONG", () => store.hget("k".repeat(4097), "field")],
+    ["KEY_TOO_LONG", () => store.transaction((tx) => tx.set("k".repeat(4097), 1))],
+    ["VALUE_TOO_LARGE", () => store.hset("hash", "f".repeat(1001), 1)],
+    ["VALUE_TOO_LARGE", () => store.hset("hash", "field", "x".repeat(1001))],
+    ["VALUE_TOO_LARGE", () => store.hincrby("hash", "f".repeat(1001), 1)],
+    ["VALUE_TOO_LARGE", () => store.sadd("other set", "a", "m".repeat(1001))],
+    ["VALUE_TOO_LARGE", () => store.zadd("zset", "m".repeat(1001), 1)],
+    ["VALUE_TOO_LARGE", () => store.rpush("list", "a", "x".repeat(1001))],
+    ["VALUE_TOO_LARGE", () => store.hset("hash", "f".repeat(2 * MIB), 1)],
+    ["VALUE_TOO_LARGE", () => store.hget("hash", "f".repeat(2 * MIB))],
+    ["VALUE_TOO_LARGE", () => store.transaction((tx) => tx.hset("hash", "f".repeat(1001), 1))],
+    ["OVERFLOW", () => store.transaction((tx) => (tx.set("n", 2n ** 63n - 1n), tx.add("n", 1)))],
   ];
   for (const [code, operation] of refusals) assert.throws(operation, refused(code));
   assert.throws(() => store.add("text", 0.5), RangeError);
   assert.throws(() => store.add("text", 2n ** 63n), RangeError);
   assert.throws(() => store.set("text", Infinity), TypeError);
   assert.throws(() => store.set("text", {} as string), TypeError);
+  const manyBytes = () => store.transaction((tx) => tx.set("text", "x".repeat(2 * MIB)));
+  assert.throws(manyBytes, /^RangeError: Cannot take more keys and values: a transaction has/);
+  for (const maxAttempts of [NaN, 0, -1, 1.5]) {
+    const run = () => store.transaction((tx) => tx.set("text", 1), { maxAttempts });
+    assert.throws(run, /^RangeError: Cannot run a transaction with maxAttempts/);
+  }
+  assert.throws(() => store.sweep(NaN), /^RangeError: Cannot sweep with budgetMs NaN/);
   assert.deepEqual([...store.keys()].sort(), ["most", "set", "text"]);
   assert.equal(store.get("text"), "abc");
 });

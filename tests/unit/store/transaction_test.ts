@@ -19,6 +19,75 @@ function newStore(shardCount = 4, maxMemoryBytes = 16 * MIB): Store {
   return Store.create({ ...OPTIONS, shardCount, maxMemoryBytes });
 }
 
+Deno.test("StoreTransaction: a write of several elements that throws writes none of them", () => {
+  const store = newStore();
+  const t = new StoreTransaction(store);
+  const tooLong = "x".repeat(MIB + 1);
+  const bad: readonly unknown[] = [tooLong, NaN, {}, undefined];
+  const writes: Record<string, (...elements: never[]) => void> = {
+    list: (...values) => t.lpush("list", ...values),
+    back: (...values) => t.rpush("back", ...values),
+    set: (...members) => t.sadd("set", ...members),
+    hash: (...fields) => t.hdel("hash", ...fields),
+    zset: (...members) => t.zrem("zset", ...members),
+    other: (...members) => t.srem("set", ...members),
+  };
+  for (const [key, write] of Object.entries(writes)) {
+    t.begin();
+    for (const element of bad) {
+      assert.throws(() => write("a" as never, element as never), key);
+      assert.throws(() => write("a" as never, "b" as never, element as never), key);
+    }
+    t.set("beside", key);
+    assert.equal(t.commit(), CommitStatus.OK);
+    t.begin();
+    assert.equal(t.exists(key), false, key);
+  }
+  // Another type, as the transaction writes it; and the bounds of a transaction, to the byte.
+  t.begin();
+  t.set("text", 1);
+  assert.throws(() => t.rpush("text", "a", "b"), /writes it as a string/);
+  t.rpush("list", "first");
+  const half = "x".repeat(MIB / 2);
+  assert.throws(() => t.rpush("list", half, half), /Cannot take more keys and values/);
+  assert.throws(() => t.rpush("new", half, half), /Cannot take more keys and values/);
+  assert.throws(
+    () => t.sadd("many", ...Array.from({ length: 1023 }, (_, i) => `${i}`)),
+    /1024 changes/,
+  );
+  t.sadd("many", ...Array.from({ length: 1022 }, (_, i) => `${i}`));
+  assert.equal(t.commit(), CommitStatus.OK);
+  t.begin();
+  assert.deepEqual([t.lrange("list", 0, -1), t.exists("new"), t.get("text")], [
+    ["first"],
+    false,
+    "1",
+  ]);
+  assert.equal(t.scard("many"), 1022);
+  // Whatever fits as a whole is written as a whole: no bound is found out behind the first one.
+  for (let spare = 0; spare < 12; spare++) {
+    for (const key of ["k", "a longer key"]) {
+      t.begin();
+      const rest = "y".repeat(MIB / 2 - key.length - spare);
+      let isWritten = true;
+      try {
+        t.rpush(key, half, rest);
+      } catch (error) {
+        assert.match(`${error}`, /Cannot take more keys and values/);
+        isWritten = false;
+      }
+      assert.equal(t.commit(), CommitStatus.OK);
+      t.begin();
+      assert.equal(t.llen(key), isWritten ? 2 : 0, `${key} ${spare}`);
+      t.abandon();
+      t.begin();
+      t.del(key);
+      assert.equal(t.commit(), CommitStatus.OK);
+    }
+  }
+  store.assertInvariants();
+});
+
 Deno.test("StoreTransaction: what was written is read by the next one", () => {
   const store = newStore();
   const t = new StoreTransaction(store);

@@ -51,6 +51,51 @@ Deno.test("checkProcessor: a name is made from the file where there is none", ()
   assert.equal(checkProcessor(named, "file:///srv/fn.ts").name, "fn");
 });
 
+Deno.test("checkProcessor: a member that is mistyped is named, with what was meant", () => {
+  const cases: [object, RegExp][] = [
+    [{ process, concurency: 4 }, /member "concurency", .*; did you mean concurrency\?$/],
+    [{ process, timeoutMS: 5 }, /member "timeoutMS", .*; did you mean timeoutMs\?$/],
+    [{ process, valdiate: process }, /did you mean validate\?$/],
+    [{ process, Schema: {} }, /did you mean schema\?$/],
+    [{ process, counter: 1 }, /did you mean counters\?$/],
+    [{ process, retries: 3 }, /member "retries", .*; theirs are name, concurrency, timeoutMs, /],
+    [Object.assign(Object.create(null), { process, nmae: "x" }), /did you mean name\?$/],
+    [
+      new class {
+        concurency = 4;
+        process() {}
+      }(),
+      /^it has a member "concurency" and no concurrency: did you mean that\?$/,
+    ],
+    [
+      new class {
+        process() {}
+        validte() {}
+      }(),
+      /"validte" and no validate/,
+    ],
+    [Object.assign(() => {}, { process, counter: ["a"] }), /"counter" and no counters/],
+  ];
+  for (const [processor, message] of cases) {
+    assert.throws(() => checkProcessor(processor, URL_OF_ONE), { name: "TypeError", message });
+  }
+  class Own {
+    counter = 0;
+    names = ["a"];
+    timeoutCount = 3;
+    readonly validate = undefined;
+    get schem(): never {
+      throw new Error("nobody looks at it");
+    }
+    process(): void {}
+    processed(): void {}
+  }
+  checkProcessor(new Own(), URL_OF_ONE);
+  checkProcessor(new class extends Own {}(), URL_OF_ONE);
+  checkProcessor(Object.assign(() => {}, { process, cache: new Map() }), URL_OF_ONE);
+  checkProcessor({ process, [Symbol.for("mine")]: 1 }, URL_OF_ONE);
+});
+
 Deno.test("checkProcessor: says what is wrong with a processor", () => {
   const cases: [unknown, RegExp][] = [
     [undefined, /default export has no process/],

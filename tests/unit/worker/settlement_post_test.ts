@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { SETTLED_MESSAGE_BYTES, SettledMessage } from "../../../src/base/inbox_message.ts";
 import { Int64 } from "../../../src/base/int64.ts";
-import { EventFields, JobFlag } from "../../../src/base/job.ts";
+import { encodeJob, EventFields, JobFlag, JobView, MAX_JOB_BYTES } from "../../../src/base/job.ts";
 import { BoundedChannel } from "../../../src/channel/bounded_channel.ts";
 import { ConsumerSlots } from "../../../src/channel/consumer_slots.ts";
 import { Inbox, SendStep } from "../../../src/channel/inbox.ts";
@@ -230,6 +230,46 @@ Deno.test("waiting for events: what does not fit the inbox is counted, and nobod
   const dropped = waiting.world.metrics.total(CounterIndex.INBOX_OVERRUNS);
   assert.ok(dropped >= 30, `${dropped} outcomes were dropped`);
   assert.equal(kinds.filter((kind) => kind === "pending").length, dropped);
+});
+
+Deno.test("SettlementPost: what is posted quietly is heard behind the next ring, all of it", async () => {
+  const inbox = Inbox.create({ producerCount: 2 });
+  const post = new SettlementPost(
+    { firstThreadId: 0, inboxes: [inbox.memory] },
+    1,
+    MetricsRegion.create(2).counters(1),
+  );
+  const heard: number[] = [];
+  const receiver = inbox.receiver();
+  const message = new SettledMessage();
+  void receiver.serve((bytes, start, end) => {
+    heard.push(message.decode(bytes, start, end).slot);
+  });
+  const event = new EventFields();
+  event.flags = JobFlag.WANTS_REPLY;
+  const bytes = new Uint8Array(MAX_JOB_BYTES);
+  const sum = new Int64();
+  const postOne = (slot: number, isQuiet: boolean): void => {
+    event.replySlot = slot;
+    event.user.set(Uint8Array.of(97), 0, 1);
+    event.action.set(Uint8Array.of(97), 0, 1);
+    const job = new JobView().attach(bytes, 0, encodeJob(event, bytes, 0));
+    if (isQuiet) post.postQuietly(job, Outcome.PROCESSED, sum, new Uint8Array(0));
+    else post.post(job, Outcome.PROCESSED, sum);
+  };
+  postOne(1, true);
+  postOne(2, true);
+  assert.equal(post.quietCount, 2);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(heard, [], "nobody was woken");
+  post.ring();
+  assert.equal(post.quietCount, 0);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(heard, [1, 2]);
+  postOne(3, false);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(heard, [1, 2, 3]);
+  receiver[Symbol.dispose]();
 });
 
 Deno.test("waiting for events: the outcome goes to the thread whose client asked", async () => {
