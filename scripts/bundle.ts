@@ -39,8 +39,8 @@ const ROOT = new URL("../", import.meta.url);
 
 /** Said below what the runtime says. */
 const NOT_JOINED =
-  "The modules could not be joined. The bundler is downloaded the first time; where that is not " +
-  "possible, `deno task dev` runs the modules as they are.\n";
+  "The modules could not be joined, for the reason above (the first time, a bundler is downloaded). " +
+  "`deno task dev` runs them as they are.\n";
 
 /**
  * Where the joined program looks for a worker, from {@link PROGRAM_FOLDER}: who starts it names it
