@@ -53,8 +53,11 @@ export interface EventWait {
 }
 
 const PENDING: Settlement = { kind: "pending" };
-/** Between two looks for waits whose time is up, at least: theirs is not more exact. Unit: ms. */
-const LOOK_PAUSE_MS = 1;
+/**
+ * Between two looks for waits whose time is up, at least, for each that there has been at a time: a look
+ * costs as much as there are, some hundredths of this. Unit: ms.
+ */
+const LOOK_PAUSE_PER_SLOT_MS = 0.001;
 
 /**
  * All waits of one I/O thread.
@@ -72,6 +75,8 @@ export class EventWaits {
   readonly #count: (change: 1 | -1) => void;
   #over = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The next look comes no sooner than this. Unit: ms of the monotonic clock. */
+  #earliestLookMs = 0;
   /** When that ends; Infinity: there is none. Unit: ms of the monotonic clock. */
   #timerEndsAtMs = Infinity;
 
@@ -134,9 +139,10 @@ export class EventWaits {
   /** Has the deadlines looked at then, and not before. */
   #lookAt(atMs: number): void {
     clearTimeout(this.#timer);
-    this.#timerEndsAtMs = atMs;
+    this.#timerEndsAtMs = Math.max(atMs, this.#earliestLookMs);
     if (atMs === Infinity) return;
-    this.#timer = setTimeout(() => this.#endThoseThatAreDue(), atMs - performance.now());
+    const delayMs = this.#timerEndsAtMs - performance.now();
+    this.#timer = setTimeout(() => this.#endThoseThatAreDue(), delayMs);
   }
 
   #endThoseThatAreDue(): void {
@@ -147,8 +153,8 @@ export class EventWaits {
       if (deadlineMs <= nowMs) this.settle(index, generation, PENDING);
       else nextMs = Math.min(nextMs, deadlineMs);
     }
-    // A look may be for many, and costs as much as there are slots.
-    this.#lookAt(Math.max(nextMs, nowMs + LOOK_PAUSE_MS));
+    this.#earliestLookMs = nowMs + this.#slots.length * LOOK_PAUSE_PER_SLOT_MS;
+    this.#lookAt(nextMs);
   }
 
   /** Ends every wait, and those that begin later, as `pending`: the server is stopping. */

@@ -100,7 +100,7 @@ export function createHttpRoutes(options: HttpRoutesOptions): Router {
     { method: "GET", pattern: "/", handler: (exchange) => page.page(exchange), isOpen: true },
     {
       method: "GET",
-      pattern: "/page/:name",
+      pattern: "/page/*",
       handler: (exchange) => page.file(exchange),
       isOpen: true,
     },

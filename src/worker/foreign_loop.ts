@@ -14,6 +14,7 @@ import type { ConsumerSlot } from "../channel/consumer_slot.ts";
 import { SlotKind } from "../channel/slot_layout.ts";
 import type { ForeignGate } from "./foreign_gate.ts";
 import { type JobRunner, TryStatus } from "./job_runner.ts";
+import type { SettlementPost } from "./settlement_post.ts";
 import { IDLE_SLICE_MS, NOTES_SLICE_MS, type WorkerParts } from "./worker_parts.ts";
 
 /** How often it looks for orders while everything waits. Unit: ms. */
@@ -29,6 +30,8 @@ const STRETCH_MS = 20;
 const SHORT_JOB_MS = 0.05;
 /** Outcomes that are posted before those who wait for them are woken, at most. */
 const QUIET_OUTCOMES_MAX = 16;
+/** The same as a time, while jobs come that nobody waits for. Unit: ms. */
+const QUIET_MAX_MS = 0.5;
 /** Tries of a job that conflicts which come at once. */
 const PROMPT_TRIES = 3;
 /** Longest wait before a further one, which doubles from 1. Unit: ms. */
@@ -69,6 +72,8 @@ export class ForeignLoop {
   #isInStretch = false;
   /** Whether those who wait for outcomes are about to be woken. */
   #isRingDue = false;
+  /** When there was nothing last to wake anybody for. Unit: ms of the monotonic clock. */
+  #quietSinceMs = 0;
   /** When the last job began. Unit: ms of the monotonic clock. */
   #startedAtMs = 0;
   /** How long our code has run since the event loop had its turn. Unit: ms. */
@@ -151,6 +156,14 @@ export class ForeignLoop {
     }
     this.#isInStretch = false;
     this.#spentMs += performance.now() - this.#stretchStartMs;
+  }
+
+  /** Behind a job: who waits for an outcome is woken behind several, unless the next one may be long. */
+  #ringIfDue(post: SettlementPost, nowMs: number): void {
+    const isDue = post.quietCount >= QUIET_OUTCOMES_MAX ||
+      nowMs - this.#startedAtMs > SHORT_JOB_MS || nowMs - this.#quietSinceMs > QUIET_MAX_MS;
+    if (isDue) post.ring();
+    if (post.quietCount === 0) this.#quietSinceMs = nowMs;
   }
 
   /**
@@ -339,9 +352,7 @@ export class ForeignLoop {
     const { background, notes, post } = this.#parts;
     const nowMs = performance.now();
     background.runBetweenJobs(nowMs, true);
-    // Who waits for an outcome is woken behind several, unless the next job may be long.
-    const isLong = nowMs - this.#startedAtMs > SHORT_JOB_MS;
-    if (post !== undefined && (isLong || post.quietCount >= QUIET_OUTCOMES_MAX)) post.ring();
+    if (post !== undefined) this.#ringIfDue(post, nowMs);
     if (notes !== undefined && notes.noteCount > 0) notes.tryFlush();
   }
 

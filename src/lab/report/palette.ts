@@ -19,7 +19,7 @@ const COLOURS: Readonly<Record<string, Shades>> = {
   muted: { light: "#5b626b", dark: "#a3abb5" },
   paper: { light: "#ffffff", dark: "#191d22" },
   done: { light: "#0b66b0", dark: "#62aef2" },
-  lost: { light: "#c04f08", dark: "#f2964f" },
+  lost: { light: "#b84b08", dark: "#f2964f" },
   error: { light: "#8a1c5b", dark: "#f08cc4" },
   // Few shards to many shards.
   line0: { light: "#c04f07", dark: "#f2964e" },

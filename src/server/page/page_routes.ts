@@ -33,10 +33,13 @@ const POLICY = [
   "require-trusted-types-for 'script'",
 ].join("; ");
 
-/** For the page and its files. */
+/** For the page and its files, and what is said instead of one that there is not. */
 const SAFETY_LINES = `Content-Security-Policy: ${POLICY}\r\n${NO_SNIFFING}` +
   "X-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n" +
   "Cross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Resource-Policy: same-origin\r\n";
+
+/** What no file is called. */
+const NO_FILE = "/";
 
 /** A file as it is sent. */
 interface ServedFile {
@@ -71,11 +74,12 @@ export class PageRoutes {
     return this.#serve(exchange, "");
   }
 
-  /** `GET /page/:name` */
+  /** `GET /page/*` */
   file(exchange: HttpExchange): void | Promise<void> {
     const { params, request } = exchange;
     const name = decoder.decode(request.bytes.subarray(params.start(0), params.end(0)));
-    return this.#serve(exchange, name);
+    // The one without a name is the page, which is elsewhere.
+    return this.#serve(exchange, name === "" ? NO_FILE : name);
   }
 
   #serve(exchange: HttpExchange, name: string): void | Promise<void> {
@@ -90,14 +94,14 @@ export class PageRoutes {
   }
 
   #send(exchange: HttpExchange, file: ServedFile | undefined): void | Promise<void> {
-    if (file === undefined) throw new HttpError(404, "not_found");
+    if (file === undefined) throw new HttpError(404, "not_found", "", SAFETY_LINES);
     // They have no date: conditions on one are met by none.
     const validators = { etag: file.etag, lastModifiedMs: NaN };
     switch (evaluatePreconditions(exchange.request, validators, exchange.nowMs)) {
       case Precondition.NOT_MODIFIED:
         return exchange.send(file.notModified);
       case Precondition.FAILED:
-        throw new HttpError(412, "precondition_failed");
+        throw new HttpError(412, "precondition_failed", "", SAFETY_LINES);
     }
     return this.#bodies.send(exchange, file.type, file.body, true);
   }

@@ -67,7 +67,7 @@ function bench(process: Processor["process"], options: Partial<JobRunnerOptions>
   };
   const loop = () => {
     const background = { runBetweenJobs() {}, waitMs: () => 10 } as unknown as BackgroundWork;
-    const parts = { channel, life, background, notes: undefined };
+    const parts = { channel, life, background, notes: undefined, post: undefined };
     return new ForeignLoop(parts, gate, [life], [runner], TIMEOUT_MS).run();
   };
   return {

@@ -25,8 +25,19 @@ Deno.test("page: every file of its folder is served, with its type, and nothing 
     assert.equal(reply.headers.get("content-type")?.split(";")[0], type, name);
   }
   assert.match((await server.get("/page/uplot.js")).body, /Leon Sorokin, MIT[^]*uPlot/);
-  for (const path of ["/page/", "/page/index.html", "/page/check.json", "/page/..%2Fmod.ts"]) {
-    assert.equal((await server.get(path)).status, 404, path);
+  for (
+    const path of [
+      "/page/",
+      "/page/index.html",
+      "/page/check.json",
+      "/page/..%2Fmod.ts",
+      "/page/a/b.js",
+    ]
+  ) {
+    const { status, headers } = await server.get(path);
+    assert.equal(status, 404, path);
+    assert.match(headers.get("content-security-policy") ?? "", /default-src 'none'/, path);
+    assert.equal(headers.get("x-content-type-options"), "nosniff", path);
   }
 });
 
