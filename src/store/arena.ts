@@ -49,7 +49,8 @@ export class Arena {
   private constructor(segments: SharedArrayBuffer[], shift: number) {
     this.segments = segments;
     this.shift = shift;
-    this.#mask = 2 ** shift - 1;
+    // By a shift: what a power gives is kept as a double, and all addresses are compared with this.
+    this.#mask = (1 << shift) - 1;
     this.words = segments.map((segment) => new Int32Array(segment));
     this.#firstWords = this.words[0]!;
     this.bytes = segments.map((segment) => new Uint8Array(segment));

@@ -23,6 +23,10 @@ import type { MutationHook } from "./mutation_hook.ts";
 import type { Table } from "./table.ts";
 import type { TableMap } from "./table_map.ts";
 
+// What every change needs, as constants of this module: V8 fetches those of others at each use.
+const { SEQ_HI, SEQ_LO } = Shard;
+const { KEY_BYTES, SEQ_LO: ENTRY_SEQ_LO } = Entry;
+
 /** What {@link EntryChanges} and `EntryWriter` work with. */
 export interface WriterParts {
   /** Client data. */
@@ -180,14 +184,14 @@ export class EntryChanges {
     // As nextSeq and stamp, without the number as a whole.
     const words = this.#control.words;
     const at = this.#control.shardAt(shard);
-    const lo = (words[at + Shard.SEQ_LO]! + 1) | 0;
-    words[at + Shard.SEQ_LO] = lo;
-    if (lo === 0) words[at + Shard.SEQ_HI]!++;
+    const lo = (words[at + SEQ_LO]! + 1) | 0;
+    words[at + SEQ_LO] = lo;
+    if (lo === 0) words[at + SEQ_HI]!++;
     const own = this.#arena.wordsOf(entry);
     const ownAt = this.#arena.wordAt(entry);
-    own[ownAt + Entry.KEY_BYTES] = (own[ownAt + Entry.KEY_BYTES]! & 0xffff) |
-      (words[at + Shard.SEQ_HI]! << 16);
-    own[ownAt + Entry.SEQ_LO] = lo;
+    own[ownAt + KEY_BYTES] = (own[ownAt + KEY_BYTES]! & 0xffff) |
+      (words[at + SEQ_HI]! << 16);
+    own[ownAt + ENTRY_SEQ_LO] = lo;
   }
 
   /** Numbers and tells of an entry that was written as a whole. */

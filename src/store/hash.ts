@@ -12,58 +12,6 @@
 import type { Key } from "./key.ts";
 
 /**
- * Hash of `bytes[start, end)` in one word: the same as `key.hash` of {@link hashKey}, in three quarters
- * of the time.
- *
- * Thread: any; no state.
- *
- * @param seed0 first word of the secret
- * @param seed1 second word of the secret
- */
-export function hashWord(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  seed0: number,
-  seed1: number,
-): number {
-  const byteCount = end - start;
-  let v0 = seed0;
-  let v1 = seed1 ^ 0xee;
-  let v2 = seed0 ^ 0x6c796765;
-  let v3 = seed1 ^ 0x74656462;
-  const wholeEnd = start + (byteCount & ~3);
-  // Behind the bytes come three rounds with nothing, the first of them with a mark.
-  for (let i = start; i <= wholeEnd + 12; i += 4) {
-    let m = 0;
-    if (i < wholeEnd) {
-      m = bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
-    } else if (i === wholeEnd) {
-      m = byteCount << 24;
-      const rest = byteCount & 3;
-      if (rest > 2) m |= bytes[i + 2]! << 16;
-      if (rest > 1) m |= bytes[i + 1]! << 8;
-      if (rest > 0) m |= bytes[i]!;
-    } else if (i === wholeEnd + 4) {
-      v2 ^= 0xee;
-    }
-    v3 ^= m;
-    v0 = (v0 + v1) | 0;
-    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
-    v0 = (v0 << 16) | (v0 >>> 16);
-    v2 = (v2 + v3) | 0;
-    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
-    v0 = (v0 + v3) | 0;
-    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
-    v2 = (v2 + v1) | 0;
-    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
-    v2 = (v2 << 16) | (v2 >>> 16);
-    v0 ^= m;
-  }
-  return (v1 ^ v3) >>> 0;
-}
-
-/**
  * Hashes `key.bytes[key.start, key.end)` into `key.hash` (first word) and `key.hashHigh`.
  *
  * Thread: any; no state.

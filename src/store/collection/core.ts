@@ -1,29 +1,25 @@
 /**
- * What all collections have in common: opening, planning, changing a record, whatever the type and
- * the encoding.
+ * What all collections have in common beside opening: planning, changing a record, whatever the type
+ * and the encoding.
  *
  * @module
  */
 
 import { assert } from "../../base/assert.ts";
-import type { Arena } from "../arena.ts";
 import type { BlockAllocator } from "../block_allocator.ts";
-import { type ControlRegion, Header } from "../control.ts";
-import { Encoding, Entry, EntryFlag, EntryType, MAX_KEY_BYTES } from "../entry.ts";
-import { type EntryWriter, WriteStatus } from "../entry_writer.ts";
-import type { Extents } from "../extents.ts";
-import { hashWord } from "../hash.ts";
-import type { Key } from "../key.ts";
+import { Header } from "../control.ts";
+import { Entry, EntryType } from "../entry.ts";
+import { WriteStatus } from "../entry_writer.ts";
 import { KeyEvent } from "../key_watcher.ts";
 import { type CollectionChange, ElementEffect } from "../mutation_hook.ts";
-import type { Table } from "../table.ts";
-import { Collection } from "./collection.ts";
+import type { Collection } from "./collection.ts";
 import type { CollectionMemory } from "./collection_memory.ts";
 import type { Coming } from "./coming.ts";
 import { RecordCursor } from "./cursor.ts";
 import type { CollectionsParts } from "./parts.ts";
-import { CollectionEntries, rootWord } from "./entries.ts";
+import { CollectionOpener } from "./collection_opener.ts";
 import { ListEnds } from "./list_ends.ts";
+import { MemberHash } from "./member_hash.ts";
 import { CollectionRoot, FRESH, leafStart, Node, NodeFlag } from "./node.ts";
 import {
   copyBytes,
@@ -44,9 +40,6 @@ const PLENTY_FACTOR = 8;
 /** Garbage that each write that may allocate takes away. */
 const GARBAGE_STEPS = 4;
 
-/** The flag in the first word of an entry. */
-const HAS_TTL = EntryFlag.HAS_TTL << 16;
-
 const EMPTY = new Uint8Array(0);
 
 /**
@@ -55,37 +48,26 @@ const EMPTY = new Uint8Array(0);
  * Thread: one instance per thread; calls need the locks of the shards of the collections in hand,
  * exclusive for what changes them.
  */
-export class CollectionCore {
+export class CollectionCore extends CollectionOpener {
   /** Nodes, leases, garbage. */
   readonly memory: CollectionMemory;
   /** The record that an operation is making. */
   readonly record: RecordScratch = new RecordScratch();
   /** Changes lists at their ends. */
   readonly ends: ListEnds;
+  /** Hashes of elements, fields and members. */
+  readonly hasher: MemberHash;
   /** Longest element in bytes. */
   readonly maxElementBytes: number;
 
-  /** Client data. */
-  protected readonly arena: Arena;
   /** Blocks and pages. */
   protected readonly blocks: BlockAllocator;
-  readonly #control: ControlRegion;
-  /** Long elements. */
-  protected readonly extents: Extents;
-  readonly #table: Table;
-  /** Deletes keys, draws numbers. */
-  protected readonly writer: EntryWriter;
-  /** Entries of collections. */
-  protected readonly entries: CollectionEntries;
   /** Bounds what a change may need. */
   protected readonly planner: Planner;
   /** The change under way makes a tree of a run, whether the next record needs it or not. */
   protected goesToTree = false;
   /** Changes of trees. */
   readonly trees: TreeWriter;
-  readonly #handles: Collection[] = [];
-  readonly #seed0: number;
-  readonly #seed1: number;
   /** The promise was made by {@link CollectionCore.reserve}: operations take none of their own. */
   protected isReserved = false;
   readonly #source: RecordCursor;
@@ -107,93 +89,21 @@ export class CollectionCore {
 
   /** Wires the parts of one thread together. */
   constructor(parts: CollectionsParts) {
+    super(parts);
     this.memory = parts.memory;
-    this.arena = parts.arena;
     this.blocks = parts.blocks;
-    this.#control = parts.control;
-    this.extents = parts.extents;
-    this.#table = parts.table;
-    this.writer = parts.writer;
-    this.entries = new CollectionEntries({ ...parts, clock: parts.writer.clock });
     this.planner = new Planner(parts, this.entries);
     this.trees = new TreeWriter(parts.arena, parts.memory);
     this.#source = new RecordCursor(parts.arena, parts.extents);
     this.ends = new ListEnds(parts.arena, parts.blocks, parts.memory);
     this.maxElementBytes = parts.control.words[Header.MAX_VALUE_BYTES]!;
-    this.#seed0 = parts.control.words[Header.HASH_SEED_0]!;
-    this.#seed1 = parts.control.words[Header.HASH_SEED_1]!;
-  }
-
-  /** A {@link Collection} to open; the same one for the same `index` each time. */
-  handle(index: number): Collection {
-    const handles = this.#handles;
-    while (handles.length <= index) handles.push(new Collection(this.arena, this.extents));
-    return handles[index]!;
-  }
-
-  /**
-   * Opens the collection at a key, which may not exist: then it has no elements. Needs the shard's
-   * lock; exclusive when `willWrite`.
-   *
-   * @returns OK, WRONG_TYPE or KEY_TOO_LONG
-   */
-  open(
-    c: Collection,
-    database: number,
-    key: Key,
-    type: EntryType,
-    willWrite: boolean,
-  ): WriteStatus {
-    c.database = database;
-    c.type = type;
-    c.key.copyFrom(key);
-    c.entry = c.root = 0;
-    c.count = c.changed = 0;
-    c.isDetached = false;
-    const entry = this.#table.find(this.#control.databaseRootAt(database, key.shard), key);
-    const access = this.writer.clock;
-    const words = this.arena.wordsOf(entry);
-    const at = this.arena.wordAt(entry);
-    const head = words[at + Entry.TYPE]!;
-    if (entry !== 0 && ((head & HAS_TTL) === 0 || !this.writer.isExpired(entry))) {
-      if ((head & 0xff) !== type) return WriteStatus.WRONG_TYPE;
-      if (access.stamps) words[at + Entry.CLOCK] = (access.nowMs / 1000) >>> 0;
-      this.#load(c, entry, head);
-    } else {
-      if (entry !== 0 && willWrite) this.writer.remove(database, key);
-      this.rewind(c);
-    }
-    access.note(c.exists);
-    if (willWrite && key.end - key.start > MAX_KEY_BYTES) return WriteStatus.KEY_TOO_LONG;
-    return WriteStatus.OK;
-  }
-
-  /** Opens the collection of an entry that was looked up, to read it. */
-  openEntry(c: Collection, entry: number): void {
-    const head = this.arena.read(entry, Entry.TYPE);
-    c.type = (head & 0xff) as EntryType;
-    this.#load(c, entry, head);
-  }
-
-  /** Points the cursors of a collection at what it is now; they stand nowhere until they seek. */
-  rewind(c: Collection): void {
-    const kind = RECORD_KINDS[c.type]!;
-    if (c.root !== 0) {
-      c.cursor.openTree(kind, this.arena.read(c.root, CollectionRoot.TREE_0));
-      if (c.type === EntryType.SORTED_SET) {
-        c.members.openTree(RecordKind.MEMBERS, this.arena.read(c.root, CollectionRoot.TREE_1));
-      }
-    } else if (c.entry !== 0) {
-      c.cursor.openRun(kind, this.arena.bytesOf(c.entry), this.entries.runAt(c.entry));
-    } else {
-      c.cursor.openTree(kind, 0);
-      c.members.openTree(RecordKind.MEMBERS, 0);
-    }
+    const { words } = parts.control;
+    this.hasher = new MemberHash(words[Header.HASH_SEED_0]!, words[Header.HASH_SEED_1]!);
   }
 
   /** Hash of an element, field or member: the order of those trees. */
   hashOf(bytes: Uint8Array, start: number, end: number): number {
-    return hashWord(bytes, start, end, this.#seed0, this.#seed1);
+    return this.hasher.bitsOf(bytes, start, end) >>> 0;
   }
 
   /** Bytes of the arena that the value of a collection takes; of a packed one, of its run. */
@@ -324,6 +234,21 @@ export class CollectionCore {
     return before + most - removedBytes <= this.blocks.blockBytes(c.entry);
   }
 
+  /**
+   * Whether a value of the collection may be written over by one as long, without more: nobody reads
+   * it, and {@link CollectionCore.finish} would do no more than {@link CollectionCore.stamp}.
+   */
+  mayOverwrite(c: Collection): boolean {
+    if (c.root === 0) return true;
+    return c.count > REPACK_RECORDS && !this.memory.mayBeLeased(c.root);
+  }
+
+  /** Gives the entry the number of the change, that the hook was told or a new one. */
+  stamp(c: Collection): void {
+    if (c.seq === 0) this.writer.stampSeq(c.key.shard, c.entry);
+    else this.writer.stamp(c.entry, c.seq);
+  }
+
   /** Ends a change: the key goes when nothing is left, small trees are packed, the hook was told. */
   finish(c: Collection): void {
     if (c.entry !== 0 && c.isDirty) {
@@ -332,8 +257,7 @@ export class CollectionCore {
         c.entry = c.root = 0;
         this.rewind(c);
       } else {
-        if (c.seq === 0) this.writer.stampSeq(c.key.shard, c.entry);
-        else this.writer.stamp(c.entry, c.seq);
+        this.stamp(c);
         if (c.root !== 0 && c.count <= REPACK_RECORDS) {
           this.repack(c, REPACK_BYTES);
           this.rewind(c);
@@ -390,6 +314,12 @@ export class CollectionCore {
     this.trees.splice(c.root, 1, c.members, removed, record);
     c.isDirty = true;
     c.members.openTree(RecordKind.MEMBERS, this.arena.read(c.root, CollectionRoot.TREE_1));
+  }
+
+  /** After a change of a large sorted set's scores that left as many as there were. */
+  rewindScores(c: Collection): void {
+    c.isDirty = true;
+    c.cursor.openTree(RecordKind.SCORES, this.arena.read(c.root, CollectionRoot.TREE_0));
   }
 
   /** Removes the elements with ranks `[from, to)`, of a sorted set from its scores only. */
@@ -490,25 +420,6 @@ export class CollectionCore {
   #drawSeq(c: Collection): number {
     if (c.seq === 0) c.seq = this.writer.nextSeq(c.key.shard);
     return c.seq;
-  }
-
-  /** Opens an entry with the first word `head`. */
-  #load(c: Collection, entry: number, head: number): void {
-    c.entry = entry;
-    if (((head >>> 8) & 0xff) !== Encoding.TREE) {
-      c.root = 0;
-      this.rewind(c);
-      c.count = c.cursor.count;
-      return;
-    }
-    c.root = this.arena.read(entry, rootWord(head >>> 16));
-    const words = this.arena.wordsOf(c.root);
-    const at = this.arena.wordAt(c.root);
-    c.count = words[at + CollectionRoot.COUNT]! >>> 0;
-    c.cursor.openTree(RECORD_KINDS[c.type]!, words[at + CollectionRoot.TREE_0]! >>> 0);
-    if (c.type === EntryType.SORTED_SET) {
-      c.members.openTree(RecordKind.MEMBERS, words[at + CollectionRoot.TREE_1]! >>> 0);
-    }
   }
 
   #count(c: Collection, delta: number): void {

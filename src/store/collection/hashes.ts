@@ -10,9 +10,25 @@ import { ElementEffect } from "../mutation_hook.ts";
 import type { Collection, ElementSource } from "./collection.ts";
 import type { CollectionCore } from "./core.ts";
 import type { RecordCursor } from "./cursor.ts";
-import { copyBytes, encodedPartBytes, orderBytes, RecordKind } from "./records.ts";
+import type { MemberHash } from "./member_hash.ts";
+import {
+  copyBytes,
+  encodedPartBytes,
+  isLongPart,
+  MEDIUM_PART,
+  orderBytes,
+  partLength,
+  partStart,
+  RecordKind,
+  skipPart,
+} from "./records.ts";
 
 const EMPTY = new Uint8Array(0);
+
+// As constants of this module they are part of the code; V8 fetches those of others at each use.
+const { OK, VALUE_TOO_LARGE } = WriteStatus;
+const { SET } = EntryType;
+const MEDIUM = MEDIUM_PART;
 
 /** Ranges of ranks. */
 export interface Ranges {
@@ -33,16 +49,18 @@ export interface Ranges {
  */
 export class Hashes {
   readonly #collections: CollectionCore;
+  readonly #hasher: MemberHash;
 
   /** Operations on the hashes and sets of a store. */
   constructor(collections: CollectionCore) {
     this.#collections = collections;
+    this.#hasher = collections.hasher;
   }
 
   /** Puts the cursor on the field or member `bytes[start, end)`; returns whether it exists. */
   find(c: Collection, bytes: Uint8Array, start: number, end: number): boolean {
     if (!c.exists) return false;
-    return this.#seek(c, this.#collections.hashOf(bytes, start, end), bytes, start, end);
+    return this.#seek(c, this.#hasher.bitsOf(bytes, start, end), bytes, start, end);
   }
 
   /**
@@ -62,17 +80,17 @@ export class Hashes {
       const fieldBytes = ends[i]! - starts[i]!;
       const valueBytes = ends[i + 1]! - starts[i + 1]!;
       const longest = Math.max(fieldBytes, valueBytes);
-      if (longest > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
+      if (longest > this.#collections.maxElementBytes) return VALUE_TOO_LARGE;
       coming.add(fieldBytes, valueBytes);
     }
     c.changed = 0;
     const status = this.#collections.begin(c, 0);
-    if (status !== WriteStatus.OK) return status;
+    if (status !== OK) return status;
     for (let i = first; i < first + 2 * pairs; i += 2) {
       this.putBegun(c, bytes, starts[i]!, ends[i]!, bytes, starts[i + 1]!, ends[i + 1]!);
     }
     this.#collections.finish(c);
-    return WriteStatus.OK;
+    return OK;
   }
 
   /** Sets one field; `c.changed` is 1 when it is new. The value may lie in another buffer. */
@@ -96,17 +114,17 @@ export class Hashes {
     const coming = this.#collections.startComing(c);
     for (let i = first; i < first + count; i++) {
       const length = source.ends[i]! - source.starts[i]!;
-      if (length > this.#collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
+      if (length > this.#collections.maxElementBytes) return VALUE_TOO_LARGE;
       coming.add(length);
     }
     c.changed = 0;
     const status = this.#collections.begin(c, 0);
-    if (status !== WriteStatus.OK) return status;
+    if (status !== OK) return status;
     for (let i = first; i < first + count; i++) {
       this.putBegun(c, source.bytes, source.starts[i]!, source.ends[i]!, EMPTY, 0, 0);
     }
     this.#collections.finish(c);
-    return WriteStatus.OK;
+    return OK;
   }
 
   /** Adds one member to a set; `c.changed` is 1 when it is new. */
@@ -122,25 +140,25 @@ export class Hashes {
    */
   remove(c: Collection, source: ElementSource, first: number, count: number): WriteStatus {
     c.changed = 0;
-    if (!c.exists) return WriteStatus.OK;
+    if (!c.exists) return OK;
     const status = this.#beginRemoval(c, count);
-    if (status !== WriteStatus.OK) return status;
+    if (status !== OK) return status;
     for (let i = first; i < first + count && c.count > 0; i++) {
       this.#remove(c, source.bytes, source.starts[i]!, source.ends[i]!);
     }
     this.#collections.finish(c);
-    return WriteStatus.OK;
+    return OK;
   }
 
   /** Removes one field or member; `c.changed` is 1 when it existed. */
   removeOne(c: Collection, bytes: Uint8Array, start: number, end: number): WriteStatus {
     c.changed = 0;
-    if (!c.exists) return WriteStatus.OK;
+    if (!c.exists) return OK;
     const status = this.#beginRemoval(c, 1);
-    if (status !== WriteStatus.OK) return status;
+    if (status !== OK) return status;
     this.#remove(c, bytes, start, end);
     this.#collections.finish(c);
-    return WriteStatus.OK;
+    return OK;
   }
 
   /** Whether {@link Hashes.putField} or {@link Hashes.addMember} needs no memory. */
@@ -152,7 +170,7 @@ export class Hashes {
     valueBytes: number,
   ): boolean {
     const exists = this.find(c, bytes, start, end);
-    const isSet = c.type === EntryType.SET;
+    const isSet = c.type === SET;
     if (exists && isSet) return true;
     const recordBytes = 4 + encodedPartBytes(end - start) +
       (isSet ? 0 : encodedPartBytes(valueBytes));
@@ -170,13 +188,13 @@ export class Hashes {
    */
   removeRank(c: Collection, rank: number): WriteStatus {
     const status = this.#beginRemoval(c, 1);
-    if (status !== WriteStatus.OK) return status;
+    if (status !== OK) return status;
     c.cursor.seekRank(rank);
     this.#tellRemoved(c);
     this.#collections.splice(c, 1, undefined);
     c.changed = 1;
     this.#collections.finish(c);
-    return WriteStatus.OK;
+    return OK;
   }
 
   /**
@@ -191,7 +209,7 @@ export class Hashes {
     const { rangeCount } = ranges;
     // However many go, at most two ways from the top to a leaf are changed for each range.
     const status = this.#beginRemoval(c, 2 * rangeCount);
-    if (status !== WriteStatus.OK) return status;
+    if (status !== OK) return status;
     const before = c.count;
     if (collections.hasHook) this.#tellRanges(c, ranges);
     for (let i = rangeCount - 1; i >= 0; i--) {
@@ -200,7 +218,7 @@ export class Hashes {
     }
     c.changed = before - c.count;
     collections.finish(c);
-    return WriteStatus.OK;
+    return OK;
   }
 
   /**
@@ -232,10 +250,11 @@ export class Hashes {
     return this.#collections.begin(c, removals);
   }
 
+  /** @param hash what the hasher said last, of these bytes */
   #seek(c: Collection, hash: number, bytes: Uint8Array, start: number, end: number): boolean {
     return c.root === 0
-      ? c.cursor.findInRun(hash, bytes, start, end)
-      : c.cursor.seekOrder(hash, bytes, start, end);
+      ? c.cursor.findInRun(hash >>> 0, bytes, start, end)
+      : c.cursor.seekHash(hash, this.#hasher.words, bytes, start, end);
   }
 
   /**
@@ -251,9 +270,9 @@ export class Hashes {
     valueStart: number,
     valueEnd: number,
   ): void {
-    const hash = this.#collections.hashOf(bytes, start, end);
+    const hash = this.#hasher.bitsOf(bytes, start, end);
     const exists = c.exists && this.#seek(c, hash, bytes, start, end);
-    if (exists && c.type === EntryType.SET) return;
+    if (exists && c.type === SET) return;
     this.#commit(c, hash, exists, false, bytes, start, end, valueBytes, valueStart, valueEnd);
   }
 
@@ -269,38 +288,48 @@ export class Hashes {
   ): WriteStatus {
     const collections = this.#collections;
     const longest = Math.max(end - start, valueEnd - valueStart);
-    if (longest > collections.maxElementBytes) return WriteStatus.VALUE_TOO_LARGE;
-    const hash = collections.hashOf(bytes, start, end);
+    if (longest > collections.maxElementBytes) return VALUE_TOO_LARGE;
+    const hash = this.#hasher.bitsOf(bytes, start, end);
     const exists = c.exists && this.#seek(c, hash, bytes, start, end);
-    const isSet = c.type === EntryType.SET;
+    const isSet = c.type === SET;
     c.changed = 0;
-    if (exists && isSet) return WriteStatus.OK;
+    if (exists) {
+      if (isSet) return OK;
+      if (collections.mayOverwrite(c) && this.#overwrite(c, valueBytes, valueStart, valueEnd)) {
+        c.seq = 0;
+        collections.tellField(c, bytes, start, end, valueBytes, valueStart, valueEnd);
+        collections.stamp(c);
+        return OK;
+      }
+    }
     const recordBytes = 4 + encodedPartBytes(end - start) +
       (isSet ? 0 : encodedPartBytes(valueEnd - valueStart));
     const fits = collections.fits(c, exists ? 1 : 0, recordBytes, longest);
     if (fits) {
       collections.beginFitting(c);
-      if (exists && this.#overwrite(c, valueBytes, valueStart, valueEnd)) {
-        collections.tellField(c, bytes, start, end, valueBytes, valueStart, valueEnd);
-        collections.finish(c);
-        return WriteStatus.OK;
-      }
     } else {
       collections.startComing(c).add(end - start, isSet ? -1 : valueEnd - valueStart);
       const status = collections.begin(c, 0);
-      if (status !== WriteStatus.OK) return status;
+      if (status !== OK) return status;
     }
     this.#commit(c, hash, exists, fits, bytes, start, end, valueBytes, valueStart, valueEnd);
     collections.finish(c);
-    return WriteStatus.OK;
+    return OK;
   }
 
-  /** Writes a value over the one at the cursor, when it is as long and nobody reads that. */
+  /** Writes a value over the one at the cursor, which nobody reads, when it is as long. */
   #overwrite(c: Collection, bytes: Uint8Array, start: number, end: number): boolean {
-    const value = c.cursor.value();
-    if (value.longRoot !== 0 || value.byteCount !== end - start) return false;
-    copyBytes(bytes, start, end, value.bytes, value.start);
-    c.isDirty = true;
+    const { cursor } = c;
+    const target = cursor.bytes;
+    const at = skipPart(target, cursor.at + 4);
+    const byteCount = end - start;
+    if (byteCount < MEDIUM) {
+      if (target[at] !== byteCount) return false;
+      copyBytes(bytes, start, end, target, at + 1);
+      return true;
+    }
+    if (byteCount !== partLength(target, at) || isLongPart(target, at)) return false;
+    copyBytes(bytes, start, end, target, partStart(target, at));
     return true;
   }
 
@@ -324,9 +353,12 @@ export class Hashes {
       if (isHash) recordBytes += encodedPartBytes(valueEnd - valueStart);
       const { root, entry } = c;
       collections.makeRoom(c, recordBytes, Math.max(end - start, valueEnd - valueStart));
-      if (root !== c.root || entry !== c.entry) this.#seek(c, hash, bytes, start, end);
+      if (root !== c.root || entry !== c.entry) {
+        // Of a new tree all members were hashed, this one not as the last.
+        this.#seek(c, this.#hasher.bitsOf(bytes, start, end), bytes, start, end);
+      }
     }
-    collections.record.begin(kind, hash);
+    collections.record.begin(kind, hash >>> 0);
     collections.addPart(c, bytes, start, end);
     if (isHash) collections.addPart(c, valueBytes, valueStart, valueEnd);
     collections.splice(c, wasFound ? 1 : 0, collections.record);

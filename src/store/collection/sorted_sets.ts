@@ -9,9 +9,15 @@ import { ElementEffect } from "../mutation_hook.ts";
 import type { Collection, ElementSource } from "./collection.ts";
 import type { CollectionCore } from "./core.ts";
 import type { RecordCursor } from "./cursor.ts";
+import type { MemberHash } from "./member_hash.ts";
 import { encodedPartBytes, RecordKind } from "./records.ts";
 
 const EMPTY = new Uint8Array(0);
+
+// As constants of this module they are part of the code; V8 fetches those of others at each use.
+const { OK } = WriteStatus;
+const { PUT } = ElementEffect;
+const { MEMBERS, SCORES } = RecordKind;
 
 /**
  * Operations on sorted sets that were opened. To read by rank, score or (at one score) by bytes:
@@ -25,12 +31,14 @@ export class SortedSets {
   /** Score of the member that {@link SortedSets.find} found, or that was replaced or removed. */
   score = 0;
   readonly #collections: CollectionCore;
+  readonly #hasher: MemberHash;
   /** Hash of the member that was looked for last in a large one. */
   #hash = 0;
 
   /** Operations on the sorted sets of a store. */
   constructor(collections: CollectionCore) {
     this.#collections = collections;
+    this.#hasher = collections.hasher;
   }
 
   /** Looks for a member; when it exists, its score is {@link SortedSets.score}. */
@@ -41,8 +49,9 @@ export class SortedSets {
       this.score = c.cursor.score();
       return true;
     }
-    this.#hash = this.#collections.hashOf(bytes, start, end);
-    if (!c.members.seekOrder(this.#hash, bytes, start, end)) return false;
+    const hasher = this.#hasher;
+    this.#hash = hasher.bitsOf(bytes, start, end);
+    if (!c.members.seekHash(this.#hash, hasher.words, bytes, start, end)) return false;
     this.score = c.members.score();
     return true;
   }
@@ -139,17 +148,17 @@ export class SortedSets {
     }
     collections.makeRoom(c, 8 + encodedPartBytes(end - start), end - start);
     c.cursor.seekOrder(score, bytes, start, end);
-    collections.record.begin(RecordKind.SCORES, score);
+    collections.record.begin(SCORES, score);
     collections.addPart(c, bytes, start, end);
     collections.splice(c, 0, collections.record);
     if (c.root !== 0 && !isTree) {
-      const hash = collections.hashOf(bytes, start, end);
-      c.members.seekOrder(hash, bytes, start, end);
+      const hash = this.#hasher.bitsOf(bytes, start, end);
+      c.members.seekHash(hash, this.#hasher.words, bytes, start, end);
       this.#addMember(c, hash, bytes, start, end, score);
     }
     if (!exists) c.changed++;
     if (collections.hasHook) {
-      collections.tell(c, ElementEffect.PUT, bytes, start, end, 0, score);
+      collections.tell(c, PUT, bytes, start, end, 0, score);
     }
   }
 
@@ -175,27 +184,33 @@ export class SortedSets {
     const collections = this.#collections;
     if (!this.#fits(c, exists, bytes, start, end, score)) {
       const status = this.beginOne(c, end - start);
-      if (status !== WriteStatus.OK) return status;
+      if (status !== OK) return status;
       this.putFound(c, exists, bytes, start, end, score);
       collections.finish(c);
-      return WriteStatus.OK;
+      return OK;
     }
     collections.beginFitting(c);
-    collections.record.begin(RecordKind.SCORES, score);
+    collections.record.begin(SCORES, score);
     collections.addPart(c, bytes, start, end);
+    if (exists && c.root !== 0) {
+      this.#moveScore(c, bytes, start, end, score);
+      c.changed = 0;
+      if (collections.hasHook) collections.tell(c, PUT, bytes, start, end, 0, score);
+      collections.finish(c);
+      return OK;
+    }
     collections.splice(c, 0, collections.record);
     if (exists) {
-      if (c.root !== 0) collections.trees.setScore(c.root, 1, c.members, score);
       this.#takeScore(c, bytes, start, end);
     } else if (c.root !== 0) {
       this.#addMember(c, this.#hash, bytes, start, end, score);
     }
     c.changed = exists ? 0 : 1;
     if (collections.hasHook) {
-      collections.tell(c, ElementEffect.PUT, bytes, start, end, 0, score);
+      collections.tell(c, PUT, bytes, start, end, 0, score);
     }
     collections.finish(c);
-    return WriteStatus.OK;
+    return OK;
   }
 
   /**
@@ -227,7 +242,7 @@ export class SortedSets {
     if (!c.exists) return false;
     const collections = this.#collections;
     const partBytes = encodedPartBytes(end - start);
-    c.cursor.seekOrder(score, bytes, start, end);
+    this.#seekScore(c, score, bytes, start, end);
     if (!collections.fits(c, 0, 8 + partBytes, end - start)) return false;
     return exists || c.root === 0 || collections.trees.takes(c.members, 0, 4 + partBytes + 8);
   }
@@ -235,10 +250,10 @@ export class SortedSets {
   /** Removes a member; `c.changed` is 1 and {@link SortedSets.score} its score when it existed. */
   remove(c: Collection, bytes: Uint8Array, start: number, end: number): WriteStatus {
     const status = this.beginRemoval(c, 1);
-    if (status !== WriteStatus.OK) return status;
+    if (status !== OK) return status;
     this.take(c, bytes, start, end);
     this.#collections.finish(c);
-    return WriteStatus.OK;
+    return OK;
   }
 
   /** Removes a member between begin and finish; returns whether it existed. */
@@ -259,9 +274,9 @@ export class SortedSets {
    * @returns OK or OUT_OF_MEMORY
    */
   removeRanks(c: Collection, rank: number, count: number): WriteStatus {
-    if (count === 0) return WriteStatus.OK;
+    if (count === 0) return OK;
     const status = this.beginRemoval(c, count);
-    if (status !== WriteStatus.OK) return status;
+    if (status !== OK) return status;
     const collections = this.#collections;
     if (c.root !== 0 && count < c.count) {
       c.cursor.seekRank(rank);
@@ -279,7 +294,7 @@ export class SortedSets {
     c.changed = count;
     if (collections.hasHook) collections.tellRange(c, rank, count);
     collections.finish(c);
-    return WriteStatus.OK;
+    return OK;
   }
 
   /** Scans as hashes do (see `Hashes.scanFrom`); the cursor has `element()` and `score()`. */
@@ -290,6 +305,12 @@ export class SortedSets {
     }
     c.members.seekAtLeast(position, EMPTY, 0, 0);
     return c.members;
+  }
+
+  /** Puts the cursor where a score of the member belongs that was hashed last. */
+  #seekScore(c: Collection, score: number, bytes: Uint8Array, start: number, end: number): void {
+    if (c.cursor.top === 0) c.cursor.seekOrder(score, bytes, start, end);
+    else c.cursor.seekScore(score, this.#hasher.words, bytes, start, end);
   }
 
   /** Takes a member that was just found out of the records. */
@@ -303,9 +324,22 @@ export class SortedSets {
     }
   }
 
+  /** Puts the record in, where the cursor is, and takes the one with the old score out: of a tree. */
+  #moveScore(c: Collection, bytes: Uint8Array, start: number, end: number, score: number): void {
+    const collections = this.#collections;
+    const { record, trees } = collections;
+    const { cursor, root } = c;
+    trees.splice(root, 0, cursor, 0, record);
+    trees.setScore(root, 1, c.members, score);
+    // It went into free bytes of a leaf: the nodes are the same.
+    cursor.seekScore(this.score, this.#hasher.words, bytes, start, end);
+    trees.splice(root, 0, cursor, 1, undefined);
+    collections.rewindScores(c);
+  }
+
   /** Takes a member that was just found out of the scores. */
   #takeScore(c: Collection, bytes: Uint8Array, start: number, end: number): void {
-    c.cursor.seekOrder(this.score, bytes, start, end);
+    this.#seekScore(c, this.score, bytes, start, end);
     this.#collections.splice(c, 1, undefined);
   }
 
@@ -319,7 +353,7 @@ export class SortedSets {
     score: number,
   ): void {
     const collections = this.#collections;
-    collections.record.begin(RecordKind.MEMBERS, hash);
+    collections.record.begin(MEMBERS, hash >>> 0);
     collections.addPart(c, bytes, start, end);
     collections.record.score(score);
     collections.spliceMembers(c, 0, collections.record);

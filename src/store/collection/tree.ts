@@ -45,6 +45,14 @@ const JOINED_BYTES = 760;
 const JOINED_RECORDS = 100;
 const WORK_BYTES = 8192;
 
+// As constants of this module they are part of the code; V8 fetches those of others at each use.
+const { HEAD, RUN } = Node;
+const { EVEN, HAS_LONG } = NodeFlag;
+const HEADER_BYTES = LEAF_HEADER_BYTES;
+const MOST_BYTES = LEAF_RECORD_BYTES;
+const MOST_RECORDS = LEAF_RECORDS;
+const HEAVY_BYTES = HEAVY_RECORD_BYTES;
+
 /** Changes trees. Thread: one instance per thread, under the shard's exclusive lock. */
 export class TreeWriter {
   readonly #arena: Arena;
@@ -71,9 +79,9 @@ export class TreeWriter {
   takes(cursor: RecordCursor, removed: 0 | 1, recordBytes: number): boolean {
     const removedBytes = removed === 1 ? cursor.end - cursor.at : 0;
     const byteCount = cursor.limit - cursor.first - removedBytes + recordBytes;
-    return cursor.leaf !== 0 && byteCount <= LEAF_RECORD_BYTES &&
-      cursor.count - removed < LEAF_RECORDS &&
-      LEAF_HEADER_BYTES + byteCount <= this.#memory.blockBytes(cursor.leaf);
+    return cursor.leaf !== 0 && byteCount <= MOST_BYTES &&
+      cursor.count - removed < MOST_RECORDS &&
+      HEADER_BYTES + byteCount <= this.#memory.blockBytes(cursor.leaf);
   }
 
   /**
@@ -92,7 +100,7 @@ export class TreeWriter {
     removed: 0 | 1,
     record: RecordScratch | undefined,
   ): void {
-    if (record !== undefined && record.length > HEAVY_RECORD_BYTES) this.#noteHeavy(root);
+    if (record !== undefined && record.length > HEAVY_BYTES) this.#noteHeavy(root);
     if (cursor.top === 0) {
       this.#plant(root, tree, cursor.kind, record!);
       return;
@@ -108,7 +116,7 @@ export class TreeWriter {
     const { leaf } = cursor;
     const words = arena.wordsOf(leaf);
     const at = arena.wordAt(leaf);
-    const run = words[at + Node.RUN]!;
+    const run = words[at + RUN]!;
     const oldBytes = run & 0xffff;
     const newBytes = oldBytes - removedBytes + added;
     const newCount = (run >>> 16) + delta;
@@ -116,11 +124,11 @@ export class TreeWriter {
     if (newCount === 0) {
       this.#memory.freeNode(root, leaf);
       this.#interiors.removeEmpty(root, tree, cursor);
-    } else if ((newBytes <= LEAF_RECORD_BYTES && newCount <= LEAF_RECORDS) || newCount === 1) {
+    } else if ((newBytes <= MOST_BYTES && newCount <= MOST_RECORDS) || newCount === 1) {
       const blockBytes = this.#memory.blockBytes(leaf);
-      if (LEAF_HEADER_BYTES + newBytes <= blockBytes) {
-        const head = words[at + Node.HEAD]!;
-        const room = blockBytes - LEAF_HEADER_BYTES - (head >>> 16) - oldBytes;
+      if (HEADER_BYTES + newBytes <= blockBytes) {
+        const head = words[at + HEAD]!;
+        const room = blockBytes - HEADER_BYTES - (head >>> 16) - oldBytes;
         const gap = this.#spliceInPlace(
           leaf,
           head >>> 16,
@@ -130,7 +138,7 @@ export class TreeWriter {
           removedBytes,
           record,
         );
-        words[at + Node.HEAD] = (head & 0xffff) | (gap << 16);
+        words[at + HEAD] = (head & 0xffff) | (gap << 16);
       } else {
         this.#compose(leaf, relative, removedBytes, record);
         this.#rewrite(root, tree, cursor, newBytes, newCount, relative === 0);
@@ -197,11 +205,11 @@ export class TreeWriter {
     side: 0 | 1,
   ): number {
     const arena = this.#arena;
-    const need = LEAF_HEADER_BYTES + record.length;
-    const head = nodeHead(0, kind, 0) | NodeFlag.EVEN;
+    const need = HEADER_BYTES + record.length;
+    const head = nodeHead(0, kind, 0) | EVEN;
     const leaf = this.#memory.makeNode(root, parent, head, Math.max(need, roomBytes));
     const gap = side === 0 ? this.#memory.blockBytes(leaf) - need : 0;
-    arena.write(leaf, Node.HEAD, head | (gap << 16));
+    arena.write(leaf, HEAD, head | (gap << 16));
     copyBytes(record.bytes, 0, record.length, arena.bytesOf(leaf), leafStart(arena, leaf));
     writeRun(arena, leaf, record.length, 1);
     this.#adoptLong(leaf, record.hasLong);
@@ -230,7 +238,7 @@ export class TreeWriter {
     const view = arena.viewOf(leaf);
     const added = record === undefined ? 0 : record.length;
     const growth = added - removedBytes;
-    const block = arena.byteAt(leaf) + LEAF_HEADER_BYTES;
+    const block = arena.byteAt(leaf) + HEADER_BYTES;
     let start = block + gap;
     const tail = total - relative - removedBytes;
     let moveHead = relative < tail;
@@ -253,7 +261,7 @@ export class TreeWriter {
       const from = start + relative + removedBytes;
       shiftBytes(view, bytes, from + growth, from, tail);
     }
-    if (record !== undefined) copyBytes(record.bytes, 0, added, bytes, start + relative);
+    if (record !== undefined) record.copyTo(view, bytes, start + relative);
     return start - block;
   }
 
@@ -265,9 +273,9 @@ export class TreeWriter {
     record: RecordScratch | undefined,
   ): void {
     const bytes = this.#arena.bytesOf(leaf);
-    const head = this.#arena.read(leaf, Node.HEAD);
-    const start = this.#arena.byteAt(leaf) + LEAF_HEADER_BYTES + (head >>> 16);
-    const total = this.#arena.read(leaf, Node.RUN) & 0xffff;
+    const head = this.#arena.read(leaf, HEAD);
+    const start = this.#arena.byteAt(leaf) + HEADER_BYTES + (head >>> 16);
+    const total = this.#arena.read(leaf, RUN) & 0xffff;
     copyBytes(bytes, start, start + relative, this.#work, 0);
     let at = relative;
     if (record !== undefined) {
@@ -303,21 +311,21 @@ export class TreeWriter {
     growsAtFront: boolean,
   ): number {
     const arena = this.#arena;
-    const oldHead = arena.read(cursor.leaf, Node.HEAD);
+    const oldHead = arena.read(cursor.leaf, HEAD);
     const parent = arena.read(cursor.leaf, Node.PARENT);
-    const need = LEAF_HEADER_BYTES + to - from;
+    const need = HEADER_BYTES + to - from;
     const leaf = this.#memory.makeNode(root, parent, oldHead & 0xffff, need);
     const gap = growsAtFront ? this.#memory.blockBytes(leaf) - need : 0;
-    arena.write(leaf, Node.HEAD, (oldHead & 0xffff) | (gap << 16));
+    arena.write(leaf, HEAD, (oldHead & 0xffff) | (gap << 16));
     copyBytes(
       this.#work,
       from,
       to,
       arena.bytesOf(leaf),
-      arena.byteAt(leaf) + LEAF_HEADER_BYTES + gap,
+      arena.byteAt(leaf) + HEADER_BYTES + gap,
     );
     writeRun(arena, leaf, to - from, count);
-    if ((oldHead & NodeFlag.HAS_LONG) !== 0) this.#adoptLong(leaf, true);
+    if ((oldHead & HAS_LONG) !== 0) this.#adoptLong(leaf, true);
     return leaf;
   }
 
@@ -336,7 +344,7 @@ export class TreeWriter {
     record: RecordScratch,
   ): void {
     this.#interiors.ensureRoom(root, tree, cursor, 1, 1);
-    const room = LEAF_HEADER_BYTES + LEAF_RECORD_BYTES;
+    const room = HEADER_BYTES + MOST_BYTES;
     const leaf = this.#makeFirst(root, cursor.nodes[1]!, cursor.kind, record, room, side);
     if (side === 1) {
       this.#interiors.setCount(cursor, 1, count);
@@ -359,7 +367,7 @@ export class TreeWriter {
     const arena = this.#arena;
     const old = cursor.leaf;
     if (record.hasLong) {
-      arena.write(old, Node.HEAD, arena.read(old, Node.HEAD) | NodeFlag.HAS_LONG);
+      arena.write(old, HEAD, arena.read(old, HEAD) | HAS_LONG);
     }
     const ends = this.#pieceEnds;
     ends.length = 0;
@@ -387,7 +395,7 @@ export class TreeWriter {
   #cut(kind: number, from: number, to: number): void {
     const half = from + (to - from) / 2;
     // Where there are too many records, halves of as many; else of as many bytes.
-    const isByCount = to - from <= LEAF_RECORD_BYTES;
+    const isByCount = to - from <= MOST_BYTES;
     let at = from;
     let count = 0;
     let cutAt = 0;
@@ -395,13 +403,13 @@ export class TreeWriter {
       const next = recordEnd(kind, this.#work, at);
       // The border nearest to the middle, that leaves something on both sides.
       const isNearer = isByCount
-        ? count === LEAF_RECORDS >>> 1
+        ? count === MOST_RECORDS >>> 1
         : cutAt === 0 || Math.abs(at - half) < Math.abs(cutAt - half);
       if (at > from && isNearer) cutAt = at;
       at = next;
       count++;
     }
-    if ((to - from <= LEAF_RECORD_BYTES && count <= LEAF_RECORDS) || count === 1) {
+    if ((to - from <= MOST_BYTES && count <= MOST_RECORDS) || count === 1) {
       this.#pieceEnds.push(to);
       return;
     }
@@ -424,9 +432,9 @@ export class TreeWriter {
 
   /** Says of a leaf whether all of its records have the same length. */
   #setEven(leaf: number, isEven: boolean): void {
-    const head = this.#arena.read(leaf, Node.HEAD);
-    const other = isEven ? head | NodeFlag.EVEN : head & ~NodeFlag.EVEN;
-    this.#arena.write(leaf, Node.HEAD, other);
+    const head = this.#arena.read(leaf, HEAD);
+    const other = isEven ? head | EVEN : head & ~EVEN;
+    this.#arena.write(leaf, HEAD, other);
   }
 
   #orderAt(kind: number, at: number): number {
@@ -442,20 +450,20 @@ export class TreeWriter {
     // At the ends elements come and go: a leaf there is soon empty or full.
     if (isAtEdge(arena, cursor, 0) || isAtEdge(arena, cursor, 1)) return;
     const parent = cursor.nodes[1]!;
-    const siblings = arena.read(parent, Node.HEAD) >>> 16;
+    const siblings = arena.read(parent, HEAD) >>> 16;
     if (siblings < 2) return;
     if (cursor.indexes[1]! === siblings - 1) cursor.indexes[1]!--;
     const index = cursor.indexes[1]!;
     const left = childAt(arena, parent, index);
     const right = childAt(arena, parent, index + 1);
-    const leftRun = arena.read(left, Node.RUN);
-    const rightRun = arena.read(right, Node.RUN);
+    const leftRun = arena.read(left, RUN);
+    const rightRun = arena.read(right, RUN);
     const joined = (leftRun & 0xffff) + (rightRun & 0xffff);
     const count = (leftRun >>> 16) + (rightRun >>> 16);
     if (joined > JOINED_BYTES || count > JOINED_RECORDS) return;
     this.#compose(left, 0, 0, undefined);
-    const rightStart = arena.byteAt(right) + LEAF_HEADER_BYTES +
-      (arena.read(right, Node.HEAD) >>> 16);
+    const rightStart = arena.byteAt(right) + HEADER_BYTES +
+      (arena.read(right, HEAD) >>> 16);
     copyBytes(
       arena.bytesOf(right),
       rightStart,
@@ -463,23 +471,23 @@ export class TreeWriter {
       this.#work,
       leftRun & 0xffff,
     );
-    const leftHead = arena.read(left, Node.HEAD);
-    const rightHead = arena.read(right, Node.HEAD);
-    const isEven = (leftHead & rightHead & NodeFlag.EVEN) !== 0 &&
+    const leftHead = arena.read(left, HEAD);
+    const rightHead = arena.read(right, HEAD);
+    const isEven = (leftHead & rightHead & EVEN) !== 0 &&
       (leftRun & 0xffff) * (rightRun >>> 16) === (rightRun & 0xffff) * (leftRun >>> 16);
-    const even = isEven ? NodeFlag.EVEN : 0;
-    const flags = ((leftHead | rightHead) & 0xffff & ~NodeFlag.EVEN) | even;
-    const leafNow = this.#memory.tryMakeNode(root, parent, flags, LEAF_HEADER_BYTES + joined);
+    const even = isEven ? EVEN : 0;
+    const flags = ((leftHead | rightHead) & 0xffff & ~EVEN) | even;
+    const leafNow = this.#memory.tryMakeNode(root, parent, flags, HEADER_BYTES + joined);
     if (leafNow === 0) return;
     copyBytes(
       this.#work,
       0,
       joined,
       arena.bytesOf(leafNow),
-      arena.byteAt(leafNow) + LEAF_HEADER_BYTES,
+      arena.byteAt(leafNow) + HEADER_BYTES,
     );
     writeRun(arena, leafNow, joined, count);
-    if ((flags & NodeFlag.HAS_LONG) !== 0) this.#adoptLong(leafNow, true);
+    if ((flags & HAS_LONG) !== 0) this.#adoptLong(leafNow, true);
     this.#memory.freeNode(root, left);
     this.#memory.freeNode(root, right);
     cursor.leaf = leafNow;
@@ -489,7 +497,7 @@ export class TreeWriter {
   /** Removes `[from, to)` of what is below `node`, which is owned; something stays. */
   #removeIn(root: number, node: number, from: number, to: number): void {
     const arena = this.#arena;
-    const head = arena.read(node, Node.HEAD);
+    const head = arena.read(node, HEAD);
     if ((head & 0xff) === 0) {
       this.#removeInLeaf(root, node, from, to);
       return;
@@ -520,21 +528,21 @@ export class TreeWriter {
 
   #removeInLeaf(root: number, leaf: number, from: number, to: number): void {
     const arena = this.#arena;
-    const head = arena.read(leaf, Node.HEAD);
+    const head = arena.read(leaf, HEAD);
     const kind = (head >>> 12) & 0xf;
     const bytes = arena.bytesOf(leaf);
-    const run = arena.read(leaf, Node.RUN);
-    const start = arena.byteAt(leaf) + LEAF_HEADER_BYTES + (head >>> 16);
+    const run = arena.read(leaf, RUN);
+    const start = arena.byteAt(leaf) + HEADER_BYTES + (head >>> 16);
     const end = start + (run & 0xffff);
     let at = start;
     for (let i = 0; i < from; i++) at = recordEnd(kind, bytes, at);
     let behind = at;
     for (let i = from; i < to; i++) {
-      if ((head & NodeFlag.HAS_LONG) !== 0) this.#dropLongPartsAt(root, kind, bytes, behind);
+      if ((head & HAS_LONG) !== 0) this.#dropLongPartsAt(root, kind, bytes, behind);
       behind = recordEnd(kind, bytes, behind);
     }
     if (from === 0) {
-      arena.write(leaf, Node.HEAD, (head & 0xffff) | (((head >>> 16) + behind - at) << 16));
+      arena.write(leaf, HEAD, (head & 0xffff) | (((head >>> 16) + behind - at) << 16));
     } else {
       shiftBytes(arena.viewOf(leaf), bytes, at, behind, end - behind);
     }
@@ -542,9 +550,9 @@ export class TreeWriter {
   }
 
   #dropLongParts(root: number, leaf: number, relative: number): void {
-    const head = this.#arena.read(leaf, Node.HEAD);
-    if ((head & NodeFlag.HAS_LONG) === 0) return;
-    const at = this.#arena.byteAt(leaf) + LEAF_HEADER_BYTES + (head >>> 16) + relative;
+    const head = this.#arena.read(leaf, HEAD);
+    if ((head & HAS_LONG) === 0) return;
+    const at = this.#arena.byteAt(leaf) + HEADER_BYTES + (head >>> 16) + relative;
     this.#dropLongPartsAt(root, (head >>> 12) & 0xf, this.#arena.bytesOf(leaf), at);
   }
 
@@ -560,20 +568,20 @@ export class TreeWriter {
   #adoptLong(leaf: number, hasLong: boolean): void {
     if (!hasLong) return;
     const arena = this.#arena;
-    arena.write(leaf, Node.HEAD, arena.read(leaf, Node.HEAD) | NodeFlag.HAS_LONG);
+    arena.write(leaf, HEAD, arena.read(leaf, HEAD) | HAS_LONG);
     this.#memory.adoptLongs(leaf);
   }
 }
 
 /** Writes the run header of a leaf. */
 function writeRun(arena: Arena, leaf: number, byteCount: number, count: number): void {
-  arena.write(leaf, Node.RUN, byteCount | (count << 16));
+  arena.write(leaf, RUN, byteCount | (count << 16));
 }
 
 /** Whether a cursor's leaf is the first (side 0) or last (side 1) of its tree. */
 function isAtEdge(arena: Arena, cursor: RecordCursor, side: 0 | 1): boolean {
   for (let level = 1; level <= cursor.topLevel; level++) {
-    const last = (arena.read(cursor.nodes[level]!, Node.HEAD) >>> 16) - 1;
+    const last = (arena.read(cursor.nodes[level]!, HEAD) >>> 16) - 1;
     if (cursor.indexes[level] !== (side === 0 ? 0 : last)) return false;
   }
   return true;

@@ -7,6 +7,8 @@ import { Node, NodeFlag } from "../../../src/store/collection/node.ts";
 import { encodedPartBytes, RecordKind } from "../../../src/store/collection/records.ts";
 import {
   childOfHash,
+  childOfScore,
+  guess,
   HASH_END,
   recordOfHash,
   recordOfScore,
@@ -56,7 +58,14 @@ Deno.test("recordOfHash: is the first record with at least a hash, whatever the 
         const wanted = isThere ? list[other % list.length]! : other;
         const low = isTight ? list[0]! : 0;
         const high = isTight ? list.at(-1)! : HASH_END;
-        const found = recordOfHash(view, 3, stride, list.length, wanted, low, high);
+        const found = recordOfHash(
+          view,
+          3,
+          stride,
+          list.length,
+          wanted,
+          guess(wanted, low, high, list.length),
+        );
         assert.equal(found, countBelow(list, wanted));
       },
     ),
@@ -104,8 +113,43 @@ Deno.test("recordOfScore: is the first record with at least a score, whatever th
         const high = isTight ? list.at(-1)! : Infinity;
         const view = new DataView(new SharedArrayBuffer(1 + stride * list.length));
         for (const [i, one] of list.entries()) view.setFloat64(1 + i * stride, one, true);
-        const found = recordOfScore(view, 1, stride, list.length, wanted, low, high);
+        const found = recordOfScore(
+          view,
+          1,
+          stride,
+          list.length,
+          wanted,
+          guess(wanted, low, high, list.length),
+        );
         assert.equal(found, countBelow(list, wanted));
+      },
+    ),
+    { seed: SEED, numRuns: 3000 },
+  );
+});
+
+Deno.test("childOfScore: is the last child that begins before a score, or the first one", () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.oneof(
+          fc.integer({ min: -30, max: 30 }),
+          fc.double({ noNaN: true }),
+          fc.constantFrom(-Infinity, Infinity, 1e300),
+        ),
+        { minLength: 1, maxLength: 130 },
+      ),
+      fc.oneof(fc.integer({ min: -31, max: 31 }), fc.double({ noNaN: true })),
+      fc.nat(),
+      fc.boolean(),
+      (unsorted, other, index, isThere) => {
+        const list = unsorted.toSorted((a, b) => a - b);
+        // The separator of child 0 means nothing.
+        const separators = Float64Array.from(list.flatMap((score) => [NaN, score]));
+        separators[1] = Infinity;
+        const wanted = isThere ? list[index % list.length]! : other;
+        const found = childOfScore(separators, 1, list.length - 1, wanted);
+        assert.equal(found, countBelow(list.slice(1), wanted));
       },
     ),
     { seed: SEED, numRuns: 3000 },

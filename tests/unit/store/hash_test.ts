@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { hashKey, hashWord } from "../../../src/store/hash.ts";
+import { MemberHash } from "../../../src/store/collection/member_hash.ts";
+import { hashKey } from "../../../src/store/hash.ts";
 import { Key } from "../../../src/store/key.ts";
 
 /**
@@ -112,8 +113,13 @@ Deno.test("hashKey: is HalfSipHash-1-3 of the key's bytes, wherever they lie in 
         assert.deepEqual([key.hash, key.hashHigh], signed);
         assert.deepEqual(signed, halfSipHash(input, seed0, seed1, 1, 3));
         const end = offset + input.length;
-        assert.equal(hashWord(buffer, offset, end, seed0 | 0, seed1 | 0), key.hash);
-        assert.equal(hashWord(buffer, offset, end, seed0, seed1), key.hash);
+        for (const hasher of [new MemberHash(seed0 | 0, seed1 | 0), new MemberHash(seed0, seed1)]) {
+          assert.equal(hasher.bitsOf(buffer, offset, end) >>> 0, key.hash);
+          const view = new DataView(input.buffer, input.byteOffset, Math.min(input.length, 256));
+          for (let i = 0; i + 4 <= view.byteLength && input.length <= 256; i += 4) {
+            assert.equal(hasher.words[i / 4], view.getInt32(i, true));
+          }
+        }
       },
     ),
     { numRuns: 2000 },
