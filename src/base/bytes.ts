@@ -7,6 +7,7 @@
 import { assert } from "./assert.ts";
 import type { ClientMemory } from "./client_memory.ts";
 import { formatInt64, INT64_MAX_DECIMAL_BYTES, writeDigits } from "./int64.ts";
+import { copyBytes } from "./shared_copy.ts";
 
 const textEncoder = new TextEncoder();
 const MINUS = 0x2d;
@@ -26,6 +27,14 @@ const SHRINK_RATIO = 8;
  * that sends batches now and then does not make it go back and forth.
  */
 const CALM_READS = 16;
+
+/**
+ * A writer begins with what it had when it was last given back, up to so many bytes: growing there
+ * by doubling would copy as much again. Only while no more than one part in
+ * {@link FREE_MEMORY_SHARE} of the memory is lent.
+ */
+const USUAL_BYTES_MAX = 131072;
+const FREE_MEMORY_SHARE = 4;
 
 /**
  * An append-only byte buffer that grows as needed and is reused between batches.
@@ -56,6 +65,8 @@ export class ByteWriter {
 
   readonly #initialBytes: number;
   readonly #memory: ClientMemory | undefined;
+  /** What it had when it was given back. Unit: bytes. */
+  #usualBytes = 0;
 
   /**
    * Makes an empty writer.
@@ -89,13 +100,8 @@ export class ByteWriter {
   /** Appends `source[start, end)`. */
   copy(source: Uint8Array, start = 0, end: number = source.length): void {
     const byteCount = end - start;
-    let at = this.reserve(byteCount);
-    const target = this.bytes;
-    if (byteCount <= 24) {
-      for (let i = start; i < end; i++) target[at++] = source[i]!;
-    } else {
-      target.set(start === 0 && end === source.length ? source : source.subarray(start, end), at);
-    }
+    const at = this.reserve(byteCount);
+    copyBytes(source, start, end, this.bytes, at);
     this.length += byteCount;
   }
 
@@ -142,9 +148,9 @@ export class ByteWriter {
    *   that one large reply does not pin its memory for the connection's life
    */
   clear(keepBytes = 65536): void {
+    if (this.bytes.length > keepBytes) this.release();
     this.length = 0;
     this.isOver = false;
-    if (this.bytes.length > keepBytes) this.release();
   }
 
   /**
@@ -153,6 +159,7 @@ export class ByteWriter {
    * Nobody may be writing from it any more.
    */
   release(): void {
+    this.#usualBytes = Math.min(this.length, USUAL_BYTES_MAX);
     this.length = 0;
     this.isOver = false;
     const memory = this.#memory;
@@ -200,10 +207,20 @@ export class ByteWriter {
       return;
     }
     const smaller = this.bytes;
-    const block = memory.tryTake(Math.max(wanted, this.#initialBytes)) ?? memory.overdraw(wanted);
+    const block = this.#tryTakeUsual(memory, wanted) ??
+      memory.tryTake(Math.max(wanted, this.#initialBytes)) ?? memory.overdraw(wanted);
     if (this.length > 0) block.set(smaller.subarray(0, this.length));
     this.bytes = block;
     memory.give(smaller);
+  }
+
+  /** A block for as much as there was last time, where that is more and memory is no matter. */
+  #tryTakeUsual(memory: ClientMemory, wanted: number): Uint8Array<ArrayBuffer> | undefined {
+    const usual = Math.min(this.#usualBytes, this.mostBytes);
+    if (this.bytes.length > 0 || usual <= Math.max(wanted, this.#initialBytes)) return undefined;
+    return memory.heldBytes * FREE_MEMORY_SHARE < memory.maxBytes
+      ? memory.tryTake(usual)
+      : undefined;
   }
 }
 

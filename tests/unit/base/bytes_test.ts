@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
+import { ClientMemory } from "../../../src/base/client_memory.ts";
 
 Deno.test("ByteWriter: holds what was appended, in order", () => {
   const piece = fc.oneof(
@@ -66,6 +67,30 @@ Deno.test("InputBuffer: delivers every byte once and in order, however reads and
     }
     assert.equal(input.length, sent - taken);
   }));
+});
+
+Deno.test("ByteWriter: begins with what its last content took, while memory is plenty", () => {
+  const memory = new ClientMemory(2 ** 22);
+  const writer = new ByteWriter(4096, memory);
+  const batch = new Uint8Array(1000).fill(7);
+  for (let i = 0; i < 60; i++) writer.copy(batch);
+  assert.equal(writer.length, 60_000);
+  writer.release();
+  assert.equal(memory.heldBytes, 0);
+  writer.byte(1);
+  assert.equal(writer.bytes.length, 65_536);
+  // That was a short one, so the next begins as short as ever.
+  writer.release();
+  writer.byte(1);
+  assert.equal(writer.bytes.length, 4096);
+  for (let i = 0; i < 60; i++) writer.copy(batch);
+  writer.release();
+  const held = memory.tryTake(2 ** 20)!;
+  writer.byte(1);
+  assert.equal(writer.bytes.length, 4096, "others have a quarter of the memory");
+  writer.release();
+  memory.give(held);
+  memory.assertInvariants();
 });
 
 Deno.test("InputBuffer: shrinks back when everything was consumed", () => {
