@@ -11,8 +11,8 @@
  * a loop over bytes                      72     285    1070    4200
  * set, aligned alike                     34      36      50     109
  * set, not aligned alike              39–44   66–79 165–215 610–800
- * words of 64 bits, any alignment        13      23      65     230   up to here for 1 KiB and less,
- * two steps through private memory       56      61      79     156   this for more
+ * words of 64 bits, any alignment        13      23      65     230   for 1,280 bytes and less
+ * two steps through private memory       56      61      79     156   for more
  * ```
  *
  * **Words** are read and written with a `DataView`, four at a time; optimized code makes no BigInt
@@ -21,9 +21,10 @@
  * and where the bytes are to be private (or shared, aligned otherwise) with what is a plain move of
  * memory.
  *
- * A `DataView` costs more than a copy of short values. So the one of the last source and the one of
- * the last target are remembered, and those of arrays that stay: segments of the arena, and what was
- * told to {@link keepView}. An array that was given away is never asked for again.
+ * A `DataView` costs more than a copy of short values. So those of arrays that stay are kept:
+ * segments of the arena, and what was told to {@link keepView}; and of others (buffers of
+ * connections, which come and go) that of the last source and of the last target are remembered. An
+ * array that was given away is never asked for again.
  *
  * @module
  */
@@ -31,29 +32,40 @@
 /** Fewer bytes are copied one by one. */
 const WORD_BYTES = 8;
 /** More bytes go in two steps where their alignments differ, in one where they do not. */
-const WORDS_MAX_BYTES = 1024;
+const WORDS_MAX_BYTES = 1280;
 /** How much goes in two steps at a time: what stays in the nearest caches. A multiple of 8. */
 const STEP_BYTES = 8192;
 /** An array of so many bytes is a segment of an arena and stays. */
 const LASTING_BYTES = 2 ** 20;
 
 const EMPTY = new Uint8Array(0);
+const EMPTY_VIEW = new DataView(EMPTY.buffer);
 
-/** The views of arrays that one side of the copies of a thread has. */
+/**
+ * The views of arrays that one side of the copies of a thread has: the last one that stays, and the
+ * last one that does not. A thread copies between these two in turns, back and forth.
+ */
 class Views {
   #bytes: Uint8Array = EMPTY;
-  #view: DataView = new DataView(EMPTY.buffer);
+  #view: DataView = EMPTY_VIEW;
+  #passingBytes: Uint8Array = EMPTY;
+  #passingView: DataView = EMPTY_VIEW;
 
   /** A view of the bytes of an array. */
   of(bytes: Uint8Array): DataView {
-    return bytes === this.#bytes ? this.#view : this.#look(bytes);
+    if (bytes === this.#bytes) return this.#view;
+    return bytes === this.#passingBytes ? this.#passingView : this.#look(bytes);
   }
 
   #look(bytes: Uint8Array): DataView {
-    const view = lasting.get(bytes) ?? makeView(bytes);
-    this.#bytes = bytes;
-    this.#view = view;
-    return view;
+    if (bytes.length >= LASTING_BYTES && !lasting.has(bytes)) keepView(bytes);
+    const view = lasting.get(bytes);
+    if (view !== undefined) {
+      this.#bytes = bytes;
+      return this.#view = view;
+    }
+    this.#passingBytes = bytes;
+    return this.#passingView = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 }
 
@@ -184,9 +196,4 @@ function copyLong(
 
 function isShared(bytes: Uint8Array): boolean {
   return bytes.buffer instanceof SharedArrayBuffer;
-}
-
-function makeView(bytes: Uint8Array): DataView {
-  if (bytes.length >= LASTING_BYTES) keepView(bytes);
-  return lasting.get(bytes) ?? new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }

@@ -41,6 +41,7 @@
 import { assert } from "../base/assert.ts";
 import { MAX_JOB_BYTES } from "../base/job.ts";
 import { CHANNEL_CAPACITY_MAX, CHANNEL_MESSAGE_MAX_BYTES } from "../base/limits.ts";
+import { copyBytes } from "../base/shared_copy.ts";
 import { ConsumerLock } from "./consumer_lock.ts";
 import type { ConsumerSlot } from "./consumer_slot.ts";
 import { IdleConsumers } from "./idle_consumers.ts";
@@ -576,20 +577,5 @@ export class BoundedChannel {
       if (this.#isPublished() || this.#idle.signal !== signal) return true;
     }
     return false;
-  }
-}
-
-function copyBytes(
-  source: Uint8Array,
-  start: number,
-  end: number,
-  target: Uint8Array,
-  targetStart: number,
-): void {
-  if (end - start <= 48) {
-    let at = targetStart;
-    for (let i = start; i < end; i++) target[at++] = source[i]!;
-  } else {
-    target.set(source.subarray(start, end), targetStart);
   }
 }

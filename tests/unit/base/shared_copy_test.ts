@@ -5,7 +5,7 @@ const SIZE = 24_576;
 /** Ends of every way of copying: bytes, words, one step, several steps. */
 const LENGTHS = [
   ...Array.from({ length: 80 }, (_, i) => i),
-  ...[255, 256, 257, 1016, 1023, 1024, 1025, 1026, 1031, 2047, 4099],
+  ...[255, 256, 257, 1016, 1023, 1024, 1279, 1280, 1281, 1287, 2047, 4099],
   ...[8191, 8192, 8193, 8199, 16_384, 16_391],
 ];
 const GUARD = 0xa5;
