@@ -28,6 +28,11 @@ const SHRINK_RATIO = 8;
  */
 const CALM_READS = 16;
 
+/** An input buffer grows so far for batches in any case. Unit: bytes. */
+const SCARCE_BATCH_BYTES = 32768;
+/** And further while less than one part in so many of the memory is lent. */
+const PLENTY_SHARE = 8;
+
 /**
  * A writer begins with what it had when it was last given back, up to so many bytes: growing there
  * by doubling would copy as much again. Only while no more than one part in
@@ -362,10 +367,18 @@ export class InputBuffer {
   #growForBatches(): void {
     const capacity = this.bytes.length;
     if (capacity < this.#busyBytes) this.#tryReplace(this.#busyBytes);
-    else if (capacity < this.#batchBytes) {
-      this.#tryReplace(Math.min(capacity * 4, this.#batchBytes));
+    else if (capacity < this.#mostBatchBytes()) {
+      this.#tryReplace(Math.min(capacity * 4, this.#mostBatchBytes()));
       this.#looseReads = 0;
     }
+  }
+
+  /** How far it grows for batches: far only while a small part of the memory is lent. */
+  #mostBatchBytes(): number {
+    const memory = this.#memory;
+    const isPlenty = memory === undefined ||
+      memory.heldBytes * PLENTY_SHARE < memory.maxBytes;
+    return isPlenty ? this.#batchBytes : Math.min(this.#batchBytes, SCARCE_BATCH_BYTES);
   }
 
   /** Goes to a smaller array when little is unread, if one can be had. */

@@ -121,3 +121,24 @@ Deno.test("InputBuffer: reads that fill it make it grow, and it goes back when t
   for (let i = 0; i < 40; i++) read(100);
   assert.equal(input.bytes.length, 1024);
 });
+
+Deno.test("InputBuffer: grows far for batches only while others have little of the memory", () => {
+  const memory = new ClientMemory(2 ** 22);
+  const sizes = (): number[] => {
+    const input = new InputBuffer(1024, memory, 4096, 131_072);
+    const seen: number[] = [];
+    for (let i = 0; i < 6; i++) {
+      assert.ok(input.tryMakeRoom());
+      seen.push(input.space().length);
+      input.commit(input.space().length);
+      input.start = input.end;
+    }
+    input.release();
+    return seen;
+  };
+  assert.deepEqual(sizes(), [1024, 4096, 16_384, 65_536, 131_072, 131_072]);
+  const held = memory.tryTake(2 ** 19)!;
+  assert.deepEqual(sizes(), [1024, 4096, 16_384, 32_768, 32_768, 32_768]);
+  memory.give(held);
+  assert.equal(memory.heldBytes, 0);
+});
