@@ -253,6 +253,8 @@ export class InputBuffer {
   readonly #batchBytes: number;
   readonly #memory: ClientMemory | undefined;
   #lastReadFilled = false;
+  /** It grew beyond {@link SCARCE_BATCH_BYTES} for batches, and not for one request. */
+  #isFar = false;
   /** Reads, one behind the other, that a quarter of the array had room for. */
   #looseReads = 0;
   /** Reads, one behind the other, that the smallest array had room for. */
@@ -299,13 +301,14 @@ export class InputBuffer {
    */
   tryMakeRoom(): boolean {
     if (this.bytes.length === 0) return this.#tryReplace(this.#initialBytes);
+    const wasBatch = this.start * 2 >= this.end;
     if (this.start === this.end) {
       this.start = 0;
       this.end = 0;
     }
     // A read that filled it: keep the larger array while the client sends large batches.
     if (!this.#lastReadFilled) this.#shrink();
-    else this.#growForBatches();
+    else this.#growForBatches(wasBatch);
     const capacity = this.bytes.length;
     if (this.end < capacity && this.start <= capacity >> 1) return true;
     this.#compact();
@@ -364,13 +367,20 @@ export class InputBuffer {
   }
 
   /** Reads that fill the array are pieces of a batch: each costs a call of the system, and a reply. */
-  #growForBatches(): void {
+  #growForBatches(wasBatch: boolean): void {
     const capacity = this.bytes.length;
     if (capacity < this.#busyBytes) this.#tryReplace(this.#busyBytes);
-    else if (capacity < this.#mostBatchBytes()) {
-      this.#tryReplace(Math.min(capacity * 4, this.#mostBatchBytes()));
+    else {
+      const most = wasBatch ? this.#mostBatchBytes() : this.#leastBatchBytes;
+      if (capacity >= most) return;
+      this.#isFar = this.#tryReplace(Math.min(capacity * 4, most)) && most > this.#leastBatchBytes;
       this.#looseReads = 0;
     }
+  }
+
+  /** How far it grows for batches in any case. */
+  get #leastBatchBytes(): number {
+    return Math.min(this.#batchBytes, SCARCE_BATCH_BYTES);
   }
 
   /** How far it grows for batches: far only while a small part of the memory is lent. */
@@ -378,13 +388,14 @@ export class InputBuffer {
     const memory = this.#memory;
     const isPlenty = memory === undefined ||
       memory.heldBytes * PLENTY_SHARE < memory.maxBytes;
-    return isPlenty ? this.#batchBytes : Math.min(this.#batchBytes, SCARCE_BATCH_BYTES);
+    return isPlenty ? this.#batchBytes : this.#leastBatchBytes;
   }
 
   /** Goes to a smaller array when little is unread, if one can be had. */
   #shrink(): void {
     const capacity = this.bytes.length;
-    const isForBatches = capacity > this.#busyBytes && capacity <= this.#batchBytes;
+    const most = this.#isFar ? this.#mostBatchBytes() : this.#leastBatchBytes;
+    const isForBatches = capacity > this.#busyBytes && capacity <= most;
     if (isForBatches && this.#looseReads < CALM_READS) return;
     let target = this.#smallReads < CALM_READS ? this.#busyBytes : this.#initialBytes;
     const unread = this.end - this.start;
@@ -400,6 +411,7 @@ export class InputBuffer {
     if (other === undefined) return false;
     const old = this.bytes;
     other.set(old.subarray(this.start, this.end));
+    this.#isFar = false;
     this.end -= this.start;
     this.start = 0;
     this.bytes = other;

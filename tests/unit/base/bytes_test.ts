@@ -142,3 +142,25 @@ Deno.test("InputBuffer: grows far for batches only while others have little of t
   memory.give(held);
   assert.equal(memory.heldBytes, 0);
 });
+
+Deno.test("InputBuffer: one large request leaves the smaller array behind, a batch the larger one", () => {
+  const memory = new ClientMemory(2 ** 22);
+  for (const isBatch of [false, true]) {
+    const input = new InputBuffer(1024, memory, 4096, 131_072);
+    for (let left = 100_000; left > 0;) {
+      assert.ok(input.tryMakeRoom());
+      const byteCount = Math.min(left, input.space().length);
+      input.commit(byteCount);
+      if (isBatch) input.start = input.end - Math.min(200, input.length);
+      left -= byteCount;
+    }
+    input.start = input.end;
+    for (let i = 0; i < 2; i++) {
+      assert.ok(input.tryMakeRoom());
+      input.commit(10);
+      input.start = input.end;
+    }
+    assert.equal(input.bytes.length, isBatch ? 131_072 : 4096);
+    input.release();
+  }
+});
