@@ -7,6 +7,7 @@
 import { assert } from "./assert.ts";
 import type { ClientMemory } from "./client_memory.ts";
 import { formatInt64, INT64_MAX_DECIMAL_BYTES, writeDigits } from "./int64.ts";
+import { copyBytes } from "./shared_copy.ts";
 
 const textEncoder = new TextEncoder();
 const MINUS = 0x2d;
@@ -26,6 +27,19 @@ const SHRINK_RATIO = 8;
  * that sends batches now and then does not make it go back and forth.
  */
 const CALM_READS = 16;
+
+/** An input buffer grows so far for batches in any case. Unit: bytes. */
+const SCARCE_BATCH_BYTES = 32768;
+/** And further while less than one part in so many of the memory is lent. */
+const PLENTY_SHARE = 8;
+
+/**
+ * A writer begins with what it had when it was last given back, up to so many bytes: growing there
+ * by doubling would copy as much again. Only while no more than one part in
+ * {@link FREE_MEMORY_SHARE} of the memory is lent.
+ */
+const USUAL_BYTES_MAX = 131072;
+const FREE_MEMORY_SHARE = 4;
 
 /**
  * An append-only byte buffer that grows as needed and is reused between batches.
@@ -56,6 +70,8 @@ export class ByteWriter {
 
   readonly #initialBytes: number;
   readonly #memory: ClientMemory | undefined;
+  /** What it had when it was given back. Unit: bytes. */
+  #usualBytes = 0;
 
   /**
    * Makes an empty writer.
@@ -89,13 +105,8 @@ export class ByteWriter {
   /** Appends `source[start, end)`. */
   copy(source: Uint8Array, start = 0, end: number = source.length): void {
     const byteCount = end - start;
-    let at = this.reserve(byteCount);
-    const target = this.bytes;
-    if (byteCount <= 24) {
-      for (let i = start; i < end; i++) target[at++] = source[i]!;
-    } else {
-      target.set(start === 0 && end === source.length ? source : source.subarray(start, end), at);
-    }
+    const at = this.reserve(byteCount);
+    copyBytes(source, start, end, this.bytes, at);
     this.length += byteCount;
   }
 
@@ -142,9 +153,9 @@ export class ByteWriter {
    *   that one large reply does not pin its memory for the connection's life
    */
   clear(keepBytes = 65536): void {
+    if (this.bytes.length > keepBytes) this.release();
     this.length = 0;
     this.isOver = false;
-    if (this.bytes.length > keepBytes) this.release();
   }
 
   /**
@@ -153,6 +164,7 @@ export class ByteWriter {
    * Nobody may be writing from it any more.
    */
   release(): void {
+    this.#usualBytes = Math.min(this.length, USUAL_BYTES_MAX);
     this.length = 0;
     this.isOver = false;
     const memory = this.#memory;
@@ -200,10 +212,20 @@ export class ByteWriter {
       return;
     }
     const smaller = this.bytes;
-    const block = memory.tryTake(Math.max(wanted, this.#initialBytes)) ?? memory.overdraw(wanted);
+    const block = this.#tryTakeUsual(memory, wanted) ??
+      memory.tryTake(Math.max(wanted, this.#initialBytes)) ?? memory.overdraw(wanted);
     if (this.length > 0) block.set(smaller.subarray(0, this.length));
     this.bytes = block;
     memory.give(smaller);
+  }
+
+  /** A block for as much as there was last time, where that is more and memory is no matter. */
+  #tryTakeUsual(memory: ClientMemory, wanted: number): Uint8Array<ArrayBuffer> | undefined {
+    const usual = Math.min(this.#usualBytes, this.mostBytes);
+    if (this.bytes.length > 0 || usual <= Math.max(wanted, this.#initialBytes)) return undefined;
+    return memory.heldBytes * FREE_MEMORY_SHARE < memory.maxBytes
+      ? memory.tryTake(usual)
+      : undefined;
   }
 }
 
@@ -231,6 +253,8 @@ export class InputBuffer {
   readonly #batchBytes: number;
   readonly #memory: ClientMemory | undefined;
   #lastReadFilled = false;
+  /** It grew beyond {@link SCARCE_BATCH_BYTES} for batches, and not for one request. */
+  #isFar = false;
   /** Reads, one behind the other, that a quarter of the array had room for. */
   #looseReads = 0;
   /** Reads, one behind the other, that the smallest array had room for. */
@@ -277,13 +301,14 @@ export class InputBuffer {
    */
   tryMakeRoom(): boolean {
     if (this.bytes.length === 0) return this.#tryReplace(this.#initialBytes);
+    const wasBatch = this.start * 2 >= this.end;
     if (this.start === this.end) {
       this.start = 0;
       this.end = 0;
     }
     // A read that filled it: keep the larger array while the client sends large batches.
     if (!this.#lastReadFilled) this.#shrink();
-    else this.#growForBatches();
+    else this.#growForBatches(wasBatch);
     const capacity = this.bytes.length;
     if (this.end < capacity && this.start <= capacity >> 1) return true;
     this.#compact();
@@ -342,19 +367,35 @@ export class InputBuffer {
   }
 
   /** Reads that fill the array are pieces of a batch: each costs a call of the system, and a reply. */
-  #growForBatches(): void {
+  #growForBatches(wasBatch: boolean): void {
     const capacity = this.bytes.length;
     if (capacity < this.#busyBytes) this.#tryReplace(this.#busyBytes);
-    else if (capacity < this.#batchBytes) {
-      this.#tryReplace(Math.min(capacity * 4, this.#batchBytes));
+    else {
+      const most = wasBatch ? this.#mostBatchBytes() : this.#leastBatchBytes;
+      if (capacity >= most) return;
+      this.#isFar = this.#tryReplace(Math.min(capacity * 4, most)) && most > this.#leastBatchBytes;
       this.#looseReads = 0;
     }
+  }
+
+  /** How far it grows for batches in any case. */
+  get #leastBatchBytes(): number {
+    return Math.min(this.#batchBytes, SCARCE_BATCH_BYTES);
+  }
+
+  /** How far it grows for batches: far only while a small part of the memory is lent. */
+  #mostBatchBytes(): number {
+    const memory = this.#memory;
+    const isPlenty = memory === undefined ||
+      memory.heldBytes * PLENTY_SHARE < memory.maxBytes;
+    return isPlenty ? this.#batchBytes : this.#leastBatchBytes;
   }
 
   /** Goes to a smaller array when little is unread, if one can be had. */
   #shrink(): void {
     const capacity = this.bytes.length;
-    const isForBatches = capacity > this.#busyBytes && capacity <= this.#batchBytes;
+    const most = this.#isFar ? this.#mostBatchBytes() : this.#leastBatchBytes;
+    const isForBatches = capacity > this.#busyBytes && capacity <= most;
     if (isForBatches && this.#looseReads < CALM_READS) return;
     let target = this.#smallReads < CALM_READS ? this.#busyBytes : this.#initialBytes;
     const unread = this.end - this.start;
@@ -370,6 +411,7 @@ export class InputBuffer {
     if (other === undefined) return false;
     const old = this.bytes;
     other.set(old.subarray(this.start, this.end));
+    this.#isFar = false;
     this.end -= this.start;
     this.start = 0;
     this.bytes = other;

@@ -249,9 +249,10 @@ export const IDLE_INPUT_BYTES: number = KIB;
 
 /**
  * Input buffer of a connection that has filled the smallest one, and how far it grows while reads go on
- * filling it. Reason: a long pipeline of values of 1 KiB is read at one go.
+ * filling it; beyond 32 KiB only while an eighth of the memory of clients is lent at most. Reason: a
+ * pipeline of 64 values of 1 KiB is read at one go, and answered with one write.
  */
-export const BUSY_INPUT_BYTES: readonly [number, number] = [CONNECTION_BUFFER_BYTES, 32 * KIB];
+export const BUSY_INPUT_BYTES: readonly [number, number] = [CONNECTION_BUFFER_BYTES, 128 * KIB];
 
 /**
  * Longest password.

@@ -42,10 +42,10 @@
 import { assert } from "../base/assert.ts";
 import { MAX_JOB_BYTES } from "../base/job.ts";
 import { CHANNEL_CAPACITY_MAX, CHANNEL_MESSAGE_MAX_BYTES } from "../base/limits.ts";
+import { copyBytes } from "../base/shared_copy.ts";
 import type { ChannelMemory, ChannelOptions, ConsumerRecovery } from "./channel_types.ts";
 import { ConsumerLock } from "./consumer_lock.ts";
 import type { ConsumerSlot } from "./consumer_slot.ts";
-import { copyBytes } from "./copy_bytes.ts";
 import { IdleConsumers } from "./idle_consumers.ts";
 import { RecvStatus, RecvStep } from "./recv_status.ts";
 import { SLEEP_SLICE_MS, SlotKind } from "./slot_layout.ts";

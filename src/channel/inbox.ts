@@ -42,6 +42,7 @@
 
 import { assert } from "../base/assert.ts";
 import { INBOX_RING_BYTES, THREADS_MAX } from "../base/limits.ts";
+import { copyBytes } from "../base/shared_copy.ts";
 
 /** Shared memory of an inbox; structured-cloneable. */
 export interface InboxMemory {
@@ -85,8 +86,6 @@ const LINE_BYTES = 64;
 const RECORD_HEADER_BYTES = 4;
 const RECORD_ALIGNMENT = 8;
 const SKIP = -1;
-/** Copies up to this length by a loop: faster than making a view. Unit: bytes. */
-const SHORT_BYTES = 48;
 
 /** Word offsets in the header. */
 const Header = { MAGIC: 0, PRODUCERS: 1, RING_BYTES: 2, BELL: 16, ARMED: 17, DIRTY: 32 } as const;
@@ -441,19 +440,4 @@ function ringsAt(producerCount: number): number {
 
 function recordBytes(length: number): number {
   return (RECORD_HEADER_BYTES + length + RECORD_ALIGNMENT - 1) & -RECORD_ALIGNMENT;
-}
-
-function copyBytes(
-  source: Uint8Array,
-  start: number,
-  end: number,
-  target: Uint8Array,
-  targetStart: number,
-): void {
-  if (end - start <= SHORT_BYTES) {
-    let at = targetStart;
-    for (let i = start; i < end; i++) target[at++] = source[i]!;
-  } else {
-    target.set(source.subarray(start, end), targetStart);
-  }
 }

@@ -18,6 +18,7 @@ import {
   recordBytesAt,
   VOID,
 } from "./intake_layout.ts";
+import { copyBytes } from "../base/shared_copy.ts";
 import { FRAME_HEADER_BYTES } from "./layout.ts";
 import type { RecordWriter } from "./record.ts";
 
@@ -339,7 +340,7 @@ export class Intake {
   /** Copies the bytes `[from, end)` of records. */
   #copy({ bytes, words: source }: RecordWriter, from: number, end: number, at: number): void {
     if (end - from > SHORT_BYTES) {
-      this.#bytes.set(bytes.subarray(from, end), at);
+      copyBytes(bytes, from, end, this.#bytes, at);
       return;
     }
     const target = this.#words;

@@ -17,6 +17,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { copyBytes } from "../base/shared_copy.ts";
 import type { Arena } from "./arena.ts";
 import type { BlockAllocator } from "./block_allocator.ts";
 import type { ControlRegion } from "./control.ts";
@@ -333,11 +334,11 @@ export class EntryMover {
     }
     const bytes = arena.bytesOf(target);
     const keyAt = arena.byteAt(target) + keyOffset(flags, encoding);
-    bytes.set(key.bytes.subarray(key.start, key.end), keyAt);
+    copyBytes(key.bytes, key.start, key.end, bytes, keyAt);
     if (encoding !== Encoding.RAW && encoding !== Encoding.PACKED) return;
     const valueAt = reader.valueAt(source);
-    const value = arena.bytesOf(source).subarray(valueAt, valueAt + valueBytes);
-    bytes.set(value, keyAt + key.end - key.start);
+    const from = arena.bytesOf(source);
+    copyBytes(from, valueAt, valueAt + valueBytes, bytes, keyAt + key.end - key.start);
   }
 
   /** Puts a complete entry into its table, in place of the one that has its key. */

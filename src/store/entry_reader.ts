@@ -11,6 +11,7 @@ import {
   INT64_MAX_DECIMAL_BYTES,
   parseInt64,
 } from "../base/int64.ts";
+import { copyBytes } from "../base/shared_copy.ts";
 import type { Arena } from "./arena.ts";
 import {
   Encoding,
@@ -88,11 +89,7 @@ export class EntryReader {
     }
     const bytes = this.#arena.bytesOf(entry);
     const at = this.#arena.byteAt(entry) + this.keyOffset(entry) + this.keyBytes(entry);
-    if (byteCount <= 32) {
-      for (let i = 0; i < byteCount; i++) target[offset + i] = bytes[at + i]!;
-    } else {
-      target.set(bytes.subarray(at, at + byteCount), offset);
-    }
+    copyBytes(bytes, at, at + byteCount, target, offset);
     return byteCount;
   }
 
@@ -128,11 +125,7 @@ export class EntryReader {
       source = this.#arena.bytesOf(entry);
       from += this.rawAt(entry);
     }
-    if (end - start <= 32) {
-      for (let i = 0; i < end - start; i++) target[offset + i] = source[from + i]!;
-    } else {
-      target.set(source.subarray(from, from + end - start), offset);
-    }
+    copyBytes(source, from, from + end - start, target, offset);
   }
 
   /**
@@ -157,7 +150,7 @@ export class EntryReader {
   copyKey(entry: number, target: Uint8Array, offset: number): number {
     const at = this.#arena.byteAt(entry) + this.keyOffset(entry);
     const byteCount = this.keyBytes(entry);
-    target.set(this.#arena.bytesOf(entry).subarray(at, at + byteCount), offset);
+    copyBytes(this.#arena.bytesOf(entry), at, at + byteCount, target, offset);
     return byteCount;
   }
 

@@ -36,6 +36,7 @@
  * @module
  */
 
+import { copyBytes } from "../base/shared_copy.ts";
 import type { Arena } from "./arena.ts";
 import type { BlockAllocator } from "./block_allocator.ts";
 import { isLeasedNode, replaceLongPart } from "./collection/node.ts";
@@ -280,8 +281,11 @@ export class Extents {
         const old = arena.read(oldRoot, LIST_WORD + i);
         const from = arena.byteAt(old);
         const byteCount = chunkBytes(growth.tailBefore, at);
-        arena.bytesOf(chunk).set(
-          arena.bytesOf(old).subarray(from, from + byteCount),
+        copyBytes(
+          arena.bytesOf(old),
+          from,
+          from + byteCount,
+          arena.bytesOf(chunk),
           arena.byteAt(chunk),
         );
         this.#blocks.free(old);
@@ -327,8 +331,8 @@ export class Extents {
   copyRange(root: number, start: number, end: number, target: Uint8Array, offset: number): void {
     for (let at = start; at < end;) {
       this.#seek(root, at, end);
-      const part = this.#partBytes.subarray(this.#partAt, this.#partAt + this.#partLength);
-      target.set(part, offset + at - start);
+      const partEnd = this.#partAt + this.#partLength;
+      copyBytes(this.#partBytes, this.#partAt, partEnd, target, offset + at - start);
       at += this.#partLength;
     }
   }
@@ -339,7 +343,7 @@ export class Extents {
     for (let at = start; at < end;) {
       this.#seek(root, at, end);
       const first = from + at - start;
-      this.#partBytes.set(bytes.subarray(first, first + this.#partLength), this.#partAt);
+      copyBytes(bytes, first, first + this.#partLength, this.#partBytes, this.#partAt);
       at += this.#partLength;
     }
   }

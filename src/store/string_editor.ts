@@ -9,6 +9,7 @@
  * @module
  */
 
+import { copyBytes } from "../base/shared_copy.ts";
 import type { Arena } from "./arena.ts";
 import type { BlockAllocator } from "./block_allocator.ts";
 import { Encoding, Entry, MAX_KEY_BYTES } from "./entry.ts";
@@ -290,10 +291,6 @@ export class StringEditor implements ContentWriter {
 
   #writeRaw(at: number, bytes: Uint8Array, from: number, to: number): void {
     const target = this.#arena.bytesOf(this.#entry);
-    if (to - from <= 32) {
-      for (let i = 0; i < to - from; i++) target[at + i] = bytes[from + i]!;
-    } else {
-      target.set(bytes.subarray(from, to), at);
-    }
+    copyBytes(bytes, from, to, target, at);
   }
 }

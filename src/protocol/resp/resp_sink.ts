@@ -8,6 +8,7 @@ import { ByteWriter } from "../../base/bytes.ts";
 import type { ClientMemory } from "../../base/client_memory.ts";
 import { formatDouble } from "../../base/double.ts";
 import { formatInt64, type Int64, INT64_MAX_DECIMAL_BYTES, writeDigits } from "../../base/int64.ts";
+import { copyBytes } from "../../base/shared_copy.ts";
 import type { ByteSource } from "../../command/byte_source.ts";
 import type { ClientState } from "../../command/client_state.ts";
 import type { ReplyCode } from "../../command/reply_code.ts";
@@ -203,7 +204,8 @@ export class RespSink implements ReplySink {
     target[at++] = 0x30 + byteCount - tens * 10;
     target[at++] = CARRIAGE_RETURN;
     target[at++] = LINE_FEED;
-    for (let i = start; i < end; i++) target[at++] = bytes[i]!;
+    copyBytes(bytes, start, end, target, at);
+    at += byteCount;
     target[at++] = CARRIAGE_RETURN;
     target[at++] = LINE_FEED;
     output.length = at;

@@ -5,7 +5,14 @@
  */
 
 import type { Extents } from "../extents.ts";
-import { isLongPart, longAddress, MEDIUM_PART, partLength, partStart } from "./records.ts";
+import {
+  copyBytes,
+  isLongPart,
+  longAddress,
+  MEDIUM_PART,
+  partLength,
+  partStart,
+} from "./records.ts";
 
 const COMPARE_BYTES = 4096;
 
@@ -65,12 +72,8 @@ export class ElementView {
   copyRange(from: number, to: number, target: Uint8Array, offset: number): void {
     if (this.longRoot !== 0) {
       this.#extents.copyRange(this.longRoot, from, to, target, offset);
-    } else if (to - from <= 64) {
-      for (let i = this.start + from, p = offset; i < this.start + to; i++, p++) {
-        target[p] = this.bytes[i]!;
-      }
     } else {
-      target.set(this.bytes.subarray(this.start + from, this.start + to), offset);
+      copyBytes(this.bytes, this.start + from, this.start + to, target, offset);
     }
   }
 

@@ -19,6 +19,10 @@
  * @module
  */
 
+import { copyBytes, keepView, moveBytes } from "../../base/shared_copy.ts";
+
+export { copyBytes, moveBytes };
+
 /** What the records of a run or a tree look like. */
 export const RecordKind = {
   /** Elements of a list. */
@@ -47,8 +51,6 @@ export const MAX_RECORD_BYTES: number = 4 + 2 * (3 + MAX_SHORT_PART_BYTES);
 /** First byte of a part with two bytes for its length; a lower one is the length itself. */
 export const MEDIUM_PART = 254;
 const LONG = 255;
-/** More bytes are moved sooner by the built-in function, which takes a while to begin. */
-const SHIFTED_BYTES = 160;
 const ORDER_BYTES = Int32Array.of(0, 4, 4, 8, 4);
 
 /** Bytes of a record before its first part. */
@@ -119,50 +121,10 @@ export function writeUint32(bytes: Uint8Array, at: number, value: number): void 
   bytes[at + 3] = value >>> 24;
 }
 
-/** Copies `source[start, end)` to `target[offset…]`, another buffer or a place before `start`. */
-export function copyBytes(
-  source: Uint8Array,
-  start: number,
-  end: number,
-  target: Uint8Array,
-  offset: number,
-): void {
-  if (end - start <= 64) {
-    for (let i = start, p = offset; i < end; i++, p++) target[p] = source[i]!;
-  } else {
-    target.set(source.subarray(start, end), offset);
-  }
-}
-
-/** Moves `byteCount` bytes within a segment; the ranges may overlap. */
-export function shiftBytes(
-  view: DataView,
-  bytes: Uint8Array,
-  to: number,
-  from: number,
-  byteCount: number,
-): void {
-  if (byteCount === 0 || to === from) return;
-  let left = byteCount;
-  if (byteCount > SHIFTED_BYTES) {
-    bytes.copyWithin(to, from, from + byteCount);
-  } else if (to < from) {
-    let i = 0;
-    for (; left >= 4; left -= 4, i += 4) view.setInt32(to + i, view.getInt32(from + i, true), true);
-    for (; left > 0; left--, i++) bytes[to + i] = bytes[from + i]!;
-  } else {
-    while (left >= 4) {
-      left -= 4;
-      view.setInt32(to + left, view.getInt32(from + left, true), true);
-    }
-    while (left-- > 0) bytes[to + left] = bytes[from + left]!;
-  }
-}
-
 /** One record under construction. Thread: belongs to one thread; reused. */
 export class RecordScratch {
   /** The record so far. */
-  readonly bytes: Uint8Array<ArrayBuffer> = new Uint8Array(MAX_RECORD_BYTES + 16);
+  readonly bytes: Uint8Array<ArrayBuffer> = keepView(new Uint8Array(MAX_RECORD_BYTES + 16));
   /** Its length. */
   length = 0;
   /** Whether a part is a long element. */

@@ -29,12 +29,12 @@ import {
   copyBytes,
   isLongPart,
   longAddress,
+  moveBytes,
   orderBytes,
   readUint32,
   recordEnd,
   RecordKind,
   type RecordScratch,
-  shiftBytes,
   skipPart,
 } from "./records.ts";
 
@@ -255,11 +255,11 @@ export class TreeWriter {
       }
     }
     if (moveHead) {
-      shiftBytes(view, bytes, start - growth, start, relative);
+      moveBytes(view, bytes, start - growth, start, relative);
       start -= growth;
     } else if (growth !== 0) {
       const from = start + relative + removedBytes;
-      shiftBytes(view, bytes, from + growth, from, tail);
+      moveBytes(view, bytes, from + growth, from, tail);
     }
     if (record !== undefined) record.copyTo(view, bytes, start + relative);
     return start - block;
@@ -544,7 +544,7 @@ export class TreeWriter {
     if (from === 0) {
       arena.write(leaf, HEAD, (head & 0xffff) | (((head >>> 16) + behind - at) << 16));
     } else {
-      shiftBytes(arena.viewOf(leaf), bytes, at, behind, end - behind);
+      moveBytes(arena.viewOf(leaf), bytes, at, behind, end - behind);
     }
     writeRun(arena, leaf, (run & 0xffff) - (behind - at), (run >>> 16) - (to - from));
   }

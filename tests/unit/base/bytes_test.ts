@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
+import { ClientMemory } from "../../../src/base/client_memory.ts";
 
 Deno.test("ByteWriter: holds what was appended, in order", () => {
   const piece = fc.oneof(
@@ -68,6 +69,30 @@ Deno.test("InputBuffer: delivers every byte once and in order, however reads and
   }));
 });
 
+Deno.test("ByteWriter: begins with what its last content took, while memory is plenty", () => {
+  const memory = new ClientMemory(2 ** 22);
+  const writer = new ByteWriter(4096, memory);
+  const batch = new Uint8Array(1000).fill(7);
+  for (let i = 0; i < 60; i++) writer.copy(batch);
+  assert.equal(writer.length, 60_000);
+  writer.release();
+  assert.equal(memory.heldBytes, 0);
+  writer.byte(1);
+  assert.equal(writer.bytes.length, 65_536);
+  // That was a short one, so the next begins as short as ever.
+  writer.release();
+  writer.byte(1);
+  assert.equal(writer.bytes.length, 4096);
+  for (let i = 0; i < 60; i++) writer.copy(batch);
+  writer.release();
+  const held = memory.tryTake(2 ** 20)!;
+  writer.byte(1);
+  assert.equal(writer.bytes.length, 4096, "others have a quarter of the memory");
+  writer.release();
+  memory.give(held);
+  memory.assertInvariants();
+});
+
 Deno.test("InputBuffer: shrinks back when everything was consumed", () => {
   const input = new InputBuffer(64);
   input.ensure(10_000);
@@ -95,4 +120,47 @@ Deno.test("InputBuffer: reads that fill it make it grow, and it goes back when t
   assert.equal(read(17_000), 17_000);
   for (let i = 0; i < 40; i++) read(100);
   assert.equal(input.bytes.length, 1024);
+});
+
+Deno.test("InputBuffer: grows far for batches only while others have little of the memory", () => {
+  const memory = new ClientMemory(2 ** 22);
+  const sizes = (): number[] => {
+    const input = new InputBuffer(1024, memory, 4096, 131_072);
+    const seen: number[] = [];
+    for (let i = 0; i < 6; i++) {
+      assert.ok(input.tryMakeRoom());
+      seen.push(input.space().length);
+      input.commit(input.space().length);
+      input.start = input.end;
+    }
+    input.release();
+    return seen;
+  };
+  assert.deepEqual(sizes(), [1024, 4096, 16_384, 65_536, 131_072, 131_072]);
+  const held = memory.tryTake(2 ** 19)!;
+  assert.deepEqual(sizes(), [1024, 4096, 16_384, 32_768, 32_768, 32_768]);
+  memory.give(held);
+  assert.equal(memory.heldBytes, 0);
+});
+
+Deno.test("InputBuffer: one large request leaves the smaller array behind, a batch the larger one", () => {
+  const memory = new ClientMemory(2 ** 22);
+  for (const isBatch of [false, true]) {
+    const input = new InputBuffer(1024, memory, 4096, 131_072);
+    for (let left = 100_000; left > 0;) {
+      assert.ok(input.tryMakeRoom());
+      const byteCount = Math.min(left, input.space().length);
+      input.commit(byteCount);
+      if (isBatch) input.start = input.end - Math.min(200, input.length);
+      left -= byteCount;
+    }
+    input.start = input.end;
+    for (let i = 0; i < 2; i++) {
+      assert.ok(input.tryMakeRoom());
+      input.commit(10);
+      input.start = input.end;
+    }
+    assert.equal(input.bytes.length, isBatch ? 131_072 : 4096);
+    input.release();
+  }
 });
