@@ -5,7 +5,7 @@
  * and the modules of the server are joined once, instead of found by every server that one starts.
  * Then the test files run in batches, each a process with one isolate: one for each file would load
  * the same modules again and again, which takes as long as the tests do, and one for all of them would
- * keep the shared memory of thousands of stores. Three batches run at a
+ * keep the shared memory of thousands of stores. Four batches run at a
  * time, two of them of servers, as most of those wait; then two at a time those that look at times
  * and mostly wait; and at last, alone, tests that measure, or race threads against each other. What a
  * batch says is shown when it is done. The last line counts all:
@@ -59,8 +59,6 @@ const ELSEWHERE: readonly string[] = ["tests/stress", "tests/soak"];
  */
 const ALONE: readonly string[] = [
   "tests/unit/channel/bounded_channel_test.ts",
-  "tests/unit/channel/idle_consumers_test.ts",
-  "tests/unit/channel/inbox_race_test.ts",
   "tests/unit/command/exec_race_test.ts",
   "tests/unit/command/long_changes_race_test.ts",
   "tests/unit/durability/intake_race_test.ts",
@@ -88,9 +86,11 @@ const ALONE: readonly string[] = [
  */
 const QUIET: readonly string[] = [
   "tests/unit/worker/misbehaving_test.ts",
+  "tests/unit/channel/idle_consumers_test.ts",
   "tests/e2e/client_memory_test.ts",
-  "tests/unit/worker/three_keys_faults_test.ts",
   "tests/e2e/slow_clients_test.ts",
+  "tests/unit/worker/three_keys_faults_test.ts",
+  "tests/unit/channel/inbox_race_test.ts",
 ];
 
 /** One `deno` process. */
@@ -234,7 +234,7 @@ async function runLanes(count: number, batches: Batch[]): Promise<void> {
   await Promise.all(Array.from({ length: count }, lane));
 }
 
-/** Runs all batches, two of the first list and one of the other at a time; idle lanes help out. */
+/** Runs all batches, two of each list at a time; idle lanes help out. */
 async function runBoth(one: Batch[], other: Batch[]): Promise<void> {
   const lane = async (first: Batch[], second: Batch[]): Promise<void> => {
     for (;;) {
@@ -243,7 +243,7 @@ async function runBoth(one: Batch[], other: Batch[]): Promise<void> {
       await run(batch);
     }
   };
-  await Promise.all([lane(one, other), lane(one, other), lane(other, one)]);
+  await Promise.all([lane(one, other), lane(one, other), lane(other, one), lane(other, one)]);
 }
 
 /** Replaces this by one `deno test`. */

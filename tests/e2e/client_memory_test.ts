@@ -28,7 +28,7 @@ for (const { name, groups } of MEMORY_ATTACKS.filter(({ quick }) => quick)) {
     ]);
     await storeBigValue(server);
     const attack = groups(server, CROWD);
-    const { during, growthMib, metrics } = await runAttack(server, attack, 2000, 200, PAUSE_MS);
+    const { during, growthMib, metrics } = await runAttack(server, attack, 1500, 200, PAUSE_MS);
     assertControlsServed(during);
     assert.ok(growthMib < GROWTH_MAX_MIB, `it grew by ${growthMib.toFixed(0)} MiB`);
     const heldBytes = metrics.get("sluice_client_memory_bytes")!;

@@ -4,7 +4,7 @@ import { FUZZ_PROTOCOLS } from "../helpers/fuzz/protocols.ts";
 import { fuzzOptions, fuzzServer } from "../helpers/fuzz/run.ts";
 
 /** Elsewhere, every connection that is over keeps its port for minutes. */
-const SEQUENCES = Deno.build.os === "linux" ? effort(20_000, 100_000) : 5_000;
+const SEQUENCES = Deno.build.os === "linux" ? effort(12_000, 100_000) : 5_000;
 
 for (const protocol of FUZZ_PROTOCOLS) {
   // A port's other ways are for the long run; here they get a quarter.

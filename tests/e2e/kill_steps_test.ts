@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 
 const SEED = Number(Deno.env.get("SLUICE_SEED") ?? Math.floor(Math.random() * 2 ** 31));
 /** One step of so many is taken here, others with the next seed; `deno task test:crash` takes all. */
-const STRIDE = 7;
+const STRIDE = 10;
 
 Deno.test("data directory: killed between two steps of the write path, a server loses nothing", async () => {
   say(`SLUICE_SEED=${SEED}`);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { CounterIndex } from "../../../src/metrics/names.ts";
 import { MAX_DEATHS_PER_JOB } from "../../../src/worker/recovery.ts";
+import { inTurn } from "../../helpers/effort.ts";
 import { PoolWorld, sleep } from "./pool_world.ts";
 
 const KINDS = [
@@ -60,8 +61,15 @@ function start(file: string, workersMax = 2): Promise<PoolWorld> {
   });
 }
 
+/** Every case at once or by promises, in turn. */
+const PAIRS = inTurn(
+  KINDS.flatMap((kind) => CASES.map((of) => ({ ...kind, of }))),
+  ({ of }) => of.user,
+);
+
 for (const { what, file, name } of KINDS) {
-  for (const { user, reason, error, deaths = 0 } of CASES) {
+  const cases = PAIRS.filter((pair) => pair.file === file).map(({ of }) => of);
+  for (const { user, reason, error, deaths = 0 } of cases) {
     Deno.test(`WorkerPool: a processor's ${user}, ${what}, costs its own event alone`, async () => {
       // Where nobody has to die, the same worker goes on.
       await using world = await start(file, deaths === 0 ? 1 : 2);
