@@ -153,18 +153,6 @@ export class RecordScratch {
     this.hasLong = false;
   }
 
-  /** Copies the record to `bytes[at…]`, which `view` is a view of, too. */
-  copyTo(view: DataView, bytes: Uint8Array, at: number): void {
-    const { length } = this;
-    if (length > SHIFTED_BYTES) {
-      copyBytes(this.bytes, 0, length, bytes, at);
-      return;
-    }
-    let i = 0;
-    for (; i + 4 <= length; i += 4) view.setInt32(at + i, this.#view.getInt32(i, true), true);
-    for (; i < length; i++) bytes[at + i] = this.bytes[i]!;
-  }
-
   /** Appends a part of at most {@link MAX_SHORT_PART_BYTES} bytes. */
   part(bytes: Uint8Array, start: number, end: number): void {
     const byteCount = end - start;

@@ -261,7 +261,7 @@ export class TreeWriter {
       const from = start + relative + removedBytes;
       moveBytes(view, bytes, from + growth, from, tail);
     }
-    if (record !== undefined) record.copyTo(view, bytes, start + relative);
+    if (record !== undefined) copyBytes(record.bytes, 0, record.length, bytes, start + relative);
     return start - block;
   }
 
