@@ -101,6 +101,10 @@ Deno.test("ByteWriter: with a memory it holds nothing while it is empty", () => 
   writer.clear(4096);
   assert.equal(memory.heldBytes, 0);
   writer.ascii("again");
+  assert.equal(memory.heldBytes, 32 * KIB, "it begins with what it had");
+  writer.clear(4096);
+  assert.equal(memory.heldBytes, 0);
+  writer.ascii("again");
   assert.equal(memory.heldBytes, 4096);
   writer.clear(4096);
   assert.equal(memory.heldBytes, 4096, "a small one is kept");
