@@ -141,10 +141,18 @@ Deno.test(
     assert.equal(await curl(["-r", "0-1,4-5", `${base}/a.txt`]), text);
     const heads = new Map<string, string>();
     for (const coding of ["identity", "br", "gzip", "deflate"]) {
-      const head = await curl(["-I", "-H", `Accept-Encoding: ${coding}`, `${base}/a.txt`]);
+      const expected = coding === "identity" ? undefined : coding;
+      const ask = () => curl(["-I", "-H", `Accept-Encoding: ${coding}`, `${base}/a.txt`]);
+      let head = await ask();
+      // A file that has just been written is looked at again and again; where a look comes while a
+      // copy is being made, there is none yet.
+      for (let i = 0; i < 20 && fieldOf(head, "content-encoding") !== expected; i++) {
+        assert.equal(fieldOf(head, "content-encoding"), undefined);
+        head = await ask();
+      }
       heads.set(coding, head);
       assert.equal(fieldOf(head, "vary"), "Accept-Encoding");
-      assert.equal(fieldOf(head, "content-encoding"), coding === "identity" ? undefined : coding);
+      assert.equal(fieldOf(head, "content-encoding"), expected);
       const etag = fieldOf(head, "etag")!;
       const cached = await curl([
         ...["-i", "-H", `Accept-Encoding: ${coding}`, "-H", `If-None-Match: ${etag}`],
