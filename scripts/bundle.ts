@@ -56,7 +56,7 @@ export function joinedWorker(entry: string): string {
  * @param into folder that is made anew, from the root
  */
 export async function bundle(into: string = PROGRAM_FOLDER): Promise<void> {
-  // Beside it first: who starts meanwhile finds the program of before, or the new one. Maps have
+  // Beside it first: for a moment only there is neither the program of before nor the new one. Maps have
   // paths from their folder, so this one is as deep.
   const fresh = `${into}.${Deno.pid}`;
   const maps = into === PROGRAM_FOLDER ? [] : ["--sourcemap", "linked"];
@@ -78,10 +78,21 @@ export async function bundle(into: string = PROGRAM_FOLDER): Promise<void> {
     const target = entry.replace(/\.ts$/, ".js");
     await Deno.writeTextFile(new URL(joinedWorker(entry), freshFolder), `import "./${target}";\n`);
   }
-  const folder = new URL(`${into}/`, ROOT);
-  // Names have a hash of what is inside: files of an earlier program would stay.
-  await Deno.remove(folder, { recursive: true }).catch(() => {});
-  await Deno.rename(freshFolder, folder);
+  await putInPlace(freshFolder, new URL(`${into}/`, ROOT));
+}
+
+/** Puts a folder where another one may be, also while somebody else does the same. */
+async function putInPlace(fresh: URL, folder: URL): Promise<void> {
+  for (let attempt = 1;; attempt++) {
+    // Names have a hash of what is inside: files of an earlier program would stay.
+    await Deno.remove(folder, { recursive: true }).catch(() => {});
+    try {
+      return await Deno.rename(fresh, folder);
+    } catch (error) {
+      // The other one was faster.
+      if (attempt === 10) throw error;
+    }
+  }
 }
 
 /**
@@ -89,15 +100,16 @@ export async function bundle(into: string = PROGRAM_FOLDER): Promise<void> {
  * server that is the first to start keeps the memory that this took, 75 MB, as long as it runs.
  */
 async function warmUp(folder: string): Promise<void> {
-  const { success } = await new Deno.Command(Deno.execPath(), {
+  // Should somebody else join the modules meanwhile, this fails; the program is there then, too.
+  await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--no-config", "--no-prompt", "--allow-env=SLUICE_*", `--v8-flags=${V8_FLAGS}`],
       ...[`${folder}/${PROGRAM_ENTRY}`, "--version"],
     ],
     cwd: ROOT,
     stdout: "null",
+    stderr: "null",
   }).spawn().status;
-  if (!success) Deno.exit(1);
 }
 
 if (import.meta.main) {

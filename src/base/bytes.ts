@@ -7,7 +7,7 @@
 import { assert } from "./assert.ts";
 import type { ClientMemory } from "./client_memory.ts";
 import { formatInt64, INT64_MAX_DECIMAL_BYTES, writeDigits } from "./int64.ts";
-import { copyBytes } from "./shared_copy.ts";
+import { copyBytes, isShared } from "./shared_copy.ts";
 
 const textEncoder = new TextEncoder();
 const MINUS = 0x2d;
@@ -40,6 +40,9 @@ const PLENTY_SHARE = 8;
  */
 const USUAL_BYTES_MAX = 131072;
 const FREE_MEMORY_SHARE = 4;
+
+/** So few bytes are copied one by one. */
+const SHORT_COPY_BYTES = 24;
 
 /**
  * An append-only byte buffer that grows as needed and is reused between batches.
@@ -105,8 +108,16 @@ export class ByteWriter {
   /** Appends `source[start, end)`. */
   copy(source: Uint8Array, start = 0, end: number = source.length): void {
     const byteCount = end - start;
-    const at = this.reserve(byteCount);
-    copyBytes(source, start, end, this.bytes, at);
+    let at = this.reserve(byteCount);
+    const target = this.bytes;
+    // Parts of replies are many different arrays: a view of each would cost more than its copy.
+    if (byteCount <= SHORT_COPY_BYTES) {
+      for (let i = start; i < end; i++) target[at++] = source[i]!;
+    } else if (isShared(source)) {
+      copyBytes(source, start, end, target, at);
+    } else {
+      target.set(start === 0 && end === source.length ? source : source.subarray(start, end), at);
+    }
     this.length += byteCount;
   }
 

@@ -24,10 +24,13 @@
  * A `DataView` costs more than a copy of short values. So those of arrays that stay are kept:
  * segments of the arena, and what was told to {@link keepView}; and of others (buffers of
  * connections, which come and go) that of the last source and of the last target are remembered. An
- * array that was given away is never asked for again.
+ * array that was given away is never asked for again, and of one that can change its length no view is
+ * kept.
  *
  * @module
  */
+
+import { assert } from "./assert.ts";
 
 /** Fewer bytes are copied one by one. */
 const WORD_BYTES = 8;
@@ -58,14 +61,17 @@ class Views {
   }
 
   #look(bytes: Uint8Array): DataView {
-    if (bytes.length >= LASTING_BYTES && !lasting.has(bytes)) keepView(bytes);
-    const view = lasting.get(bytes);
+    if (hasOtherLengthLater(bytes)) return viewOf(bytes);
+    let view = lasting.get(bytes);
+    if (view === undefined && bytes.length >= LASTING_BYTES && isShared(bytes)) {
+      lasting.set(bytes, view = viewOf(bytes));
+    }
     if (view !== undefined) {
       this.#bytes = bytes;
       return this.#view = view;
     }
     this.#passingBytes = bytes;
-    return this.#passingView = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    return this.#passingView = viewOf(bytes);
   }
 }
 
@@ -77,11 +83,27 @@ const step = new Uint8Array(STEP_BYTES + WORD_BYTES);
 /**
  * Remembers the view of an array that a thread copies from or to again and again.
  *
+ * @param bytes of a buffer with one length for ever
  * @returns the array
  */
 export function keepView<T extends Uint8Array>(bytes: T): T {
-  lasting.set(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.length));
+  assert(!hasOtherLengthLater(bytes), "a view is kept of what keeps its length");
+  lasting.set(bytes, viewOf(bytes));
   return bytes;
+}
+
+/** Whether an array's memory is shared. */
+export function isShared({ buffer }: Uint8Array): boolean {
+  return buffer instanceof SharedArrayBuffer;
+}
+
+/** An embedding program may hand in an array that grows or shrinks with its buffer. */
+function hasOtherLengthLater({ buffer }: Uint8Array): boolean {
+  return buffer instanceof SharedArrayBuffer ? buffer.growable : buffer.resizable;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /**
@@ -192,8 +214,4 @@ function copyLong(
     }
     target.set(step.subarray(skew, skew + byteCount), p);
   }
-}
-
-function isShared(bytes: Uint8Array): boolean {
-  return bytes.buffer instanceof SharedArrayBuffer;
 }

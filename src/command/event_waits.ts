@@ -60,6 +60,12 @@ const PENDING: Settlement = { kind: "pending" };
 const LOOK_PAUSE_PER_SLOT_MS = 0.001;
 
 /**
+ * While somebody waits, outcomes are looked for so often that nobody was woken for: a worker wakes
+ * seldom, and may have begun a long job behind short ones. Unit: ms.
+ */
+const OUTCOME_LOOK_MS = 5;
+
+/**
  * All waits of one I/O thread.
  *
  * They share one timer, for the first deadline there is: most waits end long before theirs, and a timer
@@ -74,6 +80,7 @@ export class EventWaits {
   readonly #firstGeneration: number;
   readonly #count: (change: 1 | -1) => void;
   #over = false;
+  #takeOutcomes: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** The next look comes no sooner than this. Unit: ms of the monotonic clock. */
   #earliestLookMs = 0;
@@ -91,6 +98,15 @@ export class EventWaits {
     this.#count = count;
     this.#thread = thread;
     this.#firstGeneration = firstGeneration;
+  }
+
+  /**
+   * Has outcomes taken that are there now and then, and before a wait ends without one.
+   *
+   * @param takeOutcomes settles what there is; must not throw
+   */
+  lookWith(takeOutcomes: () => void): void {
+    this.#takeOutcomes = takeOutcomes;
   }
 
   /** How many clients wait. */
@@ -140,9 +156,22 @@ export class EventWaits {
   #lookAt(atMs: number): void {
     clearTimeout(this.#timer);
     this.#timerEndsAtMs = Math.max(atMs, this.#earliestLookMs);
-    if (atMs === Infinity) return;
-    const delayMs = this.#timerEndsAtMs - performance.now();
-    this.#timer = setTimeout(() => this.#endThoseThatAreDue(), delayMs);
+    if (atMs !== Infinity) this.#startTimer();
+  }
+
+  #startTimer(): void {
+    const leftMs = Math.max(0, this.#timerEndsAtMs - performance.now());
+    const delayMs = this.#takeOutcomes === undefined ? leftMs : Math.min(leftMs, OUTCOME_LOOK_MS);
+    this.#timer = setTimeout(() => this.#look(), delayMs);
+  }
+
+  #look(): void {
+    this.#takeOutcomes?.();
+    // Who was told of one may have been the last who waited.
+    if (this.#timerEndsAtMs === Infinity) return;
+    clearTimeout(this.#timer);
+    if (performance.now() < this.#timerEndsAtMs) this.#startTimer();
+    else this.#endThoseThatAreDue();
   }
 
   #endThoseThatAreDue(): void {

@@ -61,6 +61,7 @@ export class IoInbox implements Disposable {
     this.#pubsub = pubsub;
     this.#blocking = blocking;
     this.#settlementOf = settle;
+    waits.lookWith(() => this.#takeUnrung(onError));
     void this.#serve(onError);
   }
 
@@ -81,6 +82,16 @@ export class IoInbox implements Disposable {
         onError(error);
         await new Promise((resolve) => setTimeout(resolve, FAILURE_PAUSE_MS));
       }
+    }
+  }
+
+  /** Takes what is there although nobody rang. */
+  #takeUnrung(onError: (error: unknown) => void): void {
+    if (this.#over) return;
+    try {
+      this.#receiver.drain((bytes, start, end) => this.#take(bytes, start, end));
+    } catch (error) {
+      onError(error);
     }
   }
 

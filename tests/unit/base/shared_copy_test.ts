@@ -102,3 +102,25 @@ Deno.test("copyBytes follows arrays that take turns, kept or not, large or small
     }
   }
 });
+
+Deno.test("copyBytes takes arrays that grow and shrink with their buffers", () => {
+  const target = new Uint8Array(new SharedArrayBuffer(4096));
+  for (
+    const buffer of [
+      new ArrayBuffer(16, { maxByteLength: 2 ** 21 }),
+      new SharedArrayBuffer(16, { maxByteLength: 2 ** 21 }),
+    ]
+  ) {
+    const source = new Uint8Array(buffer);
+    const lengths = buffer instanceof ArrayBuffer ? [16, 2 ** 21, 200, 40] : [16, 200, 2 ** 21];
+    for (const length of lengths) {
+      if (buffer instanceof ArrayBuffer) buffer.resize(length);
+      else buffer.grow(length);
+      const copied = Math.min(length, 1000);
+      source.forEach((_, i) => source[i] = i * 7 + length);
+      copyBytes(source, 0, copied, target, 3);
+      assert.deepEqual([...target.slice(3, 3 + copied)], [...source.slice(0, copied)]);
+      copyBytes(target, 3, 3 + copied, source, 0);
+    }
+  }
+});

@@ -81,6 +81,23 @@ Deno.test("EventWaits: each ends at its own time, whatever others wait for", asy
   assert.deepEqual(await waits.begin(3).settlement, { kind: "pending" }, "and again");
 });
 
+Deno.test("EventWaits: outcomes that nobody rang for are taken, and before a wait ends without", async () => {
+  const waits = new EventWaits(0);
+  let posted: { slot: number; generation: number } | undefined;
+  waits.lookWith(() => {
+    if (posted !== undefined) waits.settle(posted.slot, posted.generation, PROCESSED);
+  });
+  const long = waits.begin(60_000);
+  posted = long.address;
+  assert.deepEqual(await long.settlement, PROCESSED);
+  const short = waits.begin(0);
+  posted = short.address;
+  assert.deepEqual(await short.settlement, PROCESSED, "it was there in time");
+  posted = undefined;
+  assert.deepEqual(await waits.begin(1).settlement, { kind: "pending" });
+  assert.equal(waits.size, 0);
+});
+
 Deno.test("EventIntake.offerWaiting: the job carries the address; a refusal leaves no wait", async () => {
   const channel = new FakeChannel(1);
   const harness = new Harness({ channel });

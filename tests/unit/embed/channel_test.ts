@@ -21,6 +21,19 @@ Deno.test("embedded BoundedChannel: first in, first out, and full means told", (
   assert.equal(channel.highWaterMark, 3);
 });
 
+Deno.test("embedded BoundedChannel: an array that grows between two sends is sent as it is then", () => {
+  using channel = BoundedChannel.create({ capacity: 8, maxMessageBytes: 1024 });
+  const buffer = new ArrayBuffer(16, { maxByteLength: 1024 });
+  const bytes = new Uint8Array(buffer).fill(1);
+  assert.ok(channel.trySend(bytes));
+  buffer.resize(200);
+  assert.ok(channel.trySend(bytes.fill(2)));
+  assert.ok(channel.trySend("hello"));
+  assert.equal(channel.recv(0)?.length, 16);
+  assert.deepEqual(channel.recv(0), new Uint8Array(200).fill(2));
+  assert.equal(new TextDecoder().decode(channel.recv(0)), "hello");
+});
+
 Deno.test("embedded BoundedChannel: messages are as long as it was made for, and belong to who has them", () => {
   using channel = BoundedChannel.create({ capacity: 2, maxMessageBytes: 65536 });
   const sent = new Uint8Array(65536).fill(7);
