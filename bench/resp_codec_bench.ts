@@ -20,6 +20,7 @@ import { ByteWriter, InputBuffer } from "../src/base/bytes.ts";
 import { ArgumentsPool, CommandArguments } from "../src/command/arguments.ts";
 import { ParseResult, RequestParser } from "../src/protocol/resp/request_parser.ts";
 import { RespSession } from "../src/protocol/resp/resp_session.ts";
+import { UpcomingKeys } from "../src/protocol/resp/upcoming_keys.ts";
 import { CounterId, makeServerParts } from "./server_parts.ts";
 
 /** Commands in one pipeline. */
@@ -28,10 +29,11 @@ const MAX_REQUEST_BYTES = 2 ** 20;
 const KEY_COUNT = 10_000;
 
 function makeSession(): RespSession {
-  const { dispatcher, authenticator, clients, phase, counters } = makeServerParts();
+  const { store, dispatcher, authenticator, clients, phase, counters } = makeServerParts();
   const options = {
     dispatcher,
     argumentsPool: new ArgumentsPool(),
+    upcoming: new UpcomingKeys(store),
     authenticator,
     clients,
     phase,

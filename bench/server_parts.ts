@@ -37,6 +37,7 @@ export const CounterId = {
 
 /** Parts of a server; see {@link makeServerParts}. */
 export interface ServerParts {
+  readonly store: Store;
   readonly table: CommandTable;
   readonly phase: { readonly stopping: boolean };
   readonly counters: { add(): void };
@@ -82,7 +83,7 @@ export function makeServerParts(isFull = false): ServerParts {
     counters,
     counterIds: { parkedCommands: CounterId.PARKED_COMMANDS },
   });
-  return { table, phase, counters, intake, authenticator, clients, dispatcher };
+  return { store, table, phase, counters, intake, authenticator, clients, dispatcher };
 }
 
 function makeIntake(

@@ -47,11 +47,18 @@ export class CommandArguments {
   ends: Int32Array = new Int32Array(INITIAL_SLOT_COUNT);
   /** Number of arguments, the name included. */
   count = 0;
+  /** The argument whose hash is known; 0: of none. */
+  hashedIndex = 0;
+  /** Its hash, as int32; see {@link Key}. */
+  hash = 0;
+  /** The other word of it. */
+  hashHigh = 0;
 
   /** Starts a new command over `bytes`. */
   reset(bytes: Uint8Array): void {
     this.bytes = bytes;
     this.count = 0;
+    this.hashedIndex = 0;
   }
 
   /** Appends the argument `bytes[start, end)`. */

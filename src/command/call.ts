@@ -106,8 +106,8 @@ export class CommandCall {
    */
   collectShards(lockSet: LockSet): void {
     const { row, args } = this;
-    const hashes = this.#hashes ??= new KeyHashes();
-    hashes.clear();
+    const hashes = this.#hashes ??= new KeyHashes(this.store);
+    hashes.begin(this.client.database);
     this.#remembersKeys = true;
     lockSet.clear();
     if (row.access === "all") lockSet.addAll();
@@ -120,6 +120,7 @@ export class CommandCall {
       }
     }
     lockSet.seal();
+    hashes.end();
   }
 
   #collectShard(index: number, lockSet: LockSet, hashes: KeyHashes): void {
@@ -199,6 +200,13 @@ export class CommandCall {
     const prefix = this.row.keyPrefix;
     if (prefix.length === 0) {
       key.set(args.bytes, start, end);
+      if (args.hashedIndex === index) {
+        key.hash = args.hash >>> 0;
+        key.hashHigh = args.hashHigh >>> 0;
+        key.derive(this.store.shardCount);
+        this.#locatedIndex = index;
+        return key;
+      }
       if (this.#remembersKeys && this.#hashes!.recall(index, key)) {
         this.#locatedIndex = index;
         return key;

@@ -5,6 +5,8 @@
  */
 
 import type { Key } from "../store/key.ts";
+import { type Lookahead, LOOKAHEAD_KEYS } from "../store/lookahead.ts";
+import type { Store } from "../store/store.ts";
 
 /** Keys behind these arguments are hashed again. Reason: a call that waits has 2 KB for them. */
 const REMEMBERED_ARGUMENTS = 128;
@@ -13,17 +15,29 @@ const REMEMBERED_ARGUMENTS = 128;
 const KEY_WORDS = 4;
 
 /**
- * Hashes of keys by the index of their argument.
+ * Hashes of keys by the index of their argument. In a large database the keys are brought into the
+ * processor's caches meanwhile.
  *
  * Thread: one I/O thread.
  */
 export class KeyHashes {
+  readonly #lookahead: Lookahead;
+  #database = 0;
+  #looksAhead = false;
   /** One bit for each argument: its hash is here. */
   readonly #marks = new Int32Array(REMEMBERED_ARGUMENTS / 32);
   readonly #words = new Int32Array(REMEMBERED_ARGUMENTS * KEY_WORDS);
 
-  /** Forgets everything. */
-  clear(): void {
+  /** Makes an empty one for keys of a store. */
+  constructor(store: Store) {
+    this.#lookahead = store.lookahead();
+  }
+
+  /** Begins with the keys of another command. */
+  begin(database: number): void {
+    this.#database = database;
+    this.#looksAhead = this.#lookahead.paysOff(database);
+    this.#lookahead.clear();
     const marks = this.#marks;
     for (let i = 0; i < marks.length; i++) marks[i] = 0;
   }
@@ -38,6 +52,15 @@ export class KeyHashes {
     words[at + 2] = key.shard;
     words[at + 3] = key.tag;
     this.#marks[index >>> 5]! |= 1 << (index & 31);
+    if (!this.#looksAhead) return;
+    const lookahead = this.#lookahead;
+    lookahead.note(key.hash, key.hashHigh);
+    if (lookahead.count === LOOKAHEAD_KEYS) lookahead.touch(this.#database);
+  }
+
+  /** All keys of the command are remembered. */
+  end(): void {
+    if (this.#looksAhead) this.#lookahead.touch(this.#database);
   }
 
   /**

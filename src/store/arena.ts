@@ -120,6 +120,16 @@ export class Arena {
     return this.wordsOf(address)[(address & this.#mask) * 2 + index]! >>> 0;
   }
 
+  /**
+   * Reads word `index` at an address that may be wrong, because no lock is held; as int32.
+   *
+   * @returns 0 where there is no memory
+   */
+  glance(address: number, index: number): number {
+    const words = address <= this.#mask ? this.#firstWords : this.words[address >>> this.shift];
+    return words === undefined ? 0 : words[(address & this.#mask) * 2 + index]! | 0;
+  }
+
   /** Writes word `index` of the object at `address`. */
   write(address: number, index: number, value: number): void {
     this.wordsOf(address)[(address & this.#mask) * 2 + index] = value;

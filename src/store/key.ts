@@ -33,6 +33,14 @@ export class Key {
     return this;
   }
 
+  /** Works out shard and tag of the two words of the hash. */
+  derive(shardCount: number): void {
+    const high = this.hashHigh;
+    this.shard = high & (shardCount - 1);
+    // Tag 0 marks an empty slot.
+    this.tag = (high >>> 24) || 1;
+  }
+
   /** Becomes a copy of `other`; the bytes are shared. */
   copyFrom(other: Key): this {
     this.hash = other.hash;

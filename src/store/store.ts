@@ -28,6 +28,7 @@ import type { EntryWriter, WriteStatus } from "./entry_writer.ts";
 import type { EvictionPolicy } from "./evictor.ts";
 import { ExpirySweeper } from "./expiry_sweeper.ts";
 import { hashKey } from "./hash.ts";
+import { Lookahead, LOOKAHEAD_DATABASE_KEYS } from "./lookahead.ts";
 import { assertStoreInvariants } from "./invariants.ts";
 import type { Key } from "./key.ts";
 import type { KeyVersions } from "./key_versions.ts";
@@ -91,6 +92,8 @@ export class Store {
   readonly collectionLeases: CollectionLeases;
   /** Largest value in bytes. */
   readonly maxValueBytes: number;
+  /** A database with fewer keys is not looked ahead in. Tests want it in small ones. */
+  lookaheadKeys = LOOKAHEAD_DATABASE_KEYS;
   /** Tells whether keys have changed. */
   readonly versions: KeyVersions;
 
@@ -167,6 +170,11 @@ export class Store {
     return new Store(memory, threadId, canDieAlone);
   }
 
+  /** Makes a {@link Lookahead}, for one user of this thread. */
+  lookahead(): Lookahead {
+    return new Lookahead(this.#parts, this.lookaheadKeys);
+  }
+
   /** Where entries are: for a hook, which reads the one that it is told of. */
   get arena(): Arena {
     return this.#arena;
@@ -203,10 +211,7 @@ export class Store {
   /** Hashes a key and finds its shard; fills the key's derived fields. */
   locate(key: Key): void {
     hashKey(key, this.#seed0, this.#seed1);
-    const high = key.hashHigh;
-    key.shard = high & (this.shardCount - 1);
-    // Tag 0 marks an empty slot.
-    key.tag = (high >>> 24) || 1;
+    key.derive(this.shardCount);
   }
 
   /**

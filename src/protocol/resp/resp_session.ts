@@ -6,6 +6,7 @@
 
 import type { ByteWriter, InputBuffer } from "../../base/bytes.ts";
 import type { ClientMemory } from "../../base/client_memory.ts";
+import type { UpcomingKeys } from "./upcoming_keys.ts";
 import type { Authenticator } from "../../command/authenticator.ts";
 import type { ArgumentsPool, CommandArguments } from "../../command/arguments.ts";
 import { type ClientOrigin, ClientState, ReplyMode } from "../../command/client_state.ts";
@@ -32,6 +33,8 @@ export interface RespSessionOptions {
   readonly dispatcher: Dispatcher;
   /** Lends offset arrays. */
   readonly argumentsPool: ArgumentsPool;
+  /** Finds keys before their requests are parsed. One for all connections of a thread. */
+  readonly upcoming: UpcomingKeys;
   /** Knows the password. */
   readonly authenticator: Authenticator;
   /** Told who comes and goes. */
@@ -143,7 +146,7 @@ export class RespSession implements Session {
     output: ByteWriter,
     untilMs?: number,
   ): SessionStep | Promise<SessionStep> {
-    const { dispatcher, argumentsPool, counters, commandsProcessed, phase, onCommand } =
+    const { dispatcher, argumentsPool, upcoming, counters, commandsProcessed, phase, onCommand } =
       this.#options;
     const parser = this.#parser;
     const sink = this.#sink;
@@ -165,6 +168,7 @@ export class RespSession implements Session {
       return this.#resume(this.#executeBehindPause(args), before, input, output);
     }
     let executedCount = 0;
+    upcoming.begin(input, client.database);
     let step: SessionStep = SessionStep.NEED_INPUT;
     for (;;) {
       if (stream.isPending && !stream.fill(output, OUTPUT_PAUSE_BYTES)) {
@@ -176,6 +180,7 @@ export class RespSession implements Session {
         break;
       }
       const requestStart = input.start;
+      upcoming.find(input, client.database);
       const result = parser.parse(input, args);
       if (result === ParseResult.INCOMPLETE) break;
       if (result === ParseResult.ERROR) {
@@ -184,6 +189,7 @@ export class RespSession implements Session {
         break;
       }
       if (args.count === 0) continue;
+      upcoming.give(args);
       if (phase.stopping && !this.#admitted) {
         sink.error(ReplyCode.SHUTTING_DOWN);
         step = SessionStep.CLOSE;

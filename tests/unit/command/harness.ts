@@ -39,6 +39,7 @@ import type { ThreadCircle } from "../../../src/command/thread_circle.ts";
 import { makeCommandTable } from "../../../src/command/table.ts";
 import { ERROR_TEXTS } from "../../../src/protocol/resp/error_texts.ts";
 import { type CommandObserver, RespSession } from "../../../src/protocol/resp/resp_session.ts";
+import { UpcomingKeys } from "../../../src/protocol/resp/upcoming_keys.ts";
 import { settlementOf } from "../../../src/server/io_inbox.ts";
 import { ThreadQuestions } from "../../../src/server/thread_questions.ts";
 import { SessionStep } from "../../../src/protocol/session.ts";
@@ -225,6 +226,7 @@ export class Harness {
   notificationsDropped = 0;
   readonly dispatcher: Dispatcher;
   readonly pool = new ArgumentsPool();
+  readonly upcoming: UpcomingKeys;
   readonly crossProtocolLines: string[] = [];
   readonly maxRequestBytes: number;
   credits = 0;
@@ -241,6 +243,9 @@ export class Harness {
       maxValueBytes: options.maxValueBytes ?? 2 ** 20,
       threadCount: 4,
     });
+    // As in large databases: all tests go that way.
+    this.store.lookaheadKeys = 0;
+    this.upcoming = new UpcomingKeys(this.store);
     this.waitRegion = options.waitRegion ?? WaitRegion.create({
       threadCount: 1,
       waitersPerThread: 1000,
@@ -366,6 +371,7 @@ export class Harness {
     const session = new RespSession({
       dispatcher: this.dispatcher,
       argumentsPool: this.pool,
+      upcoming: this.upcoming,
       authenticator: this.authenticator,
       clients: this.clients,
       phase: this.phase,

@@ -1,0 +1,143 @@
+/**
+ * Brings what belongs to several keys into the processor's caches at once.
+ *
+ * Who looks a key up waits for memory twice, for the bucket and then for the entry, each time as
+ * long as a third of a command takes. A processor waits for several places together when it meets
+ * them within a few hundred instructions, which is less than one command has. So the keys of the
+ * next commands are taken together, in loops of a few instructions each:
+ *
+ * ```text
+ * hashes ──▶ which buckets        directories of the index, which are in the caches
+ *        ──▶ touch the buckets    all misses at once
+ *        ──▶ which entries        by the tags; the first that fits
+ *        ──▶ touch the entries    all misses at once
+ * ```
+ *
+ * Nothing depends on what is found. It is read without locks, so it may be of any moment, torn or
+ * no entry at all; the lookup that follows under the lock reads all of it again.
+ *
+ * @module
+ */
+
+import type { Arena } from "./arena.ts";
+import type { ControlRegion } from "./control.ts";
+import { Root, type Table } from "./table.ts";
+
+/** Keys that are taken together. A processor has some ten to twenty misses under way at most. */
+export const LOOKAHEAD_KEYS = 16;
+
+/**
+ * With fewer keys in the database, index and entries are in the caches by themselves.
+ * Reason: 100 bytes each are then as much as a core's own cache (1 MiB).
+ */
+export const LOOKAHEAD_DATABASE_KEYS = 10_000;
+
+/** Word in the last eight bytes of an entry of 56 bytes: a key and a value of 16 bytes each. */
+const LATER_WORD = 13;
+
+/** What a {@link Lookahead} reads. */
+export interface LookaheadParts {
+  /** Client data. */
+  readonly arena: Arena;
+  /** Roots of the index. */
+  readonly control: ControlRegion;
+  /** The index. */
+  readonly table: Table;
+}
+
+/**
+ * Keys that are to be looked up soon. Takes no lock.
+ *
+ * Thread: one instance for each user within a thread.
+ */
+export class Lookahead {
+  readonly #parts: LookaheadParts;
+  readonly #leastKeys: number;
+  readonly #hashes: Int32Array<ArrayBuffer> = new Int32Array(LOOKAHEAD_KEYS);
+  readonly #hashHighs: Int32Array<ArrayBuffer> = new Int32Array(LOOKAHEAD_KEYS);
+  /** Buckets, then entries. */
+  readonly #addresses: Int32Array<ArrayBuffer> = new Int32Array(LOOKAHEAD_KEYS);
+  #count = 0;
+  /** Makes something of what is read, or it would not be read. */
+  #digest = 0;
+
+  /**
+   * Wires it to a thread's view of the store.
+   *
+   * @param leastKeys a database with fewer is taken to be in the caches
+   */
+  constructor(parts: LookaheadParts, leastKeys: number) {
+    this.#parts = parts;
+    this.#leastKeys = leastKeys;
+  }
+
+  /** Whether the database is so large that keys are not in the caches anyway. An estimate. */
+  paysOff(database: number): boolean {
+    const { control } = this.#parts;
+    // Keys are spread evenly: one shard stands for all.
+    const keys = control.words[control.databaseRootAt(database, 0) + Root.ENTRIES]!;
+    return keys * control.shardCount >= this.#leastKeys;
+  }
+
+  /** Keys noted since the last {@link Lookahead.touch}. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * Notes a key. Once {@link LOOKAHEAD_KEYS} are noted, further ones are not.
+   *
+   * @param hash its hash
+   * @param hashHigh the other word of it
+   */
+  note(hash: number, hashHigh: number): void {
+    const index = this.#count;
+    if (index === LOOKAHEAD_KEYS) return;
+    this.#hashes[index] = hash;
+    this.#hashHighs[index] = hashHigh;
+    this.#count = index + 1;
+  }
+
+  /** Forgets what was noted. */
+  clear(): void {
+    this.#count = 0;
+  }
+
+  /** Brings buckets and entries of the noted keys into the caches, and forgets them. */
+  touch(database: number): void {
+    const count = this.#count;
+    this.#count = 0;
+    // One alone is found as fast by who looks it up.
+    if (count < 2) return;
+    this.#findBuckets(database, count);
+    const { arena } = this.#parts;
+    const addresses = this.#addresses;
+    let digest = 0;
+    for (let i = 0; i < count; i++) digest ^= arena.glance(addresses[i]! >>> 0, 0);
+    this.#findEntries(count);
+    for (let i = 0; i < count; i++) {
+      const entry = addresses[i]! >>> 0;
+      digest ^= arena.glance(entry, 0) ^ arena.glance(entry, LATER_WORD);
+    }
+    this.#digest = digest;
+  }
+
+  #findBuckets(database: number, count: number): void {
+    const { control, table } = this.#parts;
+    const addresses = this.#addresses;
+    const number = control.tableOf(database);
+    const lastShard = control.shardCount - 1;
+    for (let i = 0; i < count; i++) {
+      const rootAt = control.rootAt(number, this.#hashHighs[i]! & lastShard);
+      addresses[i] = table.glanceBucket(rootAt, this.#hashes[i]!);
+    }
+  }
+
+  #findEntries(count: number): void {
+    const { table } = this.#parts;
+    const addresses = this.#addresses;
+    for (let i = 0; i < count; i++) {
+      addresses[i] = table.glanceEntry(addresses[i]! >>> 0, (this.#hashHighs[i]! >>> 24) || 1);
+    }
+  }
+}

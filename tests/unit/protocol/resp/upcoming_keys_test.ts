@@ -1,0 +1,152 @@
+/** Keys of requests to come: the right hash for the right argument, or none. */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { InputBuffer } from "../../../../src/base/bytes.ts";
+import { CommandArguments } from "../../../../src/command/arguments.ts";
+import { ParseResult, RequestParser } from "../../../../src/protocol/resp/request_parser.ts";
+import { UpcomingKeys } from "../../../../src/protocol/resp/upcoming_keys.ts";
+import { Key } from "../../../../src/store/key.ts";
+import type { Store } from "../../../../src/store/store.ts";
+import { effort } from "../../../helpers/effort.ts";
+import { smallStore } from "../../store/helpers.ts";
+
+const encoder = new TextEncoder();
+
+/** A store in whose databases, though empty, keys are looked ahead. */
+function eagerStore(): Store {
+  const store = smallStore();
+  store.lookaheadKeys = 0;
+  return store;
+}
+
+function request(...parts: string[]): string {
+  return `*${parts.length}\r\n` + parts.map((part) => `$${part.length}\r\n${part}\r\n`).join("");
+}
+
+/**
+ * Parses a batch as a session does.
+ *
+ * @returns for each request whether its first argument's hash was known
+ */
+function parseBatch(store: Store, upcoming: UpcomingKeys, bytes: Uint8Array): boolean[] {
+  const input = new InputBuffer(bytes.length + 1);
+  input.space().set(bytes);
+  input.commit(bytes.length);
+  const parser = new RequestParser(2 ** 20);
+  const args = new CommandArguments();
+  const known: boolean[] = [];
+  upcoming.begin(input, 0);
+  for (;;) {
+    upcoming.find(input, 0);
+    if (parser.parse(input, args) !== ParseResult.COMPLETE) return known;
+    if (args.count === 0) continue;
+    upcoming.give(args);
+    known.push(args.hashedIndex === 1);
+    if (args.hashedIndex === 0) continue;
+    const key = new Key().set(args.bytes, args.starts[1]!, args.ends[1]!);
+    store.locate(key);
+    assert.deepEqual([args.hash >>> 0, args.hashHigh >>> 0], [key.hash, key.hashHigh]);
+  }
+}
+
+Deno.test("upcoming keys: of every request of a pipeline, however long it is", () => {
+  const store = eagerStore();
+  const upcoming = new UpcomingKeys(store);
+  for (const count of [2, 15, 16, 17, 100]) {
+    const text = Array.from({ length: count }, (_, i) => request("SET", `key:${i}`, "value"));
+    const known = parseBatch(store, upcoming, encoder.encode(text.join("")));
+    assert.deepEqual(known, new Array(count).fill(true));
+  }
+});
+
+Deno.test("upcoming keys: requests without a key, long ones and inline ones are left out", () => {
+  const store = eagerStore();
+  const text = [
+    request("PING"),
+    request("GET", "a"),
+    "GET inline\r\n",
+    request("GET", "b"),
+    request("MSET", ..."0123456789"),
+    request("GET", "c"),
+    "*0\r\n",
+    request("GET", "d"),
+    request("GET", ""),
+  ].join("");
+  const known = parseBatch(store, new UpcomingKeys(store), encoder.encode(text));
+  assert.deepEqual(known, [false, true, false, true, false, true, true, true]);
+});
+
+Deno.test("upcoming keys: nothing of the batch before, of the same bytes at the same place", () => {
+  const store = eagerStore();
+  const upcoming = new UpcomingKeys(store);
+  const input = new InputBuffer(1024);
+  const parser = new RequestParser(2 ** 20);
+  const args = new CommandArguments();
+  for (const name of ["first", "other"]) {
+    const bytes = encoder.encode(request("GET", name).repeat(4));
+    input.space().set(bytes);
+    input.commit(bytes.length);
+    upcoming.begin(input, 0);
+    // All four are found, one is parsed, and the rest is thrown away.
+    upcoming.find(input, 0);
+    assert.equal(parser.parse(input, args), ParseResult.COMPLETE);
+    upcoming.give(args);
+    const key = new Key().set(encoder.encode(name), 0, name.length);
+    store.locate(key);
+    assert.equal(args.hash >>> 0, key.hash);
+    input.start = input.end = 0;
+  }
+});
+
+Deno.test("upcoming keys: one request is no pipeline, and a small database is in the caches", () => {
+  const eager = eagerStore();
+  const one = encoder.encode(request("GET", "key"));
+  assert.deepEqual(parseBatch(eager, new UpcomingKeys(eager), one), [false]);
+  const store = smallStore();
+  const many = encoder.encode(request("GET", "key").repeat(3));
+  assert.deepEqual(parseBatch(store, new UpcomingKeys(store), many), [false, false, false]);
+});
+
+Deno.test("upcoming keys: arguments that are given none keep none of another request", () => {
+  const args = new CommandArguments();
+  args.hashedIndex = 1;
+  args.reset(new Uint8Array(0));
+  assert.equal(args.hashedIndex, 0);
+});
+
+Deno.test("upcoming keys: whatever the bytes are, what is parsed gets its own hash or none", () => {
+  const store = eagerStore();
+  const upcoming = new UpcomingKeys(store);
+  const word = fc.string({ unit: "binary-ascii", maxLength: 30 });
+  const piece = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.array(word, { minLength: 1, maxLength: 12 }).map((w) => request(...w)),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(
+        "*",
+        "$",
+        "\r\n",
+        "*2\r\n",
+        "$-1\r\n",
+        "$99999999999\r\n",
+        "*3\r\n$3\r\n",
+      ),
+    },
+    { weight: 1, arbitrary: word },
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 40 }), fc.nat(), (pieces, cut) => {
+      const bytes = encoder.encode(pieces.join(""));
+      parseBatch(store, upcoming, bytes);
+      // Cut anywhere, and one byte wrong.
+      const part = bytes.slice(0, bytes.length === 0 ? 0 : cut % bytes.length);
+      if (part.length > 0) part[(cut * 7) % part.length]! ^= 1 << (cut % 8);
+      parseBatch(store, upcoming, part);
+    }),
+    { numRuns: effort(300, 5000) },
+  );
+});
