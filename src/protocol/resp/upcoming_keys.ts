@@ -6,6 +6,9 @@
  * and what belongs to them is brought into the caches together (lookahead.ts), before the first of
  * the requests is executed.
  *
+ * Keys are not looked ahead where that cannot pay off: in a small database, in a short batch, and
+ * where one key comes again and again.
+ *
  * What is a key is guessed: the first argument behind the command's name. A wrong guess costs the
  * time that it took. A right one saves hashing the key again: {@link UpcomingKeys.give} hands the
  * hash to a request whose first argument is the very bytes that were hashed.
@@ -29,6 +32,9 @@ const LEAST_PIPELINE_BYTES = 40;
 
 /** Longer arguments than numbers of so many digits can say are not skipped. */
 const MOST_LENGTH_DIGITS = 8;
+
+/** Where so many requests have the same key, as pushes to one list do, there is nothing to find. */
+const SAMPLE = 3;
 
 /**
  * Looks ahead in the input of one connection at a time.
@@ -98,10 +104,22 @@ export class UpcomingKeys {
       const behind = this.#scanRequest(bytes, at, end);
       if (behind < 0) break;
       at = behind;
+      if (this.#count === SAMPLE && this.#isOneKey()) {
+        this.#lookahead.clear();
+        this.#until = Infinity;
+        return;
+      }
     }
     // What is not a whole plain request is parsed, and then it goes on behind it.
     this.#until = Math.max(at, input.start + 1);
     this.#lookahead.touch(database);
+  }
+
+  /** Whether all keys that were found are the same. */
+  #isOneKey(): boolean {
+    const hashes = this.#hashes;
+    for (let i = 1; i < this.#count; i++) if (hashes[i] !== hashes[0]) return false;
+    return true;
   }
 
   /**

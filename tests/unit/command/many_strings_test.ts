@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { KeyHashes } from "../../../src/command/key_hashes.ts";
 import { Key } from "../../../src/store/key.ts";
+import { smallStore } from "../store/helpers.ts";
 import { Harness, type TestClient } from "./harness.ts";
 
 const SEED = 71_993;
@@ -149,8 +150,9 @@ Deno.test("MSET: a value that is too long is refused also where there would be r
   assert.equal(await client.send(request("MGET", "b")), `*1\r\n${bulk("1")}`);
 });
 
-Deno.test("KeyHashes: gives a key back as it was located, until it is cleared", () => {
-  const hashes = new KeyHashes();
+Deno.test("KeyHashes: gives a key back as it was located, until another command begins", () => {
+  const hashes = new KeyHashes(smallStore());
+  hashes.begin(0);
   const indices = [1, 3, 31, 32, 33, 127, 128, 500];
   for (let round = 0; round < 3; round++) {
     for (const index of indices) {
@@ -171,7 +173,7 @@ Deno.test("KeyHashes: gives a key back as it was located, until it is cleared", 
       assert.equal(key.tag, 255 - round);
     }
     assert.equal(hashes.recall(2, new Key()), false);
-    hashes.clear();
+    hashes.begin(0);
     for (const index of indices) assert.equal(hashes.recall(index, new Key()), false);
   }
 });

@@ -77,6 +77,13 @@ Deno.test("upcoming keys: requests without a key, long ones and inline ones are 
   assert.deepEqual(known, [false, true, false, true, false, true, true, true]);
 });
 
+Deno.test("upcoming keys: of a batch for one key the first three, and no more are looked for", () => {
+  const store = eagerStore();
+  const text = request("LPUSH", "list", "v").repeat(40) + request("GET", "other");
+  const known = parseBatch(store, new UpcomingKeys(store), encoder.encode(text));
+  assert.deepEqual(known, Array.from({ length: 41 }, (_, i) => i < 3));
+});
+
 Deno.test("upcoming keys: nothing of the batch before, of the same bytes at the same place", () => {
   const store = eagerStore();
   const upcoming = new UpcomingKeys(store);
