@@ -20,7 +20,8 @@ import { ByteWriter, InputBuffer } from "../src/base/bytes.ts";
 import { ArgumentsPool, CommandArguments } from "../src/command/arguments.ts";
 import { ParseResult, RequestParser } from "../src/protocol/resp/request_parser.ts";
 import { RespSession } from "../src/protocol/resp/resp_session.ts";
-import { UpcomingKeys } from "../src/protocol/resp/upcoming_keys.ts";
+import { UpcomingKeys } from "../src/command/upcoming_keys.ts";
+import { KeyScan } from "../src/protocol/resp/key_scan.ts";
 import { CounterId, makeServerParts } from "./server_parts.ts";
 
 /** Commands in one pipeline. */
@@ -33,7 +34,7 @@ function makeSession(): RespSession {
   const options = {
     dispatcher,
     argumentsPool: new ArgumentsPool(),
-    upcoming: new UpcomingKeys(store),
+    keyScan: new KeyScan(new UpcomingKeys(store)),
     authenticator,
     clients,
     phase,

@@ -33,7 +33,8 @@ import type { HttpExchange } from "../protocol/http/exchange.ts";
 import { HttpService, type HttpServiceOptions } from "../protocol/http/http_service.ts";
 import { commandLogFields } from "../protocol/resp/command_log.ts";
 import { type CommandObserver, RespSession } from "../protocol/resp/resp_session.ts";
-import { UpcomingKeys } from "../protocol/resp/upcoming_keys.ts";
+import { UpcomingKeys } from "../command/upcoming_keys.ts";
+import { KeyScan } from "../protocol/resp/key_scan.ts";
 import { LockPoisonedError } from "../store/locks.ts";
 import { createAccessLog } from "./access_log.ts";
 import { Compressor } from "./compressor.ts";
@@ -292,7 +293,7 @@ function createRespFront(
   const options = {
     dispatcher,
     argumentsPool: new ArgumentsPool(),
-    upcoming: new UpcomingKeys(parts.shared.store),
+    keyScan: new KeyScan(new UpcomingKeys(parts.shared.store)),
     authenticator,
     clients,
     pubsub: parts.pubsub,

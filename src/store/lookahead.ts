@@ -19,9 +19,8 @@
  * @module
  */
 
-import type { Arena } from "./arena.ts";
-import type { ControlRegion } from "./control.ts";
-import { Root, type Table } from "./table.ts";
+import { IndexGlance, type IndexParts } from "./index_glance.ts";
+import { Root } from "./table.ts";
 
 /** Keys that are taken together. A processor has some ten to twenty misses under way at most. */
 export const LOOKAHEAD_KEYS = 16;
@@ -35,23 +34,14 @@ export const LOOKAHEAD_DATABASE_KEYS = 10_000;
 /** Word in the last eight bytes of an entry of 56 bytes: a key and a value of 16 bytes each. */
 const LATER_WORD = 13;
 
-/** What a {@link Lookahead} reads. */
-export interface LookaheadParts {
-  /** Client data. */
-  readonly arena: Arena;
-  /** Roots of the index. */
-  readonly control: ControlRegion;
-  /** The index. */
-  readonly table: Table;
-}
-
 /**
  * Keys that are to be looked up soon. Takes no lock.
  *
  * Thread: one instance for each user within a thread.
  */
 export class Lookahead {
-  readonly #parts: LookaheadParts;
+  readonly #parts: IndexParts;
+  readonly #glance: IndexGlance;
   readonly #leastKeys: number;
   readonly #hashes: Int32Array<ArrayBuffer> = new Int32Array(LOOKAHEAD_KEYS);
   readonly #hashHighs: Int32Array<ArrayBuffer> = new Int32Array(LOOKAHEAD_KEYS);
@@ -66,8 +56,9 @@ export class Lookahead {
    *
    * @param leastKeys a database with fewer is taken to be in the caches
    */
-  constructor(parts: LookaheadParts, leastKeys: number) {
+  constructor(parts: IndexParts, leastKeys: number) {
     this.#parts = parts;
+    this.#glance = new IndexGlance(parts);
     this.#leastKeys = leastKeys;
   }
 
@@ -123,21 +114,20 @@ export class Lookahead {
   }
 
   #findBuckets(database: number, count: number): void {
-    const { control, table } = this.#parts;
+    const { control } = this.#parts;
     const addresses = this.#addresses;
     const number = control.tableOf(database);
     const lastShard = control.shardCount - 1;
     for (let i = 0; i < count; i++) {
       const rootAt = control.rootAt(number, this.#hashHighs[i]! & lastShard);
-      addresses[i] = table.glanceBucket(rootAt, this.#hashes[i]!);
+      addresses[i] = this.#glance.bucketOf(rootAt, this.#hashes[i]!);
     }
   }
 
   #findEntries(count: number): void {
-    const { table } = this.#parts;
     const addresses = this.#addresses;
     for (let i = 0; i < count; i++) {
-      addresses[i] = table.glanceEntry(addresses[i]! >>> 0, (this.#hashHighs[i]! >>> 24) || 1);
+      addresses[i] = this.#glance.entryOf(addresses[i]! >>> 0, (this.#hashHighs[i]! >>> 24) || 1);
     }
   }
 }

@@ -61,10 +61,13 @@ export const Root = {
   TIMED: 5,
 } as const;
 
-const SMALL_LEAVES = PAGE_LEAF_BUCKETS / SMALL_LEAF_BUCKETS;
-const TAG_WORD = 12;
+/** Words of a directory that name small leaves. */
+export const SMALL_LEAVES: number = PAGE_LEAF_BUCKETS / SMALL_LEAF_BUCKETS;
+/** First of the three words of a bucket with the tags of its slots. */
+export const TAG_WORD = 12;
 const CHAIN_WORD = 15;
-const BUCKET_UNITS = BUCKET_BYTES / 8;
+/** Units of addresses that a bucket takes. */
+export const BUCKET_UNITS: number = BUCKET_BYTES / 8;
 /** Directory sizes in bytes: a block, the largest block, a page. */
 const DIRECTORY_BYTES = [1024, MAX_BLOCK_BYTES, PAGE_BYTES];
 
@@ -134,42 +137,6 @@ export class Table {
       bucket = words[at + CHAIN_WORD]! >>> 0;
     } while (bucket !== 0);
     return 0;
-  }
-
-  /**
-   * Where the bucket of a hash probably is. Takes no lock and must not be relied on: others may be
-   * changing the table.
-   *
-   * @returns an address that may be of no bucket, and of nothing at all
-   */
-  glanceBucket(rootAt: number, hash: number): number {
-    if (this.#roots[rootAt + Root.BUCKETS]! <= 0) return 0;
-    const index = this.#bucketIndex(rootAt, hash);
-    const directory = this.#roots[rootAt + Root.DIRECTORY]! >>> 0;
-    return index < PAGE_LEAF_BUCKETS
-      ? this.#arena.glance(directory, index >>> 4) +
-        (index & (SMALL_LEAF_BUCKETS - 1)) * BUCKET_UNITS
-      : this.#arena.glance(directory, SMALL_LEAVES - 1 + (index >>> 10)) +
-        (index & (PAGE_LEAF_BUCKETS - 1)) * BUCKET_UNITS;
-  }
-
-  /**
-   * The first entry of a bucket that has the tag, without a branch that would have to be guessed; as
-   * {@link Table.glanceBucket}.
-   *
-   * @returns an address that may be of no entry, and of nothing at all
-   */
-  glanceEntry(bucket: number, tag: number): number {
-    const arena = this.#arena;
-    const pattern = Math.imul(tag, 0x01010101);
-    let slots = 0;
-    for (let group = 0; group < 3; group++) {
-      const x = arena.glance(bucket, TAG_WORD + group) ^ pattern;
-      // Bit `group` of byte k: slot 4 × group + k fits.
-      slots |= ((x - 0x01010101) & ~x & 0x80808080) >>> (7 - group);
-    }
-    const first = 31 - Math.clz32(slots & -slots);
-    return slots === 0 ? 0 : arena.glance(bucket, (first & 7) * 4 + (first >>> 3));
   }
 
   /**

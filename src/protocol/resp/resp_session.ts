@@ -6,7 +6,7 @@
 
 import type { ByteWriter, InputBuffer } from "../../base/bytes.ts";
 import type { ClientMemory } from "../../base/client_memory.ts";
-import type { UpcomingKeys } from "./upcoming_keys.ts";
+import type { KeyScan } from "./key_scan.ts";
 import type { Authenticator } from "../../command/authenticator.ts";
 import type { ArgumentsPool, CommandArguments } from "../../command/arguments.ts";
 import { type ClientOrigin, ClientState, ReplyMode } from "../../command/client_state.ts";
@@ -34,7 +34,7 @@ export interface RespSessionOptions {
   /** Lends offset arrays. */
   readonly argumentsPool: ArgumentsPool;
   /** Finds keys before their requests are parsed. One for all connections of a thread. */
-  readonly upcoming: UpcomingKeys;
+  readonly keyScan: KeyScan;
   /** Knows the password. */
   readonly authenticator: Authenticator;
   /** Told who comes and goes. */
@@ -146,7 +146,7 @@ export class RespSession implements Session {
     output: ByteWriter,
     untilMs?: number,
   ): SessionStep | Promise<SessionStep> {
-    const { dispatcher, argumentsPool, upcoming, counters, commandsProcessed, phase, onCommand } =
+    const { dispatcher, argumentsPool, keyScan, counters, commandsProcessed, phase, onCommand } =
       this.#options;
     const parser = this.#parser;
     const sink = this.#sink;
@@ -168,7 +168,7 @@ export class RespSession implements Session {
       return this.#resume(this.#executeBehindPause(args), before, input, output);
     }
     let executedCount = 0;
-    upcoming.begin(input, client.database);
+    keyScan.begin(input, client.database);
     let step: SessionStep = SessionStep.NEED_INPUT;
     for (;;) {
       if (stream.isPending && !stream.fill(output, OUTPUT_PAUSE_BYTES)) {
@@ -180,7 +180,7 @@ export class RespSession implements Session {
         break;
       }
       const requestStart = input.start;
-      upcoming.find(input, client.database);
+      keyScan.find(input, client.database);
       const result = parser.parse(input, args);
       if (result === ParseResult.INCOMPLETE) break;
       if (result === ParseResult.ERROR) {
@@ -189,7 +189,7 @@ export class RespSession implements Session {
         break;
       }
       if (args.count === 0) continue;
-      upcoming.give(args);
+      keyScan.give(args);
       if (phase.stopping && !this.#admitted) {
         sink.error(ReplyCode.SHUTTING_DOWN);
         step = SessionStep.CLOSE;

@@ -39,7 +39,8 @@ import type { ThreadCircle } from "../../../src/command/thread_circle.ts";
 import { makeCommandTable } from "../../../src/command/table.ts";
 import { ERROR_TEXTS } from "../../../src/protocol/resp/error_texts.ts";
 import { type CommandObserver, RespSession } from "../../../src/protocol/resp/resp_session.ts";
-import { UpcomingKeys } from "../../../src/protocol/resp/upcoming_keys.ts";
+import { UpcomingKeys } from "../../../src/command/upcoming_keys.ts";
+import { KeyScan } from "../../../src/protocol/resp/key_scan.ts";
 import { settlementOf } from "../../../src/server/io_inbox.ts";
 import { ThreadQuestions } from "../../../src/server/thread_questions.ts";
 import { SessionStep } from "../../../src/protocol/session.ts";
@@ -226,7 +227,7 @@ export class Harness {
   notificationsDropped = 0;
   readonly dispatcher: Dispatcher;
   readonly pool = new ArgumentsPool();
-  readonly upcoming: UpcomingKeys;
+  readonly keyScan: KeyScan;
   readonly crossProtocolLines: string[] = [];
   readonly maxRequestBytes: number;
   credits = 0;
@@ -245,7 +246,7 @@ export class Harness {
     });
     // As in large databases: all tests go that way.
     this.store.lookaheadKeys = 0;
-    this.upcoming = new UpcomingKeys(this.store);
+    this.keyScan = new KeyScan(new UpcomingKeys(this.store));
     this.waitRegion = options.waitRegion ?? WaitRegion.create({
       threadCount: 1,
       waitersPerThread: 1000,
@@ -371,7 +372,7 @@ export class Harness {
     const session = new RespSession({
       dispatcher: this.dispatcher,
       argumentsPool: this.pool,
-      upcoming: this.upcoming,
+      keyScan: this.keyScan,
       authenticator: this.authenticator,
       clients: this.clients,
       phase: this.phase,

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Access } from "../../../src/store/access.ts";
 import { ControlRegion } from "../../../src/store/control.ts";
+import { IndexGlance } from "../../../src/store/index_glance.ts";
 import { LOOKAHEAD_DATABASE_KEYS, LOOKAHEAD_KEYS } from "../../../src/store/lookahead.ts";
 import { type Store, WriteStatus } from "../../../src/store/store.ts";
 import { StoreAssembly } from "../../../src/store/store_assembly.ts";
@@ -55,19 +56,21 @@ Deno.test("lookahead: finds the bucket and the entry of nearly every key, whatev
   for (const count of [1, 10, 200, 3000, 20_000]) {
     const store = smallStore({ shardCount: 1, maxMemoryBytes: 64 * 2 ** 20 });
     fill(store, count);
-    const { control, table } = new StoreAssembly(store.memory, {
+    const parts = new StoreAssembly(store.memory, {
       threadId: 1,
       canDieAlone: false,
       clock: new Access(),
       reclaim: () => false,
     });
+    const { control, table } = parts;
+    const glance = new IndexGlance(parts);
     const rootAt = control.databaseRootAt(0, 0);
     let found = 0;
     for (let i = 0; i < count; i++) {
       const key = keyOf(store, `key:${i}`);
-      const bucket = table.glanceBucket(rootAt, key.hash | 0) >>> 0;
+      const bucket = glance.bucketOf(rootAt, key.hash | 0) >>> 0;
       assert.equal(bucket, table.bucketAt(rootAt, table.bucketOf(rootAt, key.hash)));
-      if (table.glanceEntry(bucket, key.tag) >>> 0 === table.find(rootAt, key)) found++;
+      if (glance.entryOf(bucket, key.tag) >>> 0 === table.find(rootAt, key)) found++;
     }
     // The rest is in an overflow bucket, or behind another entry with the same tag.
     assert.ok(found >= count * 0.8, `${found} of ${count}`);

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { InputBuffer } from "../../../../src/base/bytes.ts";
 import { CommandArguments } from "../../../../src/command/arguments.ts";
+import { UpcomingKeys } from "../../../../src/command/upcoming_keys.ts";
+import { KeyScan } from "../../../../src/protocol/resp/key_scan.ts";
 import { ParseResult, RequestParser } from "../../../../src/protocol/resp/request_parser.ts";
-import { UpcomingKeys } from "../../../../src/protocol/resp/upcoming_keys.ts";
 import { Key } from "../../../../src/store/key.ts";
 import type { Store } from "../../../../src/store/store.ts";
 import { effort } from "../../../helpers/effort.ts";
@@ -20,6 +21,11 @@ function eagerStore(): Store {
   return store;
 }
 
+/** A scan of the input of one thread's connections. */
+function scanOf(store: Store): KeyScan {
+  return new KeyScan(new UpcomingKeys(store));
+}
+
 function request(...parts: string[]): string {
   return `*${parts.length}\r\n` + parts.map((part) => `$${part.length}\r\n${part}\r\n`).join("");
 }
@@ -29,19 +35,19 @@ function request(...parts: string[]): string {
  *
  * @returns for each request whether its first argument's hash was known
  */
-function parseBatch(store: Store, upcoming: UpcomingKeys, bytes: Uint8Array): boolean[] {
+function parseBatch(store: Store, scan: KeyScan, bytes: Uint8Array): boolean[] {
   const input = new InputBuffer(bytes.length + 1);
   input.space().set(bytes);
   input.commit(bytes.length);
   const parser = new RequestParser(2 ** 20);
   const args = new CommandArguments();
   const known: boolean[] = [];
-  upcoming.begin(input, 0);
+  scan.begin(input, 0);
   for (;;) {
-    upcoming.find(input, 0);
+    scan.find(input, 0);
     if (parser.parse(input, args) !== ParseResult.COMPLETE) return known;
     if (args.count === 0) continue;
-    upcoming.give(args);
+    scan.give(args);
     known.push(args.hashedIndex === 1);
     if (args.hashedIndex === 0) continue;
     const key = new Key().set(args.bytes, args.starts[1]!, args.ends[1]!);
@@ -50,17 +56,17 @@ function parseBatch(store: Store, upcoming: UpcomingKeys, bytes: Uint8Array): bo
   }
 }
 
-Deno.test("upcoming keys: of every request of a pipeline, however long it is", () => {
+Deno.test("key scan: of every request of a pipeline, however long it is", () => {
   const store = eagerStore();
-  const upcoming = new UpcomingKeys(store);
+  const scan = scanOf(store);
   for (const count of [2, 15, 16, 17, 100]) {
     const text = Array.from({ length: count }, (_, i) => request("SET", `key:${i}`, "value"));
-    const known = parseBatch(store, upcoming, encoder.encode(text.join("")));
+    const known = parseBatch(store, scan, encoder.encode(text.join("")));
     assert.deepEqual(known, new Array(count).fill(true));
   }
 });
 
-Deno.test("upcoming keys: requests without a key, long ones and inline ones are left out", () => {
+Deno.test("key scan: requests without a key, long ones and inline ones are left out", () => {
   const store = eagerStore();
   const text = [
     request("PING"),
@@ -73,20 +79,20 @@ Deno.test("upcoming keys: requests without a key, long ones and inline ones are 
     request("GET", "d"),
     request("GET", ""),
   ].join("");
-  const known = parseBatch(store, new UpcomingKeys(store), encoder.encode(text));
+  const known = parseBatch(store, scanOf(store), encoder.encode(text));
   assert.deepEqual(known, [false, true, false, true, false, true, true, true]);
 });
 
-Deno.test("upcoming keys: of a batch for one key the first three, and no more are looked for", () => {
+Deno.test("key scan: of a batch for one key the first three, and no more are looked for", () => {
   const store = eagerStore();
   const text = request("LPUSH", "list", "v").repeat(40) + request("GET", "other");
-  const known = parseBatch(store, new UpcomingKeys(store), encoder.encode(text));
+  const known = parseBatch(store, scanOf(store), encoder.encode(text));
   assert.deepEqual(known, Array.from({ length: 41 }, (_, i) => i < 3));
 });
 
-Deno.test("upcoming keys: nothing of the batch before, of the same bytes at the same place", () => {
+Deno.test("key scan: nothing of the batch before, of the same bytes at the same place", () => {
   const store = eagerStore();
-  const upcoming = new UpcomingKeys(store);
+  const scan = scanOf(store);
   const input = new InputBuffer(1024);
   const parser = new RequestParser(2 ** 20);
   const args = new CommandArguments();
@@ -94,11 +100,11 @@ Deno.test("upcoming keys: nothing of the batch before, of the same bytes at the 
     const bytes = encoder.encode(request("GET", name).repeat(4));
     input.space().set(bytes);
     input.commit(bytes.length);
-    upcoming.begin(input, 0);
+    scan.begin(input, 0);
     // All four are found, one is parsed, and the rest is thrown away.
-    upcoming.find(input, 0);
+    scan.find(input, 0);
     assert.equal(parser.parse(input, args), ParseResult.COMPLETE);
-    upcoming.give(args);
+    scan.give(args);
     const key = new Key().set(encoder.encode(name), 0, name.length);
     store.locate(key);
     assert.equal(args.hash >>> 0, key.hash);
@@ -106,25 +112,25 @@ Deno.test("upcoming keys: nothing of the batch before, of the same bytes at the 
   }
 });
 
-Deno.test("upcoming keys: one request is no pipeline, and a small database is in the caches", () => {
+Deno.test("key scan: one request is no pipeline, and a small database is in the caches", () => {
   const eager = eagerStore();
   const one = encoder.encode(request("GET", "key"));
-  assert.deepEqual(parseBatch(eager, new UpcomingKeys(eager), one), [false]);
+  assert.deepEqual(parseBatch(eager, scanOf(eager), one), [false]);
   const store = smallStore();
   const many = encoder.encode(request("GET", "key").repeat(3));
-  assert.deepEqual(parseBatch(store, new UpcomingKeys(store), many), [false, false, false]);
+  assert.deepEqual(parseBatch(store, scanOf(store), many), [false, false, false]);
 });
 
-Deno.test("upcoming keys: arguments that are given none keep none of another request", () => {
+Deno.test("key scan: arguments that are given none keep none of another request", () => {
   const args = new CommandArguments();
   args.hashedIndex = 1;
   args.reset(new Uint8Array(0));
   assert.equal(args.hashedIndex, 0);
 });
 
-Deno.test("upcoming keys: whatever the bytes are, what is parsed gets its own hash or none", () => {
+Deno.test("key scan: whatever the bytes are, what is parsed gets its own hash or none", () => {
   const store = eagerStore();
-  const upcoming = new UpcomingKeys(store);
+  const scan = scanOf(store);
   const word = fc.string({ unit: "binary-ascii", maxLength: 30 });
   const piece = fc.oneof(
     {
@@ -148,11 +154,11 @@ Deno.test("upcoming keys: whatever the bytes are, what is parsed gets its own ha
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 40 }), fc.nat(), (pieces, cut) => {
       const bytes = encoder.encode(pieces.join(""));
-      parseBatch(store, upcoming, bytes);
+      parseBatch(store, scan, bytes);
       // Cut anywhere, and one byte wrong.
       const part = bytes.slice(0, bytes.length === 0 ? 0 : cut % bytes.length);
       if (part.length > 0) part[(cut * 7) % part.length]! ^= 1 << (cut % 8);
-      parseBatch(store, upcoming, part);
+      parseBatch(store, scan, part);
     }),
     { numRuns: effort(300, 5000) },
   );

@@ -1,0 +1,119 @@
+/**
+ * Finds the keys of the requests that follow in a pipeline, before these are parsed.
+ *
+ * It only skips from length to length, and looks at requests of the plain form with up to nine
+ * arguments. What else there is, mistakes included, is left to the parser; the scan goes on behind
+ * it. What the keys are for is in upcoming_keys.ts.
+ *
+ * @module
+ */
+
+import type { InputBuffer } from "../../base/bytes.ts";
+import type { CommandArguments } from "../../command/arguments.ts";
+import type { UpcomingKeys } from "../../command/upcoming_keys.ts";
+
+const STAR = 0x2a;
+const DOLLAR = 0x24;
+const CARRIAGE_RETURN = 0x0d;
+const DIGIT_0 = 0x30;
+
+/** Two of the shortest requests with a key: less than that is no pipeline. Unit: bytes. */
+const LEAST_PIPELINE_BYTES = 40;
+
+/** Arguments whose length has more digits are not skipped. */
+const MOST_LENGTH_DIGITS = 8;
+
+/**
+ * Looks ahead in the input of one connection at a time.
+ *
+ * Thread: one instance per I/O thread. From {@link KeyScan.begin} to the last {@link KeyScan.give}
+ * of a batch the input must not move, and no other batch may begin.
+ */
+export class KeyScan {
+  readonly #keys: UpcomingKeys;
+  /** Requests from this offset on have not been looked at. */
+  #until = Infinity;
+
+  /**
+   * Has found nothing yet.
+   *
+   * @param keys takes what is found
+   */
+  constructor(keys: UpcomingKeys) {
+    this.#keys = keys;
+  }
+
+  /**
+   * Begins a batch.
+   *
+   * @param input what has arrived, from the start of a request
+   * @param database the client's
+   */
+  begin(input: InputBuffer, database: number): void {
+    this.#keys.clear();
+    const isPipeline = input.end - input.start >= LEAST_PIPELINE_BYTES;
+    this.#until = isPipeline && this.#keys.paysOff(database) ? input.start : Infinity;
+  }
+
+  /** Finds the keys of the next requests, unless those found before are still to be parsed. */
+  find(input: InputBuffer, database: number): void {
+    if (input.start >= this.#until) this.#scan(input, database);
+  }
+
+  /** Hands on what is known of a request that was parsed; see {@link UpcomingKeys.give}. */
+  give(args: CommandArguments): void {
+    this.#keys.give(args);
+  }
+
+  #scan(input: InputBuffer, database: number): void {
+    const keys = this.#keys;
+    const { bytes, end } = input;
+    let at = input.start;
+    keys.clear();
+    while (!keys.isFull) {
+      const behind = this.#scanRequest(bytes, at, end);
+      if (behind < 0) break;
+      at = behind;
+      if (keys.isOneKey) {
+        this.#until = Infinity;
+        return;
+      }
+    }
+    this.#until = Math.max(at, input.start + 1);
+    keys.touch(database);
+  }
+
+  /**
+   * Notes the key of the request at `at`, if it is a whole one and plain.
+   *
+   * @returns the offset behind it; -1 when it is not
+   */
+  #scanRequest(bytes: Uint8Array, at: number, end: number): number {
+    if (at + 4 > end || bytes[at] !== STAR || bytes[at + 2] !== CARRIAGE_RETURN) return -1;
+    const count = bytes[at + 1]! - DIGIT_0;
+    if (count < 1 || count > 9) return -1;
+    let keyStart = 0;
+    let keyEnd = 0;
+    at += 4;
+    for (let index = 0; index < count; index++) {
+      if (at >= end || bytes[at] !== DOLLAR) return -1;
+      const last = at + MOST_LENGTH_DIGITS;
+      let length = 0;
+      for (at++;; at++) {
+        const digit = bytes[at]! - DIGIT_0;
+        if (digit < 0 || digit > 9) break;
+        length = length * 10 + digit;
+        if (at === last) return -1;
+      }
+      at += 2;
+      if (index === 1) {
+        keyStart = at;
+        keyEnd = at + length;
+      }
+      at += length + 2;
+      if (at > end) return -1;
+    }
+    if (count > 1) this.#keys.note(bytes, keyStart, keyEnd);
+    return at;
+  }
+}
