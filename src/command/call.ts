@@ -72,6 +72,9 @@ export class CommandCall {
   readonly #notifier: Notifier | undefined;
   #scratch = new Uint8Array(SCRATCH_BYTES);
   #locatedIndex = 0;
+  /** What was hashed last of a key that may come again. */
+  #lastHash = 0;
+  #lastHashHigh = 0;
   /** Made by the first command with several keys. */
   #hashes: KeyHashes | undefined = undefined;
   /** Whether keys of the command are in {@link CommandCall.#hashes}. */
@@ -198,6 +201,7 @@ export class CommandCall {
     const end = args.ends[index]!;
     const prefix = this.row.keyPrefix;
     if (prefix.length === 0) {
+      if (this.row.hasCollection && !this.#remembersKeys) return this.#collectionKey(index);
       key.set(args.bytes, start, end);
       if (this.#remembersKeys && this.#hashes!.recall(index, key)) {
         this.#locatedIndex = index;
@@ -212,6 +216,24 @@ export class CommandCall {
     }
     this.store.locate(key);
     this.#locatedIndex = index;
+    return key;
+  }
+
+  /**
+   * The key of a collection, to which the next command often is, too: at the second time it is
+   * remembered, and from then on neither hashed nor looked up as long as it comes again.
+   */
+  #collectionKey(index: number): Key {
+    const { args, key } = this;
+    const start = args.starts[index]!;
+    const end = args.ends[index]!;
+    this.#locatedIndex = index;
+    if (key.trySetSame(args.bytes, start, end)) return key;
+    this.store.locate(key.set(args.bytes, start, end));
+    const { hash, hashHigh } = key;
+    if (hash === this.#lastHash && hashHigh === this.#lastHashHigh) key.remember();
+    this.#lastHash = hash;
+    this.#lastHashHigh = hashHigh;
     return key;
   }
 
