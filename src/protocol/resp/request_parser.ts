@@ -33,6 +33,9 @@ const INT32_MAX = 0x7fffffff;
 /** `$0\r\n\r\n`: no argument takes fewer bytes. */
 const MIN_ARGUMENT_BYTES = 6;
 
+/** Behind the start of an argument, so many bytes are there in any case when it is complete. */
+const SHORT_ARGUMENT_BYTES = MIN_ARGUMENT_BYTES;
+
 /** A length line within this many digits is read in one pass; no valid length is longer. */
 const FAST_DIGIT_COUNT = 9;
 
@@ -211,7 +214,27 @@ export class RequestParser {
     let remaining = this.#remaining;
     let bulkLength = this.#bulkLength;
     const isCollecting = this.#isCollecting;
+    const most = Math.min(end, input.start + this.#maxRequestBytes);
     while (remaining > 0) {
+      // Nearly every length has one digit or two, and its argument is there.
+      if (bulkLength < 0 && isCollecting && at + SHORT_ARGUMENT_BYTES <= end) {
+        const first = bytes[at + 1]! - DIGIT_0;
+        const second = bytes[at + 2]! - DIGIT_0;
+        const isLong = second >= 0 && second <= 9;
+        const length = isLong ? first * 10 + second : first;
+        const start = isLong ? at + 5 : at + 4;
+        const behind = start + length;
+        if (
+          bytes[at] === DOLLAR && first >= (isLong ? 1 : 0) && first <= 9 && behind + 2 <= most &&
+          bytes[start - 2] === CARRIAGE_RETURN && bytes[start - 1] === LINE_FEED &&
+          bytes[behind] === CARRIAGE_RETURN && bytes[behind + 1] === LINE_FEED
+        ) {
+          args.push(start, behind);
+          at = behind + 2;
+          remaining--;
+          continue;
+        }
+      }
       if (bulkLength < 0) {
         if (at === end) break;
         if (bytes[at] !== DOLLAR) {
