@@ -72,6 +72,9 @@ export class CommandCall {
   readonly #notifier: Notifier | undefined;
   #scratch = new Uint8Array(SCRATCH_BYTES);
   #locatedIndex = 0;
+  /** What was hashed last of a key that may come again. */
+  #lastHash = 0;
+  #lastHashHigh = 0;
   /** Made by the first command with several keys. */
   #hashes: KeyHashes | undefined = undefined;
   /** Whether keys of the command are in {@link CommandCall.#hashes}. */
@@ -194,32 +197,57 @@ export class CommandCall {
   keyAt(index: number): Key {
     const key = this.key;
     if (index === this.#locatedIndex) return key;
-    const args = this.args;
+    const { args, row } = this;
+    if (row.keyPrefix.length > 0) return this.#prefixedKey(index);
+    if (row.hasCollection && !this.#remembersKeys) return this.#collectionKey(index);
+    key.set(args.bytes, args.starts[index]!, args.ends[index]!);
+    this.#locatedIndex = index;
+    if (this.#remembersKeys && this.#hashes!.recall(index, key)) return key;
+    this.#locate(index);
+    return key;
+  }
+
+  /** The key that is the row's prefix and argument `index`. */
+  #prefixedKey(index: number): Key {
+    const { args, key } = this;
+    const prefix = this.row.keyPrefix;
+    const byteCount = prefix.length + args.length(index);
+    if (byteCount > this.#scratch.length) this.#scratch = new Uint8Array(byteCount);
+    this.#scratch.set(prefix);
+    this.#scratch.set(
+      args.bytes.subarray(args.starts[index]!, args.ends[index]!),
+      prefix.length,
+    );
+    this.store.locate(key.set(this.#scratch, 0, byteCount));
+    this.#locatedIndex = index;
+    return key;
+  }
+
+  /** Locates {@link CommandCall.key}, which is argument `index`: by the hash that came with it, if any. */
+  #locate(index: number): void {
+    const { args, key } = this;
+    if (args.hashedIndex !== index) return this.store.locate(key);
+    key.hash = args.hash >>> 0;
+    key.hashHigh = args.hashHigh >>> 0;
+    key.derive(this.store.shardCount);
+  }
+
+  /**
+   * The key of a collection, to which the next command often is, too: at the second time it is
+   * remembered, and from then on neither hashed nor looked up as long as it comes again.
+   */
+  #collectionKey(index: number): Key {
+    const { args, key } = this;
     const start = args.starts[index]!;
     const end = args.ends[index]!;
-    const prefix = this.row.keyPrefix;
-    if (prefix.length === 0) {
-      key.set(args.bytes, start, end);
-      if (args.hashedIndex === index) {
-        key.hash = args.hash >>> 0;
-        key.hashHigh = args.hashHigh >>> 0;
-        key.derive(this.store.shardCount);
-        this.#locatedIndex = index;
-        return key;
-      }
-      if (this.#remembersKeys && this.#hashes!.recall(index, key)) {
-        this.#locatedIndex = index;
-        return key;
-      }
-    } else {
-      const byteCount = prefix.length + end - start;
-      if (byteCount > this.#scratch.length) this.#scratch = new Uint8Array(byteCount);
-      this.#scratch.set(prefix);
-      this.#scratch.set(args.bytes.subarray(start, end), prefix.length);
-      key.set(this.#scratch, 0, byteCount);
-    }
-    this.store.locate(key);
     this.#locatedIndex = index;
+    if (key.trySetSame(args.bytes, start, end)) return key;
+    key.set(args.bytes, start, end);
+    this.#locate(index);
+    const { hash, hashHigh } = key;
+    if (hash === this.#lastHash && hashHigh === this.#lastHashHigh) key.remember();
+    this.#lastHash = hash;
+    this.#lastHashHigh = hashHigh;
     return key;
   }
 

@@ -20,7 +20,7 @@ export const FIRST_COMMAND_OPERATION = 256;
 const MIX = 0x9e3779b1;
 
 /**
- * An immutable set of rows.
+ * A set of rows that stays as it is.
  *
  * The hash takes the length and three bytes of the name with their case bit set; the name is then
  * compared whole. Collisions go to the next slot.
@@ -33,6 +33,7 @@ export class CommandTable {
 
   readonly #slots: (CommandRow | undefined)[];
   readonly #shift: number;
+  #last: CommandRow | undefined = undefined;
 
   /**
    * Makes the table and gives its rows their operation numbers.
@@ -57,11 +58,15 @@ export class CommandTable {
   /** The row whose name is `bytes[start, end)` in any case; undefined when there is none. */
   find(bytes: Uint8Array, start: number, end: number): CommandRow | undefined {
     if (start === end) return undefined;
+    // Commands come in rows of the same kind.
+    const last = this.#last;
+    if (last !== undefined && sameName(last.nameBytes, bytes, start, end)) return last;
     const slots = this.#slots;
     let slot = this.#slotOf(bytes, start, end);
     for (;;) {
       const row = slots[slot];
-      if (row === undefined || sameName(row.nameBytes, bytes, start, end)) return row;
+      if (row === undefined) return row;
+      if (sameName(row.nameBytes, bytes, start, end)) return this.#last = row;
       slot = (slot + 1) & (slots.length - 1);
     }
   }

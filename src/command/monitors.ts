@@ -22,6 +22,9 @@ import { firstSecretWord, REDACTED } from "./secrets.ts";
  */
 export const MONITOR_LINE_BYTES = 4096;
 
+// Looked at before every command; V8 fetches what another module exports at each use.
+const { MONITORS } = OperationsWord;
+
 /** Passes a line on to the other I/O threads. @returns false when one of them could not take it */
 export type MonitorPost = (line: Uint8Array) => boolean;
 
@@ -30,18 +33,20 @@ export class Monitors {
   /** Reaches the other threads; left out when there are none. */
   post: MonitorPost | undefined;
 
+  readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #region: OperationsRegion;
   readonly #clients = new Set<ClientState>();
   #lostSeen = 0;
 
   /** Starts without any. */
   constructor(region: OperationsRegion) {
+    this.#words = region.words;
     this.#region = region;
   }
 
   /** Whether anybody, on whichever thread, is to be shown commands; costs one load. */
   get isWatched(): boolean {
-    return this.#region.words[OperationsWord.MONITORS] !== 0;
+    return this.#words[MONITORS] !== 0;
   }
 
   /** Shows every command to `client` from now on. */

@@ -103,6 +103,14 @@ const ALLOWED_TO_SUBSCRIBERS: ReadonlySet<string> = new Set([
   "unsubscribe",
 ]);
 
+/** Groups of commands on collections. */
+const COLLECTION_GROUPS: ReadonlySet<CommandGroup> = new Set([
+  "list",
+  "hash",
+  "set",
+  "sorted-set",
+]);
+
 /** Flags as `COMMAND INFO` reports them. */
 export type CommandFlag =
   | "admin"
@@ -213,6 +221,8 @@ export class CommandRow {
   readonly countsLookups: boolean;
   /** Whether there is exactly one key however many arguments there are. */
   readonly oneKey: boolean;
+  /** Whether its keys have lists, hashes, sets or sorted sets. */
+  readonly hasCollection: boolean;
   /** Put in front of the argument to make the key; empty for most. */
   readonly keyPrefix: Uint8Array;
   /** Whether a transaction takes all locks for it. */
@@ -278,6 +288,7 @@ export class CommandRow {
     this.countsLookups = definition.countsLookups ?? this.access === "read";
     this.oneKey = this.findKeys === undefined && this.firstKey > 0 &&
       this.firstKey === this.lastKey;
+    this.hasCollection = COLLECTION_GROUPS.has(definition.group);
     this.keyPrefix = encoder.encode(definition.keyPrefix ?? "");
     this.touchesAllKeys = definition.touchesAllKeys ?? false;
     this.runsAtOnce = definition.runsAtOnce ?? false;

@@ -13,8 +13,8 @@
  */
 export const BATCH_SLICE_MS = 2;
 
-/** A request weighs one, and one more for every this many bytes that it took or gave. */
-const BYTES_PER_WEIGHT = 128;
+/** A request weighs one, and one more for every 128 bytes that it took or gave; log2 of that. */
+const BYTES_PER_WEIGHT_SHIFT = 7;
 
 /**
  * The clock is read after requests of this weight together.
@@ -62,7 +62,7 @@ export class BatchSlice {
    * @returns true when the batch should pause
    */
   spend(byteCount: number): boolean {
-    this.#weight += 1 + Math.floor(byteCount / BYTES_PER_WEIGHT);
+    this.#weight += 1 + (byteCount >>> BYTES_PER_WEIGHT_SHIFT);
     if (this.#weight < WEIGHT_PER_READING) return false;
     this.#weight = 0;
     const nowMs = this.#now();

@@ -349,7 +349,7 @@ export class EntryMover {
       table.findFreeSlot(rootAt, key.shard, key.hash);
       table.insert(rootAt, key.shard, entry, key.tag, this.#takeOverflow());
     } else {
-      table.replaceFound(entry);
+      table.replaceFound(rootAt, entry);
       table.ready?.note(key.shard, entry);
       writer.freeEntry(key.shard, existing);
     }

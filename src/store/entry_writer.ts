@@ -475,7 +475,7 @@ export class EntryWriter extends InPlaceWriter {
     if (existing === 0) {
       this.#table.insert(this.#planRootAt, key.shard, entry, key.tag, this.#planOverflow);
     } else if (entry !== existing) {
-      this.#table.replaceFound(entry);
+      this.#table.replaceFound(this.#planRootAt, entry);
       this.freeEntry(key.shard, existing);
     }
     this.#planBlock = 0;

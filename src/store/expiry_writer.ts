@@ -83,7 +83,7 @@ export class ExpiryWriter {
   }
 
   #addBlock(database: number, key: Key, entry: number, expireAtMs: number): WriteStatus {
-    const { arena, blocks, extents, reader, table } = this.#parts;
+    const { arena, blocks, control, extents, reader, table } = this.#parts;
     const { shard } = key;
     const flags = reader.flags(entry) | EntryFlag.HAS_TTL;
     const oldEncoding = reader.encoding(entry);
@@ -114,7 +114,7 @@ export class ExpiryWriter {
     }
     if (target !== entry) {
       this.#tellRoot(target, splits ? Encoding.RAW : encoding);
-      table.replaceFound(target);
+      table.replaceFound(control.databaseRootAt(database, shard), target);
       // Not `freeEntry`: that would give its value back, too.
       blocks.free(entry);
     }

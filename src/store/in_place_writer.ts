@@ -100,17 +100,27 @@ export class InPlaceWriter extends EntryChanges {
     const words = this.#arena.wordsOf(entry);
     const at = this.#arena.wordAt(entry);
     if ((words[at]! & COUNTER_MASK) !== PLAIN_COUNTER) return undefined;
-    const sum = this.#sum;
-    sum.lo = words[at + BODY_WORD]! >>> 0;
-    sum.hi = words[at + BODY_WORD + 1]!;
-    if (!addInt64(sum, delta, sum)) return WriteStatus.OVERFLOW;
+    const lo = words[at + BODY_WORD]!;
+    const hi = words[at + BODY_WORD + 1]!;
+    const by = delta.lo | 0;
+    const small = lo + by;
+    // Nearly all counters and steps are small.
+    if (hi === lo >> 31 && delta.hi === by >> 31 && (small | 0) === small) {
+      result.lo = small >>> 0;
+      result.hi = small >> 31;
+    } else {
+      const sum = this.#sum;
+      sum.lo = lo >>> 0;
+      sum.hi = hi;
+      if (!addInt64(sum, delta, sum)) return WriteStatus.OVERFLOW;
+      result.copyFrom(sum);
+    }
     this.markPhase(key.shard, MutationPhase.WRITING);
-    words[at + BODY_WORD] = sum.lo;
-    words[at + BODY_WORD + 1] = sum.hi;
+    words[at + BODY_WORD] = result.lo;
+    words[at + BODY_WORD + 1] = result.hi;
     if (this.clock.stamps) words[at + Entry.CLOCK] = this.clock.nowSeconds;
     this.stampSeq(key.shard, entry);
     this.changed(key.shard, database, entry);
-    result.copyFrom(sum);
     return WriteStatus.OK;
   }
 }

@@ -25,11 +25,22 @@ export class Key {
   /** Slot tag, 1 to 255. */
   tag = 0;
 
+  /** Bytes of the key that {@link Key.remember} copied, while it is the same; else -1. */
+  rememberedBytes = -1;
+  /** Of a remembered key: where its entry was found last; 0 = nowhere yet. */
+  entry = 0;
+  /** Root of the table in which it was found. */
+  rootAt = 0;
+  /** `Root.DEPARTURES` of the table at that time. */
+  departures = 0;
+  #copy: Uint8Array = EMPTY;
+
   /** Points at other bytes; the derived fields are stale until the store locates the key. */
   set(bytes: Uint8Array, start: number, end: number): this {
     this.bytes = bytes;
     this.start = start;
     this.end = end;
+    this.rememberedBytes = -1;
     return this;
   }
 
@@ -39,6 +50,35 @@ export class Key {
     this.shard = high & (shardCount - 1);
     // Tag 0 marks an empty slot.
     this.tag = (high >>> 24) || 1;
+  }
+
+  /**
+   * Keeps a copy of a key that was located: while the next ones are the same, nothing has to be
+   * derived again. A long key is not remembered.
+   */
+  remember(): void {
+    const byteCount = this.end - this.start;
+    if (byteCount > REMEMBERED_BYTES_MAX) return;
+    if (this.#copy.length === 0) this.#copy = new Uint8Array(REMEMBERED_BYTES_MAX);
+    const copy = this.#copy;
+    for (let i = 0; i < byteCount; i++) copy[i] = this.bytes[this.start + i]!;
+    this.rememberedBytes = byteCount;
+    this.entry = 0;
+  }
+
+  /**
+   * Points at other bytes if they are the key that was remembered; it is located then.
+   *
+   * @returns false, nothing changed, when they are not
+   */
+  trySetSame(bytes: Uint8Array, start: number, end: number): boolean {
+    if (end - start !== this.rememberedBytes) return false;
+    const copy = this.#copy;
+    for (let i = start; i < end; i++) if (bytes[i] !== copy[i - start]) return false;
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    return true;
   }
 
   /** Becomes a copy of `other`; the bytes are shared. */
@@ -51,4 +91,6 @@ export class Key {
   }
 }
 
+/** Longer keys are not remembered. Reason: comparing one takes as long as hashing a short one. */
+const REMEMBERED_BYTES_MAX = 64;
 const EMPTY = new Uint8Array(0);

@@ -9,6 +9,7 @@
  *                                              word 3  leaves the directory has room for
  *                                              word 4  overflow buckets
  *                                              word 5  entries with a time to live
+ *                                              word 6  departures: entries that left their address
  * directory: one word per leaf, its address
  * leaf: 16 buckets (1 KiB) for buckets below 1,024, then a page of 1,024 buckets each
  * ```
@@ -59,6 +60,11 @@ export const Root = {
   OVERFLOWS: 4,
   /** Entries that have a time to live; counted by the expiry index. */
   TIMED: 5,
+  /**
+   * Counts up, modulo 2^32, before an entry goes or is put elsewhere: while it stays the same, an
+   * entry that was found is where it was.
+   */
+  DEPARTURES: 6,
 } as const;
 
 /** Words of a directory that name small leaves. */
@@ -162,8 +168,13 @@ export class Table {
     return false;
   }
 
-  /** Puts another entry where {@link Table.find} found one. */
-  replaceFound(entry: number): void {
+  /**
+   * Puts another entry where {@link Table.find} found one.
+   *
+   * @param rootAt of the table
+   */
+  replaceFound(rootAt: number, entry: number): void {
+    this.#roots[rootAt + Root.DEPARTURES]!++;
     this.#arena.write(this.foundBucket, this.foundSlot, entry);
   }
 
@@ -226,6 +237,7 @@ export class Table {
   removeFound(rootAt: number, hash: number): void {
     const words = this.#arena.wordsOf(this.foundBucket);
     const at = this.#arena.wordAt(this.foundBucket);
+    this.#roots[rootAt + Root.DEPARTURES]!++;
     words[at + this.foundSlot] = 0;
     this.#setTag(words, at, this.foundSlot, 0);
     const entries = --this.#roots[rootAt + Root.ENTRIES]!;
@@ -241,7 +253,7 @@ export class Table {
    */
   relocate(rootAt: number, hash: number, from: number, to: number): boolean {
     const found = this.findEntry(rootAt, hash, from);
-    if (found) this.replaceFound(to);
+    if (found) this.replaceFound(rootAt, to);
     return found;
   }
 
@@ -327,6 +339,7 @@ export class Table {
         const entry = words[at + slot]! >>> 0;
         if (entry === 0) continue;
         if (count === most) return count;
+        this.#roots[rootAt + Root.DEPARTURES]!++;
         words[at + slot] = 0;
         this.#setTag(words, at, slot, 0);
         this.#roots[rootAt + Root.ENTRIES]!--;

@@ -31,14 +31,14 @@ function findField(call: CommandCall, c: Collection): boolean {
 /** Runs `HSET`, and `HMSET` with its older reply. */
 function setFields(call: CommandCall, repliesCount: boolean): HandlerStatus {
   const { args, sink, store } = call;
-  if (args.count % 2 !== 0) {
+  if ((args.count & 1) !== 0) {
     refuseArity(call.row, sink);
     return HandlerStatus.DONE;
   }
   if (isLongChange(call, 2 * AT_ONCE_MEMBERS)) return putFieldsInSlices(call, repliesCount);
   const c = openHash(call);
   if (c === undefined) return HandlerStatus.DONE;
-  const status = store.collections.hashes.putFields(c, args, 2, (args.count - 2) / 2);
+  const status = store.collections.hashes.putFields(c, args, 2, (args.count - 2) >>> 1);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
   call.notify(NotifyClass.HASH, "hset");
   if (repliesCount) sink.integer(c.changed);

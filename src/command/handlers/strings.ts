@@ -4,7 +4,7 @@
  * @module
  */
 
-import { negateInt64 } from "../../base/int64.ts";
+import { Int64, negateInt64 } from "../../base/int64.ts";
 import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { WriteStatus } from "../../store/store.ts";
 import type { CommandCall } from "../call.ts";
@@ -19,24 +19,27 @@ function handleGet(call: CommandCall): HandlerStatus {
   return HandlerStatus.DONE;
 }
 
-/** Adds `call.operand` to the key and replies with the sum. */
-function addOperand(call: CommandCall): HandlerStatus {
-  const { store, operand, result } = call;
+/** Steps of INCR and DECR; never changed. */
+const ONE = Int64.fromNumber(1);
+const MINUS_ONE = Int64.fromNumber(-1);
+
+/** Adds to the key and replies with the sum. */
+function addOperand(call: CommandCall, operand = call.operand): HandlerStatus {
+  const { store, result } = call;
   const status = store.addInteger(call.database, call.key, operand, result);
   if (status !== WriteStatus.OK) return refuseWrite(call, status);
   call.notify(NotifyClass.STRING, "incrby");
-  call.sink.int64(result);
+  if (result.hi === 0) call.sink.integer(result.lo);
+  else call.sink.int64(result);
   return HandlerStatus.DONE;
 }
 
 function handleIncr(call: CommandCall): HandlerStatus {
-  call.operand.setNumber(1);
-  return addOperand(call);
+  return addOperand(call, ONE);
 }
 
 function handleDecr(call: CommandCall): HandlerStatus {
-  call.operand.setNumber(-1);
-  return addOperand(call);
+  return addOperand(call, MINUS_ONE);
 }
 
 function handleIncrBy(call: CommandCall): HandlerStatus {

@@ -4,11 +4,13 @@
  * A request that arrived in part stays where it is, and the parser remembers how far it got: the
  * next read goes on there. It keeps no offsets meanwhile, which for many small arguments would be
  * more than the arguments themselves; when the request is complete they are found in one more pass.
- * So no byte is looked at more than twice however finely the input is cut.
+ * So no byte is looked at more than twice however finely the input is cut, but for the first lines of
+ * a short request: it is first tried whether all of it is there.
  *
  * @module
  */
 
+import { assert } from "../../base/assert.ts";
 import type { InputBuffer } from "../../base/bytes.ts";
 import { Int64, parseInt64 } from "../../base/int64.ts";
 import type { CommandArguments } from "../../command/arguments.ts";
@@ -32,6 +34,14 @@ const INT32_MAX = 0x7fffffff;
 
 /** `$0\r\n\r\n`: no argument takes fewer bytes. */
 const MIN_ARGUMENT_BYTES = 6;
+
+/** Longer arguments are not read at once. Less than what anybody may send. Unit: bytes. */
+const SHORT_ARGUMENT_MAX_BYTES = 9999;
+assert(
+  SHORT_ARGUMENT_MAX_BYTES <= RESP_MAX_UNAUTHENTICATED_BULK_BYTES &&
+    9 < RESP_MAX_UNAUTHENTICATED_ARGUMENTS,
+  "what is read at once is within all limits",
+);
 
 /** A length line within this many digits is read in one pass; no valid length is longer. */
 const FAST_DIGIT_COUNT = 9;
@@ -131,6 +141,12 @@ export class RequestParser {
       const start = input.start;
       if (start === input.end) return ParseResult.INCOMPLETE;
       args.reset(input.bytes);
+      const behind = this.#atOnce(input, args);
+      if (behind > 0) {
+        input.start = behind;
+        this.inline = false;
+        return ParseResult.COMPLETE;
+      }
       this.#at = start;
       this.#scanned = start;
       this.#isCollecting = true;
@@ -139,6 +155,48 @@ export class RequestParser {
     if (this.#state === State.ARGUMENTS) return this.#arguments(input, args);
     if (this.#state === State.COUNT) return this.#count(input, args);
     return this.#inlineLine(input, args);
+  }
+
+  /**
+   * Reads a request as nearly all are: complete, and with few and short arguments. Whatever is
+   * otherwise, or wrong, is for the parser proper.
+   *
+   * @returns the offset behind it; 0 = it is not such a request, and what is in `args` means nothing
+   */
+  #atOnce(input: InputBuffer, args: CommandArguments): number {
+    const { bytes, start: from } = input;
+    const { starts, ends } = args;
+    const most = Math.min(input.end, from + this.#maxRequestBytes);
+    let at = from + 4;
+    if (at > most) return 0;
+    const count = bytes[from + 1]! - DIGIT_0;
+    if (
+      bytes[from] !== STAR || count < 1 || count > 9 || bytes[from + 2] !== CARRIAGE_RETURN ||
+      bytes[from + 3] !== LINE_FEED
+    ) return 0;
+    for (let i = 0; i < count; i++) {
+      if (at + MIN_ARGUMENT_BYTES > most) return 0;
+      let length = bytes[at + 1]! - DIGIT_0;
+      if (bytes[at] !== DOLLAR || length < 0 || length > 9) return 0;
+      at += 2;
+      for (let digit = bytes[at]! - DIGIT_0; digit >= 0 && digit <= 9;) {
+        // Of more digits the first is not 0.
+        if (length === 0 || length > (SHORT_ARGUMENT_MAX_BYTES - 9) / 10) return 0;
+        length = length * 10 + digit;
+        digit = ++at < most ? bytes[at]! - DIGIT_0 : -1;
+      }
+      const start = at + 2;
+      const end = start + length;
+      at = end + 2;
+      if (
+        at > most || bytes[start - 2] !== CARRIAGE_RETURN || bytes[start - 1] !== LINE_FEED ||
+        bytes[end] !== CARRIAGE_RETURN || bytes[end + 1] !== LINE_FEED
+      ) return 0;
+      starts[i] = start;
+      ends[i] = end;
+    }
+    args.count = count;
+    return at;
   }
 
   /** Follows the input when it moved between two calls. */

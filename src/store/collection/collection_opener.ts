@@ -10,7 +10,7 @@ import { Encoding, Entry, EntryFlag, EntryType, MAX_KEY_BYTES } from "../entry.t
 import { type EntryWriter, WriteStatus } from "../entry_writer.ts";
 import type { Extents } from "../extents.ts";
 import type { Key } from "../key.ts";
-import type { Table } from "../table.ts";
+import { Root, type Table } from "../table.ts";
 import { Collection } from "./collection.ts";
 import { CollectionEntries, rootWord } from "./entries.ts";
 import { CollectionRoot } from "./node.ts";
@@ -26,6 +26,7 @@ const { KEY_TOO_LONG, OK, WRONG_TYPE } = WriteStatus;
 const { SORTED_SET } = EntryType;
 const { TREE } = Encoding;
 const { MEMBERS } = RecordKind;
+const { DEPARTURES } = Root;
 const KINDS = RECORD_KINDS;
 const MOST_KEY_BYTES = MAX_KEY_BYTES;
 /** The flag in the first word of an entry. */
@@ -84,7 +85,7 @@ export class CollectionOpener {
     c.entry = c.root = 0;
     c.count = c.changed = 0;
     c.isDetached = false;
-    const entry = this.#table.find(this.#control.databaseRootAt(database, key.shard), key);
+    const entry = this.#find(this.#control.databaseRootAt(database, key.shard), key);
     const access = this.writer.clock;
     const words = this.arena.wordsOf(entry);
     const at = this.arena.wordAt(entry);
@@ -123,6 +124,20 @@ export class CollectionOpener {
       c.cursor.openTree(kind, 0);
       c.members.openTree(MEMBERS, 0);
     }
+  }
+
+  /** The entry of a key; of one that comes again, it is where it was if none has left its place. */
+  #find(rootAt: number, key: Key): number {
+    if (key.rememberedBytes < 0) return this.#table.find(rootAt, key);
+    const departures = this.#control.words[rootAt + DEPARTURES]!;
+    if (key.entry !== 0 && key.rootAt === rootAt && key.departures === departures) {
+      return key.entry;
+    }
+    const entry = this.#table.find(rootAt, key);
+    key.entry = entry;
+    key.rootAt = rootAt;
+    key.departures = departures;
+    return entry;
   }
 
   /** Opens an entry with the first word `head`. */

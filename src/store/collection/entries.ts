@@ -223,9 +223,9 @@ export class CollectionEntries {
   /** Puts another block in the index for the entry, which has been copied there, and frees the old. */
   #replace(c: Collection, entry: number): void {
     const { control, table, wheel } = this.#parts;
-    const found = table.find(control.databaseRootAt(c.database, c.key.shard), c.key);
-    assert(found === c.entry, "an opened collection is in the index");
-    table.replaceFound(entry);
+    const rootAt = control.databaseRootAt(c.database, c.key.shard);
+    assert(table.find(rootAt, c.key) === c.entry, "an opened collection is in the index");
+    table.replaceFound(rootAt, entry);
     wheel.relocate(c.key.shard, entry);
     this.#blocks.free(c.entry);
     c.entry = entry;

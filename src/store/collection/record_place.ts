@@ -211,7 +211,7 @@ export class RecordPlace {
       let child = childOf(orders, firstOrder, last, hash, low, high);
       // Where the next child begins with the same hash, first records decide.
       if (child < last && orders[firstOrder + child * 2 + 2]! === hash) {
-        child = this.#childOfSame(node, level, child, hash, bytes, start, end);
+        child = this.#childOfSame(node, level, child, hash, compared, bytes, start, end);
       }
       if (child > 0) low = orders[firstOrder + child * 2]!;
       if (child < last) high = orders[firstOrder + child * 2 + 2]!;
@@ -338,6 +338,7 @@ export class RecordPlace {
     level: number,
     from: number,
     hash: number,
+    compared: Int32Array | undefined,
     bytes: Uint8Array,
     start: number,
     end: number,
@@ -346,17 +347,37 @@ export class RecordPlace {
     const firstOrder = (this.arena.wordAt(node) >> 1) + 3;
     const last = (this.arena.read(node, HEAD) >>> 16) - 1;
     let child = from;
-    while (
-      child < last && orders[firstOrder + child * 2 + 2]! === hash &&
-      this.firstIsBefore(
-        childAt(this.arena, node, child + 1),
-        level - 1,
-        hash,
-        bytes,
-        start,
-        end,
-      )
-    ) child++;
+    while (child < last && orders[firstOrder + child * 2 + 2]! === hash) {
+      const next = childAt(this.arena, node, child + 1);
+      // Most often it is the one that is looked for: where records are long, leaves have one or two.
+      if (
+        compared !== undefined && this.#firstIs(next, level - 1, hash, compared, bytes, start, end)
+      ) {
+        return child + 1;
+      }
+      if (!this.firstIsBefore(next, level - 1, hash, bytes, start, end)) return child;
+      child++;
+    }
     return child;
+  }
+
+  /** Whether the first record below a node has exactly this hash and these bytes, which are short. */
+  #firstIs(
+    from: number,
+    level: number,
+    hash: number,
+    compared: Int32Array,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): boolean {
+    const { arena } = this;
+    let node = from;
+    for (let i = level; i > 0; i--) node = childAt(arena, node, 0);
+    const at = arena.wordAt(node);
+    const view = arena.viewOf(node);
+    const first = at * 4 + HEADER_BYTES + (arena.wordsOf(node)[at + HEAD]! >>> 16);
+    return view.getUint32(first, true) === hash &&
+      this.isSame(view, arena.bytesOf(node), first + 4, compared, bytes, start, end);
   }
 }

@@ -104,3 +104,38 @@ const conversation: readonly Line[] = [
 Deno.test("hash commands: reply as Redis does, in both versions", async () => {
   await converse(conversation);
 });
+
+/** The same hash again and again, and what else happens to it. */
+const sameHash: readonly Line[] = [
+  ["HSET same a 1", ":1\r\n"],
+  ["HSET same b 1", ":1\r\n"],
+  ["HSET same a 2", ":0\r\n"],
+  ["SADD same x", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"],
+  ["HSET SAME a 3", ":1\r\n"],
+  ["HGET same a", "$1\r\n2\r\n"],
+  ["HGET same a", "$1\r\n2\r\n"],
+  ["RENAME SAME same", "+OK\r\n"],
+  ["HGET same a", "$1\r\n3\r\n"],
+  ["HGET same b", "$-1\r\n", "_\r\n"],
+  ["DEL same", ":1\r\n"],
+  ["HGET same a", "$-1\r\n", "_\r\n"],
+  ["HSET same a 4", ":1\r\n"],
+  ["HGET same a", "$1\r\n4\r\n"],
+  ["SELECT 1", "+OK\r\n"],
+  ["HGET same a", "$-1\r\n", "_\r\n"],
+  ["HSET same a 5", ":1\r\n"],
+  ["SWAPDB 0 1", "+OK\r\n"],
+  ["HGET same a", "$1\r\n4\r\n"],
+  ["HGET same a", "$1\r\n4\r\n"],
+  ["FLUSHDB", "+OK\r\n"],
+  ["HGET same a", "$-1\r\n", "_\r\n"],
+  ["SELECT 0", "+OK\r\n"],
+  ["HGET same a", "$1\r\n5\r\n"],
+  ["SET same text", "+OK\r\n"],
+  ["HGET same a", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"],
+  ["HGET same a", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"],
+];
+
+Deno.test("hash commands: a hash that comes again is the one that is there now", async () => {
+  await converse(sameHash);
+});

@@ -5,7 +5,17 @@ import { Int64 } from "../../../src/base/int64.ts";
 import type { SetPlan } from "../../../src/store/set_plan.ts";
 import { Store, WriteStatus } from "../../../src/store/store.ts";
 import { Dice } from "./collection_helpers.ts";
-import { add, getBytes, hookWith, keyOf, pattern, set, smallStore } from "./helpers.ts";
+import {
+  add,
+  get,
+  getBytes,
+  hookWith,
+  keyOf,
+  pattern,
+  remove,
+  set,
+  smallStore,
+} from "./helpers.ts";
 
 const SEED = 20_931;
 
@@ -87,6 +97,21 @@ Deno.test("InPlaceWriter: a value of the same size and a sum need no memory", ()
   set(store, "text", "x".repeat(20));
   assert.ok(store.stats().blockBytes < large.blockBytes - 1500);
   store.assertInvariants();
+});
+
+Deno.test("InPlaceWriter: sums are exact where they leave 31 and 32 bits", () => {
+  const edges = [0n, 1n, 2n ** 31n - 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 40n];
+  const numbers = edges.flatMap((edge) => [edge, -edge, -edge - 1n]);
+  const store = smallStore();
+  for (const first of numbers) {
+    for (const second of numbers) {
+      remove(store, "n");
+      add(store, "n", first);
+      const sum = first + second;
+      assert.deepEqual(add(store, "n", second), { status: WriteStatus.OK, sum });
+      assert.equal(get(store, "n"), String(sum));
+    }
+  }
 });
 
 Deno.test("InPlaceWriter: a sum that overflows changes nothing", () => {

@@ -12,8 +12,9 @@ const MAX_REQUEST_BYTES = 2 ** 20;
 function parseAll(
   chunks: Uint8Array[],
   maxRequestBytes = MAX_REQUEST_BYTES,
+  inputBytes = 16,
 ): { requests: string[][]; error: string | undefined; midRequest: boolean } {
-  const input = new InputBuffer(16);
+  const input = new InputBuffer(inputBytes);
   const parser = new RequestParser(maxRequestBytes);
   const args = new CommandArguments();
   const requests: string[][] = [];
@@ -53,6 +54,11 @@ function cut(bytes: Uint8Array, fractions: number[]): Uint8Array[] {
     start = offset;
   }
   return chunks;
+}
+
+/** Each byte by itself. */
+function cutAtEach(bytes: Uint8Array): Uint8Array[] {
+  return Array.from(bytes, (byte) => Uint8Array.of(byte));
 }
 
 const anyWord = fc.string({
@@ -128,6 +134,29 @@ for (const { name, request: text, reply } of MALFORMED) {
     assert.equal(parseAll(Array.from(bytes, (_, i) => bytes.subarray(i, i + 1))).error, expected);
   });
 }
+
+Deno.test("RequestParser: what is there as a whole means the same as byte by byte", () => {
+  for (const byteCount of [0, 1, 9, 10, 99, 100, 999, 1000, 9998, 9999, 10000, 10001]) {
+    const text = request("SET", "key", "v".repeat(byteCount));
+    for (const room of [-1, 0, 1]) {
+      const whole = parseAll([latin1(text)], text.length + room, 2 ** 16);
+      assert.deepEqual(whole, parseAll(cutAtEach(latin1(text)), text.length + room));
+      assert.equal(whole.error === undefined, room >= 0, `${byteCount} bytes, ${room} to spare`);
+    }
+  }
+});
+
+Deno.test("RequestParser: a wrong byte is found in what is there as a whole, too", () => {
+  const text = latin1(request("HSET", "a key", "0123456789", "") + request("PING"));
+  for (let at = 0; at < text.length; at++) {
+    for (const byte of [0x0d, 0x0a, 0x24, 0x2a, 0x2d, 0x30, 0x31, 0x39, 0x3a, 0xff]) {
+      const changed = text.slice();
+      changed[at] = byte;
+      const whole = parseAll([changed], MAX_REQUEST_BYTES, 2 ** 16);
+      assert.deepEqual(whole, parseAll(cutAtEach(changed)), `byte ${at} is ${byte}`);
+    }
+  }
+});
 
 Deno.test("RequestParser: accepts lines and requests that just fit their bounds", () => {
   const longest = latin1(`${"a".repeat(65536)}\r\n`);
