@@ -21,17 +21,17 @@ import { Entry } from "../entry.ts";
 import type { Collection } from "./collection.ts";
 import type { CollectionMemory } from "./collection_memory.ts";
 import type { RecordCursor } from "./cursor.ts";
-import {
-  CollectionRoot,
-  HEAVY_RECORD_BYTES,
-  LEAF_HEADER_BYTES,
-  LEAF_RECORD_BYTES,
-  LEAF_RECORDS,
-  Node,
-  NodeFlag,
-} from "./node.ts";
+import { CollectionRoot, LEAF_HEADER_BYTES, LEAF_RECORDS, Node, NodeFlag } from "./node.ts";
+import { isSparse, SHORT_LIST } from "./list_leaves.ts";
 import { PACKED_RECORD_BYTES, PACKED_RECORDS } from "./planner.ts";
-import { copyBytes, isLongPart, MEDIUM_PART, RUN_HEADER_BYTES, skipPart } from "./records.ts";
+import {
+  copyBytes,
+  isLongPart,
+  MAX_SHORT_PART_BYTES,
+  MEDIUM_PART,
+  RUN_HEADER_BYTES,
+  skipPart,
+} from "./records.ts";
 
 /** Thread: one instance per thread, under the shard's exclusive lock. */
 export class ListEnds {
@@ -113,9 +113,9 @@ export class ListEnds {
    * @returns false when it is not one of the simple cases: nothing has changed
    */
   tryPush(c: Collection, atFront: boolean, bytes: Uint8Array, start: number, end: number): boolean {
-    // A record that is not heavy has one byte for its length.
-    const recordBytes = end - start + 1;
-    if (recordBytes > HEAVY_RECORD_BYTES) return false;
+    const byteCount = end - start;
+    if (byteCount > MAX_SHORT_PART_BYTES) return false;
+    const recordBytes = byteCount < MEDIUM_PART ? byteCount + 1 : byteCount + 3;
     if (c.root === 0) {
       return c.entry !== 0 && this.#tryPushPacked(c, atFront, recordBytes, bytes, start, end);
     }
@@ -126,7 +126,6 @@ export class ListEnds {
     const { leaf, first, limit } = cursor;
     if (leaf === 0 || cursor.count >= LEAF_RECORDS) return false;
     const total = limit - first + recordBytes;
-    if (total > LEAF_RECORD_BYTES) return false;
     const words = this.#arena.wordsOf(leaf);
     const at = this.#arena.wordAt(leaf);
     let head = words[at + Node.HEAD]!;
@@ -166,6 +165,9 @@ export class ListEnds {
     if (c.root === 0) return this.#tryRemovePacked(c, atFront);
     if (this.#memory.mayBeLeased(c.root)) return false;
     const recordBytes = cursor.end - cursor.at;
+    const left = cursor.limit - cursor.first - recordBytes;
+    // A short list goes into smaller blocks.
+    if (c.count <= SHORT_LIST && isSparse(this.#blocks.blockBytes(cursor.leaf), left)) return false;
     const words = this.#arena.wordsOf(cursor.leaf);
     const at = this.#arena.wordAt(cursor.leaf);
     let head = words[at + Node.HEAD]!;
@@ -178,8 +180,7 @@ export class ListEnds {
       this.#known = cursor.count - 1;
     }
     words[at + Node.HEAD] = head;
-    words[at + Node.RUN] = (cursor.limit - cursor.first - recordBytes) |
-      ((cursor.count - 1) << 16);
+    words[at + Node.RUN] = left | ((cursor.count - 1) << 16);
     this.#count(c, -1);
     return true;
   }
@@ -282,6 +283,14 @@ function putRecord(
   start: number,
   end: number,
 ): void {
-  target[at] = end - start;
-  copyBytes(bytes, start, end, target, at + 1);
+  const byteCount = end - start;
+  if (byteCount < MEDIUM_PART) {
+    target[at] = byteCount;
+    copyBytes(bytes, start, end, target, at + 1);
+    return;
+  }
+  target[at] = MEDIUM_PART;
+  target[at + 1] = byteCount;
+  target[at + 2] = byteCount >>> 8;
+  copyBytes(bytes, start, end, target, at + 3);
 }

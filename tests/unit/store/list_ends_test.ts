@@ -28,7 +28,7 @@ class Elements {
 
   constructor(dice: Dice) {
     this.#dice = dice;
-    this.#usual = LENGTHS[dice.roll(10)]!;
+    this.#usual = LENGTHS[dice.roll(LENGTHS.length)]!;
   }
 
   next(): string {
