@@ -5,6 +5,7 @@
  */
 
 import type { Collection } from "../../store/collection/collection.ts";
+import type { Key } from "../../store/key.ts";
 import { EntryType, WriteStatus } from "../../store/store.ts";
 import type { CommandArguments } from "../arguments.ts";
 import type { CommandCall } from "../call.ts";
@@ -29,9 +30,23 @@ export function openList(
   willWrite: boolean,
   handle = 0,
 ): Collection | undefined {
+  const key = call.keyAt(index);
+  const entry = call.store.collections.find(call.database, key);
+  return openFound(call, key, entry, willWrite, handle);
+}
+
+/** As {@link openList}, of a key at which `collections.find` has found `entry`. */
+export function openFound(
+  call: CommandCall,
+  key: Key,
+  entry: number,
+  willWrite: boolean,
+  handle = 0,
+): Collection | undefined {
   const { collections } = call.store;
   const c = collections.handle(handle);
-  const status = collections.open(c, call.database, call.keyAt(index), EntryType.LIST, willWrite);
+  const { database } = call;
+  const status = collections.openFound(c, database, key, EntryType.LIST, willWrite, entry);
   if (status === WriteStatus.OK) return c;
   refuseWrite(call, status);
   return undefined;

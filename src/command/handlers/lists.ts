@@ -13,13 +13,25 @@ import { ReplyCode } from "../reply_code.ts";
 import { CommandRow, HandlerStatus } from "../row.ts";
 import { NotifyClass } from "../../pubsub/keyspace_events.ts";
 import { notifyRemoval } from "./open_collection.ts";
-import { openList, popMany, popOne } from "./list_entry.ts";
+import { openFound, openList, popMany, popOne } from "./list_entry.ts";
 import { refuseWrite } from "./write_failure.ts";
 
 function push(call: CommandCall, atFront: boolean, mustExist: boolean): HandlerStatus {
   const { args, sink, store } = call;
   if (isLongChange(call, AT_ONCE_PUSHES)) return pushInSlices(call, atFront, mustExist);
-  const c = openList(call, 1, true);
+  const key = call.keyAt(1);
+  const entry = store.collections.find(call.database, key);
+  if (args.count === 3) {
+    const { bytes, starts, ends } = args;
+    const { directEnds } = store.collections;
+    const length = directEnds.push(entry, key.shard, atFront, bytes, starts[2]!, ends[2]!);
+    if (length > 0) {
+      call.notify(NotifyClass.LIST, atFront ? "lpush" : "rpush", key);
+      sink.integer(length);
+      return HandlerStatus.DONE;
+    }
+  }
+  const c = openFound(call, key, entry, true);
   if (c === undefined) return HandlerStatus.DONE;
   if (c.count > 0 || !mustExist) {
     const status = store.collections.lists.push(c, atFront, args, 2, args.count - 2);
@@ -38,7 +50,19 @@ function pop(call: CommandCall, atFront: boolean): HandlerStatus {
     return HandlerStatus.DONE;
   }
   const wanted = hasCount ? operand.toNumber() : 1;
-  const c = openList(call, 1, true);
+  const { collections } = call.store;
+  const key = call.keyAt(1);
+  const entry = collections.find(call.database, key);
+  if (!hasCount) {
+    const { directEnds } = collections;
+    if (directEnds.seek(entry, key.shard, atFront)) {
+      sink.bulk(directEnds.bytes, directEnds.start, directEnds.end);
+      directEnds.remove(key.shard);
+      call.notify(NotifyClass.LIST, atFront ? "lpop" : "rpop", key);
+      return HandlerStatus.DONE;
+    }
+  }
+  const c = openFound(call, key, entry, true);
   if (c === undefined) return HandlerStatus.DONE;
   if (c.count === 0) {
     if (hasCount) sink.nilArray();

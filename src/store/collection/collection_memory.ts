@@ -41,6 +41,7 @@ import {
   CollectionRoot,
   forEachLong,
   FRESH,
+  kindOf,
   Node,
   nodeBlockBytes,
   NodeFlag,
@@ -48,7 +49,8 @@ import {
   WHOLE_INTERIOR_BYTES,
   WHOLE_LEAF_BYTES,
 } from "./node.ts";
-import { longAddress } from "./records.ts";
+import { listLeafBytes } from "./list_leaves.ts";
+import { longAddress, RecordKind } from "./records.ts";
 
 /** What {@link CollectionMemory} works with. */
 export interface CollectionParts {
@@ -172,7 +174,7 @@ export class CollectionMemory {
 
   /** Makes a node of the collection that was entered; a promise has been made. */
   makeNode(root: number, parent: number, head: number, byteCount: number): number {
-    let bytes = nodeBlockBytes(byteCount);
+    let bytes = blockBytesFor(head, byteCount);
     if (this.makesWhole) {
       const isLeaf = (head & 0xff) === 0;
       bytes = Math.max(bytes, isLeaf ? WHOLE_LEAF_BYTES : WHOLE_INTERIOR_BYTES);
@@ -185,7 +187,7 @@ export class CollectionMemory {
 
   /** As {@link CollectionMemory.makeNode}, not promised; 0 when there is no memory to spare. */
   tryMakeNode(root: number, parent: number, head: number, byteCount: number): number {
-    const bytes = nodeBlockBytes(byteCount);
+    const bytes = blockBytesFor(head, byteCount);
     const node = this.#blocks.allocateOptional(this.shardOf(root), PageKind.COLLECTION, bytes);
     if (node !== 0) this.#initNode(root, node, parent, head);
     return node;
@@ -541,4 +543,10 @@ export class CollectionMemory {
     else arena.write(previous, CollectionRoot.NEXT_WAITING, next);
     if (next !== 0) arena.write(next, CollectionRoot.PREVIOUS_WAITING, previous);
   }
+}
+
+/** Bytes to ask for when a node with the first word `head` needs `byteCount`. */
+function blockBytesFor(head: number, byteCount: number): number {
+  const isListLeaf = (head & 0xff) === 0 && kindOf(head) === RecordKind.LIST;
+  return isListLeaf ? listLeafBytes(byteCount) : nodeBlockBytes(byteCount);
 }

@@ -79,13 +79,29 @@ export class CollectionOpener {
     type: EntryType,
     willWrite: boolean,
   ): WriteStatus {
+    return this.openFound(c, database, key, type, willWrite, this.find(database, key));
+  }
+
+  /** What is at a key, of whatever type, and expired or not; 0 = nothing. */
+  find(database: number, key: Key): number {
+    return this.#find(this.#control.databaseRootAt(database, key.shard), key);
+  }
+
+  /** As {@link CollectionOpener.open}, of a key at which {@link CollectionOpener.find} has found `entry`. */
+  openFound(
+    c: Collection,
+    database: number,
+    key: Key,
+    type: EntryType,
+    willWrite: boolean,
+    entry: number,
+  ): WriteStatus {
     c.database = database;
     c.type = type;
     c.key.copyFrom(key);
     c.entry = c.root = 0;
     c.count = c.changed = 0;
     c.isDetached = false;
-    const entry = this.#find(this.#control.databaseRootAt(database, key.shard), key);
     const access = this.writer.clock;
     const words = this.arena.wordsOf(entry);
     const at = this.arena.wordAt(entry);

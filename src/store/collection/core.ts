@@ -18,6 +18,8 @@ import type { Coming } from "./coming.ts";
 import { RecordCursor } from "./cursor.ts";
 import type { CollectionsParts } from "./parts.ts";
 import { CollectionOpener } from "./collection_opener.ts";
+import { DirectEnds } from "./direct_ends.ts";
+import { LastStarts } from "./last_starts.ts";
 import { ListEnds } from "./list_ends.ts";
 import { MemberHash } from "./member_hash.ts";
 import { CollectionRoot, FRESH, leafStart, Node, NodeFlag } from "./node.ts";
@@ -55,6 +57,8 @@ export class CollectionCore extends CollectionOpener {
   readonly record: RecordScratch = new RecordScratch();
   /** Changes lists at their ends. */
   readonly ends: ListEnds;
+  /** Changes large lists at their ends, without opening them. */
+  readonly directEnds: DirectEnds;
   /** Hashes of elements, fields and members. */
   readonly hasher: MemberHash;
   /** Longest element in bytes. */
@@ -95,8 +99,16 @@ export class CollectionCore extends CollectionOpener {
     this.planner = new Planner(parts, this.entries);
     this.trees = new TreeWriter(parts.arena, parts.memory);
     this.#source = new RecordCursor(parts.arena, parts.extents);
-    this.ends = new ListEnds(parts.arena, parts.blocks, parts.memory);
     this.maxElementBytes = parts.control.words[Header.MAX_VALUE_BYTES]!;
+    const last = new LastStarts(parts.arena);
+    this.ends = new ListEnds(parts.arena, parts.blocks, parts.memory, last);
+    this.directEnds = new DirectEnds(
+      parts.arena,
+      parts.blocks,
+      parts.writer,
+      last,
+      this.maxElementBytes,
+    );
     const { words } = parts.control;
     this.hasher = new MemberHash(words[Header.HASH_SEED_0]!, words[Header.HASH_SEED_1]!);
   }

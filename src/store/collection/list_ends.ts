@@ -7,11 +7,6 @@
  * empty, long elements, lists that somebody reads, runs that become trees) is refused here and goes
  * the general way. Both ways leave the same bytes behind.
  *
- * **The last record.** Records can be walked forwards only, so who wants the last one of a leaf whose
- * records differ in length has to walk all of it. Where they start is remembered for the list that this thread looked at last. Its
- * entry's number says whether that is still true: every change of a list draws a new one, and none is
- * drawn twice in a shard. What this thread changes at an end it follows.
- *
  * @module
  */
 
@@ -20,37 +15,36 @@ import type { BlockAllocator } from "../block_allocator.ts";
 import { Entry } from "../entry.ts";
 import type { Collection } from "./collection.ts";
 import type { CollectionMemory } from "./collection_memory.ts";
+import type { LastStarts } from "./last_starts.ts";
 import type { RecordCursor } from "./cursor.ts";
-import {
-  CollectionRoot,
-  HEAVY_RECORD_BYTES,
-  LEAF_HEADER_BYTES,
-  LEAF_RECORD_BYTES,
-  LEAF_RECORDS,
-  Node,
-  NodeFlag,
-} from "./node.ts";
+import { CollectionRoot, LEAF_HEADER_BYTES, LEAF_RECORDS, Node, NodeFlag } from "./node.ts";
+import { isSparse, SHORT_LIST } from "./list_leaves.ts";
 import { PACKED_RECORD_BYTES, PACKED_RECORDS } from "./planner.ts";
-import { copyBytes, isLongPart, MEDIUM_PART, RUN_HEADER_BYTES, skipPart } from "./records.ts";
+import {
+  copyBytes,
+  isLongPart,
+  MAX_SHORT_PART_BYTES,
+  MEDIUM_PART,
+  RUN_HEADER_BYTES,
+} from "./records.ts";
 
 /** Thread: one instance per thread, under the shard's exclusive lock. */
 export class ListEnds {
   readonly #arena: Arena;
   readonly #blocks: BlockAllocator;
   readonly #memory: CollectionMemory;
-  /** Where the records of the last leaf, or of the run, start; from the first one on. */
-  readonly #starts = new Int32Array(LEAF_RECORDS + 1);
-  /** How many of them are known: all, or the list is not known. */
-  #known = 0;
-  // Which list that is, and when: words of its entry.
-  #shard = 0;
-  #seqLo = 0;
-  #seqHigh = 0;
+  readonly #last: LastStarts;
   /** What is known will be true of the list once the change under way has its number. */
   #follows = false;
 
   /** Wires the parts of one thread together. */
-  constructor(arena: Arena, blocks: BlockAllocator, memory: CollectionMemory) {
+  constructor(
+    arena: Arena,
+    blocks: BlockAllocator,
+    memory: CollectionMemory,
+    last: LastStarts,
+  ) {
+    this.#last = last;
     this.#arena = arena;
     this.#blocks = blocks;
     this.#memory = memory;
@@ -70,40 +64,24 @@ export class ListEnds {
       cursor.stand(cursor.limit - stride, count - 1);
       return true;
     }
-    if (!this.#isKnown(c) || this.#known !== count) {
-      findStarts(cursor, this.#starts);
-      this.#known = count;
-      this.#remember(c);
+    const last = this.#last;
+    if (last.count !== count || !last.isOf(c.entry, c.key.shard)) {
+      last.find(c.entry, c.key.shard, cursor.bytes, cursor.first, count);
     }
-    cursor.stand(cursor.first + this.#starts[count - 1]!, count - 1);
+    cursor.stand(cursor.first + last.starts[count - 1]!, count - 1);
     return true;
   }
 
   /** Forgets where the last elements begin: entries were given numbers that others have had. */
   forget(): void {
-    this.#known = 0;
+    this.#last.count = 0;
     this.#follows = false;
   }
 
   /** The change that was made here has its number: to be called after it. */
   follow(c: Collection): void {
-    if (this.#follows) this.#remember(c);
+    if (this.#follows) this.#last.remember(c.entry, c.key.shard);
     this.#follows = false;
-  }
-
-  #isKnown(c: Collection): boolean {
-    const words = this.#arena.wordsOf(c.entry);
-    const at = this.#arena.wordAt(c.entry);
-    return this.#known > 0 && words[at + Entry.SEQ_LO] === this.#seqLo &&
-      words[at + Entry.KEY_BYTES]! >>> 16 === this.#seqHigh && c.key.shard === this.#shard;
-  }
-
-  #remember(c: Collection): void {
-    const words = this.#arena.wordsOf(c.entry);
-    const at = this.#arena.wordAt(c.entry);
-    this.#seqLo = words[at + Entry.SEQ_LO]!;
-    this.#seqHigh = words[at + Entry.KEY_BYTES]! >>> 16;
-    this.#shard = c.key.shard;
   }
 
   /**
@@ -113,9 +91,9 @@ export class ListEnds {
    * @returns false when it is not one of the simple cases: nothing has changed
    */
   tryPush(c: Collection, atFront: boolean, bytes: Uint8Array, start: number, end: number): boolean {
-    // A record that is not heavy has one byte for its length.
-    const recordBytes = end - start + 1;
-    if (recordBytes > HEAVY_RECORD_BYTES) return false;
+    const byteCount = end - start;
+    if (byteCount > MAX_SHORT_PART_BYTES) return false;
+    const recordBytes = byteCount < MEDIUM_PART ? byteCount + 1 : byteCount + 3;
     if (c.root === 0) {
       return c.entry !== 0 && this.#tryPushPacked(c, atFront, recordBytes, bytes, start, end);
     }
@@ -126,7 +104,6 @@ export class ListEnds {
     const { leaf, first, limit } = cursor;
     if (leaf === 0 || cursor.count >= LEAF_RECORDS) return false;
     const total = limit - first + recordBytes;
-    if (total > LEAF_RECORD_BYTES) return false;
     const words = this.#arena.wordsOf(leaf);
     const at = this.#arena.wordAt(leaf);
     let head = words[at + Node.HEAD]!;
@@ -137,13 +114,13 @@ export class ListEnds {
       head = (head & 0xffff) | ((gap - recordBytes) << 16);
       putRecord(cursor.bytes, first - recordBytes, bytes, start, end);
       // Of a tree with more than one leaf it is not the last one.
-      this.#follows = this.#hasManyLeaves(cursor) && this.#isKnown(c);
+      this.#follows = this.#hasManyLeaves(cursor) && this.#last.isOf(c.entry, c.key.shard);
     } else {
       if (LEAF_HEADER_BYTES + gap + total > this.#blocks.blockBytes(leaf)) return false;
       putRecord(cursor.bytes, limit, bytes, start, end);
-      if (this.#isKnown(c)) {
-        this.#starts[cursor.count] = limit - first;
-        this.#known = cursor.count + 1;
+      if (this.#last.isOf(c.entry, c.key.shard)) {
+        this.#last.starts[cursor.count] = limit - first;
+        this.#last.count = cursor.count + 1;
         this.#follows = true;
       }
     }
@@ -166,20 +143,22 @@ export class ListEnds {
     if (c.root === 0) return this.#tryRemovePacked(c, atFront);
     if (this.#memory.mayBeLeased(c.root)) return false;
     const recordBytes = cursor.end - cursor.at;
+    const left = cursor.limit - cursor.first - recordBytes;
+    // A short list goes into smaller blocks.
+    if (c.count <= SHORT_LIST && isSparse(this.#blocks.blockBytes(cursor.leaf), left)) return false;
     const words = this.#arena.wordsOf(cursor.leaf);
     const at = this.#arena.wordAt(cursor.leaf);
     let head = words[at + Node.HEAD]!;
     if (cursor.count === 2) head |= NodeFlag.EVEN;
-    this.#follows = this.#isKnown(c);
+    this.#follows = this.#last.isOf(c.entry, c.key.shard);
     if (atFront) {
       head = (head & 0xffff) | (((head >>> 16) + recordBytes) << 16);
       this.#follows = this.#follows && this.#hasManyLeaves(cursor);
     } else if (this.#follows) {
-      this.#known = cursor.count - 1;
+      this.#last.count = cursor.count - 1;
     }
     words[at + Node.HEAD] = head;
-    words[at + Node.RUN] = (cursor.limit - cursor.first - recordBytes) |
-      ((cursor.count - 1) << 16);
+    words[at + Node.RUN] = left | ((cursor.count - 1) << 16);
     this.#count(c, -1);
     return true;
   }
@@ -201,9 +180,9 @@ export class ListEnds {
     if (before + total > this.#blocks.blockBytes(c.entry)) return false;
     if (atFront) {
       run.copyWithin(first + recordBytes, first, limit);
-    } else if (this.#isKnown(c)) {
-      this.#starts[cursor.count] = limit - first;
-      this.#known = cursor.count + 1;
+    } else if (this.#last.isOf(c.entry, c.key.shard)) {
+      this.#last.starts[cursor.count] = limit - first;
+      this.#last.count = cursor.count + 1;
       this.#follows = true;
     }
     putRecord(run, atFront ? first : limit, bytes, start, end);
@@ -220,8 +199,8 @@ export class ListEnds {
     if (need * 2 <= this.#blocks.blockBytes(c.entry)) return false;
     if (atFront) {
       cursor.bytes.copyWithin(first, end, limit);
-    } else if (this.#isKnown(c)) {
-      this.#known = cursor.count - 1;
+    } else if (this.#last.isOf(c.entry, c.key.shard)) {
+      this.#last.count = cursor.count - 1;
       this.#follows = true;
     }
     this.#writeRun(c, total, cursor.count - 1);
@@ -263,25 +242,22 @@ export class ListEnds {
   }
 }
 
-/** Finds where the records of a list's leaf or run start. */
-function findStarts(cursor: RecordCursor, starts: Int32Array): void {
-  const { bytes, count, first } = cursor;
-  let at = first;
-  for (let i = 0; i < count; i++) {
-    starts[i] = at - first;
-    const head = bytes[at]!;
-    at = head < MEDIUM_PART ? at + 1 + head : skipPart(bytes, at);
-  }
-}
-
 /** Writes the record of a list's element at `target[at…]`. */
-function putRecord(
+export function putRecord(
   target: RecordCursor["bytes"],
   at: number,
   bytes: Uint8Array,
   start: number,
   end: number,
 ): void {
-  target[at] = end - start;
-  copyBytes(bytes, start, end, target, at + 1);
+  const byteCount = end - start;
+  if (byteCount < MEDIUM_PART) {
+    target[at] = byteCount;
+    copyBytes(bytes, start, end, target, at + 1);
+    return;
+  }
+  target[at] = MEDIUM_PART;
+  target[at + 1] = byteCount;
+  target[at + 2] = byteCount >>> 8;
+  copyBytes(bytes, start, end, target, at + 3);
 }

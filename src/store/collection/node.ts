@@ -23,7 +23,7 @@
  *   word 4  next, word 5 previous collection of the shard that waits for its readers
  *   word 6  first, word 7 last of what readers may still see (linked as garbage is)
  *   word 8  elements       word 9  node at the top of tree 0, word 10 of tree 1; 0 = none
- *   word 11 type (8) │ 1 bit: has had a heavy record
+ *   word 11 type (8) │ 1 bit: has had a heavy record (never in a list)
  *                          double 6 (byte 48)  bytes that it takes, without what is retired
  *                          double 7 (byte 56)  bytes that are retired
  * ```

@@ -84,12 +84,14 @@ export class Planner {
     records: 0,
     recordBytes: 0,
     longest: 0,
+    shortest: 0,
     mayFillByCount: false,
     removals: 0,
     isHeavy: false,
     mayRemove: false,
     isAtEdge: false,
     isShared: false,
+    isList: false,
   };
 
   /** Wires the parts of one thread together. */
@@ -176,6 +178,8 @@ export class Planner {
     change.records = coming.records;
     change.recordBytes = coming.recordBytes;
     change.longest = coming.longest;
+    change.shortest = coming.shortest;
+    change.isList = c.type === EntryType.LIST;
     // A new score is a removal and an insertion.
     change.removals = isSortedSet ? Math.max(removals, coming.records) : removals;
     change.mayRemove = change.removals > 0;
@@ -246,6 +250,8 @@ export class Planner {
     change.records = records;
     change.recordBytes = recordBytes;
     change.longest = longest;
+    change.shortest = shortest;
+    change.isList = c.type === EntryType.LIST;
     change.removals = 0;
     change.mayRemove = isSortedSet && coming.records > 1;
     change.mayFillByCount = !isSortedSet && shortest < FILLING_RECORD_BYTES;

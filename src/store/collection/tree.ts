@@ -25,6 +25,8 @@ import {
   nodeHead,
 } from "./node.ts";
 import { Interiors } from "./interiors.ts";
+import { countRecords, cutRecords, halveRecords, longestRecord } from "./leaf_pieces.ts";
+import { endLeafBytes, isSparse, SHORT_LIST } from "./list_leaves.ts";
 import {
   copyBytes,
   isLongPart,
@@ -43,11 +45,13 @@ const JOIN_BELOW_BYTES = 256;
 /** Two leaves join when this holds both. */
 const JOINED_BYTES = 760;
 const JOINED_RECORDS = 100;
-const WORK_BYTES = 8192;
+/** A leaf of a list, and a record. */
+const WORK_BYTES = 8192 + 1024;
 
 // As constants of this module they are part of the code; V8 fetches those of others at each use.
 const { HEAD, RUN } = Node;
 const { EVEN, HAS_LONG } = NodeFlag;
+const { LIST } = RecordKind;
 const HEADER_BYTES = LEAF_HEADER_BYTES;
 const MOST_BYTES = LEAF_RECORD_BYTES;
 const MOST_RECORDS = LEAF_RECORDS;
@@ -62,8 +66,6 @@ export class TreeWriter {
   readonly #workView = new DataView(this.#work.buffer);
   /** Ends of the pieces that a leaf is split into, in `#work`. */
   readonly #pieceEnds: number[] = [];
-  /** Whether the records that were counted last have the same length. */
-  #countedEven = false;
 
   /** Wires the parts of one thread together. */
   constructor(arena: Arena, memory: CollectionMemory) {
@@ -79,7 +81,7 @@ export class TreeWriter {
   takes(cursor: RecordCursor, removed: 0 | 1, recordBytes: number): boolean {
     const removedBytes = removed === 1 ? cursor.end - cursor.at : 0;
     const byteCount = cursor.limit - cursor.first - removedBytes + recordBytes;
-    return cursor.leaf !== 0 && byteCount <= MOST_BYTES &&
+    return cursor.leaf !== 0 && (byteCount <= MOST_BYTES || cursor.kind === LIST) &&
       cursor.count - removed < MOST_RECORDS &&
       HEADER_BYTES + byteCount <= this.#memory.blockBytes(cursor.leaf);
   }
@@ -100,7 +102,8 @@ export class TreeWriter {
     removed: 0 | 1,
     record: RecordScratch | undefined,
   ): void {
-    if (record !== undefined && record.length > HEAVY_BYTES) this.#noteHeavy(root);
+    const isList = cursor.kind === LIST;
+    if (record !== undefined && record.length > HEAVY_BYTES && !isList) this.#noteHeavy(root);
     if (cursor.top === 0) {
       this.#plant(root, tree, cursor.kind, record!);
       return;
@@ -121,11 +124,12 @@ export class TreeWriter {
     const newBytes = oldBytes - removedBytes + added;
     const newCount = (run >>> 16) + delta;
     const staysEven = newCount === 1 || added === 0 || added * (run >>> 16) === oldBytes;
+    const blockBytes = this.#memory.blockBytes(leaf);
+    const isSmall = newBytes <= MOST_BYTES || (isList && HEADER_BYTES + newBytes <= blockBytes);
     if (newCount === 0) {
       this.#memory.freeNode(root, leaf);
       this.#interiors.removeEmpty(root, tree, cursor);
-    } else if ((newBytes <= MOST_BYTES && newCount <= MOST_RECORDS) || newCount === 1) {
-      const blockBytes = this.#memory.blockBytes(leaf);
+    } else if ((isSmall && newCount <= MOST_RECORDS) || newCount === 1) {
       if (HEADER_BYTES + newBytes <= blockBytes) {
         const head = words[at + HEAD]!;
         const room = blockBytes - HEADER_BYTES - (head >>> 16) - oldBytes;
@@ -146,8 +150,11 @@ export class TreeWriter {
       writeRun(arena, cursor.leaf, newBytes, newCount);
       if (!staysEven || newCount === 1) this.#setEven(cursor.leaf, staysEven);
       if (record !== undefined && record.hasLong) this.#adoptLong(cursor.leaf, true);
-      if (removed === 1 && added === 0 && newBytes < JOIN_BELOW_BYTES) {
-        this.#afterRemoval(root, tree, cursor);
+      if (removed === 1 && added === 0) {
+        const isTooLarge = isList && isSparse(blockBytes, newBytes);
+        if (newBytes < JOIN_BELOW_BYTES || isTooLarge) {
+          this.#afterRemoval(root, tree, cursor, newBytes, isTooLarge);
+        }
       }
     } else if (removed === 0 && relative === oldBytes && isAtEdge(arena, cursor, 1)) {
       this.#extend(root, tree, cursor, 1, newCount - 1, record!);
@@ -331,7 +338,7 @@ export class TreeWriter {
 
   /**
    * Adds a leaf with one record before the first leaf of a tree (side 0) or behind the last one
-   * (side 1), which is full and stays as it is. More of the kind will come: it gets its whole block.
+   * (side 1), which is full and stays as it is. More of the kind will come: it gets room for them.
    *
    * @param count records in the leaf at the cursor
    */
@@ -344,7 +351,10 @@ export class TreeWriter {
     record: RecordScratch,
   ): void {
     this.#interiors.ensureRoom(root, tree, cursor, 1, 1);
-    const room = HEADER_BYTES + MOST_BYTES;
+    let room = HEADER_BYTES + MOST_BYTES;
+    if (cursor.kind === LIST && !this.#memory.makesWhole) {
+      room = endLeafBytes(record.length, this.#arena.read(root, CollectionRoot.COUNT));
+    }
     const leaf = this.#makeFirst(root, cursor.nodes[1]!, cursor.kind, record, room, side);
     if (side === 1) {
       this.#interiors.setCount(cursor, 1, count);
@@ -371,14 +381,18 @@ export class TreeWriter {
     }
     const ends = this.#pieceEnds;
     ends.length = 0;
-    this.#cut(cursor.kind, 0, total);
+    if (cursor.kind === LIST) halveRecords(LIST, this.#work, total, ends);
+    else cutRecords(cursor.kind, this.#work, 0, total, ends);
     this.#interiors.ensureRoom(root, tree, cursor, 1, ends.length - 1);
     let start = 0;
     for (let i = 0; i < ends.length; i++) {
       const end = ends[i]!;
-      const count = this.#countRecords(cursor.kind, start, end);
+      const count = countRecords(cursor.kind, this.#work, start, end);
       const leaf = this.#makeLeaf(root, cursor, start, end, count, false);
-      this.#setEven(leaf, this.#countedEven);
+      this.#setEven(
+        leaf,
+        count * longestRecord(cursor.kind, this.#work, start, end) === end - start,
+      );
       if (i === 0) {
         this.#interiors.setNode(root, tree, cursor, 0, leaf);
         this.#interiors.setCount(cursor, 1, count);
@@ -389,45 +403,6 @@ export class TreeWriter {
       start = end;
     }
     this.#memory.freeNode(root, old);
-  }
-
-  /** Finds ends of pieces of `#work[from, to)` that are small enough for a leaf. */
-  #cut(kind: number, from: number, to: number): void {
-    const half = from + (to - from) / 2;
-    // Where there are too many records, halves of as many; else of as many bytes.
-    const isByCount = to - from <= MOST_BYTES;
-    let at = from;
-    let count = 0;
-    let cutAt = 0;
-    while (at < to) {
-      const next = recordEnd(kind, this.#work, at);
-      // The border nearest to the middle, that leaves something on both sides.
-      const isNearer = isByCount
-        ? count === MOST_RECORDS >>> 1
-        : cutAt === 0 || Math.abs(at - half) < Math.abs(cutAt - half);
-      if (at > from && isNearer) cutAt = at;
-      at = next;
-      count++;
-    }
-    if ((to - from <= MOST_BYTES && count <= MOST_RECORDS) || count === 1) {
-      this.#pieceEnds.push(to);
-      return;
-    }
-    this.#cut(kind, from, cutAt);
-    this.#cut(kind, cutAt, to);
-  }
-
-  /** Records in `#work[from, to)`; notes whether all are as long. */
-  #countRecords(kind: number, from: number, to: number): number {
-    let count = 0;
-    let longest = 0;
-    for (let at = from; at < to; count++) {
-      const end = recordEnd(kind, this.#work, at);
-      if (end - at > longest) longest = end - at;
-      at = end;
-    }
-    this.#countedEven = longest * count === to - from;
-    return count;
   }
 
   /** Says of a leaf whether all of its records have the same length. */
@@ -443,24 +418,55 @@ export class TreeWriter {
     return readUint32(this.#work, at);
   }
 
-  /** After one record of a leaf went that is small now: joins it and a neighbour; that may wait. */
-  #afterRemoval(root: number, tree: number, cursor: RecordCursor): void {
+  /** After one record of a leaf went that has few bytes now, of its block or at all. That may wait. */
+  #afterRemoval(
+    root: number,
+    tree: number,
+    cursor: RecordCursor,
+    byteCount: number,
+    isTooLarge: boolean,
+  ): void {
     if (this.#memory.isShared || this.#memory.makesWhole) return;
     const arena = this.#arena;
     // At the ends elements come and go: a leaf there is soon empty or full.
-    if (isAtEdge(arena, cursor, 0) || isAtEdge(arena, cursor, 1)) return;
+    const isAtEnd = isAtEdge(arena, cursor, 0) || isAtEdge(arena, cursor, 1);
+    if (!isAtEnd && byteCount < JOIN_BELOW_BYTES && this.#join(root, tree, cursor)) return;
+    if (!isTooLarge) return;
+    const isShort = arena.read(root, CollectionRoot.COUNT) <= SHORT_LIST;
+    if (isShort || !isAtEnd) this.#shrink(root, tree, cursor, byteCount);
+  }
+
+  /** Moves a leaf to a smaller block, if there is memory to spare. */
+  #shrink(root: number, tree: number, cursor: RecordCursor, byteCount: number): void {
+    const arena = this.#arena;
+    const { leaf } = cursor;
+    const need = HEADER_BYTES + byteCount + (byteCount >>> 2);
+    const head = arena.read(leaf, HEAD) & 0xffff;
+    const to = this.#memory.tryMakeNode(root, arena.read(leaf, Node.PARENT), head, need);
+    if (to === 0) return;
+    const start = leafStart(arena, leaf);
+    const target = arena.byteAt(to) + HEADER_BYTES;
+    copyBytes(arena.bytesOf(leaf), start, start + byteCount, arena.bytesOf(to), target);
+    arena.write(to, RUN, arena.read(leaf, RUN));
+    if ((head & HAS_LONG) !== 0) this.#adoptLong(to, true);
+    this.#interiors.setNode(root, tree, cursor, 0, to);
+    this.#memory.freeNode(root, leaf);
+  }
+
+  /** Makes one of a leaf with few bytes and its neighbour; returns whether it did. */
+  #join(root: number, tree: number, cursor: RecordCursor): boolean {
+    const arena = this.#arena;
     const parent = cursor.nodes[1]!;
     const siblings = arena.read(parent, HEAD) >>> 16;
-    if (siblings < 2) return;
-    if (cursor.indexes[1]! === siblings - 1) cursor.indexes[1]!--;
-    const index = cursor.indexes[1]!;
+    if (siblings < 2) return false;
+    const index = Math.min(cursor.indexes[1]!, siblings - 2);
     const left = childAt(arena, parent, index);
     const right = childAt(arena, parent, index + 1);
     const leftRun = arena.read(left, RUN);
     const rightRun = arena.read(right, RUN);
     const joined = (leftRun & 0xffff) + (rightRun & 0xffff);
     const count = (leftRun >>> 16) + (rightRun >>> 16);
-    if (joined > JOINED_BYTES || count > JOINED_RECORDS) return;
+    if (joined > JOINED_BYTES || count > JOINED_RECORDS) return false;
     this.#compose(left, 0, 0, undefined);
     const rightStart = arena.byteAt(right) + HEADER_BYTES +
       (arena.read(right, HEAD) >>> 16);
@@ -478,7 +484,7 @@ export class TreeWriter {
     const even = isEven ? EVEN : 0;
     const flags = ((leftHead | rightHead) & 0xffff & ~EVEN) | even;
     const leafNow = this.#memory.tryMakeNode(root, parent, flags, HEADER_BYTES + joined);
-    if (leafNow === 0) return;
+    if (leafNow === 0) return false;
     copyBytes(
       this.#work,
       0,
@@ -491,7 +497,9 @@ export class TreeWriter {
     this.#memory.freeNode(root, left);
     this.#memory.freeNode(root, right);
     cursor.leaf = leafNow;
+    cursor.indexes[1] = index;
     this.#interiors.joinChildren(root, tree, cursor, leafNow, count);
+    return true;
   }
 
   /** Removes `[from, to)` of what is below `node`, which is owned; something stays. */

@@ -19,6 +19,12 @@
  *    many records, and the same holds for counts. Where records go meanwhile (a new score), each new
  *    leaf has at least had (1005 - L) / 2 bytes, or a neighbour with 1005 - L, so 2 holds with these.
  *
+ * **Leaves of lists** (list_leaves.ts) never need more than one split for a record, because none is
+ * longer than a seventh of what they may have. One that is made at an end stays where it is while
+ * others come; one that is smaller than 1,024 bytes moves, as above. So where all comes at an end, larger
+ * blocks than a single record needs are as many as leaves are full; elsewhere a split may make two of
+ * any size, and 2 holds for them.
+ *
  * **Interior nodes.** A node above one that is split takes a child more, so it moves to a larger block
  * or is split: in halves of 60, at an end of the tree 119 to 1. So of A children that come to a level
  * with k nodes at most min(A, k) move, and at most 3 k + A / 29 + 4 are split.
@@ -36,6 +42,14 @@ import type { Arena } from "../arena.ts";
 import { PageKind } from "../page_allocator.ts";
 import type { BlockDemand } from "./block_demand.ts";
 import {
+  endLeafBytes,
+  LARGEST_LIST_LEAF_BYTES,
+  LIST_LEAF_RECORD_BYTES,
+  LIST_LEAF_STEPS,
+  LONE_LEAF_BYTES,
+  recordsInLeaf,
+} from "./list_leaves.ts";
+import {
   childAt,
   HEAVY_RECORD_BYTES,
   LEAF_HEADER_BYTES,
@@ -48,7 +62,7 @@ import {
   WHOLE_LEAF_BYTES,
 } from "./node.ts";
 
-/** Sizes of leaves, and behind the last one the largest that one record can take. */
+/** Sizes of leaves of other trees than lists, and behind the last one the largest that one record can take. */
 const LEAF_STEPS = [128, 256, 384, 512, 768, 1024, 1536, 2048, 2078];
 const LIGHT_STEPS = 6;
 const INTERIOR_STEPS = [128, 256, 384, 512, 768, 1024, 1536, 2048];
@@ -72,6 +86,8 @@ export interface TreeChange {
   recordBytes: number;
   /** Bytes of the longest one. */
   longest: number;
+  /** Bytes of the shortest one. */
+  shortest: number;
   /** Whether a leaf may come to have 128 records. */
   mayFillByCount: boolean;
   /** Records that go, or places where a range goes. */
@@ -84,6 +100,8 @@ export interface TreeChange {
   isAtEdge: boolean;
   /** Whether readers share its nodes. */
   isShared: boolean;
+  /** Whether it is the tree of a list, whose leaves have other sizes (list_leaves.ts). */
+  isList: boolean;
 }
 
 /** Nodes of each level of the tree at hand; 0: leaves. */
@@ -99,7 +117,9 @@ export function addTreeDemand(
   const levels = countNodes(arena, change);
   if (change.isShared) addCopies(demand, change, levels);
   if (change.records === 0) return;
-  const splits = addLeaves(demand, change, whole);
+  const splits = change.isList
+    ? addListLeaves(demand, change, whole)
+    : addLeaves(demand, change, whole);
   addInteriors(demand, splits, levels, whole);
 }
 
@@ -138,8 +158,9 @@ function addCopies(demand: BlockDemand, change: TreeChange, levels: number): voi
   const ways = change.records + change.removals;
   let count = 0;
   for (let level = 0; level < levels; level++) count += Math.min(ways, levelNodes[level]!);
-  const most = Math.min(count * LARGEST_LEAF_BYTES, change.footprintBytes);
-  demand.addMixed(count, most, LEAF_STEPS.length);
+  const largest = change.isList ? LARGEST_LIST_LEAF_BYTES : LARGEST_LEAF_BYTES;
+  const sizes = change.isList ? LIST_LEAF_STEPS.length : LEAF_STEPS.length;
+  demand.addMixed(count, Math.min(count * largest, change.footprintBytes), sizes);
 }
 
 /** Returns how many leaves there are more at most. */
@@ -173,6 +194,50 @@ function addLeaves(demand: BlockDemand, change: TreeChange, whole: boolean): num
     demand.add(PageKind.COLLECTION, block, count);
   }
   return splits;
+}
+
+/** As {@link addLeaves}, of a list. */
+function addListLeaves(demand: BlockDemand, change: TreeChange, whole: boolean): number {
+  const { isAtEdge, records } = change;
+  const touched = Math.min(isAtEdge ? 1 : records, levelNodes[0]!);
+  const mayJoin = change.mayRemove && !whole;
+  const grown = mayJoin ? records : Math.max(1, touched);
+  const byteCount = change.recordBytes + (mayJoin ? records : touched) * LIST_LEAF_RECORD_BYTES;
+  const edges = Math.min(records, listEdges(change, byteCount, touched, whole));
+  const splits = isAtEdge ? edges : records;
+  const most = Math.min(grown + splits, change.elements + records);
+  demand.addMostNodes(most);
+  for (let i = 0; i < LIST_LEAF_STEPS.length; i++) {
+    const block = LIST_LEAF_STEPS[i]!;
+    const isMadeFull = isAtEdge && block > LONE_LEAF_BYTES;
+    if (whole && (block < WHOLE_LEAF_BYTES || isMadeFull)) continue;
+    let count = most;
+    if (i > 0 && !(whole && block === WHOLE_LEAF_BYTES)) {
+      const fits = LIST_LEAF_STEPS[i - 1]! - LEAF_HEADER_BYTES;
+      count = isMadeFull ? 0 : Math.floor(byteCount / fits) + 1;
+      if (block >= WHOLE_LEAF_BYTES) count += edges;
+    }
+    demand.add(PageKind.COLLECTION, block, Math.min(most, count));
+  }
+  return splits;
+}
+
+/** Leaves that come at the ends of a list because those there are full. */
+function listEdges(
+  change: TreeChange,
+  byteCount: number,
+  touched: number,
+  whole: boolean,
+): number {
+  const { longest, records } = change;
+  if (longest === change.shortest && !change.mayRemove) {
+    // Records of one length: each leaf is full before the next comes, at either end.
+    const block = endLeafBytes(longest, whole ? 0 : change.elements);
+    return 1 + Math.ceil(records / recordsInLeaf(block, longest));
+  }
+  // A record that comes is counted twice: in the leaf that it fills, and as what was too much.
+  const byRecords = (records + (change.mayRemove ? touched * LEAF_RECORDS : 0)) / LEAF_RECORDS;
+  return Math.ceil(2 + 2 * byteCount / (LEAF_RECORD_BYTES + 1) + 2 * byRecords);
 }
 
 /** Leaves that come at the ends of the tree because those there are full. */

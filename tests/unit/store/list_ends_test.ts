@@ -28,7 +28,7 @@ class Elements {
 
   constructor(dice: Dice) {
     this.#dice = dice;
-    this.#usual = LENGTHS[dice.roll(10)]!;
+    this.#usual = LENGTHS[dice.roll(LENGTHS.length)]!;
   }
 
   next(): string {
@@ -79,6 +79,40 @@ function check(store: Store, model: readonly string[]): void {
   assert.deepEqual(readAll(c.cursor, LIST, true).toReversed(), model, "backwards");
 }
 
+/** Changes that were made without opening the list. */
+let directChanges = 0;
+
+/** As {@link push}, without opening the list where that can be. */
+function pushDirect(store: Store, model: string[], atFront: boolean, element: string): WriteStatus {
+  const { collections } = store;
+  const key = keyOf(store, "k");
+  const entry = collections.find(0, key);
+  const bytes = new TextEncoder().encode(`.${element}.`);
+  const end = bytes.length - 1;
+  const count = collections.directEnds.push(entry, key.shard, atFront, bytes, 1, end);
+  if (count === 0) return push(store, model, atFront, element);
+  directChanges++;
+  if (atFront) model.unshift(element);
+  else model.push(element);
+  assert.equal(count, model.length, "the count after a push");
+  return WriteStatus.OK;
+}
+
+/** As {@link pop}, without opening the list where that can be. */
+function popDirect(store: Store, model: string[], atFront: boolean): WriteStatus {
+  const { directEnds } = store.collections;
+  const key = keyOf(store, "k");
+  const entry = store.collections.find(0, key);
+  if (!directEnds.seek(entry, key.shard, atFront)) return pop(store, model, atFront, false);
+  directChanges++;
+  const { bytes, end, start } = directEnds;
+  const expected = atFront ? model.shift() : model.pop();
+  assert.equal(decoder.decode(bytes.slice(start, end)), expected, "what is at the end");
+  directEnds.remove(key.shard);
+  assert.equal(open(store, "k", LIST).count, model.length, "the count after a pop");
+  return WriteStatus.OK;
+}
+
 /** Pushes and pops so that the size wanders to `goal` and back to nothing. */
 function wander(store: Store, dice: Dice, goal: number, between: (step: number) => void): void {
   const model: string[] = [];
@@ -90,10 +124,13 @@ function wander(store: Store, dice: Dice, goal: number, between: (step: number) 
     if (model.length >= goal) isGrowing = false;
     const isPush: boolean = model.length === 0 || dice.roll(10) < (isGrowing ? 7 : 2);
     const seq = model.length === 0 ? 0 : seqAt(store);
-    const status: WriteStatus = isPush
-      ? push(store, model, end(), elements.next())
-      // A queue takes from the other end.
-      : pop(store, model, side === 3 ? end() : !end(), dice.roll(2) === 0);
+    // A queue takes from the other end.
+    const atFront = isPush || side === 3 ? end() : !end();
+    const isDirect = dice.roll(3) > 0;
+    let status: WriteStatus;
+    if (isPush) status = (isDirect ? pushDirect : push)(store, model, atFront, elements.next());
+    else if (isDirect) status = popDirect(store, model, atFront);
+    else status = pop(store, model, atFront, dice.roll(2) === 0);
     assert.equal(status, WriteStatus.OK);
     if (model.length > 0) assert.ok(seqAt(store) > seq, "a change has a number of its own");
     if (step % 64 === 0 || (step % 8 === 0 && model.length < 20)) check(store, model);
@@ -119,6 +156,36 @@ Deno.test("Lists: pushes and pops of single elements give what an array gives, w
     ),
     { seed: SEED, numRuns: 60 },
   );
+  assert.ok(directChanges > 1000, `inconclusive: ${directChanges} without opening the list`);
+});
+
+Deno.test("Lists: what is no large list, has a time to live, readers or a hook is not changed without opening it", () => {
+  const store = oneShard();
+  const { collections } = store;
+  const key = keyOf(store, "k");
+  const bytes = new TextEncoder().encode("e".repeat(1025));
+  const pushes = (byteCount = 16): boolean =>
+    collections.directEnds.push(collections.find(0, key), 0, false, bytes, 0, byteCount) > 0;
+  const pops = (): boolean => collections.directEnds.seek(collections.find(0, key), 0, false);
+  assert.ok(!pushes() && !pops(), "nothing at the key");
+  const model = listOf(store, 20);
+  assert.ok(!pushes() && !pops(), "a packed list");
+  while (model.length < 300) push(store, model, false, "e".repeat(16));
+  for (let i = 0; i < 3; i++) assert.equal(pop(store, model, false, false), WriteStatus.OK);
+  assert.ok(pops(), "a large list");
+  assert.ok(pushes());
+  assert.ok(!pushes(1025), "a long element");
+  const lease = store.collectionLeases.take(open(store, "k", LIST, 1));
+  assert.ok(!pushes() && !pops(), "it is read");
+  lease.release();
+  assert.ok(pops());
+  store.hook = hookWith({ changed: () => {} });
+  assert.ok(!pushes() && !pops(), "somebody wants to know of it");
+  store.hook = undefined;
+  assert.ok(pops());
+  assert.equal(store.setExpiry(0, key, store.nowMs + 100_000), WriteStatus.OK);
+  assert.ok(!pushes() && !pops(), "it has a time to live");
+  store.assertInvariants();
 });
 
 Deno.test("Lists: ends of a tree of several levels take and give elements, with the counts right", () => {

@@ -150,6 +150,8 @@ function checkRoom(type: EntryType, setUp: string[], elements: string[], spare: 
 const many = (count: number, length: number, prefix = ""): string[] =>
   Array.from({ length: count }, (_, i) => `${prefix}${(i * 7919) % count} `.padEnd(length, "."));
 
+const ofAllSizes = (each: string, i: number): string => each.padEnd(3 + (i * 37) % 1000, ".");
+
 for (
   const [what, type, setUp, elements, spare] of [
     ["2,000 short members of a new sorted set", EntryType.SORTED_SET, [], many(2000, 8), 24],
@@ -158,6 +160,15 @@ for (
       ...many(999, 5),
       "x".repeat(500_000),
     ], 12],
+    ["1,000 elements of 1 KiB of a new list", EntryType.LIST, [], many(1000, 1024), 24],
+    [
+      "1,000 elements of 1 KiB of a large list",
+      EntryType.LIST,
+      many(200, 1024),
+      many(1000, 1024),
+      36,
+    ],
+    ["1,000 elements of all sizes", EntryType.LIST, [], many(1000, 3).map(ofAllSizes), 36],
     ["one member of a large set", EntryType.SET, many(50_000, 20), ["new"], 3],
     ["1,000 members of a large set", EntryType.SET, many(50_000, 20), many(1000, 20, "new "), 40],
     [
@@ -171,7 +182,7 @@ for (
       "500 fields with values of all sizes",
       EntryType.HASH,
       [],
-      many(1000, 3).map((each, i) => each.padEnd(3 + (i * 37) % 1000, ".")),
+      many(1000, 3).map(ofAllSizes),
       45,
     ],
   ] as [string, EntryType, string[], string[], number][]
@@ -273,7 +284,7 @@ for (const type of [EntryType.LIST, EntryType.SET] as const) {
         for (const lease of leases) lease.release();
         store.assertInvariants();
       }),
-      { seed: SEED, numRuns: effort(6, 12) },
+      { seed: SEED, numRuns: effort(16, 24) },
     );
     assert.ok(moved > 100 && refused > 5, `inconclusive: ${moved} moved, ${refused} refused`);
   });
