@@ -18,6 +18,7 @@
 
 import { ByteWriter, InputBuffer } from "../src/base/bytes.ts";
 import { ArgumentsPool, CommandArguments } from "../src/command/arguments.ts";
+import { RespWorks } from "../src/protocol/resp/resp_work.ts";
 import { ParseResult, RequestParser } from "../src/protocol/resp/request_parser.ts";
 import { RespSession } from "../src/protocol/resp/resp_session.ts";
 import { CounterId, makeServerParts } from "./server_parts.ts";
@@ -32,11 +33,11 @@ function makeSession(): RespSession {
   const options = {
     dispatcher,
     argumentsPool: new ArgumentsPool(),
+    works: new RespWorks(MAX_REQUEST_BYTES),
     authenticator,
     clients,
     phase,
     rateLimit: null,
-    maxRequestBytes: MAX_REQUEST_BYTES,
     counters,
     commandsProcessed: CounterId.SESSION,
     throttledCommands: CounterId.SESSION + 1,

@@ -33,6 +33,7 @@ import type { HttpExchange } from "../protocol/http/exchange.ts";
 import { HttpService, type HttpServiceOptions } from "../protocol/http/http_service.ts";
 import { commandLogFields } from "../protocol/resp/command_log.ts";
 import { type CommandObserver, RespSession } from "../protocol/resp/resp_session.ts";
+import { RespWorks } from "../protocol/resp/resp_work.ts";
 import { LockPoisonedError } from "../store/locks.ts";
 import { createAccessLog } from "./access_log.ts";
 import { Compressor } from "./compressor.ts";
@@ -291,12 +292,12 @@ function createRespFront(
   const options = {
     dispatcher,
     argumentsPool: new ArgumentsPool(),
+    works: new RespWorks(config.maxRequestBytes),
     authenticator,
     clients,
     pubsub: parts.pubsub,
     phase: parts.shared.lifecycle,
     rateLimit: config.respRateLimit,
-    maxRequestBytes: config.maxRequestBytes,
     counters,
     commandsProcessed: PROTOCOL_COUNTERS.resp.commands,
     throttledCommands: CounterIndex.THROTTLED_COMMANDS,
