@@ -18,6 +18,7 @@
 
 import { ByteWriter, InputBuffer } from "../src/base/bytes.ts";
 import { ArgumentsPool, CommandArguments } from "../src/command/arguments.ts";
+import { RespWorks } from "../src/protocol/resp/resp_work.ts";
 import { ParseResult, RequestParser } from "../src/protocol/resp/request_parser.ts";
 import { RespSession } from "../src/protocol/resp/resp_session.ts";
 import { UpcomingKeys } from "../src/command/upcoming_keys.ts";
@@ -35,11 +36,11 @@ function makeSession(): RespSession {
     dispatcher,
     argumentsPool: new ArgumentsPool(),
     keyScan: new KeyScan(new UpcomingKeys(store)),
+    works: new RespWorks(MAX_REQUEST_BYTES),
     authenticator,
     clients,
     phase,
     rateLimit: null,
-    maxRequestBytes: MAX_REQUEST_BYTES,
     counters,
     commandsProcessed: CounterId.SESSION,
     throttledCommands: CounterId.SESSION + 1,

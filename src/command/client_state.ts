@@ -31,7 +31,7 @@ export const ReplyMode = {
 /** One of the values of {@link ReplyMode}. */
 export type ReplyMode = (typeof ReplyMode)[keyof typeof ReplyMode];
 
-/** What is known of a connection when it opens. */
+/** A connection, as far as its client's state goes. */
 export interface ClientOrigin {
   /** Ends the connection: at once if it only waits, else behind the output that it has. */
   end?: () => void;
@@ -66,12 +66,6 @@ export interface ClientOrigin {
 export class ClientState {
   /** Number of the connection. */
   readonly id: number;
-  /** Peer as `address:port`; empty when not told. */
-  readonly address: string;
-  /** Own end as `address:port`; empty when not told. */
-  readonly localAddress: string;
-  /** When it opened, ms since the epoch. */
-  readonly connectedAtMs: number;
   /** RESP version of its replies, 2 or 3. */
   protocol: 2 | 3 = 2;
   /** Database that its keys are in. */
@@ -103,8 +97,6 @@ export class ClientState {
   transaction: Transaction | undefined = undefined;
   /** What it watches, if anything. */
   watchedKeys: WatchedKeys | undefined = undefined;
-  /** Lends what is kept for it between its commands. */
-  readonly memory: ClientMemory | undefined;
 
   /** Code of the error that it was replied last; -1 = none since somebody looked. */
   lastError: number = -1;
@@ -116,33 +108,50 @@ export class ClientState {
   subscriptions: Subscriber | undefined = undefined;
   /** Channels, shard channels and patterns that it subscribes to. */
   subscriptionCount = 0;
-  /** Where to push what answers no command. */
-  readonly pushTarget: PushTarget | undefined;
 
-  readonly #end: (() => void) | undefined;
-  readonly #waiting: ((leave: (() => void) | undefined) => void) | undefined;
+  readonly #origin: ClientOrigin;
 
   /**
    * Starts as a client that has said nothing yet.
    *
+   * @param origin is asked whenever somebody wants to know
    * @param authenticated false when it must present a password first
    */
   constructor(origin: ClientOrigin, authenticated: boolean) {
     this.authenticated = authenticated;
     this.id = origin.id;
-    this.address = origin.address ?? "";
-    this.localAddress = origin.localAddress ?? "";
-    this.connectedAtMs = origin.connectedAtMs;
     this.lastSeenMs = origin.connectedAtMs;
-    this.memory = origin.memory;
-    this.#end = origin.end;
-    this.pushTarget = origin.pushTarget;
-    this.#waiting = origin.waiting;
+    this.#origin = origin;
+  }
+
+  /** Peer as `address:port`; empty when not told. */
+  get address(): string {
+    return this.#origin.address ?? "";
+  }
+
+  /** Own end as `address:port`; empty when not told. */
+  get localAddress(): string {
+    return this.#origin.localAddress ?? "";
+  }
+
+  /** When it opened, ms since the epoch. */
+  get connectedAtMs(): number {
+    return this.#origin.connectedAtMs;
+  }
+
+  /** Lends what is kept for it between its commands. */
+  get memory(): ClientMemory | undefined {
+    return this.#origin.memory;
+  }
+
+  /** Where to push what answers no command. */
+  get pushTarget(): PushTarget | undefined {
+    return this.#origin.pushTarget;
   }
 
   /** Tells its connection that a command waits and how to end that, or that it waits no more. */
   waiting(leave: (() => void) | undefined): void {
-    this.#waiting?.(leave);
+    this.#origin.waiting?.(leave);
   }
 
   /** What is kept for it between its commands. Unit: bytes. */
@@ -193,6 +202,6 @@ export class ClientState {
   /** Ends the connection behind the output that it has. */
   end(): void {
     this.ended = true;
-    this.#end?.();
+    this.#origin.end?.();
   }
 }

@@ -61,8 +61,9 @@ const SMALL_TAIL_BYTES = 1024;
 export class ReplyStream {
   /** Whether a reply is waiting to be put together. */
   isPending = false;
+  /** Lends what has to be kept of long replies; another one may, while nothing is pending. */
+  memory: ClientMemory | undefined;
 
-  readonly #memory: ClientMemory | undefined;
   #insertions: Insertion[] = [];
   /** Insertions that are over. */
   #doneCount = 0;
@@ -85,7 +86,7 @@ export class ReplyStream {
    * @param memory lends what has to be kept of long replies; when left out, it is on the heap
    */
   constructor(memory?: ClientMemory) {
-    this.#memory = memory;
+    this.memory = memory;
   }
 
   /** What it takes of client memory. Unit: bytes. */
@@ -169,7 +170,7 @@ export class ReplyStream {
     for (const { source } of this.#insertions) source.release();
     if (this.isPending) this.#insertions = [];
     this.#doneCount = 0;
-    if (this.#isTailLent) this.#memory!.give(this.#tail);
+    if (this.#isTailLent) this.memory!.give(this.#tail);
     this.#isTailLent = false;
     this.#tail = NO_BYTES;
     this.#tailAt = 0;
@@ -182,7 +183,7 @@ export class ReplyStream {
   #takeTail(output: ByteWriter): void {
     const start = this.#insertions[0]!.at;
     const byteCount = this.#tailEnd = output.length - start;
-    const memory = byteCount > SMALL_TAIL_BYTES ? this.#memory : undefined;
+    const memory = byteCount > SMALL_TAIL_BYTES ? this.memory : undefined;
     if (memory === undefined) {
       this.#tail = output.bytes.slice(start, output.length);
     } else {

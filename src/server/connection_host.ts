@@ -7,6 +7,7 @@
 import type { ClientMemory } from "../base/client_memory.ts";
 import type { WaveClock } from "../base/wave_clock.ts";
 import type { CounterSink } from "../command/counters.ts";
+import type { Connection } from "./connection.ts";
 import type { Front } from "./front.ts";
 import type { MemoryHolder, MemoryPressure } from "./memory_pressure.ts";
 import type { WriteTurns } from "./write_turns.ts";
@@ -49,6 +50,12 @@ export interface ConnectionHost {
    * @param nowMs a recent reading of `performance.now()`
    */
   sliceMs(nowMs: number): number;
+  /**
+   * Told of a connection that is over: nothing of it is under way, and all that it held is back.
+   *
+   * @param ticket what it was run with
+   */
+  left(connection: Connection, ticket: number): void;
   /** Told when a session threw: our bug, which costs that connection only. */
   sessionFailed(front: Front, error: unknown): void;
 }

@@ -39,6 +39,9 @@ const SWEEP_INTERVAL_MIN_MS = 20;
 /** How often a stopping server looks whether its connections are done. Unit: ms. */
 const SETTLE_POLL_MS = 2;
 
+/** Instead of a ticket: it is a stream of a connection that has one. */
+const STREAM_TICKET = -Infinity;
+
 /** What a {@link ConnectionSet} is made of. */
 export interface ConnectionSetOptions {
   /** The caps, over all listeners and threads. */
@@ -154,7 +157,7 @@ export class ConnectionSet implements ConnectionHost, Disposable {
     const id = nextConnectionId();
     const securer = this.#securer(front);
     if (securer === undefined) {
-      void this.#run(new Connection(socket, front, this, id), ticket);
+      this.#run(new Connection(socket, front, this, id), ticket);
     } else {
       void this.#secure(securer(socket), front, id, ticket);
     }
@@ -182,6 +185,14 @@ export class ConnectionSet implements ConnectionHost, Disposable {
   /** See {@link ConnectionHost.sliceMs}. */
   sliceMs(nowMs: number): number {
     return this.#turns?.sliceMs(nowMs) ?? BATCH_SLICE_MS;
+  }
+
+  /** See {@link ConnectionHost.left}. */
+  left(connection: Connection, ticket: number): void {
+    this.#connections.delete(connection);
+    if (ticket === STREAM_TICKET) return;
+    this.#options.census.leave(ticket);
+    this.counters.add(connection.front.counterIds.active, -1);
   }
 
   /** See {@link ConnectionHost.sessionFailed}. */
@@ -296,7 +307,7 @@ export class ConnectionSet implements ConnectionHost, Disposable {
     if (error === undefined) {
       return protocol === "h2"
         ? await this.#runHttp2(socket, front, ticket)
-        : await this.#run(new Connection(socket, front, this, id), ticket);
+        : this.#run(new Connection(socket, front, this, id), ticket);
     }
     this.counters.add(CounterIndex.CLOSED_TLS_HANDSHAKE);
     this.#options.onHandshakeFailure?.(front, socket, error);
@@ -325,8 +336,7 @@ export class ConnectionSet implements ConnectionHost, Disposable {
       serveStream: async (stream) => {
         const connection = new Connection(stream, front, this, nextConnectionId());
         this.#connections.add(connection);
-        await connection.run();
-        this.#connections.delete(connection);
+        await connection.run(STREAM_TICKET);
       },
       onFailure: (error) => this.#options.onSessionFailure(front, error),
       onTimeout: (_client, isMidHead) =>
@@ -355,14 +365,10 @@ export class ConnectionSet implements ConnectionHost, Disposable {
     for (const socket of this.#handshakes.keys()) socket.close();
   }
 
-  async #run(connection: Connection, ticket: number): Promise<void> {
-    const { active } = connection.front.counterIds;
+  #run(connection: Connection, ticket: number): void {
     this.#connections.add(connection);
-    this.counters.add(active, 1);
-    await connection.run();
-    this.#connections.delete(connection);
-    this.#options.census.leave(ticket);
-    this.counters.add(active, -1);
+    this.counters.add(connection.front.counterIds.active, 1);
+    void connection.run(ticket);
   }
 }
 

@@ -35,6 +35,7 @@ import { commandLogFields } from "../protocol/resp/command_log.ts";
 import { type CommandObserver, RespSession } from "../protocol/resp/resp_session.ts";
 import { UpcomingKeys } from "../command/upcoming_keys.ts";
 import { KeyScan } from "../protocol/resp/key_scan.ts";
+import { RespWorks } from "../protocol/resp/resp_work.ts";
 import { LockPoisonedError } from "../store/locks.ts";
 import { createAccessLog } from "./access_log.ts";
 import { Compressor } from "./compressor.ts";
@@ -294,12 +295,12 @@ function createRespFront(
     dispatcher,
     argumentsPool: new ArgumentsPool(),
     keyScan: new KeyScan(new UpcomingKeys(parts.shared.store)),
+    works: new RespWorks(config.maxRequestBytes),
     authenticator,
     clients,
     pubsub: parts.pubsub,
     phase: parts.shared.lifecycle,
     rateLimit: config.respRateLimit,
-    maxRequestBytes: config.maxRequestBytes,
     counters,
     commandsProcessed: PROTOCOL_COUNTERS.resp.commands,
     throttledCommands: CounterIndex.THROTTLED_COMMANDS,

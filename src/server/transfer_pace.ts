@@ -24,6 +24,16 @@ const BODY_PAUSE_MS = 10_000;
 const REPLY_PAUSE_MS = 15_000;
 
 /**
+ * A pace for one connection.
+ *
+ * @param minRate bytes a second; 0 = any: all connections have the same one then, because it
+ *   measures nothing
+ */
+export function paceFor(minRate: number): TransferPace {
+  return minRate === 0 ? ANY_PACE : new TransferPace(minRate);
+}
+
+/**
  * Measures one transfer after the other.
  *
  * Thread: belongs to one connection. Times are readings of its host's coarse clock.
@@ -82,3 +92,5 @@ export class TransferPace {
     this.#pauseMs = pauseMs;
   }
 }
+
+const ANY_PACE = new TransferPace(0);

@@ -95,10 +95,10 @@ export class WriteTurns {
   #count = 0;
 
   /** A connection's commands are executed now, until {@link WriteTurns.end} or until one of them waits. */
-  begin(told: Told): void {
+  begin(writer: Pick<TurnWriter, "told">): void {
     if (this.log === undefined) return;
     this.log.beginTurn();
-    if (this.gate !== undefined) this.gate.begin(told);
+    if (this.gate !== undefined) this.gate.begin(writer.told);
   }
 
   /** None are any more. */

@@ -5,6 +5,7 @@
  */
 
 import type { WaveClock } from "../../base/wave_clock.ts";
+import { BatchSlice } from "../batch_slice.ts";
 import type { Session } from "../session.ts";
 import type { CounterSink } from "../../command/counters.ts";
 import type { ClientOrigin } from "../../command/client_state.ts";
@@ -95,6 +96,8 @@ export class HttpService {
   readonly phase: ServerPhase;
   /** Arrivals so far, see {@link HttpExchange.arrival}. */
   arrivalCount = 0;
+  /** Of the batch that is being executed: a request that waits ends its batch. */
+  readonly slice: BatchSlice = new BatchSlice();
 
   /** Whether anybody wants to know how long requests take. */
   readonly timesRequests: boolean;

@@ -7,7 +7,6 @@
 import type { ByteWriter, InputBuffer } from "../../base/bytes.ts";
 import { CONNECTION_BUFFER_BYTES } from "../../base/limits.ts";
 import type { ClientOrigin } from "../../command/client_state.ts";
-import { BatchSlice } from "../batch_slice.ts";
 import { type KeptBytes, OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../session.ts";
 import type { AsyncByteSource } from "./async_source.ts";
 import { encodeText } from "./characters.ts";
@@ -73,7 +72,6 @@ export class HttpSession implements Session {
   #isComplete = false;
   /** Whether it is answered, and what is left of the reply waits until some of it is written. */
   #isReplying = false;
-  readonly #slice = new BatchSlice();
   /** See {@link HttpExchange.arrival}. */
   #arrival = 0;
   /** Whether the last call asked to be called again before anything is read. */
@@ -138,7 +136,7 @@ export class HttpSession implements Session {
   ): SessionStep | Promise<SessionStep> {
     if (this.#successor !== undefined) return this.#successor.process(input, output, untilMs);
     this.#service.beginBatch();
-    this.#slice.begin(untilMs);
+    this.#service.slice.begin(untilMs);
     // Nothing was read since a pause.
     if (!this.#isPaused) this.#arrival = ++this.#service.arrivalCount;
     if (this.#isReplying) {
@@ -362,7 +360,7 @@ export class HttpSession implements Session {
     this.#service.answered(exchange);
     // What is behind it may have to see what it did.
     if (!exchange.isShared) this.#arrival = ++this.#service.arrivalCount;
-    const pauses = this.#slice.spend(byteCount) || output.length > OUTPUT_PAUSE_BYTES;
+    const pauses = this.#service.slice.spend(byteCount) || output.length > OUTPUT_PAUSE_BYTES;
     return pauses && input.start < input.end ? SessionStep.FLUSH : SessionStep.NEED_INPUT;
   }
 

@@ -89,8 +89,9 @@ export class RequestParser {
   errorText = "";
   /** Whether the last complete request was an inline line. */
   inline = false;
+  /** Who sends; another one may begin where no request is under way. */
+  sender: Sender;
 
-  readonly #sender: Sender;
   readonly #maxRequestBytes: number;
   readonly #maxLineBytes: number;
 
@@ -117,7 +118,7 @@ export class RequestParser {
    * @param sender who sends
    */
   constructor(maxRequestBytes: number, sender: Sender = KNOWN_SENDER) {
-    this.#sender = sender;
+    this.sender = sender;
     this.#maxRequestBytes = maxRequestBytes;
     this.#maxLineBytes = Math.min(RESP_MAX_LINE_BYTES, maxRequestBytes);
   }
@@ -245,7 +246,7 @@ export class RequestParser {
       if (count === UNFINISHED) return this.#suspend(input);
       if (count === FAILED) return this.#fail(input, `${this.errorText} mbulk count string`);
       const tooMany = count > RESP_MAX_UNAUTHENTICATED_ARGUMENTS && count <= INT32_MAX;
-      if (tooMany && !this.#sender.authenticated) {
+      if (tooMany && !this.sender.authenticated) {
         return this.#fail(input, "unauthenticated multibulk length");
       }
       if (Number.isNaN(count) || count > RESP_MAX_ARGUMENTS) {
@@ -304,7 +305,7 @@ export class RequestParser {
           return this.#fail(input, "invalid bulk length");
         }
         if (
-          bulkLength > RESP_MAX_UNAUTHENTICATED_BULK_BYTES && !this.#sender.authenticated
+          bulkLength > RESP_MAX_UNAUTHENTICATED_BULK_BYTES && !this.sender.authenticated
         ) return this.#fail(input, "unauthenticated bulk length");
         if (at + bulkLength + 2 - input.start > this.#maxRequestBytes) return this.#tooLarge(input);
       }

@@ -17,11 +17,10 @@ import { type Dispatcher, ExecuteStatus } from "../../command/dispatch.ts";
 import type { CommandRow } from "../../command/row.ts";
 import type { ServerPhase } from "../../command/phase.ts";
 import { ReplyCode } from "../../command/reply_code.ts";
-import { BatchSlice } from "../batch_slice.ts";
 import { OUTPUT_PAUSE_BYTES, type Session, SessionStep } from "../session.ts";
 import { CommandLimit } from "./command_limit.ts";
-import { ParseResult, RequestParser } from "./request_parser.ts";
-import { RespSink } from "./resp_sink.ts";
+import { ParseResult } from "./request_parser.ts";
+import type { RespWork, RespWorks } from "./resp_work.ts";
 
 /**
  * What all RESP sessions of a thread share.
@@ -35,6 +34,8 @@ export interface RespSessionOptions {
   readonly argumentsPool: ArgumentsPool;
   /** Finds keys before their requests are parsed. One for all connections of a thread. */
   readonly keyScan: KeyScan;
+  /** Lends what requests are read and replies written with. */
+  readonly works: RespWorks;
   /** Knows the password. */
   readonly authenticator: Authenticator;
   /** Told who comes and goes. */
@@ -43,8 +44,6 @@ export interface RespSessionOptions {
   readonly phase: ServerPhase;
   /** `--resp-rate-limit`. */
   readonly rateLimit: Rate | null;
-  /** `--max-request-bytes`. */
-  readonly maxRequestBytes: number;
   /** This thread's counters. */
   readonly counters: CounterSink;
   /** Counter of the commands executed over RESP. */
@@ -89,11 +88,10 @@ export class RespSession implements Session {
   readonly client: ClientState;
 
   readonly #options: RespSessionOptions;
-  readonly #parser: RequestParser;
-  readonly #sink: RespSink;
-  readonly #slice = new BatchSlice();
   readonly #mostReplyBytes: number;
   readonly #limit: CommandLimit | undefined;
+  /** Held while processing, and while a part of a request or of a reply is there. */
+  #work: RespWork | undefined;
   /** Held only while processing. */
   #args: CommandArguments | undefined;
   /** `#args` are a command that waits until the replies in front of it are written. */
@@ -109,8 +107,6 @@ export class RespSession implements Session {
   constructor(options: RespSessionOptions, origin: ClientOrigin) {
     this.#options = options;
     this.client = new ClientState(origin, !options.authenticator.required);
-    this.#parser = new RequestParser(options.maxRequestBytes, this.client);
-    this.#sink = new RespSink(this.client, origin.memory);
     this.#mostReplyBytes = mostReplyBytes(origin.memory);
     this.#limit = options.rateLimit === null ? undefined : new CommandLimit(options.rateLimit);
     options.clients.add(this.client);
@@ -118,12 +114,12 @@ export class RespSession implements Session {
 
   /** True when a request has been received only in part. */
   get midRequest(): boolean {
-    return this.#parser.midRequest;
+    return this.#work !== undefined && this.#work.parser.midRequest;
   }
 
   /** What is kept for the client between its commands. Unit: bytes. */
   get heldBytes(): number {
-    return this.client.heldBytes + this.#sink.stream.heldBytes;
+    return this.client.heldBytes + (this.#work?.sink.stream.heldBytes ?? 0);
   }
 
   /** Always false: a command has no head that would have to arrive in time. */
@@ -133,7 +129,7 @@ export class RespSession implements Session {
 
   /** True while a large reply goes out piece by piece. */
   get midReply(): boolean {
-    return this.#sink.stream.isPending;
+    return this.#work !== undefined && this.#work.sink.stream.isPending;
   }
 
   /**
@@ -146,12 +142,19 @@ export class RespSession implements Session {
     output: ByteWriter,
     untilMs?: number,
   ): SessionStep | Promise<SessionStep> {
-    const { dispatcher, argumentsPool, keyScan, counters, commandsProcessed, phase, onCommand } =
-      this.#options;
-    const parser = this.#parser;
-    const sink = this.#sink;
+    const {
+      dispatcher,
+      argumentsPool,
+      works,
+      keyScan,
+      counters,
+      commandsProcessed,
+      phase,
+      onCommand,
+    } = this.#options;
     const client = this.client;
     if (client.ended) return SessionStep.CLOSE;
+    const { parser, sink, slice } = this.#work ??= works.take(client);
     const limit = this.#limit;
     const args = this.#args ??= argumentsPool.take();
     const stream = sink.stream;
@@ -160,7 +163,7 @@ export class RespSession implements Session {
     output.mostBytes = this.#mostReplyBytes;
     output.keptBytes = OUTPUT_PAUSE_BYTES;
     client.lastSeenMs = dispatcher.beginBatch();
-    this.#slice.begin(untilMs);
+    slice.begin(untilMs);
     if (this.#isHeld) {
       // What was pushed meanwhile goes first, when it is long.
       if (output.length >= OUTPUT_PAUSE_BYTES) return SessionStep.FLUSH;
@@ -227,7 +230,7 @@ export class RespSession implements Session {
         step = SessionStep.CLOSE;
         break;
       }
-      if (this.#slice.spend(byteCount) && input.start < input.end) {
+      if (slice.spend(byteCount) && input.start < input.end) {
         // What is in the output goes out: what is to come in between has to be kept out of it.
         stream.fill(output, 0);
         step = SessionStep.FLUSH;
@@ -246,8 +249,9 @@ export class RespSession implements Session {
     dispatcher.operations.monitors.remove(this.client);
     pubsub?.forget(this.client);
     this.client.discard();
-    this.#giveBack();
-    this.#sink.stream.clear();
+    this.#giveBackArguments();
+    // It may have a part of a request in it, or a command that goes on: it is nobody else's.
+    this.#work?.sink.stream.clear();
   }
 
   /** Executes a command now, or when clients are no longer paused. */
@@ -255,10 +259,10 @@ export class RespSession implements Session {
     const { dispatcher } = this.#options;
     const row = dispatcher.rowOf(args);
     if (!dispatcher.operations.pause.holds(row)) {
-      return dispatcher.execute(args, this.#sink, this.client);
+      return dispatcher.execute(args, this.#work!.sink, this.client);
     }
     // The replies in front of it need not wait.
-    if (this.#sink.isBehindOthers) return ExecuteStatus.WRITE_FIRST;
+    if (this.#work!.sink.isBehindOthers) return ExecuteStatus.WRITE_FIRST;
     return this.#waitAndExecute(row, args);
   }
 
@@ -271,16 +275,25 @@ export class RespSession implements Session {
     await dispatcher.operations.pause.wait(row, () => client.ended);
     if (client.ended) return ExecuteStatus.CLOSE;
     if (phase.stopping) {
-      this.#sink.error(ReplyCode.SHUTTING_DOWN);
+      this.#work!.sink.error(ReplyCode.SHUTTING_DOWN);
       return ExecuteStatus.CLOSE;
     }
     dispatcher.beginBatch();
-    return await dispatcher.execute(args, this.#sink, client);
+    return await dispatcher.execute(args, this.#work!.sink, client);
+  }
+
+  #giveBackArguments(): void {
+    if (this.#args !== undefined) this.#options.argumentsPool.give(this.#args);
+    this.#args = undefined;
   }
 
   #giveBack(): void {
-    if (this.#args !== undefined) this.#options.argumentsPool.give(this.#args);
-    this.#args = undefined;
+    this.#giveBackArguments();
+    const work = this.#work;
+    if (work !== undefined && work.isIdle) {
+      this.#options.works.give(work);
+      this.#work = undefined;
+    }
   }
 
   /**
@@ -298,7 +311,7 @@ export class RespSession implements Session {
     const status = await pending;
     if (output.isOver) this.#loseReply(output, before);
     if (this.client.replyMode !== ReplyMode.ON) this.#withhold(output, before);
-    const { stream } = this.#sink;
+    const { stream } = this.#work!.sink;
     const hasMore = input.start < input.end || stream.isPending;
     // What is in the output now goes out first: only from here on may a large value be behind it.
     stream.fill(output, 0);
@@ -309,7 +322,7 @@ export class RespSession implements Session {
 
   /** Leaves a place from which the next call can go on. */
   #settle(): void {
-    if (this.#parser.midRequest && !this.#options.phase.stopping) this.#admitted = true;
+    if (this.midRequest && !this.#options.phase.stopping) this.#admitted = true;
     this.#giveBack();
   }
 
@@ -318,15 +331,15 @@ export class RespSession implements Session {
     const { counters, throttledCommands, dispatcher } = this.#options;
     counters.add(throttledCommands);
     const retryMs = limit.retryAfterMs(dispatcher.nowMs);
-    this.#sink.error(ReplyCode.THROTTLED, `too many commands, retry in ${retryMs} ms`);
+    this.#work!.sink.error(ReplyCode.THROTTLED, `too many commands, retry in ${retryMs} ms`);
     dispatcher.operations.countError(this.client);
   }
 
   /** Says that a reply is too large, in place of it. */
   #loseReply(output: ByteWriter, before: number): void {
     output.recover(before);
-    this.#sink.stream.clear();
-    this.#sink.error(ReplyCode.REPLY_TOO_LARGE);
+    this.#work!.sink.stream.clear();
+    this.#work!.sink.error(ReplyCode.REPLY_TOO_LARGE);
     this.#options.dispatcher.operations.countError(this.client);
   }
 
@@ -334,7 +347,7 @@ export class RespSession implements Session {
   #withhold(output: ByteWriter, before: number): void {
     const client = this.client;
     output.length = before;
-    this.#sink.stream.clear();
+    this.#work!.sink.stream.clear();
     if (client.replyMode === ReplyMode.SKIP_NEXT) client.replyMode = ReplyMode.SKIP;
     else if (client.replyMode === ReplyMode.SKIP) client.replyMode = ReplyMode.ON;
   }

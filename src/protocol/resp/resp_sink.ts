@@ -53,7 +53,8 @@ export class RespSink implements ReplySink {
   /** What of the replies is not in the output but comes in between. */
   readonly stream: ReplyStream;
 
-  readonly #client: ClientState;
+  /** Decides the version, and is told of errors. */
+  client: ClientState;
 
   /**
    * Makes a sink; {@link RespSink.output} must be set before the first reply.
@@ -62,8 +63,13 @@ export class RespSink implements ReplySink {
    * @param memory lends what has to be kept of a reply that goes out piece by piece
    */
   constructor(client: ClientState, memory?: ClientMemory) {
-    this.#client = client;
+    this.client = client;
     this.stream = new ReplyStream(memory);
+  }
+
+  /** Lets go of its output. */
+  rest(): void {
+    this.output = NO_OUTPUT;
   }
 
   /** The output's backing array. */
@@ -108,7 +114,7 @@ export class RespSink implements ReplySink {
 
   /** `-ERR syntax error` */
   error(code: ReplyCode, detail?: string): void {
-    this.#client.lastError = code;
+    this.client.lastError = code;
     const { prefix, text } = ERROR_TEXTS[code]!;
     this.output.byte(MINUS);
     this.output.ascii(prefix);
@@ -150,7 +156,7 @@ export class RespSink implements ReplySink {
   /** `$-1`, in version 3 `_` */
   nil(): void {
     const output = this.output;
-    if (this.#client.protocol === 3) {
+    if (this.client.protocol === 3) {
       output.byte(UNDERSCORE);
     } else {
       output.byte(DOLLAR);
@@ -163,7 +169,7 @@ export class RespSink implements ReplySink {
   /** `$3`, the digits; in version 3 `,1.5` */
   double(value: number): void {
     const text = formatDouble(value);
-    if (this.#client.protocol === 3) {
+    if (this.client.protocol === 3) {
       this.output.byte(COMMA);
     } else {
       this.#header(DOLLAR, text.length);
@@ -175,7 +181,7 @@ export class RespSink implements ReplySink {
   /** `*-1`, in version 3 `_` */
   nilArray(): void {
     const output = this.output;
-    if (this.#client.protocol === 3) {
+    if (this.client.protocol === 3) {
       output.byte(UNDERSCORE);
     } else {
       output.byte(STAR);
@@ -219,7 +225,7 @@ export class RespSink implements ReplySink {
 
   /** `$n`, the text; in version 3 `=n`, `txt:`, the text */
   verbatimText(text: string): void {
-    if (this.#client.protocol !== 3) return this.bulkText(text);
+    if (this.client.protocol !== 3) return this.bulkText(text);
     const bytes = encoder.encode(text);
     this.#header(EQUALS, bytes.length + 4);
     this.output.ascii("txt:");
@@ -258,18 +264,18 @@ export class RespSink implements ReplySink {
 
   /** `*3`, in version 3 `~3` */
   setStart(elementCount: number): void {
-    this.#header(this.#client.protocol === 3 ? TILDE : STAR, elementCount);
+    this.#header(this.client.protocol === 3 ? TILDE : STAR, elementCount);
   }
 
   /** `*6`, in version 3 `%3` */
   mapStart(pairCount: number): void {
-    if (this.#client.protocol === 3) this.#header(PERCENT, pairCount);
+    if (this.client.protocol === 3) this.#header(PERCENT, pairCount);
     else this.#header(STAR, pairCount * 2);
   }
 
   /** `*3`, in version 3 `>3` */
   pushStart(elementCount: number): void {
-    this.#header(this.#client.protocol === 3 ? GREATER : STAR, elementCount);
+    this.#header(this.client.protocol === 3 ? GREATER : STAR, elementCount);
   }
 
   /** The output's length. */

@@ -14,6 +14,7 @@ import { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
 import type { ClientMemory } from "../../../src/base/client_memory.ts";
 import type { Rate } from "../../../src/base/units.ts";
 import { ArgumentsPool } from "../../../src/command/arguments.ts";
+import { RespWorks } from "../../../src/protocol/resp/resp_work.ts";
 import { Authenticator } from "../../../src/command/authenticator.ts";
 import { LocalClients } from "../../../src/command/client_directory.ts";
 import { EventWaits } from "../../../src/command/event_waits.ts";
@@ -228,6 +229,7 @@ export class Harness {
   readonly dispatcher: Dispatcher;
   readonly pool = new ArgumentsPool();
   readonly keyScan: KeyScan;
+  readonly works: RespWorks;
   readonly crossProtocolLines: string[] = [];
   readonly maxRequestBytes: number;
   credits = 0;
@@ -260,6 +262,7 @@ export class Harness {
       pause: options.passwordPause ?? (() => Promise.resolve()),
     });
     this.maxRequestBytes = options.maxRequestBytes ?? 2 ** 20;
+    this.works = new RespWorks(this.maxRequestBytes);
     this.channel = options.channel ?? new FakeChannel();
     this.intake = new EventIntake({
       channel: this.channel,
@@ -373,11 +376,11 @@ export class Harness {
       dispatcher: this.dispatcher,
       argumentsPool: this.pool,
       keyScan: this.keyScan,
+      works: this.works,
       authenticator: this.authenticator,
       clients: this.clients,
       phase: this.phase,
       rateLimit: this.#options.rateLimit ?? null,
-      maxRequestBytes: this.maxRequestBytes,
       pubsub: this.pubsub,
       counters: this.counters,
       commandsProcessed: Count.COMMANDS,
