@@ -32,6 +32,9 @@ export const WORKER_ENTRIES: readonly string[] = [
 /** Where the joined program is, from the root. */
 export const PROGRAM_FOLDER = "build/program";
 
+/** Where the copy is that tests of servers start, from the root. */
+export const TESTED_FOLDER = "build/tested";
+
 /** What starts the joined program, from {@link PROGRAM_FOLDER}. */
 export const PROGRAM_ENTRY = "main.js";
 
@@ -50,6 +53,9 @@ export function joinedWorker(entry: string): string {
   return entry.slice(entry.lastIndexOf("/") + 1);
 }
 
+/** A folder beside the program that is older was left behind by a build that was killed. Unit: ms. */
+const LEFT_BEHIND_MS = 10 * 60_000;
+
 /**
  * Joins; ends the process when that fails.
  *
@@ -59,6 +65,7 @@ export async function bundle(into: string = PROGRAM_FOLDER): Promise<void> {
   // Beside it first: for a moment only there is neither the program of before nor the new one. Maps have
   // paths from their folder, so this one is as deep.
   const fresh = `${into}.${Deno.pid}`;
+  await removeLeftBehind(into);
   const maps = into === PROGRAM_FOLDER ? [] : ["--sourcemap", "linked"];
   // For `deno` the bundler puts a `require` of Node.js into every thread, 6 MB each, for whoever may
   // want it, and takes the parts of libraries that import `node:util`. Nobody here does.
@@ -79,6 +86,20 @@ export async function bundle(into: string = PROGRAM_FOLDER): Promise<void> {
     await Deno.writeTextFile(new URL(joinedWorker(entry), freshFolder), `import "./${target}";\n`);
   }
   await putInPlace(freshFolder, new URL(`${into}/`, ROOT));
+}
+
+/** Removes what builds that were killed have left beside `into`; one that is under way is younger. */
+export async function removeLeftBehind(into: string): Promise<void> {
+  const parent = new URL("./", new URL(into, ROOT));
+  const name = into.slice(into.lastIndexOf("/") + 1);
+  const siblings = await Array.fromAsync(Deno.readDir(parent)).catch(() => []);
+  for (const sibling of siblings) {
+    if (!sibling.name.startsWith(`${name}.`) || !/\.\d+$/.test(sibling.name)) continue;
+    const folder = new URL(sibling.name, parent);
+    const { mtime } = await Deno.stat(folder).catch(() => ({ mtime: null }));
+    if (mtime === null || Date.now() - mtime.getTime() < LEFT_BEHIND_MS) continue;
+    await Deno.remove(folder, { recursive: true }).catch(() => {});
+  }
 }
 
 /** Puts a folder where another one may be, also while somebody else does the same. */
@@ -115,5 +136,6 @@ async function warmUp(folder: string): Promise<void> {
 if (import.meta.main) {
   const folder = Deno.args[0] ?? PROGRAM_FOLDER;
   await bundle(folder);
-  await warmUp(folder);
+  // How much memory the first of the servers that tests start has, nobody looks at.
+  if (folder !== TESTED_FOLDER) await warmUp(folder);
 }

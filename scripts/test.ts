@@ -20,13 +20,12 @@
  * @module
  */
 
+import { TESTED_FOLDER } from "./bundle.ts";
+
 const PERMISSIONS = ["net", "env", "read", "write", "run", "sys"].map((name) => `--allow-${name}`);
 
-/** What `deno task check` checks. */
-const CHECKED = ["main.ts", "src", "tests", "bench", "scripts", "docs"];
-
-/** Where the server that tests start is joined, from the root. */
-const TESTED_PROGRAM = "build/tested";
+/** What `deno task check` checks, word for word: when it has just done so, nothing is checked again. */
+const CHECKED = ["main.ts", "src", "tests", "bench", "scripts", "docs", "examples"];
 
 /** Imports the test files that the environment names: by itself each would load all modules anew. */
 const SEVERAL_FILES = "tests/helpers/several_files.ts";
@@ -160,7 +159,7 @@ async function run(batch: Batch): Promise<boolean> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [...batch.args],
     env: {
-      SLUICE_TEST_PROGRAM: `${TESTED_PROGRAM}/main.js`,
+      SLUICE_TEST_PROGRAM: `${TESTED_FOLDER}/main.js`,
       SLUICE_TEST_FILES: batch.files?.join(" ") ?? "",
       ...(batch.startsServers ? {} : { MALLOC_MMAP_THRESHOLD_: MALLOC_MMAP_THRESHOLD }),
     },
@@ -281,7 +280,7 @@ const joined: Batch = {
   name: "joining the modules of the server",
   args: [
     ...["run", "--no-check", "--no-prompt", "--allow-read", "--allow-write", "--allow-run"],
-    ...["scripts/bundle.ts", TESTED_PROGRAM],
+    ...["scripts/bundle.ts", TESTED_FOLDER],
   ],
 };
 if (!(await Promise.all([run(types), run(joined)])).every((isOk) => isOk)) finish();

@@ -3,7 +3,7 @@
  */
 
 import assert from "node:assert/strict";
-import { joinedWorker, WORKER_ENTRIES } from "../scripts/bundle.ts";
+import { joinedWorker, removeLeftBehind, WORKER_ENTRIES } from "../scripts/bundle.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -104,5 +104,23 @@ Deno.test("start: joined modules load nothing of Node.js before it is needed", {
     const { atOnce } = await readImports(entry);
     assert.ok(atOnce.size > 2, `${entry} was read`);
     assert.deepEqual(foreign(atOnce), [], entry);
+  }
+});
+
+Deno.test("bundle: removes what killed builds left behind, and nothing else", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const names = ["server", "server.1", "server.22", "server.old", "servers.3", "tested.4"];
+    for (const name of names) await Deno.mkdir(`${folder}/${name}`);
+    await Deno.writeTextFile(`${folder}/server.1/main.js`, "half of it");
+    const longAgo = new Date(Date.now() - 60 * 60_000);
+    for (const name of names) {
+      if (name !== "server.22") await Deno.utime(`${folder}/${name}`, longAgo, longAgo);
+    }
+    await removeLeftBehind(`${folder}/server`);
+    const left = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).toSorted();
+    assert.deepEqual(left, names.filter((name) => name !== "server.1"));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });

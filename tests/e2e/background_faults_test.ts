@@ -1,6 +1,7 @@
 /** An event worker that dies while it removes what has expired, or frees garbage. */
 
 import assert from "node:assert/strict";
+import { inTurn } from "../helpers/effort.ts";
 import { readMetrics, waitForMetrics } from "../helpers/metrics.ts";
 import { RawClient, respCommand } from "../helpers/raw_client.ts";
 import { ServerProcess } from "../helpers/server_process.ts";
@@ -27,16 +28,16 @@ async function fill(client: RawClient): Promise<void> {
   assert.equal(await client.readUntil("\r\n"), ":1\r\n");
 }
 
-for (
-  const plan of [
-    "sweepLocked:1",
-    "sweepChanged:1",
-    "sweepChanged:40",
-    "garbageLocked:1",
-    "garbageChanged:1",
-    "garbageChanged:3",
-  ]
-) {
+const PLANS = [
+  "sweepLocked:1",
+  "sweepChanged:1",
+  "sweepChanged:40",
+  "garbageLocked:1",
+  "garbageChanged:1",
+  "garbageChanged:3",
+];
+
+for (const plan of inTurn(PLANS, (plan) => plan.split(":")[0])) {
   Deno.test(`server: a worker that dies at ${plan} costs nothing, another one goes on`, async () => {
     await using server = await start(plan);
     const [http, resp] = [server.port("http"), server.port("resp")];

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { RawClient, respCommand } from "../helpers/raw_client.ts";
-import { IO_THREAD_COUNTS, ServerProcess } from "../helpers/server_process.ts";
+import { IO_THREAD_COUNTS, ServerProcess, testsInTurn } from "../helpers/server_process.ts";
 
 const PRODUCERS = 4;
 const CONSUMERS = 6;
@@ -72,6 +72,7 @@ async function move(port: number): Promise<void> {
 }
 
 for (const threads of IO_THREAD_COUNTS) {
+  const test = testsInTurn(threads);
   const flags = ["--io-threads", `${threads}`];
 
   Deno.test(`blocking, ${threads} I/O threads: many producers, movers and consumers lose and double nothing`, async () => {
@@ -109,7 +110,7 @@ for (const threads of IO_THREAD_COUNTS) {
     assert.equal(await integer(pusher, "EXISTS", "k"), 0);
   });
 
-  Deno.test(`blocking, ${threads} I/O threads: a client that goes is noticed and takes nothing`, async () => {
+  test(`blocking, ${threads} I/O threads: a client that goes is noticed and takes nothing`, async () => {
     await using server = await ServerProcess.start(flags);
     const port = server.port("resp");
     using pusher = await RawClient.connect(port);
@@ -130,7 +131,7 @@ for (const threads of IO_THREAD_COUNTS) {
     assert.equal(await integer(pusher, "EXISTS", "k"), 0);
   });
 
-  Deno.test(`blocking, ${threads} I/O threads: unblocked, killed, and sent away when the server stops`, async () => {
+  test(`blocking, ${threads} I/O threads: unblocked, killed, and sent away when the server stops`, async () => {
     await using server = await ServerProcess.start(flags);
     const port = server.port("resp");
     using admin = await RawClient.connect(port);

@@ -1,7 +1,7 @@
 /** A real browser, over HTTP and HTTPS: a page from `/static/`, and what its script may do. */
 
 import assert from "node:assert/strict";
-import { isInstalled, ServerProcess } from "../helpers/server_process.ts";
+import { isInstalled, PROGRAM, ServerProcess } from "../helpers/server_process.ts";
 import { testCertificate, tlsFlags } from "../helpers/tls.ts";
 
 const PAGE = `<!doctype html>
@@ -40,42 +40,45 @@ async function pathOf(program: string): Promise<string> {
   return new TextDecoder().decode(stdout).trim();
 }
 
-for (const scheme of ["http", "https"]) {
-  const suffix = browserName === undefined ? " (no chromium)" : "";
-  Deno.test(`browser: loads a page over ${scheme} and talks over its WebSocket${suffix}`, {
-    ignore: browserName === undefined,
-  }, async () => {
-    const site = await Deno.makeTempDir({ prefix: "sluice-page-" });
-    try {
-      await Deno.writeTextFile(`${site}/index.html`, PAGE);
-      await Deno.writeTextFile(`${site}/style.css`, STYLE);
-      await Deno.writeTextFile(`${site}/app.js`, SCRIPT);
-      await using server = await ServerProcess.start(
-        ["--static-dir", site, ...(scheme === "https" ? tlsFlags(testCertificate("one")) : [])],
-        {
-          denoArgs: [
-            "run",
-            "--no-prompt",
-            "--allow-net",
-            "--allow-read",
-            "--allow-env=SLUICE_*,NO_COLOR",
-            "main.ts",
-          ],
-        },
-      );
-      await visit(`${scheme}://localhost:${server.port("http")}/static/`);
-    } finally {
-      await Deno.remove(site, { recursive: true });
+const suffix = browserName === undefined ? " (no chromium)" : "";
+
+Deno.test(`browser: loads a page over HTTP and HTTPS and talks over its WebSocket${suffix}`, {
+  ignore: browserName === undefined,
+}, async (t) => {
+  const site = await Deno.makeTempDir({ prefix: "sluice-page-" });
+  try {
+    await Deno.writeTextFile(`${site}/index.html`, PAGE);
+    await Deno.writeTextFile(`${site}/style.css`, STYLE);
+    await Deno.writeTextFile(`${site}/app.js`, SCRIPT);
+    await using plain = await start(site);
+    await using secured = await start(site, tlsFlags(testCertificate("one")));
+    const problems = await visit([
+      `http://localhost:${plain.port("http")}/static/`,
+      `https://localhost:${secured.port("http")}/static/`,
+    ]);
+    for (const scheme of ["http:", "https:"]) {
+      await t.step(scheme, () => assert.equal(problems.get(scheme), null));
     }
+  } finally {
+    await Deno.remove(site, { recursive: true });
+  }
+});
+
+function start(site: string, flags: readonly string[] = []): Promise<ServerProcess> {
+  const permissions = ["--allow-net", "--allow-read", "--allow-env=SLUICE_*,NO_COLOR"];
+  return ServerProcess.start(["--static-dir", site, ...flags], {
+    denoArgs: ["run", "--no-prompt", ...permissions, PROGRAM],
   });
 }
 
-/** Opens the page, in a process that may do everything: what drives the browser looks at /proc. */
-async function visit(url: string): Promise<void> {
+/** Opens the pages, in a process that may do everything: what drives the browser looks at /proc. */
+async function visit(urls: readonly string[]): Promise<ReadonlyMap<string, string | null>> {
   const script = new URL("../helpers/browser_visit_main.ts", import.meta.url).href;
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", "--no-check", script, await pathOf(browserName!), url],
+    args: ["run", "--allow-all", "--no-check", script, await pathOf(browserName!), ...urls],
   });
-  const { code, stderr } = await command.output();
-  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  const { code, stdout, stderr } = await command.output();
+  const lines = new TextDecoder().decode(stdout).trim().split("\n");
+  assert.equal(code, 0, [...lines, new TextDecoder().decode(stderr)].join("\n"));
+  return new Map(lines.map((line) => JSON.parse(line)).map(({ name, problem }) => [name, problem]));
 }

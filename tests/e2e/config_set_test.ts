@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { eventRequest, RawClient, respCommand } from "../helpers/raw_client.ts";
-import { IO_THREAD_COUNTS, ServerProcess } from "../helpers/server_process.ts";
+import { IO_THREAD_COUNTS, ServerProcess, testsInTurn } from "../helpers/server_process.ts";
 
 async function ask(client: RawClient, ...words: string[]): Promise<string> {
   await client.send(respCommand(...words));
@@ -30,6 +30,7 @@ async function postEvent(server: ServerProcess, extra = ""): Promise<number> {
 }
 
 for (const ioThreads of IO_THREAD_COUNTS) {
+  const test = testsInTurn(ioThreads);
   const start = (...flags: string[]): Promise<ServerProcess> =>
     ServerProcess.start(["--io-threads", String(ioThreads), ...flags]);
 
@@ -57,7 +58,7 @@ for (const ioThreads of IO_THREAD_COUNTS) {
     assert.ok(!log().includes("Correct-Horse~42"), "the password is not");
   });
 
-  Deno.test(`CONFIG SET maxclients (${ioThreads} I/O threads): turns away who is one too many`, async () => {
+  test(`CONFIG SET maxclients (${ioThreads} I/O threads): turns away who is one too many`, async () => {
     await using server = await start("--max-connections", "40");
     using stack = new DisposableStack();
     const clients = await connectMany(server, stack, 10);
@@ -74,7 +75,7 @@ for (const ioThreads of IO_THREAD_COUNTS) {
     assert.match(await ask(clients[0]!, "CONFIG", "SET", "maxclients", "41"), /between 1 and 40/);
   });
 
-  Deno.test(`CONFIG SET loglevel (${ioThreads} I/O threads): is heeded by every thread`, async () => {
+  test(`CONFIG SET loglevel (${ioThreads} I/O threads): is heeded by every thread`, async () => {
     await using server = await start();
     using stack = new DisposableStack();
     const clients = await connectMany(server, stack, 12);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { PROGRAM } from "../helpers/server_process.ts";
 
-const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
+const MAIN = fileURLToPath(new URL(`../../${PROGRAM}`, import.meta.url));
 
 async function run(
   folder: string,

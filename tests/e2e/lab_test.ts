@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import type { LabReport } from "../../src/lab/model.ts";
 import { endsWithin, isRunning, LabProcess } from "../helpers/lab/lab_process.ts";
+import { PROGRAM } from "../helpers/server_process.ts";
 
 const SMALL_LAB = "tests/helpers/lab/small_lab_main.ts";
 const hasPs = Deno.build.os === "linux";
@@ -24,7 +25,7 @@ function failuresOf({ stages }: LabReport): unknown[] {
 
 Deno.test("lab: stages 1 to 3 show what they must, whatever the environment says to servers", async () => {
   const env = { SLUICE_PASSWORD: "sesame", SLUICE_WORKERS: "many", SLUICE_HTTP_PORT: "1" };
-  const { code, stdout, stderr } = await run(["main.ts", "lab", "3", "1", "2", "--json", "-"], env);
+  const { code, stdout, stderr } = await run([PROGRAM, "lab", "3", "1", "2", "--json", "-"], env);
   const report: LabReport = JSON.parse(stdout);
   assert.deepEqual([failuresOf(report), code], [[], 0], stderr);
   assert.deepEqual(report.stages.map(({ stage }) => stage), [1, 2, 3]);
@@ -95,14 +96,14 @@ Deno.test("lab: a server of a lab that was killed ends by itself", { ignore: !ha
 
 Deno.test("lab: wrong usage is one line and exit code 2", async () => {
   for (const args of [["11"], ["foo"], ["7", "--json", "missing/found.json"]]) {
-    const { code, stdout, stderr } = await run(["main.ts", "lab", ...args]);
+    const { code, stdout, stderr } = await run([PROGRAM, "lab", ...args]);
     assert.deepEqual([code, stdout], [2, ""]);
     assert.match(stderr, /^sluice: [^\n]+\n$/);
   }
 });
 
 Deno.test("lab: without the permission to start servers it says what to type", async () => {
-  const { code, stdout, stderr } = await run(["main.ts", "lab", "7"], {}, [
+  const { code, stdout, stderr } = await run([PROGRAM, "lab", "7"], {}, [
     "--allow-net",
     "--allow-read",
     "--allow-env=SLUICE_*",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Redis } from "ioredis";
 import { createClient } from "redis";
-import { IO_THREAD_COUNTS, ServerProcess } from "../helpers/server_process.ts";
+import { IO_THREAD_COUNTS, ServerProcess, testsInTurn } from "../helpers/server_process.ts";
 
 /** Waits until so many are there. */
 async function until(list: readonly unknown[], count: number): Promise<void> {
@@ -13,10 +13,11 @@ async function until(list: readonly unknown[], count: number): Promise<void> {
 const EXPECTED = [["news", "one"], ["n*", "news", "one"], ["news", "two"], ["n*", "news", "two"]];
 
 for (const threads of IO_THREAD_COUNTS) {
+  const test = testsInTurn(threads);
   const flags = ["--io-threads", String(threads)];
 
   for (const protocol of [2, 3] as const) {
-    Deno.test(`ioredis, version ${protocol} (${threads} I/O threads): subscribes, hears, comes back, unsubscribes`, async () => {
+    test(`ioredis, version ${protocol} (${threads} I/O threads): subscribes, hears, comes back, unsubscribes`, async () => {
       await using server = await ServerProcess.start(flags);
       const options = { host: "127.0.0.1", port: server.port("resp"), retryStrategy: () => 10 };
       const subscriber = new Redis({ ...options, protocol });
@@ -42,7 +43,7 @@ for (const threads of IO_THREAD_COUNTS) {
   }
 
   for (const RESP of [2, 3] as const) {
-    Deno.test(`redis, version ${RESP} (${threads} I/O threads): subscribes, hears, unsubscribes`, async () => {
+    test(`redis, version ${RESP} (${threads} I/O threads): subscribes, hears, unsubscribes`, async () => {
       await using server = await ServerProcess.start(flags);
       const client = createClient({
         RESP,

@@ -5,7 +5,12 @@ import { ClientMessageSchema } from "../../src/protocol/protobuf/gen/sluice/v1/m
 import { ProtoTcpClient } from "../helpers/proto_client.ts";
 import { RawClient, respCommand } from "../helpers/raw_client.ts";
 import { say } from "../helpers/say.ts";
-import { IO_THREAD_COUNTS, ServerProcess } from "../helpers/server_process.ts";
+import {
+  IO_THREAD_COUNTS,
+  PROGRAM,
+  ServerProcess,
+  testsInTurn,
+} from "../helpers/server_process.ts";
 
 const ORDERS = ["--processor", "tests/helpers/processors/orders.ts"];
 
@@ -50,9 +55,10 @@ async function respReply(client: RawClient): Promise<string> {
 }
 
 for (const ioThreads of IO_THREAD_COUNTS) {
+  const test = testsInTurn(ioThreads);
   const flags = [...ORDERS, "--io-threads", String(ioThreads), "--workers", "2"];
 
-  Deno.test(`processor, ${ioThreads} I/O threads: fields go in and results come out over HTTP`, async () => {
+  test(`processor, ${ioThreads} I/O threads: fields go in and results come out over HTTP`, async () => {
     await using server = await ServerProcess.start(flags);
     using http = await RawClient.connect(server.port("http"));
     const ask = async (path: string, body: unknown, headers = "") => {
@@ -140,7 +146,7 @@ for (const ioThreads of IO_THREAD_COUNTS) {
     assert.ok(failures.every((line) => line["processor"] === "orders"));
   });
 
-  Deno.test(`processor, ${ioThreads} I/O threads: the same over RESP, Protobuf and WebSocket`, async () => {
+  test(`processor, ${ioThreads} I/O threads: the same over RESP, Protobuf and WebSocket`, async () => {
     await using server = await ServerProcess.start(flags);
     using resp = await RawClient.connect(server.port("resp"));
     const command = async (...words: string[]) => {
@@ -332,7 +338,7 @@ Deno.test("processor: events with fields that were accepted go on after a crash,
   const folder = await Deno.makeTempDir();
   const flags = ["--data-dir", folder, "--fsync", "always", "--workers", "1"];
   const permissions = ["run", "--no-prompt", "--allow-net", "--allow-read", "--allow-write"];
-  const denoArgs = [...permissions, "--allow-env=SLUICE_*,NO_COLOR", "main.ts"];
+  const denoArgs = [...permissions, "--allow-env=SLUICE_*,NO_COLOR", PROGRAM];
   const patient = ["--processor", "tests/helpers/processors/patient.ts"];
   try {
     {

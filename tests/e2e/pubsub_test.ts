@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { RawClient, respCommand } from "../helpers/raw_client.ts";
-import { IO_THREAD_COUNTS, ServerProcess } from "../helpers/server_process.ts";
+import { IO_THREAD_COUNTS, ServerProcess, testsInTurn } from "../helpers/server_process.ts";
 import { TestSubscriber } from "../helpers/subscriber.ts";
 
 /** Connections per role: with two I/O threads, some are on each. */
@@ -28,6 +28,7 @@ async function infoLine(client: RawClient, name: string): Promise<string> {
 }
 
 for (const threads of IO_THREAD_COUNTS) {
+  const test = testsInTurn(threads);
   const flags = ["--io-threads", String(threads)];
 
   Deno.test(`pubsub (${threads} I/O threads): all subscribers see all messages in one order`, async () => {
@@ -71,7 +72,7 @@ for (const threads of IO_THREAD_COUNTS) {
     for (const subscriber of subscribers) subscriber[Symbol.dispose]();
   });
 
-  Deno.test(`pubsub (${threads} I/O threads): who leaves, however, is counted no more`, async () => {
+  test(`pubsub (${threads} I/O threads): who leaves, however, is counted no more`, async () => {
     await using server = await ServerProcess.start(flags);
     const port = server.port("resp");
     using asker = await RawClient.connect(port);
@@ -115,7 +116,7 @@ for (const threads of IO_THREAD_COUNTS) {
     for (const subscriber of subscribers) subscriber[Symbol.dispose]();
   });
 
-  Deno.test(`pubsub (${threads} I/O threads): a large message reaches everybody whole`, async () => {
+  test(`pubsub (${threads} I/O threads): a large message reaches everybody whole`, async () => {
     await using server = await ServerProcess.start(flags);
     const port = server.port("resp");
     const subscribers = await Promise.all(
@@ -137,7 +138,7 @@ for (const threads of IO_THREAD_COUNTS) {
     for (const subscriber of subscribers) subscriber[Symbol.dispose]();
   });
 
-  Deno.test(`pubsub (${threads} I/O threads): who does not read is cut off, the others go on`, async () => {
+  test(`pubsub (${threads} I/O threads): who does not read is cut off, the others go on`, async () => {
     await using server = await ServerProcess.start([...flags, "--max-client-memory", "16mb"]);
     const port = server.port("resp");
     using slow = await TestSubscriber.open(port, "SUBSCRIBE", "flood");
@@ -167,7 +168,7 @@ for (const threads of IO_THREAD_COUNTS) {
     }
   });
 
-  Deno.test(`pubsub (${threads} I/O threads): subscribers may be silent, and a stop ends them`, async () => {
+  test(`pubsub (${threads} I/O threads): subscribers may be silent, and a stop ends them`, async () => {
     await using server = await ServerProcess.start([...flags, "--resp-idle-timeout", "300ms"]);
     const port = server.port("resp");
     using silent = await RawClient.connect(port);
@@ -183,7 +184,7 @@ for (const threads of IO_THREAD_COUNTS) {
     assert.equal((await server.waitForEnd()).code, 0);
   });
 
-  Deno.test(`pubsub (${threads} I/O threads): RESP3 mixes messages with replies, large ones too`, async () => {
+  test(`pubsub (${threads} I/O threads): RESP3 mixes messages with replies, large ones too`, async () => {
     await using server = await ServerProcess.start(flags);
     const port = server.port("resp");
     using setter = await RawClient.connect(port);
@@ -218,7 +219,7 @@ for (const threads of IO_THREAD_COUNTS) {
     await flooding;
   });
 
-  Deno.test(`pubsub (${threads} I/O threads): what happens to keys is published when that is wanted`, async () => {
+  test(`pubsub (${threads} I/O threads): what happens to keys is published when that is wanted`, async () => {
     await using server = await ServerProcess.start(flags);
     const port = server.port("resp");
     const watchers = await Promise.all(

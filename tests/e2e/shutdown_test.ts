@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { eventRequest, RawClient, respCommand } from "../helpers/raw_client.ts";
-import { IO_THREAD_COUNTS, type LogLine, ServerProcess } from "../helpers/server_process.ts";
+import {
+  IO_THREAD_COUNTS,
+  type LogLine,
+  ServerProcess,
+  testsInTurn,
+} from "../helpers/server_process.ts";
 import { stopUnderLoad } from "../helpers/stop_under_load.ts";
 
 const isWindows = Deno.build.os === "windows";
@@ -18,6 +23,7 @@ function steps(lines: readonly LogLine[]): unknown[] {
 }
 
 for (const ioThreads of IO_THREAD_COUNTS) {
+  const test = testsInTurn(ioThreads);
   const flags = ["--io-threads", String(ioThreads)];
 
   Deno.test(
@@ -30,7 +36,7 @@ for (const ioThreads of IO_THREAD_COUNTS) {
     },
   );
 
-  Deno.test(
+  test(
     `stop, ${ioThreads} I/O threads: the steps are logged in order, and nothing comes after \`stopped\``,
     {
       ignore: isWindows,
@@ -67,7 +73,7 @@ for (const ioThreads of IO_THREAD_COUNTS) {
     },
   );
 
-  Deno.test(
+  test(
     `stop, ${ioThreads} I/O threads: a late request on an open connection is told, and the connection closed`,
     {
       ignore: isWindows,

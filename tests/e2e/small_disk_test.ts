@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { startWithData } from "../helpers/crash_rounds.ts";
 import { ProtoTcpClient } from "../helpers/proto_client.ts";
 import { eventRequest, RawClient, respCommand } from "../helpers/raw_client.ts";
-import { ServerProcess } from "../helpers/server_process.ts";
+import { PROGRAM, ServerProcess } from "../helpers/server_process.ts";
 import { canMount, SmallDisk } from "../helpers/small_disk.ts";
 
 const mounts = await canMount();
@@ -99,7 +99,7 @@ for (const fsync of ["always", "everysec"] as const) {
 /** The one line that a start ends with, whose exit code is 1. */
 async function refusedStart(path: string, script?: readonly string[]): Promise<string> {
   await using server = await ServerProcess.start(["--data-dir", path], {
-    denoArgs: script ?? ["run", "--no-check", "--no-prompt", "-A", "main.ts"],
+    denoArgs: script ?? ["run", "--no-check", "--no-prompt", "-A", PROGRAM],
     skipReady: true,
   });
   const { code, lines } = await server.waitForEnd();
@@ -117,7 +117,7 @@ Deno.test("data directory: one that is missing, or a file, is one clear line and
   assert.match(await refusedStart(`${path}/file`), refusal("it is not a directory"));
   const withoutRights = ["run", "--no-check", "--no-prompt", "--allow-net", "--allow-read=."];
   assert.match(
-    await refusedStart(path, [...withoutRights, "--allow-env=SLUICE_*,NO_COLOR", "main.ts"]),
+    await refusedStart(path, [...withoutRights, "--allow-env=SLUICE_*,NO_COLOR", PROGRAM]),
     refusal("the runtime lacks --allow-read or --allow-write"),
   );
   await Deno.remove(path, { recursive: true });

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { V8_FLAGS } from "../../src/base/v8_flags.ts";
 import { makeSite, PATH_ESCAPES, SECRET } from "../cases/path_escapes.ts";
 import { RawClient } from "../helpers/raw_client.ts";
-import { IO_THREAD_COUNTS, isInstalled, ServerProcess } from "../helpers/server_process.ts";
+import {
+  IO_THREAD_COUNTS,
+  isInstalled,
+  PROGRAM,
+  ServerProcess,
+} from "../helpers/server_process.ts";
 
 const GIB = 2 ** 30;
 
@@ -14,7 +19,7 @@ const DENO_ARGS = [
   "--allow-net",
   "--allow-read",
   "--allow-env=SLUICE_*,NO_COLOR",
-  "main.ts",
+  PROGRAM,
 ];
 
 const noWindows = { ignore: Deno.build.os === "windows" };

@@ -3,7 +3,12 @@ import { Redis } from "ioredis";
 import { ProtoTcpClient } from "../helpers/proto_client.ts";
 import { closedFor, waitForMetrics } from "../helpers/metrics.ts";
 import { RawClient } from "../helpers/raw_client.ts";
-import { IO_THREAD_COUNTS, isInstalled, ServerProcess } from "../helpers/server_process.ts";
+import {
+  IO_THREAD_COUNTS,
+  isInstalled,
+  PROGRAM,
+  ServerProcess,
+} from "../helpers/server_process.ts";
 import { connectSecurely, connectTls, testCertificate, tlsFlags } from "../helpers/tls.ts";
 
 const one = testCertificate("one");
@@ -238,7 +243,7 @@ Deno.test("tls: the same origin and absolute targets are https", async () => {
 Deno.test("tls: sluice health asks over it", async () => {
   await using server = await ServerProcess.start(tlsFlags(one));
   const health = (...flags: string[]): Promise<string> =>
-    run(Deno.execPath(), "run", "-A", "main.ts", "health", ...flags);
+    run(Deno.execPath(), "run", "-A", PROGRAM, "health", ...flags);
   const port = String(server.port("http"));
   const url = `https://localhost:${port}`;
   const answers = await Promise.all([
@@ -277,7 +282,7 @@ async function testReload(ioThreads: number): Promise<void> {
     const denoArgs = ["run", "--no-prompt", "--allow-net", "--allow-read", "--allow-env=SLUICE_*"];
     await using server = await ServerProcess.start(
       ["--tls-cert", certPath, "--tls-key", keyPath, "--io-threads", String(ioThreads)],
-      { denoArgs: [...denoArgs, "main.ts"] },
+      { denoArgs: [...denoArgs, PROGRAM] },
     );
     const port = server.port("http");
     using open = await connectSecurely(port, one);

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { INVALID_FRAMES, ping, text, VALID_FRAMES } from "../cases/websocket_frames.ts";
 import { waitForMetrics } from "../helpers/metrics.ts";
 import { RawClient } from "../helpers/raw_client.ts";
-import { IO_THREAD_COUNTS, isInstalled, ServerProcess } from "../helpers/server_process.ts";
+import {
+  IO_THREAD_COUNTS,
+  isInstalled,
+  ServerProcess,
+  testsInTurn,
+} from "../helpers/server_process.ts";
 import { WebSocketTcpClient } from "../helpers/websocket_client.ts";
 
 type Message = Record<string, unknown>;
@@ -61,6 +66,7 @@ class Client {
 const EVENT = { type: "event", user: "alice", action: "buy", amount: 1 };
 
 for (const threads of IO_THREAD_COUNTS) {
+  const test = testsInTurn(threads);
   const flags = ["--io-threads", String(threads)];
   const name = `(${threads} I/O thread${threads === 1 ? "" : "s"})`;
 
@@ -118,7 +124,7 @@ for (const threads of IO_THREAD_COUNTS) {
     );
   });
 
-  Deno.test(`websocket ${name}: broken frames end their connection with the right code, and nobody else's`, async () => {
+  test(`websocket ${name}: broken frames end their connection with the right code, and nobody else's`, async () => {
     await using server = await ServerProcess.start([...flags, "--max-request-bytes", "4kb"]);
     const port = server.port("http");
     const witness = await Client.open(port);
@@ -144,7 +150,7 @@ for (const threads of IO_THREAD_COUNTS) {
     assert.deepEqual(server.linesOf("request_failed"), []);
   });
 
-  Deno.test(`websocket ${name}: when the server stops, clients are told, and streams end`, async () => {
+  test(`websocket ${name}: when the server stops, clients are told, and streams end`, async () => {
     await using server = await ServerProcess.start(flags);
     const port = server.port("http");
     const clients = await Promise.all(Array.from({ length: 6 }, () => Client.open(port)));
@@ -164,7 +170,7 @@ for (const threads of IO_THREAD_COUNTS) {
     assert.equal(code, 0);
   });
 
-  Deno.test(`websocket ${name}: streams outlive the idle timeout, silent as they are`, async () => {
+  test(`websocket ${name}: streams outlive the idle timeout, silent as they are`, async () => {
     await using server = await ServerProcess.start([...flags, "--idle-timeout", "300ms"]);
     const port = server.port("http");
     const client = await Client.open(port);

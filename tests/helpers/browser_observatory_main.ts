@@ -14,6 +14,7 @@
 
 import assert from "node:assert/strict";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { isFull } from "./effort.ts";
 import { RawClient, respCommand } from "./raw_client.ts";
 import { say } from "./say.ts";
 import { ServerProcess } from "./server_process.ts";
@@ -280,11 +281,12 @@ async function fitWidths(
   await reader.waitFor("key-state", /these are all/);
   await reader.waitFor("number-connections", /^\d/);
   await reader.waitFor("lanes-note", /^0 of 2 run now/);
-  for (const isOpen of [false, true]) {
+  // The scheme has no part in the layout: light is looked at without tables, and dark with them.
+  for (const isOpen of isFull() ? [false, true] : [colorScheme === "dark"]) {
     if (isOpen) {
       for (const summary of await page.locator("summary:visible").all()) await summary.click();
     }
-    for (const width of isOpen ? widths.toReversed() : widths) {
+    for (const width of isFull() && isOpen ? widths.toReversed() : widths) {
       const where = `${width} px, ${colorScheme}${isOpen ? ", with tables" : ""}`;
       await page.setViewportSize({ width, height });
       for (const index of [0, 1]) {

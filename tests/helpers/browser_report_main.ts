@@ -6,7 +6,8 @@
  */
 
 import assert from "node:assert/strict";
-import { type Browser, chromium } from "playwright-core";
+import { chromium, type Page } from "playwright-core";
+import { isFull } from "./effort.ts";
 
 /** What the page itself can tell, in the browser's own words. */
 const LOOK = `({
@@ -39,32 +40,39 @@ interface Look {
   clipped: string[];
 }
 
-async function look(
-  browser: Browser,
-  url: string,
-  width: number,
-  colorScheme: "light" | "dark",
-): Promise<Look> {
-  const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
-  const complaints: string[] = [];
-  const requests: string[] = [];
-  page.on("console", (message) => complaints.push(message.text()));
-  page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("request", (request) => requests.push(request.url()));
-  await page.goto(url);
-  const seen = await page.evaluate(LOOK) as Look;
-  await page.close();
-  assert.deepEqual(complaints, [], `${width} px, ${colorScheme}`);
-  assert.deepEqual(requests, [url], `${width} px, ${colorScheme}`);
-  return seen;
+/** One page for all: a new one is a new process, which takes longer than to look. */
+class Looker {
+  readonly #complaints: string[] = [];
+  readonly #requests: string[] = [];
+
+  constructor(readonly page: Page) {
+    page.on("console", (message) => this.#complaints.push(message.text()));
+    page.on("pageerror", (error) => this.#complaints.push(error.message));
+    page.on("request", (request) => this.#requests.push(request.url()));
+  }
+
+  async look(url: string, width: number, colorScheme: "light" | "dark"): Promise<Look> {
+    const { page } = this;
+    await page.setViewportSize({ width, height: 900 });
+    await page.emulateMedia({ colorScheme });
+    this.#requests.length = 0;
+    await page.goto(url);
+    const seen = await page.evaluate(LOOK) as Look;
+    assert.deepEqual(this.#complaints, [], `${width} px, ${colorScheme}`);
+    assert.deepEqual(this.#requests, [url], `${width} px, ${colorScheme}`);
+    return seen;
+  }
 }
 
-async function visit(browser: Browser, url: string): Promise<void> {
+const SCHEMES = ["light", "dark"] as const;
+
+/** The first page is looked at in both schemes at every width, the others in one after the other. */
+async function visit(looker: Looker, url: string, number: number): Promise<void> {
   const grounds = new Set<string>();
   const paints = new Set<string>();
-  for (const width of [400, 1280, 2000]) {
-    for (const scheme of ["light", "dark"] as const) {
-      const seen = await look(browser, url, width, scheme);
+  for (const [i, width] of [400, 1280, 2000].entries()) {
+    for (const scheme of isFull() || number === 0 ? SCHEMES : [SCHEMES[(i + number) % 2]!]) {
+      const seen = await looker.look(url, width, scheme);
       const where = `${width} px, ${scheme}`;
       assert.ok(seen.overflow <= 0, `${where}: ${seen.overflow} px too wide`);
       const kinds = new Set(seen.drawings.map(({ kind }) => kind));
@@ -88,7 +96,8 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
 });
 try {
-  for (const url of urls) await visit(browser, url);
+  const looker = new Looker(await browser.newPage());
+  for (const [i, url] of urls.entries()) await visit(looker, url, i);
 } finally {
   await browser.close();
 }

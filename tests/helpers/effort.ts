@@ -8,6 +8,11 @@
 /** Whether the tests may take their time. */
 const IS_FULL = (Deno.env.get("SLUICE_TEST_FULL") ?? "") !== "";
 
+/** Whether the tests may take their time: for what is no number. */
+export function isFull(): boolean {
+  return IS_FULL;
+}
+
 /**
  * Chooses how much to do.
  *

@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { V8_FLAGS } from "../../src/base/v8_flags.ts";
+import { isFull } from "./effort.ts";
 
 const REPOSITORY = new URL("../../", import.meta.url);
 
@@ -27,6 +28,26 @@ export const IO_THREAD_COUNTS: readonly number[] = ioThreadCounts();
 function ioThreadCounts(): number[] {
   const asked = Deno.env.get("SLUICE_IO_THREADS");
   return asked === undefined ? [1, 2] : [Number(asked)];
+}
+
+/** What is tested, in one of the forms that `Deno.test` has. */
+type TestRest = [() => Promise<void>] | [{ readonly ignore: boolean }, () => Promise<void>];
+
+/**
+ * For a loop over {@link IO_THREAD_COUNTS}: registers each test with one of the numbers, the first of
+ * the file with the first, the second with the second and so on, so that every file has tests with both. With
+ * `deno task test:full` each test is run with all of them.
+ *
+ * Not for a test about what threads share, or one that is alone in its file: those call `Deno.test`.
+ */
+export function testsInTurn(ioThreads: number): (name: string, ...rest: TestRest) => void {
+  let number = 0;
+  return (name, ...rest) => {
+    const own = IO_THREAD_COUNTS[number++ % IO_THREAD_COUNTS.length];
+    if (!isFull() && own !== ioThreads) return;
+    if (rest.length === 1) Deno.test(name, ...rest);
+    else Deno.test(name, ...rest);
+  };
 }
 
 /**

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { Key } from "../../../src/store/key.ts";
 import { Store } from "../../../src/store/store.ts";
+import { inTurn } from "../../helpers/effort.ts";
 import type { ExecOrder, ExecReport } from "./exec_worker.ts";
 import { Harness, latin1 } from "./harness.ts";
 
@@ -103,23 +104,25 @@ Deno.test("EXEC: one that takes its locks one at a time is caught by the checks 
   assert.ok(counters.value < 3000, `inconclusive: ${JSON.stringify(counters)}`);
 });
 
-for (const lockKind of ["mutex", "rwlock"] as const) {
-  for (const shardCount of [1, 64]) {
-    const name = `${lockKind}, ${shardCount} shards`;
+const STORES = (["mutex", "rwlock"] as const).flatMap((lockKind) =>
+  [1, 64].map((shardCount) => ({ lockKind, shardCount }))
+);
 
-    Deno.test(`EXEC (${name}): no other thread sees a part of it`, async () => {
-      const crew = { ...PAIR, lockKind, shardCount };
-      const result = await runUntil(crew, ({ torn, changes }) => torn > 0 || changes >= 200);
-      assert.equal(result.torn, 0);
-      assert.ok(result.changes >= 200, `inconclusive: ${JSON.stringify(result)}`);
-      assert.equal(result.value, PAIR.rounds - 1);
-    });
+for (const { lockKind, shardCount } of inTurn(STORES, ({ lockKind }) => lockKind)) {
+  const name = `${lockKind}, ${shardCount} shards`;
 
-    Deno.test(`WATCH (${name}): no increment of several threads is lost`, async () => {
-      const crew = { ...COUNTERS, lockKind, shardCount };
-      const result = await runUntil(crew, ({ value, aborted }) => value !== 3000 || aborted >= 20);
-      assert.equal(result.value, 3000);
-      assert.ok(result.aborted >= 20, `inconclusive: ${JSON.stringify(result)}`);
-    });
-  }
+  Deno.test(`EXEC (${name}): no other thread sees a part of it`, async () => {
+    const crew = { ...PAIR, lockKind, shardCount };
+    const result = await runUntil(crew, ({ torn, changes }) => torn > 0 || changes >= 200);
+    assert.equal(result.torn, 0);
+    assert.ok(result.changes >= 200, `inconclusive: ${JSON.stringify(result)}`);
+    assert.equal(result.value, PAIR.rounds - 1);
+  });
+
+  Deno.test(`WATCH (${name}): no increment of several threads is lost`, async () => {
+    const crew = { ...COUNTERS, lockKind, shardCount };
+    const result = await runUntil(crew, ({ value, aborted }) => value !== 3000 || aborted >= 20);
+    assert.equal(result.value, 3000);
+    assert.ok(result.aborted >= 20, `inconclusive: ${JSON.stringify(result)}`);
+  });
 }

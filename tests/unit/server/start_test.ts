@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type Config, defaultConfig, StartError, startServer } from "../../../src/mod.ts";
 import { pause } from "../../../src/server/pause.ts";
 import { eventRequest, RawClient, respCommand } from "../../helpers/raw_client.ts";
+import { IO_THREAD_COUNTS, testsInTurn } from "../../helpers/server_process.ts";
 
 const small: Config = {
   ...defaultConfig(),
@@ -14,10 +15,11 @@ const small: Config = {
   maxMemoryBytes: 16 * 2 ** 20,
 };
 
-for (const ioThreads of [1, 2]) {
+for (const ioThreads of IO_THREAD_COUNTS) {
+  const test = testsInTurn(ioThreads);
   const config: Config = { ...small, ioThreads };
 
-  Deno.test(`startServer, ${ioThreads} I/O threads: a server is a value that stops itself`, async () => {
+  test(`startServer, ${ioThreads} I/O threads: a server is a value that stops itself`, async () => {
     let port: number;
     {
       await using server = await startServer(config);
@@ -31,7 +33,7 @@ for (const ioThreads of [1, 2]) {
     await assert.rejects(RawClient.connect(port), Deno.errors.ConnectionRefused);
   });
 
-  Deno.test(`startServer, ${ioThreads} I/O threads: stopping says what became of the events, the same every time`, async () => {
+  test(`startServer, ${ioThreads} I/O threads: stopping says what became of the events, the same every time`, async () => {
     await using server = await startServer(config);
     using resp = await RawClient.connect(server.ports.resp!);
     await resp.send(respCommand("EVENT", "alice", "buy", "1").repeat(100));
@@ -49,7 +51,7 @@ for (const ioThreads of [1, 2]) {
     assert.equal(first, second);
   });
 
-  Deno.test(`startServer, ${ioThreads} I/O threads: hurrying ends a stop that would take long, and counts what it costs`, async () => {
+  test(`startServer, ${ioThreads} I/O threads: hurrying ends a stop that would take long, and counts what it costs`, async () => {
     await using server = await startServer({ ...config, workMs: 100 });
     using resp = await RawClient.connect(server.ports.resp!);
     await resp.send(respCommand("EVENT", "alice", "buy", "1").repeat(50));
@@ -62,7 +64,7 @@ for (const ioThreads of [1, 2]) {
     assert(lost > 25, `lost ${lost}`);
   });
 
-  Deno.test(`startServer, ${ioThreads} I/O threads: a stop does not wait for events that clients wait for`, async () => {
+  test(`startServer, ${ioThreads} I/O threads: a stop does not wait for events that clients wait for`, async () => {
     // Longer than the step takes that settles requests, shorter than the time that it may take.
     await using server = await startServer({ ...config, workMs: 1500 });
     using resp = await RawClient.connect(server.ports.resp!);
@@ -74,7 +76,7 @@ for (const ioThreads of [1, 2]) {
     assert.deepEqual([processed, lost], [1, 0], "it is settled all the same");
   });
 
-  Deno.test(`startServer, ${ioThreads} I/O threads: a listener that is off has no port`, async () => {
+  test(`startServer, ${ioThreads} I/O threads: a listener that is off has no port`, async () => {
     await using server = await startServer({ ...config, httpPort: "off" });
     assert.equal(server.ports.http, null);
     using resp = await RawClient.connect(server.ports.resp!);
@@ -82,7 +84,7 @@ for (const ioThreads of [1, 2]) {
     assert.equal(await resp.read(7), "+PONG\r\n");
   });
 
-  Deno.test(`startServer, ${ioThreads} I/O threads: a failed start leaves nothing running`, async () => {
+  test(`startServer, ${ioThreads} I/O threads: a failed start leaves nothing running`, async () => {
     using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const httpPort = free.addr.port;
@@ -96,7 +98,7 @@ for (const ioThreads of [1, 2]) {
     assert.equal(server.ports.http, httpPort);
   });
 
-  Deno.test(`startServer, ${ioThreads} I/O threads: two servers in one process know nothing of each other`, async () => {
+  test(`startServer, ${ioThreads} I/O threads: two servers in one process know nothing of each other`, async () => {
     await using one = await startServer(config);
     await using two = await startServer(config);
     using toOne = await RawClient.connect(one.ports.resp!);

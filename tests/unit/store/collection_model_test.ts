@@ -70,7 +70,7 @@ function property(name: string, body: (model: Model, seed: number) => void): voi
     Deno.test(`Collections: ${name} (type ${type})`, () => {
       fc.assert(
         fc.property(fc.integer({ min: 1 }), (seed) => body(models()[index]!, seed)),
-        { seed: SEED, numRuns: effort(2, 4) },
+        { seed: SEED, numRuns: effort(1, 4) },
       );
     });
   }

@@ -97,7 +97,7 @@ for (const type of TYPES) {
         }
         store.assertInvariants();
       }),
-      { seed: SEED, numRuns: 12 },
+      { seed: SEED, numRuns: effort(10, 12) },
     );
     assert.ok(
       written > 100 && refused > 10,

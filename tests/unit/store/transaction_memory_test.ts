@@ -5,6 +5,7 @@ import fc from "fast-check";
 import type { CollectionLease } from "../../../src/store/collection/collection_lease.ts";
 import { EntryType, type Store } from "../../../src/store/store.ts";
 import { CommitStatus, StoreTransaction } from "../../../src/store/transaction.ts";
+import { effort } from "../../helpers/effort.ts";
 import { Dice, open } from "./collection_helpers.ts";
 import { keyOf, pattern, set, smallStore } from "./helpers.ts";
 
@@ -222,7 +223,7 @@ Deno.test("StoreTransaction: whatever is written, no more is leased than was pro
       }
       store.assertInvariants();
     }),
-    { seed: SEED, numRuns: 30 },
+    { seed: SEED, numRuns: effort(20, 30) },
   );
   const report = JSON.stringify([...outcomes]);
   assert.ok((outcomes.get(CommitStatus.OK) ?? 0) > 200, `inconclusive: ${report}`);
