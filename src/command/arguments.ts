@@ -47,7 +47,7 @@ export class CommandArguments {
   ends: Int32Array = new Int32Array(INITIAL_SLOT_COUNT);
   /** Number of arguments, the name included. */
   count = 0;
-  /** The argument whose hash is known; 0: of none. */
+  /** The argument whose hash is known; 0: of none. Who changes that argument sets it to 0. */
   hashedIndex = 0;
   /** Its hash, as int32; see {@link Key}. */
   hash = 0;

@@ -110,7 +110,7 @@ export class CommandCall {
   collectShards(lockSet: LockSet): void {
     const { row, args } = this;
     const hashes = this.#hashes ??= new KeyHashes(this.store);
-    hashes.begin(this.client.database);
+    hashes.begin(this.database);
     this.#remembersKeys = true;
     lockSet.clear();
     if (row.access === "all") lockSet.addAll();

@@ -8,7 +8,7 @@ import type { Key } from "../store/key.ts";
 import { type Lookahead, LOOKAHEAD_KEYS } from "../store/lookahead.ts";
 import type { Store } from "../store/store.ts";
 
-/** Keys behind these arguments are hashed again. Reason: a call that waits has 2 KB for them. */
+/** Keys behind these arguments are hashed again. Reason: a call that waits has 2 KB for them and half a KB for looking ahead. */
 const REMEMBERED_ARGUMENTS = 128;
 
 /** Words of a key: hash, other half of the hash, shard, tag. */
@@ -16,7 +16,7 @@ const KEY_WORDS = 4;
 
 /**
  * Hashes of keys by the index of their argument. In a large database the keys are brought into the
- * processor's caches meanwhile.
+ * processor's caches meanwhile, those that are remembered.
  *
  * Thread: one I/O thread.
  */

@@ -48,6 +48,11 @@ export class UpcomingKeys {
     this.#lookahead = store.lookahead();
   }
 
+  /** Whether none is noted. */
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
   /** Whether no more can be noted. */
   get isFull(): boolean {
     return this.#count === LOOKAHEAD_KEYS;

@@ -60,7 +60,7 @@ export class IndexGlance {
   }
 
   /**
-   * The first entry of a bucket that has the tag. There is no branch in it that the processor would
+   * An entry of a bucket that has the tag. There is no branch in it that the processor would
    * have to guess.
    *
    * @param bucket what {@link IndexGlance.bucketOf} returned, as uint32

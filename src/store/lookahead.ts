@@ -31,7 +31,10 @@ export const LOOKAHEAD_KEYS = 16;
  */
 export const LOOKAHEAD_DATABASE_KEYS = 10_000;
 
-/** Word in the last eight bytes of an entry of 56 bytes: a key and a value of 16 bytes each. */
+/**
+ * Read besides word 0, because an entry may begin near the end of a cache line: in the last eight
+ * bytes of an entry of 56, which has a key and a value of 16 bytes each.
+ */
 const LATER_WORD = 13;
 
 /**

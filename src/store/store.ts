@@ -92,7 +92,7 @@ export class Store {
   readonly collectionLeases: CollectionLeases;
   /** Largest value in bytes. */
   readonly maxValueBytes: number;
-  /** A database with fewer keys is not looked ahead in. Tests want it in small ones. */
+  /** In a database with fewer keys a {@link Lookahead} made from now on does not pay off. For tests. */
   lookaheadKeys = LOOKAHEAD_DATABASE_KEYS;
   /** Tells whether keys have changed. */
   readonly versions: KeyVersions;

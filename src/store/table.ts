@@ -120,7 +120,7 @@ export class Table {
    */
   find(rootAt: number, key: Key): number {
     if (this.#roots[rootAt + Root.ENTRIES]! === 0) return 0;
-    let bucket = this.#bucketAddress(rootAt, this.#bucketIndex(rootAt, key.hash));
+    let bucket = this.bucketAt(rootAt, this.bucketOf(rootAt, key.hash));
     const pattern = Math.imul(key.tag, 0x01010101);
     do {
       const words = this.#arena.wordsOf(bucket);
@@ -153,7 +153,7 @@ export class Table {
    */
   findEntry(rootAt: number, hash: number, entry: number): boolean {
     if (this.#roots[rootAt + Root.BUCKETS]! === 0) return false;
-    let bucket = this.#bucketAddress(rootAt, this.#bucketIndex(rootAt, hash));
+    let bucket = this.bucketAt(rootAt, this.bucketOf(rootAt, hash));
     while (bucket !== 0) {
       const words = this.#arena.wordsOf(bucket);
       const at = this.#arena.wordAt(bucket);
@@ -196,7 +196,7 @@ export class Table {
    */
   findFreeSlot(rootAt: number, shard: number, hash: number): number {
     if (!this.ensureTable(rootAt, shard)) return -1;
-    let bucket = this.#bucketAddress(rootAt, this.#bucketIndex(rootAt, hash));
+    let bucket = this.bucketAt(rootAt, this.bucketOf(rootAt, hash));
     for (;;) {
       const slot = this.#freeSlotIn(bucket);
       this.foundBucket = bucket;
@@ -265,12 +265,12 @@ export class Table {
    */
   scan(rootAt: number, position: number, visit: (entry: number) => void): number {
     if (this.#roots[rootAt + Root.BUCKETS]! === 0) return 0;
-    const index = this.#bucketIndex(rootAt, reverseBits(position));
+    const index = this.bucketOf(rootAt, reverseBits(position));
     const buckets = this.#roots[rootAt + Root.BUCKETS]!;
     const level = 31 - Math.clz32(buckets);
     const isSplit = index < buckets - 2 ** level || index >= 2 ** level;
     const bits = isSplit ? level + 1 : level;
-    this.forEachInChain(this.#bucketAddress(rootAt, index), visit);
+    this.forEachInChain(this.bucketAt(rootAt, index), visit);
     if (bits === 0) return 0;
     const next = ((position >>> (32 - bits)) + 1) * 2 ** (32 - bits);
     return next >= 2 ** 32 ? 0 : next;
@@ -308,7 +308,7 @@ export class Table {
     let count = 0;
     while (roots[rootAt + Root.BUCKETS]! !== 0) {
       const last = roots[rootAt + Root.BUCKETS]! - 1;
-      const bucket = this.#bucketAddress(rootAt, last);
+      const bucket = this.bucketAt(rootAt, last);
       count += this.#emptyChain(rootAt, bucket, most - count, free);
       if (count === most) return count;
       if (last === 0 && keepsIndex) return count;
@@ -357,24 +357,16 @@ export class Table {
     return count;
   }
 
-  /** Address of bucket `index`, for the check that walks everything. */
-  bucketAt(rootAt: number, index: number): number {
-    return this.#bucketAddress(rootAt, index);
-  }
-
-  /** Index of the bucket that a hash belongs to now, for the check that walks everything. */
+  /** Index of the bucket that a hash belongs to now. */
   bucketOf(rootAt: number, hash: number): number {
-    return this.#bucketIndex(rootAt, hash);
-  }
-
-  #bucketIndex(rootAt: number, hash: number): number {
     const buckets = this.#roots[rootAt + Root.BUCKETS]!;
     const mask = 0x7fffffff >>> (Math.clz32(buckets) - 1);
     const index = hash & mask;
     return index < buckets ? index : hash & (mask >>> 1);
   }
 
-  #bucketAddress(rootAt: number, index: number): number {
+  /** Address of bucket `index`. */
+  bucketAt(rootAt: number, index: number): number {
     const directory = this.#roots[rootAt + Root.DIRECTORY]! >>> 0;
     if (index < PAGE_LEAF_BUCKETS) {
       const leaf = this.#arena.read(directory, index >>> 4);
@@ -447,8 +439,8 @@ export class Table {
     if (buckets >= MAX_BUCKETS || !this.#ensureLeaf(rootAt, shard, buckets)) return;
     const level = 31 - Math.clz32(buckets);
     const source = buckets - 2 ** level;
-    this.#gather(this.#bucketAddress(rootAt, source));
-    const target = this.#bucketAddress(rootAt, buckets);
+    this.#gather(this.bucketAt(rootAt, source));
+    const target = this.bucketAt(rootAt, buckets);
     this.#arena.zero(target, BUCKET_BYTES);
     this.#roots[rootAt + Root.BUCKETS] = buckets + 1;
     this.#redistribute(rootAt);
@@ -459,8 +451,8 @@ export class Table {
     const last = this.#roots[rootAt + Root.BUCKETS]! - 1;
     const level = 31 - Math.clz32(last);
     const target = last - 2 ** level;
-    const targetAddress = this.#bucketAddress(rootAt, target);
-    const lastAddress = this.#bucketAddress(rootAt, last);
+    const targetAddress = this.bucketAt(rootAt, target);
+    const lastAddress = this.bucketAt(rootAt, last);
     let room = 0;
     let needed = 0;
     for (let b = targetAddress; b !== 0; b = this.#arena.read(b, CHAIN_WORD)) room += BUCKET_SLOTS;
@@ -505,7 +497,7 @@ export class Table {
       const entry = this.#movedAddresses.pop()!;
       const tag = this.#movedTags.pop()!;
       const hash = this.#arena.read(entry, Entry.HASH);
-      let bucket = this.#bucketAddress(rootAt, this.#bucketIndex(rootAt, hash));
+      let bucket = this.bucketAt(rootAt, this.bucketOf(rootAt, hash));
       let slot = this.#freeSlotIn(bucket);
       while (slot < 0) {
         let next = this.#arena.read(bucket, CHAIN_WORD);
@@ -529,7 +521,7 @@ export class Table {
   /** Unlinks and frees the bucket an entry was just removed from if it is an empty overflow one. */
   #dropEmptyOverflow(rootAt: number, hash: number): void {
     const emptied = this.foundBucket;
-    let bucket = this.#bucketAddress(rootAt, this.#bucketIndex(rootAt, hash));
+    let bucket = this.bucketAt(rootAt, this.bucketOf(rootAt, hash));
     if (bucket === emptied) return;
     const words = this.#arena.wordsOf(emptied);
     const at = this.#arena.wordAt(emptied);

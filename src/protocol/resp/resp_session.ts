@@ -171,7 +171,7 @@ export class RespSession implements Session {
       return this.#resume(this.#executeBehindPause(args), before, input, output);
     }
     let executedCount = 0;
-    keyScan.begin(input, client.database);
+    keyScan.begin(input, client.authenticated ? client.database : -1);
     let step: SessionStep = SessionStep.NEED_INPUT;
     for (;;) {
       if (stream.isPending && !stream.fill(output, OUTPUT_PAUSE_BYTES)) {

@@ -10,6 +10,7 @@ import { ParseResult, RequestParser } from "../../../../src/protocol/resp/reques
 import { Key } from "../../../../src/store/key.ts";
 import type { Store } from "../../../../src/store/store.ts";
 import { effort } from "../../../helpers/effort.ts";
+import { Harness } from "../../command/harness.ts";
 import { smallStore } from "../../store/helpers.ts";
 
 const encoder = new TextEncoder();
@@ -36,7 +37,8 @@ function request(...parts: string[]): string {
  * @returns for each request whether its first argument's hash was known
  */
 function parseBatch(store: Store, scan: KeyScan, bytes: Uint8Array): boolean[] {
-  const input = new InputBuffer(bytes.length + 1);
+  // Full to the last byte, so that whoever reads on finds nothing.
+  const input = new InputBuffer(Math.max(1, bytes.length));
   input.space().set(bytes);
   input.commit(bytes.length);
   const parser = new RequestParser(2 ** 20);
@@ -62,7 +64,9 @@ Deno.test("key scan: of every request of a pipeline, however long it is", () => 
   for (const count of [2, 15, 16, 17, 100]) {
     const text = Array.from({ length: count }, (_, i) => request("SET", `key:${i}`, "value"));
     const known = parseBatch(store, scan, encoder.encode(text.join("")));
-    assert.deepEqual(known, new Array(count).fill(true));
+    // One alone behind a window is not worth it.
+    const isLastAlone = count % 16 === 1;
+    assert.deepEqual(known, Array.from({ length: count }, (_, i) => !isLastAlone || i < count - 1));
   }
 });
 
@@ -112,10 +116,66 @@ Deno.test("key scan: nothing of the batch before, of the same bytes at the same 
   }
 });
 
+Deno.test("key scan: a key of more than 256 bytes is left out, and those behind it are not mixed up", () => {
+  const store = eagerStore();
+  const text = ["a", "x".repeat(300), "b", "y".repeat(256)].map((key) => request("GET", key));
+  const known = parseBatch(store, scanOf(store), encoder.encode(text.join("")));
+  assert.deepEqual(known, [true, false, true, true]);
+});
+
+Deno.test("key scan: looks at 16 requests at a time, although they have no keys", () => {
+  const store = eagerStore();
+  const scan = scanOf(store);
+  const text = request("PING").repeat(100) + request("GET", "a").repeat(2);
+  const input = new InputBuffer(text.length);
+  input.space().set(encoder.encode(text));
+  input.commit(text.length);
+  let seen = 0;
+  const { bytes } = input;
+  const watched = new Proxy(bytes, {
+    get(_, name) {
+      if (typeof name === "string" && name < "a") seen = Math.max(seen, Number(name));
+      return Reflect.get(bytes, name);
+    },
+  });
+  scan.begin(input, 0);
+  scan.find({ bytes: watched, start: 0, end: input.end } as unknown as InputBuffer, 0);
+  assert.ok(seen > 0 && seen <= 17 * request("PING").length, `looked at ${seen} bytes`);
+});
+
+Deno.test("key scan: what a batch left behind is not given to one that is not scanned", () => {
+  const store = eagerStore();
+  const scan = scanOf(store);
+  const first = new InputBuffer(256);
+  const three = encoder.encode(["aaa", "bbb", "ccc"].map((key) => request("GET", key)).join(""));
+  first.space().set(three);
+  first.commit(three.length);
+  scan.begin(first, 0);
+  scan.find(first, 0);
+  const args = new CommandArguments();
+  const parser = new RequestParser(2 ** 20);
+  assert.equal(parser.parse(first, args), ParseResult.COMPLETE);
+  scan.give(args);
+  assert.equal(args.hashedIndex, 1);
+  // Of another connection, at the place where `bbb` was.
+  const second = new InputBuffer(256);
+  const one = encoder.encode(request("GET", "ddd"));
+  second.space();
+  second.bytes.set(one, first.start);
+  second.start = first.start;
+  second.end = first.start + one.length;
+  scan.begin(second, 0);
+  scan.find(second, 0);
+  assert.equal(parser.parse(second, args), ParseResult.COMPLETE);
+  scan.give(args);
+  assert.equal(args.hashedIndex, 0);
+});
+
 Deno.test("key scan: one request is no pipeline, and a small database is in the caches", () => {
   const eager = eagerStore();
-  const one = encoder.encode(request("GET", "key"));
-  assert.deepEqual(parseBatch(eager, scanOf(eager), one), [false]);
+  for (const alone of [request("GET", "key"), request("SET", "key".repeat(20), "v".repeat(99))]) {
+    assert.deepEqual(parseBatch(eager, scanOf(eager), encoder.encode(alone)), [false]);
+  }
   const store = smallStore();
   const many = encoder.encode(request("GET", "key").repeat(3));
   assert.deepEqual(parseBatch(store, scanOf(store), many), [false, false, false]);
@@ -131,7 +191,10 @@ Deno.test("key scan: arguments that are given none keep none of another request"
 Deno.test("key scan: whatever the bytes are, what is parsed gets its own hash or none", () => {
   const store = eagerStore();
   const scan = scanOf(store);
-  const word = fc.string({ unit: "binary-ascii", maxLength: 30 });
+  const word = fc.oneof(
+    { weight: 9, arbitrary: fc.string({ unit: "binary-ascii", maxLength: 30 }) },
+    { weight: 1, arbitrary: fc.string({ unit: "binary-ascii", minLength: 240, maxLength: 600 }) },
+  );
   const piece = fc.oneof(
     {
       weight: 6,
@@ -162,4 +225,31 @@ Deno.test("key scan: whatever the bytes are, what is parsed gets its own hash or
     }),
     { numRuns: effort(300, 5000) },
   );
+});
+
+Deno.test("key scan: a session hands what is found to the commands of a pipeline", async () => {
+  const known: boolean[] = [];
+  const harness = new Harness({
+    onCommand: (_client, _row, args) => void known.push(args.hashedIndex === 1),
+  });
+  const client = harness.connect(4096);
+  const names = ["a", "b", "c"];
+  const text = names.map((name) => request("SET", name, `value of ${name}`)).join("") +
+    names.map((name) => request("GET", name)).join("");
+  const replies = names.map((name) => `$10\r\nvalue of ${name}\r\n`).join("");
+  assert.equal(await client.send(text), "+OK\r\n".repeat(3) + replies);
+  assert.deepEqual(known, new Array(6).fill(true));
+});
+
+Deno.test("key scan: nothing is looked for on behalf of clients that must log in first", async () => {
+  const known: boolean[] = [];
+  const harness = new Harness({
+    password: "secret",
+    onCommand: (_client, _row, args) => void known.push(args.hashedIndex === 1),
+  });
+  const client = harness.connect(4096);
+  await client.send(request("GET", "a") + request("GET", "b"));
+  await client.send(request("AUTH", "secret"));
+  await client.send(request("GET", "a") + request("GET", "b"));
+  assert.deepEqual(known, [false, false, false, true, true]);
 });
