@@ -26,7 +26,7 @@ export class Key {
   tag = 0;
 
   /** Bytes of the key that {@link Key.remember} copied, while it is the same; else -1. */
-  rememberedBytes = -1;
+  rememberedBytes: number = -1;
   /** Of a remembered key: where its entry was found last; 0 = nowhere yet. */
   entry = 0;
   /** Root of the table in which it was found. */
