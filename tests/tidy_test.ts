@@ -263,6 +263,13 @@ Deno.test("tasks: those that serve set V8 up as the executable does", async () =
   }
 });
 
+Deno.test("tasks: the image sets up the allocator as the task start does", async () => {
+  const { tasks } = JSON.parse(await read("deno.json"));
+  const [variable] = tasks.start.command.split(" ");
+  assert.match(variable, /^MALLOC_MMAP_THRESHOLD_=\d+$/);
+  assert.ok((await read("Dockerfile")).includes(`ENV ${variable}\n`), variable);
+});
+
 Deno.test("tasks: what start runs is joined anew when any file of the program has changed", async () => {
   const { tasks } = JSON.parse(await read("deno.json"));
   assert.deepEqual(tasks.start.dependencies, ["build"]);

@@ -46,12 +46,19 @@ export function taskWords(command: string): string[] {
   return Array.from(command.matchAll(/"([^"]*)"|(\S+)/g), ([, quoted, bare]) => quoted ?? bare!);
 }
 
-/** The command that starts Sluice: an executable, or the task of a deno.json. */
+/**
+ * The command that starts Sluice: an executable, or the task of a deno.json, with the variables that it
+ * sets.
+ */
 export function sluiceWords(
   binary: string | undefined,
   command: string = denoJson.tasks.start.command,
 ): string[] {
-  return binary === undefined ? [Deno.execPath(), ...taskWords(command).slice(1)] : [binary];
+  if (binary !== undefined) return [binary];
+  const words = taskWords(command);
+  const at = words.indexOf("deno");
+  const program = [Deno.execPath(), ...words.slice(at + 1)];
+  return at === 0 ? program : ["env", ...words.slice(0, at), ...program];
 }
 
 /** Start commands of the trees whose programs are joined, by their folder. */

@@ -239,8 +239,10 @@ Deno.test("servers: Sluice is started as the task does it", () => {
     "main.ts",
   ]);
   const words = sluiceWords(undefined);
-  assert.equal(words[0], Deno.execPath());
+  const variable = "MALLOC_MMAP_THRESHOLD_=32768";
+  assert.deepEqual(words.slice(0, 4), ["env", variable, Deno.execPath(), "run"]);
   assert.equal(words.at(-1), "build/server/main.js");
+  assert.deepEqual(sluiceWords(undefined, "deno run main.ts"), [Deno.execPath(), "run", "main.ts"]);
   assert.ok(words.includes("--allow-env=SLUICE_*"), words.join(" "));
   assert.ok(words.includes(`--v8-flags=${V8_FLAGS}`), words.join(" "));
   assert.deepEqual(sluiceWords("dist/sluice"), ["dist/sluice"]);
