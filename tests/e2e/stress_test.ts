@@ -7,7 +7,7 @@ import type { LoadPlan, LoadProtocol, LoadResult } from "../../src/lab/load/plan
 import { runLoad } from "../../src/lab/load/run_load.ts";
 import { type Metrics, waitForMetrics } from "../helpers/metrics.ts";
 import { RawClient, respCommand } from "../helpers/raw_client.ts";
-import { ServerProcess } from "../helpers/server_process.ts";
+import { PROGRAM, ServerProcess } from "../helpers/server_process.ts";
 import { testCertificate, tlsFlags } from "../helpers/tls.ts";
 
 const PROTOCOLS: readonly LoadProtocol[] = ["http", "resp", "proto"];
@@ -139,7 +139,7 @@ Deno.test("runLoad: when the server stops in the middle, every request still has
 function stress(args: readonly string[], env: Record<string, string> = {}): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
     // As in the task `stress`.
-    args: ["run", "--no-prompt", "--allow-net", "--allow-read", "--allow-env", "main.ts", "stress"]
+    args: ["run", "--no-prompt", "--allow-net", "--allow-read", "--allow-env", PROGRAM, "stress"]
       .concat(args),
     cwd: ROOT,
     env,

@@ -27,7 +27,9 @@ export class LatencyRecorders {
 
   /** Loads the library: who never measures never pays for it. */
   static async load(): Promise<LatencyRecorders> {
-    return new LatencyRecorders(await import("hdr-histogram-js"));
+    const library: Library & { readonly default?: Library } = await import("hdr-histogram-js");
+    // Of a CommonJS module, joined modules have no names but this one.
+    return new LatencyRecorders(library.default ?? library);
   }
 
   /** An empty recorder. */
