@@ -3,10 +3,10 @@
  *
  * Nearly all that queues do with a list that is a tree is to change the first or the last leaf in
  * place. Then neither a cursor nor a plan is needed, and only what has to be counted is written: the
- * leaf, the counts above it, the clock and the number of the entry. Whether it is such a case is known
- * before the first write. All else is refused here and goes the way of the operations of `Lists`:
- * small lists, lists with a time to live or with readers, leaves that are full or become empty, long elements, and changes
- * that a hook is told of. Both ways leave the same bytes behind.
+ * leaf, the counts above it, the clock and the number of the entry. Whether it is such a case is
+ * known before the first write. All else is refused here and goes the way of the operations of
+ * `Lists`: small lists, lists with a time to live or with readers, leaves that are full or become
+ * empty, long elements, and changes that a hook is told of. Both ways leave the same bytes behind.
  *
  * @module
  */

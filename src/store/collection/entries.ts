@@ -224,7 +224,8 @@ export class CollectionEntries {
   #replace(c: Collection, entry: number): void {
     const { control, table, wheel } = this.#parts;
     const rootAt = control.databaseRootAt(c.database, c.key.shard);
-    assert(table.find(rootAt, c.key) === c.entry, "an opened collection is in the index");
+    const found = table.find(rootAt, c.key);
+    assert(found === c.entry, "an opened collection is in the index");
     table.replaceFound(rootAt, entry);
     wheel.relocate(c.key.shard, entry);
     this.#blocks.free(c.entry);

@@ -62,7 +62,10 @@ import {
   WHOLE_LEAF_BYTES,
 } from "./node.ts";
 
-/** Sizes of leaves of other trees than lists, and behind the last one the largest that one record can take. */
+/**
+ * Sizes of leaves of other trees than lists, and behind the last one the largest that one record can
+ * take.
+ */
 const LEAF_STEPS = [128, 256, 384, 512, 768, 1024, 1536, 2048, 2078];
 const LIGHT_STEPS = 6;
 const INTERIOR_STEPS = [128, 256, 384, 512, 768, 1024, 1536, 2048];
