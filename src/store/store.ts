@@ -93,7 +93,7 @@ export class Store {
   /** Largest value in bytes. */
   readonly maxValueBytes: number;
   /** In a database with fewer keys a {@link Lookahead} made from now on does not pay off. For tests. */
-  lookaheadKeys = LOOKAHEAD_DATABASE_KEYS;
+  lookaheadKeys: number = LOOKAHEAD_DATABASE_KEYS;
   /** Tells whether keys have changed. */
   readonly versions: KeyVersions;
 
