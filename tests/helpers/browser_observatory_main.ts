@@ -114,16 +114,21 @@ async function use(browser: Browser): Promise<void> {
 }
 
 async function checkLoad(reader: Reader): Promise<void> {
-  const before = await reader.waitFor("number-accepted", /^0\/s$/);
+  await reader.waitFor("number-accepted", /^0\/s$/);
+  // A rate stands there for a second; a busy machine may not get to look in that one.
+  await reader.page.evaluate(`globalThis.shown = [];
+    const number = document.querySelector("#number-accepted");
+    new MutationObserver(() => shown.push(number.textContent))
+      .observe(number, { childList: true, characterData: true, subtree: true });`);
   const body = Array.from({ length: 15 }, (_, i) => `{"user":"u${i}","action":"a","amount":1}`);
   await fetch(`${reader.url}events`, {
     method: "POST",
     headers: { "content-type": "application/x-ndjson" },
     body: body.join("\n"),
   }).then((response) => response.body?.cancel());
-  const after = await reader.waitFor("number-accepted", /^[1-9]/);
-  assert.notEqual(after, before);
   await reader.waitFor("note-accepted", /^15 since start$/);
+  const shown = String(await reader.page.evaluate("shown.join()"));
+  assert.match(shown, /(^|,)[1-9]/, "a rate was shown");
   await reader.waitFor("number-keys", /^15$/);
   const lanes = reader.page.locator("#lanes li");
   assert.equal(await lanes.count(), 2, "each worker has a lane");
