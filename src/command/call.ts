@@ -223,7 +223,10 @@ export class CommandCall {
     return key;
   }
 
-  /** Locates {@link CommandCall.key}, which is argument `index`: by the hash that came with it, if any. */
+  /**
+   * Locates {@link CommandCall.key}, which is argument `index`: by the hash that came with it, if there
+   * is one.
+   */
   #locate(index: number): void {
     const { args, key } = this;
     if (args.hashedIndex !== index) return this.store.locate(key);

@@ -8,7 +8,10 @@ import type { Key } from "../store/key.ts";
 import { type Lookahead, LOOKAHEAD_KEYS } from "../store/lookahead.ts";
 import type { Store } from "../store/store.ts";
 
-/** Keys behind these arguments are hashed again. Reason: a call that waits has 2 KB for them and half a KB for looking ahead. */
+/**
+ * Keys behind these arguments are hashed again. Reason: a call that waits has 2 KB for them, and half
+ * a KB for looking ahead.
+ */
 const REMEMBERED_ARGUMENTS = 128;
 
 /** Words of a key: hash, other half of the hash, shard, tag. */
