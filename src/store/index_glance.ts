@@ -11,6 +11,7 @@ import type { Arena } from "./arena.ts";
 import type { ControlRegion } from "./control.ts";
 import {
   BUCKET_UNITS,
+  CHAIN_WORD,
   PAGE_LEAF_BUCKETS,
   Root,
   SMALL_LEAF_BUCKETS,
@@ -63,7 +64,8 @@ export class IndexGlance {
    * An entry of a bucket that has the tag. There is no branch in it that the processor would
    * have to guess.
    *
-   * @param bucket what {@link IndexGlance.bucketOf} returned, as uint32
+   * @param bucket what {@link IndexGlance.bucketOf} or {@link IndexGlance.overflowOf} returned, as
+   *   uint32
    * @returns an address, as int32; 0 when no slot has the tag
    */
   entryOf(bucket: number, tag: number): number {
@@ -77,5 +79,13 @@ export class IndexGlance {
     }
     const first = 31 - Math.clz32(slots & -slots);
     return slots === 0 ? 0 : arena.glance(bucket, (first & 7) * 4 + (first >>> 3));
+  }
+  /**
+   * The overflow bucket that follows a bucket.
+   *
+   * @returns an address, as int32; 0 when there is none
+   */
+  overflowOf(bucket: number): number {
+    return this.#arena.glance(bucket, CHAIN_WORD);
   }
 }

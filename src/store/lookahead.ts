@@ -10,6 +10,7 @@
  * hashes ──▶ which buckets        directories of the index, which are in the caches
  *        ──▶ touch the buckets    all misses at once
  *        ──▶ which entries        by the tags; the first that fits
+ *        ──▶ touch overflow buckets, of the few whose bucket does not have it
  *        ──▶ touch the entries    all misses at once
  * ```
  *
@@ -50,6 +51,8 @@ export class Lookahead {
   readonly #hashHighs: Int32Array<ArrayBuffer> = new Int32Array(LOOKAHEAD_KEYS);
   /** Buckets, then entries. */
   readonly #addresses: Int32Array<ArrayBuffer> = new Int32Array(LOOKAHEAD_KEYS);
+  /** Those of {@link Lookahead.#addresses} that are overflow buckets. */
+  readonly #overflows: Int32Array<ArrayBuffer> = new Int32Array(LOOKAHEAD_KEYS);
   #count = 0;
   /** Makes something of what is read, or it would not be read. */
   #digest = 0;
@@ -128,9 +131,35 @@ export class Lookahead {
   }
 
   #findEntries(count: number): void {
+    const glance = this.#glance;
     const addresses = this.#addresses;
+    const overflows = this.#overflows;
+    let overflowCount = 0;
     for (let i = 0; i < count; i++) {
-      addresses[i] = this.#glance.entryOf(addresses[i]! >>> 0, (this.#hashHighs[i]! >>> 24) || 1);
+      const bucket = addresses[i]! >>> 0;
+      const entry = glance.entryOf(bucket, tagOf(this.#hashHighs[i]!));
+      if (entry !== 0) addresses[i] = entry;
+      else if ((addresses[i] = glance.overflowOf(bucket)) !== 0) overflows[overflowCount++] = i;
+    }
+    if (overflowCount !== 0) this.#findInOverflows(overflowCount);
+  }
+
+  /** Of one key in thirty it is the second bucket that has the entry; chains are no longer. */
+  #findInOverflows(count: number): void {
+    const glance = this.#glance;
+    const addresses = this.#addresses;
+    const overflows = this.#overflows;
+    let digest = 0;
+    for (let k = 0; k < count; k++) digest ^= glance.overflowOf(addresses[overflows[k]!]! >>> 0);
+    this.#digest = digest;
+    for (let k = 0; k < count; k++) {
+      const i = overflows[k]!;
+      addresses[i] = glance.entryOf(addresses[i]! >>> 0, tagOf(this.#hashHighs[i]!));
     }
   }
+}
+
+/** The slot tag of a hash, as key.ts works it out. */
+function tagOf(hashHigh: number): number {
+  return (hashHigh >>> 24) || 1;
 }

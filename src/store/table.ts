@@ -46,8 +46,14 @@ export const BUCKET_BYTES = 64;
 export const SMALL_LEAF_BUCKETS = 16;
 /** Buckets in a leaf that fills a page. */
 export const PAGE_LEAF_BUCKETS = PAGE_BYTES / BUCKET_BYTES;
-/** Entries per bucket above which the table grows. */
-export const GROW_ABOVE = 9;
+/**
+ * Entries per bucket above which the table grows.
+ *
+ * Buckets that are not split yet have up to twice as many as split ones. With 7 on average some 3 %
+ * of all entries are in overflow buckets, for which a lookup waits for memory once more; with 9 it
+ * were up to 8 %, and 1.4 bytes less for each entry.
+ */
+export const GROW_ABOVE = 7;
 /** Entries per bucket below which the table shrinks. */
 export const SHRINK_BELOW = 2;
 
@@ -71,7 +77,8 @@ export const Root = {
 export const SMALL_LEAVES: number = PAGE_LEAF_BUCKETS / SMALL_LEAF_BUCKETS;
 /** First of the three words of a bucket with the tags of its slots. */
 export const TAG_WORD = 12;
-const CHAIN_WORD = 15;
+/** Word of a bucket with the address of the overflow bucket that follows. */
+export const CHAIN_WORD = 15;
 /** Units of addresses that a bucket takes. */
 export const BUCKET_UNITS: number = BUCKET_BYTES / 8;
 /** Directory sizes in bytes: a block, the largest block, a page. */
