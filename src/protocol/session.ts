@@ -70,6 +70,12 @@ export interface Session {
     untilMs?: number,
   ): SessionStep | Promise<SessionStep>;
 
+  /**
+   * Told before several sessions in a row process what has arrived: may note what it will look for,
+   * so that all can wait for memory together. Left out: it notes nothing. Must not throw.
+   */
+  lookAhead?(input: InputBuffer): void;
+
   /** True when a request has been received only in part (for timeouts and for shutting down). */
   readonly midRequest: boolean;
 

@@ -28,7 +28,7 @@ import { DiskWait } from "./disk_wait.ts";
 import type { Front } from "./front.ts";
 import type { MemoryHolder } from "./memory_pressure.ts";
 import { TimedConnection } from "./timed_connection.ts";
-import type { TurnWriter } from "./write_turns.ts";
+import type { TurnMember } from "./write_turns.ts";
 
 /**
  * One accepted connection.
@@ -42,7 +42,7 @@ import type { TurnWriter } from "./write_turns.ts";
  *
  * Thread: the I/O thread that accepted it.
  */
-export class Connection extends TimedConnection implements ClientOrigin, MemoryHolder, TurnWriter {
+export class Connection extends TimedConnection implements ClientOrigin, MemoryHolder, TurnMember {
   /** Answers begun; tells a batch from the next one. */
   batchCount = 0;
 
@@ -50,6 +50,8 @@ export class Connection extends TimedConnection implements ClientOrigin, MemoryH
   readonly #output: ByteWriter;
   /** Made when it is asked for: without a disk to wait for, nobody does. */
   #told: Told | undefined;
+  /** What came of executing in a turn; undefined: nothing was executed. */
+  #turnStep: PartStep | Promise<PartStep> | undefined;
   /** Whether a reply is being written. */
   #isWriting = false;
   /** The first part of a reply's way to the client, see {@link Connection.writeNow}. */
@@ -82,7 +84,7 @@ export class Connection extends TimedConnection implements ClientOrigin, MemoryH
     this.session = front.createSession(this);
   }
 
-  /** See {@link TurnWriter.told}. */
+  /** See {@link TurnMember.told}. */
   get told(): Told {
     return this.#told ??= newTold();
   }
@@ -137,11 +139,17 @@ export class Connection extends TimedConnection implements ClientOrigin, MemoryH
           return;
         }
         this.#beginBatch(byteCount);
+        await host.writeTurns.come(this, this.#clockMs);
         for (;;) {
-          host.writeTurns.endIfDue(this.#clockMs);
-          // Nothing may come between the last look and the batch: many are told at once.
-          while (host.memory.isOverdrawn) await this.#waitForOthers();
-          let step = this.#execute();
+          let step = this.#turnStep;
+          this.#turnStep = undefined;
+          if (step === undefined) {
+            if (this.#isOver() || this.endedAtMs > 0) return;
+            host.writeTurns.endIfDue(this.#clockMs);
+            // Nothing may come between the last look and the batch: many are told at once.
+            while (host.memory.isOverdrawn) await this.#waitForOthers();
+            step = this.#execute();
+          }
           if (typeof step !== "number") step = await step;
           if (step === FAILED) return;
           if (host.memory.isOverdrawn) host.pressure.relieve();
@@ -149,14 +157,16 @@ export class Connection extends TimedConnection implements ClientOrigin, MemoryH
           const kept = step === SessionStep.FLUSH ? this.session.kept : undefined;
           if (output.length > 0) {
             this.replied = true;
-            if (this.#pushing !== undefined) {
-              await (this.#disk?.watch(this.#pushing) ?? this.#pushing);
-            }
-            if (this.#isOver()) return;
-            await host.writeTurns.join(this, this.#clockMs);
-            if (this.#firstWrite === undefined && !await this.#diskWait.write(this)) {
-              lingers = false;
-              return;
+            if (this.#firstWrite === undefined) {
+              if (this.#pushing !== undefined) {
+                await (this.#disk?.watch(this.#pushing) ?? this.#pushing);
+              }
+              if (this.#isOver()) return;
+              await host.writeTurns.join(this, this.#clockMs);
+              if (this.#firstWrite === undefined && !await this.#diskWait.write(this)) {
+                lingers = false;
+                return;
+              }
             }
             const written = await this.#firstWrite!;
             if (written < output.length) await this.#writeFrom(output.view(), written);
@@ -327,6 +337,26 @@ export class Connection extends TimedConnection implements ClientOrigin, MemoryH
     return true;
   }
 
+  /** See {@link TurnMember.lookAhead}. */
+  lookAhead(): void {
+    this.session.lookAhead?.(this.#input);
+  }
+
+  /**
+   * See {@link TurnMember.executeNow}. What another one has ended or closed in the same turn is not
+   * executed, and nothing is while memory is overdrawn: {@link Connection.run} goes on with it.
+   */
+  executeNow(): boolean {
+    const host = this.host;
+    if (this.#isOver() || this.endedAtMs > 0 || host.memory.isOverdrawn) return false;
+    this.#clockMs = host.clock.nowMs;
+    host.writeTurns.endIfDue(this.#clockMs);
+    const step = this.#turnStep = this.#execute();
+    if (typeof step !== "number" || step === FAILED) return false;
+    if (host.memory.isOverdrawn) host.pressure.relieve();
+    return this.#output.length > 0 && this.#pushing === undefined && !this.#isOver();
+  }
+
   /** Executes what is complete in the input, as far as the session goes at a stretch. */
   #execute(): PartStep | Promise<PartStep> {
     const input = this.#input;
@@ -399,7 +429,7 @@ export class Connection extends TimedConnection implements ClientOrigin, MemoryH
       this.#output.length === 0 && !this.session.midReply;
   }
 
-  /** See {@link TurnWriter.writeNow}: the reply that {@link Connection.run} waits to write. */
+  /** See {@link TurnMember.writeNow}: the reply that {@link Connection.run} waits to write. */
   writeNow(): void {
     this.#isWriting = true;
     this.pace.beginReply(this.host.nowMs);

@@ -291,10 +291,11 @@ function createRespFront(
   const settings = parts.operations.settings.values;
   const log = getLogger("resp");
   const logCommand = commandLog(log);
+  const keyScan = parts.writeTurns.ahead = new KeyScan(new UpcomingKeys(parts.shared.store));
   const options = {
     dispatcher,
     argumentsPool: new ArgumentsPool(),
-    keyScan: new KeyScan(new UpcomingKeys(parts.shared.store)),
+    keyScan,
     works: new RespWorks(config.maxRequestBytes),
     authenticator,
     clients,

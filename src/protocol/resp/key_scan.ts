@@ -36,6 +36,11 @@ export class KeyScan {
   readonly #keys: UpcomingKeys;
   /** Requests from this offset on have not been looked at. */
   #until = Infinity;
+  /** Where the key of the request is that was skipped last; behind its start: it has none. */
+  #keyStart = 0;
+  #keyEnd = 0;
+  /** What the keys of several connections are in, which were noted and not touched yet; -1: none are. */
+  #sharedDatabase = -1;
 
   /**
    * Has found nothing yet.
@@ -68,6 +73,33 @@ export class KeyScan {
     this.#keys.give(args);
   }
 
+  /**
+   * Notes the key of a connection's request for {@link KeyScan.touch}, if it is the only one there: a
+   * pipeline is looked at as a whole when it is executed. Nothing may be executed in between.
+   *
+   * @param database the client's
+   * @returns false when it is none: its batch has to be looked at
+   */
+  noteLone({ bytes, start, end }: InputBuffer, database: number): boolean {
+    const keys = this.#keys;
+    if (this.#sharedDatabase < 0) {
+      if (!keys.paysOff(database)) return false;
+      keys.clear();
+      this.#sharedDatabase = database;
+    } else if (this.#sharedDatabase !== database) return false;
+    if (this.#skipRequest(bytes, start, end) !== end) return false;
+    if (this.#keyEnd >= this.#keyStart) keys.note(bytes, this.#keyStart, this.#keyEnd);
+    return true;
+  }
+
+  /** Brings what belongs to the keys that were noted for several connections into the caches. */
+  touch(): void {
+    if (this.#sharedDatabase < 0) return;
+    this.#keys.touch(this.#sharedDatabase);
+    this.#keys.clear();
+    this.#sharedDatabase = -1;
+  }
+
   #scan(input: InputBuffer, database: number): void {
     const keys = this.#keys;
     const { bytes, end } = input;
@@ -75,9 +107,14 @@ export class KeyScan {
     keys.clear();
     // So many requests at most, whether they have keys or not: the scan begins anew after each slice.
     for (let i = 0; i < MOST_REQUESTS && !keys.isFull; i++) {
-      const behind = this.#scanRequest(bytes, at, end);
+      const behind = this.#skipRequest(bytes, at, end);
       if (behind < 0) break;
       at = behind;
+      // One alone is found as fast by who executes it.
+      const isAlone = at === end && keys.isEmpty;
+      if (!isAlone && this.#keyEnd >= this.#keyStart) {
+        keys.note(bytes, this.#keyStart, this.#keyEnd);
+      }
       if (keys.isOneKey) {
         this.#until = Infinity;
         return;
@@ -88,16 +125,15 @@ export class KeyScan {
   }
 
   /**
-   * Notes the key of the request at `at`, if it is a whole one and plain.
+   * Finds where the request at `at` ends, and its key, if it is a whole one and plain.
    *
    * @returns the offset behind it; -1 when it is not
    */
-  #scanRequest(bytes: Uint8Array, at: number, end: number): number {
+  #skipRequest(bytes: Uint8Array, at: number, end: number): number {
     if (at + 4 > end || bytes[at] !== STAR || bytes[at + 2] !== CARRIAGE_RETURN) return -1;
     const count = bytes[at + 1]! - DIGIT_0;
     if (count < 1 || count > 9) return -1;
-    let keyStart = 0;
-    let keyEnd = 0;
+    this.#keyEnd = -1;
     at += 4;
     for (let index = 0; index < count; index++) {
       if (at >= end || bytes[at] !== DOLLAR) return -1;
@@ -111,15 +147,12 @@ export class KeyScan {
       }
       at += 2;
       if (index === 1) {
-        keyStart = at;
-        keyEnd = at + length;
+        this.#keyStart = at;
+        this.#keyEnd = at + length;
       }
       at += length + 2;
       if (at > end) return -1;
     }
-    // One alone is found as fast by who executes it.
-    const isAlone = at === end && this.#keys.isEmpty;
-    if (count > 1 && !isAlone) this.#keys.note(bytes, keyStart, keyEnd);
     return at;
   }
 }

@@ -96,6 +96,8 @@ export class RespSession implements Session {
   #args: CommandArguments | undefined;
   /** `#args` are a command that waits until the replies in front of it are written. */
   #isHeld = false;
+  /** What has arrived is one request, whose key was looked for together with those of others. */
+  #wasLookedAt = false;
   /** The request under way began before the server was told to stop, so it is still served. */
   #admitted = false;
 
@@ -130,6 +132,13 @@ export class RespSession implements Session {
   /** True while a large reply goes out piece by piece. */
   get midReply(): boolean {
     return this.#work !== undefined && this.#work.sink.stream.isPending;
+  }
+
+  /** See {@link Session.lookAhead}. */
+  lookAhead(input: InputBuffer): void {
+    const { client } = this;
+    if (!client.authenticated || client.ended) return;
+    this.#wasLookedAt = this.#options.keyScan.noteLone(input, client.database);
   }
 
   /**
@@ -171,7 +180,8 @@ export class RespSession implements Session {
       return this.#resume(this.#executeBehindPause(args), before, input, output);
     }
     let executedCount = 0;
-    keyScan.begin(input, client.authenticated ? client.database : -1);
+    keyScan.begin(input, client.authenticated && !this.#wasLookedAt ? client.database : -1);
+    this.#wasLookedAt = false;
     let step: SessionStep = SessionStep.NEED_INPUT;
     for (;;) {
       if (stream.isPending && !stream.fill(output, OUTPUT_PAUSE_BYTES)) {

@@ -228,7 +228,7 @@ export class Harness {
   notificationsDropped = 0;
   readonly dispatcher: Dispatcher;
   readonly pool = new ArgumentsPool();
-  readonly keyScan: KeyScan;
+  keyScan: KeyScan;
   readonly works: RespWorks;
   readonly crossProtocolLines: string[] = [];
   readonly maxRequestBytes: number;

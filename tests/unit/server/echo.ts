@@ -122,6 +122,8 @@ export class EchoServer implements AsyncDisposable {
   readonly connections: ConnectionSet;
   readonly census: ConnectionCensus;
   readonly acceptLoop: AcceptLoop;
+  /** What its connections are admitted with. */
+  readonly front: Front;
 
   constructor(options: EchoServerOptions = {}) {
     const { idleTimeoutMs = 0, headTimeoutMs = 0 } = options;
@@ -146,7 +148,7 @@ export class EchoServer implements AsyncDisposable {
       onMemoryShort: (_front, heldBytes) => void this.control.closedForMemory.push(heldBytes),
       ...(options.now === undefined ? {} : { now: options.now }),
     });
-    const front: Front = {
+    const front = this.front = {
       protocol: "http",
       createSession: options.createSession ?? (() => new EchoSession(this.control)),
       idleTimeoutMs,
@@ -155,7 +157,7 @@ export class EchoServer implements AsyncDisposable {
       timeoutReply: encoder.encode("too slow\n"),
       fullReply: encoder.encode("full\n"),
       counterIds: PROTOCOL_COUNTERS.http,
-    };
+    } satisfies Front;
     const listener = listen("http", "127.0.0.1", 0);
     this.port = listener.addr.port;
     this.acceptLoop = new AcceptLoop(options.source?.(listener) ?? listener, {

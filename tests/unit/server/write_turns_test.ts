@@ -105,6 +105,128 @@ Deno.test("WriteTurns: a thousand turns of random sizes lose nobody", async () =
   assert.equal(new Set(log).size, log.length, "nobody was told twice");
 });
 
+/** Comes to a turn with requests and says what becomes of them. */
+async function come(
+  turns: WriteTurns,
+  log: string[],
+  name: string,
+  { nowMs = 0, told = newTold(), mayWrite = true, hops = 0 } = {},
+): Promise<void> {
+  for (let i = 0; i < hops; i++) await null;
+  await turns.come({
+    told,
+    lookAhead: () => void log.push(`look ${name}`),
+    executeNow: () => {
+      turns.endIfDue(nowMs);
+      log.push(`execute ${name}`);
+      return mayWrite;
+    },
+    writeNow: () => void log.push(`write ${name}`),
+  }, nowMs);
+  log.push(`on ${name}`);
+}
+
+Deno.test("WriteTurns: who came looks ahead, then executes, then writes, each in a row", async () => {
+  const turns = new WriteTurns();
+  const log: string[] = [];
+  turns.ahead = { touch: () => void log.push("touch") };
+  await Promise.all(["A", "B", "C"].map((name) => come(turns, log, name, { hops: 1 })));
+  assert.deepEqual(log, [
+    ...["look A", "look B", "look C", "touch"],
+    ...["execute A", "execute B", "execute C"],
+    ...["write A", "write B", "write C"],
+    ...["on A", "on B", "on C"],
+  ]);
+});
+
+Deno.test("WriteTurns: sixteen look ahead at a time, and one alone does not", async () => {
+  const turns = new WriteTurns();
+  const log: string[] = [];
+  turns.ahead = { touch: () => void log.push("touch") };
+  await come(turns, log, "alone");
+  assert.deepEqual(log.splice(0), ["execute alone", "write alone", "on alone"]);
+  await Promise.all(Array.from({ length: 33 }, (_, i) => come(turns, log, `${i}`)));
+  const kinds = log.map((line) => line.split(" ")[0]!).join(" ");
+  const row = (kind: string, count: number): string[] => new Array(count).fill(kind);
+  const sixteen = [...row("look", 16), "touch", ...row("execute", 16)];
+  assert.equal(
+    kinds,
+    [...sixteen, ...sixteen, "execute", ...row("write", 33), ...row("on", 33)].join(" "),
+  );
+});
+
+Deno.test("WriteTurns: a turn that has lasted for long is written before the next member executes", async () => {
+  const turns = new WriteTurns();
+  const log: string[] = [];
+  const times = [100, 100.1, 100.1 + WRITE_TURN_MAX_MS, 100.2 + WRITE_TURN_MAX_MS];
+  await Promise.all(times.map((nowMs, i) => come(turns, log, "ABCD"[i]!, { nowMs })));
+  assert.deepEqual(log, [
+    ...["execute A", "execute B", "write A", "write B"],
+    ...["execute C", "execute D", "write C", "write D"],
+    ...["on A", "on B", "on C", "on D"],
+  ]);
+  // The time of the second row counts from its first reply.
+  log.length = 0;
+  const later = [200, 201, 201.2, 201.2 + WRITE_TURN_MAX_MS];
+  await Promise.all(later.map((nowMs, i) => come(turns, log, "EFGH"[i]!, { nowMs })));
+  assert.deepEqual(log.slice(0, 8), [
+    ...["execute E", "write E"],
+    ...["execute F", "execute G", "write F", "write G"],
+    ...["execute H", "write H"],
+  ]);
+});
+
+Deno.test("WriteTurns: who may not write goes on with the others, and is not told to", async () => {
+  const turns = new WriteTurns();
+  const log: string[] = [];
+  const safe = newTold();
+  turns.gate = {
+    begin: () => {},
+    end: () => {},
+    finish: () => {},
+    touchAll: () => {},
+    isSafe: (told) => told === safe,
+    untilSafe: () => Promise.resolve(),
+    nextChange: () => Promise.resolve(),
+  };
+  await Promise.all([
+    come(turns, log, "A", { told: safe, mayWrite: false }),
+    come(turns, log, "B", { told: safe }),
+    come(turns, log, "C"),
+  ]);
+  assert.deepEqual(log, [
+    ...["execute A", "execute B", "execute C", "write B"],
+    ...["on A", "on B", "on C"],
+  ]);
+});
+
+Deno.test("WriteTurns: who comes and who joins in any order, nobody is lost or told twice", async () => {
+  const turns = new WriteTurns();
+  const log: string[] = [];
+  let seed = 11;
+  const random = (below: number): number => {
+    seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+    return (seed >>> 8) % below;
+  };
+  let nowMs = 0;
+  for (let round = 0; round < 500; round++) {
+    await Promise.all(Array.from({ length: 1 + random(40) }, async (_, i) => {
+      nowMs += random(3) / 5;
+      const name = `${round}.${i}`;
+      const when = { hops: random(4), nowMs };
+      if (random(2) === 0) return answer(turns, log, name, when);
+      await come(turns, log, name, when);
+      // A second batch of the same connection.
+      if (random(3) === 0) await answer(turns, log, `${name} again`, when);
+    }));
+  }
+  const count = (verb: string): number => log.filter((line) => line.startsWith(`${verb} `)).length;
+  assert.ok(count("execute") > 5000);
+  assert.equal(count("write"), count("execute"));
+  assert.equal(count("on") + count("written"), count("execute"));
+  assert.equal(new Set(log).size, log.length, "nobody was told twice");
+});
+
 Deno.test("WriteTurns: who tells of what is not on the disk waits for it, and nobody waits for them", async () => {
   const turns = new WriteTurns();
   const log: string[] = [];

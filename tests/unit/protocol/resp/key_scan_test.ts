@@ -253,3 +253,89 @@ Deno.test("key scan: nothing is looked for on behalf of clients that must log in
   await client.send(request("GET", "a") + request("GET", "b"));
   assert.deepEqual(known, [false, false, false, true, true]);
 });
+
+/** Says which keys were noted, and for which database they were touched. */
+class RecordingKeys extends UpcomingKeys {
+  readonly events: string[] = [];
+
+  override note(bytes: Uint8Array, start: number, end: number): void {
+    this.events.push(new TextDecoder().decode(bytes.subarray(start, end)));
+    super.note(bytes, start, end);
+  }
+
+  override touch(database: number): void {
+    this.events.push(`touch ${database}`);
+    super.touch(database);
+  }
+}
+
+function inputOf(text: string): InputBuffer {
+  const input = new InputBuffer(Math.max(1, text.length));
+  input.space().set(encoder.encode(text));
+  input.commit(text.length);
+  return input;
+}
+
+Deno.test("key scan: lone requests of several connections are looked for together", () => {
+  const keys = new RecordingKeys(eagerStore());
+  const scan = new KeyScan(keys);
+  const lone = (text: string, database = 0): boolean => scan.noteLone(inputOf(text), database);
+  assert.equal(lone(request("GET", "a")), true);
+  assert.equal(lone(request("SET", "b", "value")), true);
+  assert.equal(lone(request("PING")), true, "there is no need to look at it again");
+  // These are looked at when they are executed, or cannot be.
+  assert.equal(lone(request("GET", "c").repeat(2)), false);
+  assert.equal(lone(request("GET", "d").slice(0, -1)), false);
+  assert.equal(lone("GET e\r\n"), false);
+  assert.equal(lone(""), false);
+  assert.equal(lone(request("GET", "f"), 1), false, "of another database");
+  assert.equal(lone(request("GET", "")), true);
+  scan.touch();
+  assert.deepEqual(keys.events, ["a", "b", "", "touch 0"]);
+  // Another turn, in another database; and one in which nothing was noted.
+  assert.equal(lone(request("GET", "g"), 1), true);
+  scan.touch();
+  scan.touch();
+  assert.deepEqual(keys.events.slice(4), ["g", "touch 1"]);
+  assert.equal(keys.isEmpty, true);
+});
+
+Deno.test("key scan: lone requests are not looked for in a small database", () => {
+  const keys = new RecordingKeys(smallStore());
+  const scan = new KeyScan(keys);
+  assert.equal(scan.noteLone(inputOf(request("GET", "a")), 0), false);
+  scan.touch();
+  assert.deepEqual(keys.events, []);
+});
+
+Deno.test("key scan: what was looked for together is executed as ever", async () => {
+  const known: boolean[] = [];
+  const harness = new Harness({
+    onCommand: (_client, _row, args) => void known.push(args.hashedIndex === 1),
+  });
+  const clients = ["a", "b", "c"].map((name) => ({ name, client: harness.connect(4096) }));
+  for (const { name, client } of clients) {
+    client.session.lookAhead(inputOf(request("SET", name, name)));
+  }
+  harness.keyScan.touch();
+  for (const { name, client } of clients) {
+    assert.equal(await client.send(request("SET", name, name)), "+OK\r\n");
+  }
+  // The next batch of the same client is looked at as a whole again.
+  const [{ client }] = clients as [(typeof clients)[number]];
+  assert.equal(
+    await client.send(request("GET", "b") + request("GET", "c")),
+    "$1\r\nb\r\n$1\r\nc\r\n",
+  );
+  assert.deepEqual(known, [false, false, false, true, true]);
+});
+
+Deno.test("key scan: nobody looks ahead for clients that must log in first", () => {
+  const harness = new Harness({ password: "secret" });
+  const keys = new RecordingKeys(harness.store);
+  harness.keyScan = new KeyScan(keys);
+  const { session } = harness.connect(4096);
+  session.lookAhead(inputOf(request("GET", "a")));
+  harness.keyScan.touch();
+  assert.deepEqual(keys.events, []);
+});
