@@ -144,8 +144,8 @@ export class Connection extends TimedConnection implements ClientOrigin, MemoryH
           let step = this.#turnStep;
           this.#turnStep = undefined;
           if (step === undefined) {
-            if (this.#isOver() || this.endedAtMs > 0) return;
             host.writeTurns.endIfDue(this.#clockMs);
+            if (this.#isOver() || this.endedAtMs > 0) return;
             // Nothing may come between the last look and the batch: many are told at once.
             while (host.memory.isOverdrawn) await this.#waitForOthers();
             step = this.#execute();

@@ -189,13 +189,13 @@ export class WriteTurns {
 
   /**
    * Ends the turn if it has lasted for {@link WRITE_TURN_MAX_MS}; to be called before anything that
-   * takes time.
+   * takes time. Those who have come are executed then, and may end or close whoever calls.
    *
    * @param nowMs a recent reading of `performance.now()`
    */
   endIfDue(nowMs: number): void {
     this.#lastMs = nowMs;
-    if (this.#count > 0 && nowMs - this.#startedAtMs >= WRITE_TURN_MAX_MS) this.#end();
+    if (this.#count > 0 && nowMs - this.#startedAtMs >= WRITE_TURN_MAX_MS) this.#finish();
   }
 
   /**
@@ -208,10 +208,15 @@ export class WriteTurns {
       this.#seenCount = this.#count;
       queueMicrotask(this.#look);
     } else {
-      if (this.#members.length > 0) this.#execute();
-      this.#end();
+      this.#finish();
     }
   };
+
+  /** Nobody is left in the turn: who came and was not executed would be told to go on twice. */
+  #finish(): void {
+    if (this.#members.length > 0) this.#execute();
+    this.#end();
+  }
 
   /** Nobody goes on in between: what members wait for is resolved by a later microtask. */
   #execute(): void {

@@ -5,6 +5,8 @@ import type { ByteWriter, InputBuffer } from "../../../src/base/bytes.ts";
 import type { ClientOrigin } from "../../../src/command/client_state.ts";
 import { type Session, SessionStep } from "../../../src/protocol/session.ts";
 import type { ClientSocket } from "../../../src/server/client_socket.ts";
+import { COSTLY_BYTES } from "../../../src/server/connection_limits.ts";
+import { WRITE_TURN_MAX_MS } from "../../../src/server/write_turns.ts";
 import { EchoServer, eventually } from "./echo.ts";
 
 const ADDRESS: Deno.NetAddr = { transport: "tcp", hostname: "127.0.0.1", port: 1 };
@@ -15,7 +17,10 @@ class HandSocket implements ClientSocket {
   readonly localAddr = ADDRESS;
   readonly #name: string;
   readonly #log: string[];
+  /** What a write waits for, which begins while it is set. */
+  writing: Promise<number> | undefined;
   #reading: { target: Uint8Array; arrived: PromiseWithResolvers<number | null> } | undefined;
+  #isClosed = false;
 
   constructor(name: string, log: string[]) {
     this.#name = name;
@@ -41,8 +46,9 @@ class HandSocket implements ClientSocket {
   }
 
   write(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
+    if (this.#isClosed) return Promise.reject(new Deno.errors.BadResource("closed"));
     this.#log.push(`write ${this.#name} ${new TextDecoder().decode(bytes)}`);
-    return Promise.resolve(bytes.length);
+    return this.writing ?? Promise.resolve(bytes.length);
   }
 
   closeWrite(): Promise<void> {
@@ -51,6 +57,7 @@ class HandSocket implements ClientSocket {
 
   close(): void {
     this.#log.push(`close ${this.#name}`);
+    this.#isClosed = true;
     this.#reading?.arrived.resolve(null);
   }
 }
@@ -61,6 +68,7 @@ class HandSession implements Session {
   readonly midBody = false;
   readonly #name: string;
   readonly #world: HandWorld;
+  #parts = 0;
 
   constructor(name: string, world: HandWorld) {
     this.#name = name;
@@ -72,7 +80,9 @@ class HandSession implements Session {
   }
 
   process(input: InputBuffer, output: ByteWriter): SessionStep | Promise<SessionStep> {
-    const text = new TextDecoder().decode(input.bytes.subarray(input.start, input.end));
+    const text = this.#parts > 0
+      ? "parts"
+      : new TextDecoder().decode(input.bytes.subarray(input.start, input.end));
     input.start = input.end;
     this.#world.log.push(`execute ${this.#name} ${text}`);
     if (text === "throw") throw new Error("Cannot go on: told to throw");
@@ -83,12 +93,31 @@ class HandSession implements Session {
         return SessionStep.NEED_INPUT;
       });
     }
+    if (text.startsWith("cut ")) this.#world.origins.get(text.slice(4))!.pushTarget!.cutOff();
+    if (text === "long") {
+      busy();
+      output.ascii("-".repeat(COSTLY_BYTES));
+    }
+    if (text === "parts") return this.#part(output);
     if (text.startsWith("end ")) this.#world.origins.get(text.slice(4))!.end!();
     output.ascii(text);
     return text === "quit" ? SessionStep.CLOSE : SessionStep.NEED_INPUT;
   }
 
+  /** One part of a reply, then some that take long and have no output. */
+  #part(output: ByteWriter): SessionStep {
+    if (this.#parts++ === 0) output.ascii("part");
+    else busy();
+    return this.#parts < 4 ? SessionStep.FLUSH : SessionStep.NEED_INPUT;
+  }
+
   close(): void {}
+}
+
+/** Takes longer than replies wait. */
+function busy(): void {
+  const untilMs = performance.now() + 2 * WRITE_TURN_MAX_MS;
+  while (performance.now() < untilMs);
 }
 
 /** A server with clients by name. */
@@ -122,6 +151,11 @@ class HandWorld implements AsyncDisposable {
     for (const [name, line] of Object.entries(lines)) this.#sockets.get(name)!.arrive(line);
     await new Promise((resolve) => setTimeout(resolve, 0));
     return this.log.filter((line) => !line.startsWith("look"));
+  }
+
+  /** The client's end of a connection. */
+  socket(name: string): HandSocket {
+    return this.#sockets.get(name)!;
   }
 
   /** Waits until a client's next request would be read. */
@@ -185,4 +219,34 @@ Deno.test("Connection: who ends itself has its reply", async () => {
     ...["touch", "execute A end A", "execute B hello", "write A end A", "write B hello"],
   ]);
   await eventually(() => world.log.includes("close A"), "the end of A");
+});
+
+Deno.test("Connection: who is busy for long has those executed who have come, and nobody twice", async () => {
+  await using world = new HandWorld("AB");
+  const written = Promise.withResolvers<number>();
+  const b = world.socket("B");
+  b.writing = written.promise;
+  assert.deepEqual(await world.arrive({ B: "parts" }), ["execute B parts", "write B part"]);
+  b.writing = undefined;
+  const arriving = world.arrive({ A: "hello" });
+  written.resolve(4);
+  assert.deepEqual(await arriving, [
+    ...["execute B parts", "execute A hello", "write A hello"],
+    ...["execute B parts", "execute B parts"],
+  ]);
+  assert.deepEqual(await world.arrive({ A: "again" }), ["execute A again", "write A again"]);
+});
+
+Deno.test("Connection: who is ended by those who were executed first goes on no more", async () => {
+  await using world = new HandWorld("AB");
+  const written = Promise.withResolvers<number>();
+  world.socket("B").writing = written.promise;
+  assert.deepEqual(await world.arrive({ B: "parts" }), ["execute B parts", "write B part"]);
+  const arriving = world.arrive({ A: "end B" });
+  written.resolve(4);
+  assert.deepEqual(await arriving, [
+    ...["execute B parts", "execute A end B", "write A end B"],
+  ]);
+  await eventually(() => world.log.includes("close B"), "the end of B");
+  assert.equal(world.log.filter((line) => line.startsWith("execute B")).length, 1);
 });

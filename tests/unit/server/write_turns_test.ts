@@ -176,6 +176,21 @@ Deno.test("WriteTurns: a turn that has lasted for long is written before the nex
   ]);
 });
 
+Deno.test("WriteTurns: when somebody else ends the turn, who has come is executed before, and once", async () => {
+  const turns = new WriteTurns();
+  const log: string[] = [];
+  const ahead = Promise.all(["A", "B"].map((name) => come(turns, log, name, { nowMs: 100 })));
+  turns.endIfDue(100 + WRITE_TURN_MAX_MS);
+  log.push("goes on");
+  await ahead;
+  assert.deepEqual(log.splice(0), [
+    ...["execute A", "execute B", "write A", "write B", "goes on"],
+    ...["on A", "on B"],
+  ]);
+  await come(turns, log, "C", { nowMs: 101 });
+  assert.deepEqual(log, ["execute C", "write C", "on C"]);
+});
+
 Deno.test("WriteTurns: who may not write goes on with the others, and is not told to", async () => {
   const turns = new WriteTurns();
   const log: string[] = [];
@@ -225,6 +240,11 @@ Deno.test("WriteTurns: who comes and who joins in any order, nobody is lost or t
   assert.equal(count("write"), count("execute"));
   assert.equal(count("on") + count("written"), count("execute"));
   assert.equal(new Set(log).size, log.length, "nobody was told twice");
+  const places = new Map(log.map((line, place) => [line, place]));
+  for (const [line, place] of places) {
+    const name = line.replace("on ", "execute ");
+    if (line.startsWith("on ")) assert.ok(places.get(name)! < place, `${name} before going on`);
+  }
 });
 
 Deno.test("WriteTurns: who tells of what is not on the disk waits for it, and nobody waits for them", async () => {
