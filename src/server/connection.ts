@@ -153,7 +153,8 @@ export class Connection extends TimedConnection implements ClientOrigin, MemoryH
           if (typeof step !== "number") step = await step;
           if (step === FAILED) return;
           if (host.memory.isOverdrawn) host.pressure.relieve();
-          if (this.#isOver()) return;
+          // Closed in its turn: a write that has begun is waited for, the system reads from the output.
+          if (this.#isOver() && this.#firstWrite === undefined) return;
           const kept = step === SessionStep.FLUSH ? this.session.kept : undefined;
           if (output.length > 0) {
             this.replied = true;

@@ -250,3 +250,26 @@ Deno.test("Connection: who is ended by those who were executed first goes on no 
   await eventually(() => world.log.includes("close B"), "the end of B");
   assert.equal(world.log.filter((line) => line.startsWith("execute B")).length, 1);
 });
+
+Deno.test("Connection: who is cut off with a reply in the turn leaves without a fault", async () => {
+  await using world = new HandWorld("AB");
+  const lines = await world.arrive({ A: "hello", B: "cut A" });
+  assert.deepEqual(lines.slice(0, 5), [
+    ...["touch", "execute A hello", "execute B cut A", "close A", "write B cut A"],
+  ]);
+  await eventually(() => world.server.connections.size === 1, "the end of A");
+});
+
+Deno.test("Connection: who is cut off while a reply is written keeps its buffers until it is", async () => {
+  await using world = new HandWorld("ABC");
+  const { connections } = world.server;
+  const written = Promise.withResolvers<number>();
+  world.socket("A").writing = written.promise;
+  const lines = await world.arrive({ A: "hello", B: "long", C: "cut A" });
+  assert.deepEqual(lines.map((line) => line.slice(0, 9)).slice(0, 7), [
+    ...["touch", "execute A", "execute B", "write A h", "write B -", "execute C", "close A"],
+  ]);
+  assert.equal(connections.size, 3, "the system still reads from its output");
+  written.reject(new Deno.errors.BadResource("closed"));
+  await eventually(() => connections.size === 2, "the end of A");
+});
