@@ -33,7 +33,7 @@ export interface ConnectionHost {
     MemoryPressure<MemoryHolder>,
     "waitForRoom" | "relieve" | "forget" | "departed"
   >;
-  /** When replies are written. */
+  /** When requests are executed, and replies written. */
   readonly writeTurns: WriteTurns;
   /** Takes note of a read that brought something. */
   countRead(): void;

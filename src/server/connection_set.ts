@@ -95,7 +95,7 @@ export class ConnectionSet implements ConnectionHost, Disposable {
   readonly memory: ClientMemory;
   /** Who has to go when it is short. */
   readonly pressure: MemoryPressure<Connection>;
-  /** When replies are written. */
+  /** When requests are executed, and replies written. */
   readonly writeTurns: WriteTurns = new WriteTurns();
 
   readonly #connections = new Set<Connection>();

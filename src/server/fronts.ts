@@ -86,7 +86,7 @@ export interface FrontParts {
   readonly questions: ThreadQuestions;
   /** Settings, numbers and whatever else administration sees and steers. */
   readonly operations: Operations;
-  /** When replies are written. */
+  /** When requests are executed, and replies written. */
   readonly writeTurns: WriteTurns;
   /** The thread's time. */
   readonly clock: WaveClock;

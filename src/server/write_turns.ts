@@ -96,7 +96,8 @@ interface Turn {
 }
 
 /**
- * The replies of one I/O thread that are made and not yet written.
+ * The requests of one I/O thread that are read and not yet executed, and the replies that are made and
+ * not yet written.
  *
  * Thread: the I/O thread that made it.
  */
@@ -214,8 +215,12 @@ export class WriteTurns {
 
   /** Nobody is left in the turn: who came and was not executed would be told to go on twice. */
   #finish(): void {
-    if (this.#members.length > 0) this.#execute();
-    this.#end();
+    try {
+      if (this.#members.length > 0) this.#execute();
+    } finally {
+      // Whatever happens: a turn that does not end keeps all connections of the thread waiting.
+      this.#end();
+    }
   }
 
   /** Nobody goes on in between: what members wait for is resolved by a later microtask. */

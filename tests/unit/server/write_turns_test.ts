@@ -191,6 +191,34 @@ Deno.test("WriteTurns: when somebody else ends the turn, who has come is execute
   assert.deepEqual(log, ["execute C", "write C", "on C"]);
 });
 
+Deno.test("WriteTurns: a member that throws after all keeps nobody waiting", async () => {
+  const turns = new WriteTurns();
+  const log: string[] = [];
+  const errors: string[] = [];
+  const onError = (event: ErrorEvent): void => {
+    event.preventDefault();
+    errors.push(event.message);
+  };
+  globalThis.addEventListener("error", onError);
+  const ahead = ["A", "B"].map((name) => come(turns, log, name));
+  const thrown = turns.come({
+    told: newTold(),
+    lookAhead: () => {},
+    executeNow: () => {
+      throw new Error("Cannot go on: told to throw");
+    },
+    writeNow: () => {},
+  }, 0);
+  await Promise.all([...ahead, thrown, come(turns, log, "C")]);
+  await come(turns, log, "D");
+  globalThis.removeEventListener("error", onError);
+  assert.deepEqual(log.filter((line) => !line.startsWith("look")), [
+    ...["execute A", "execute B", "write A", "write B", "on A", "on B", "on C"],
+    ...["execute D", "write D", "on D"],
+  ]);
+  assert.equal(errors.length, 1);
+});
+
 Deno.test("WriteTurns: who may not write goes on with the others, and is not told to", async () => {
   const turns = new WriteTurns();
   const log: string[] = [];
