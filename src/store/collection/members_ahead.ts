@@ -252,6 +252,9 @@ export class MembersAhead {
       this.#guessChildren(from, count);
       this.#descend(from, count);
     }
+    for (let i = from; i < count; i++) {
+      this.#guesses[i] = fractionOf(hashes[i]! >>> 0, this.#lows[i]!, this.#highs[i]!);
+    }
     this.#touchHeads(from, count);
     this.#touchRecords(from, count);
   }
@@ -322,20 +325,15 @@ export class MembersAhead {
   #touchRecords(from: number, count: number): void {
     const arena = this.#arena;
     const nodes = this.#nodes;
-    const lows = this.#lows;
-    const highs = this.#highs;
-    const hashes = this.#hashes;
     const guesses = this.#guesses;
     let digest = 0;
     for (let i = from; i < count; i++) {
       const node = nodes[i]! >>> 0;
       const words = arena.wordsOf(node);
       const at = arena.wordAt(node);
-      const fraction = fractionOf(hashes[i]! >>> 0, lows[i]!, highs[i]!);
-      guesses[i] = fraction;
       const runBytes = words[at + RUN]! & 0xffff;
       const place = at +
-        ((HEADER_BYTES + (words[at + HEAD]! >>> 16) + ((runBytes * fraction) >>> 16)) >>> 2);
+        ((HEADER_BYTES + (words[at + HEAD]! >>> 16) + ((runBytes * guesses[i]!) >>> 16)) >>> 2);
       digest ^= words[place - HALF_LINE_WORDS]! ^ words[place + HALF_LINE_WORDS]!;
     }
     this.#digest = digest;
