@@ -348,7 +348,11 @@ export class Hashes {
     const fraction = ahead.fractionAt(index);
     const hash = ahead.hashAt(index);
     const words = ahead.wordsAt(index);
-    if (!c.cursor.findInLeaf(leaf, fraction, hash, words, bytes, start, end)) return false;
+    if (!c.cursor.findInLeaf(leaf, fraction, hash, words, bytes, start, end)) {
+      ahead.failed();
+      return false;
+    }
+    ahead.succeeded();
     c.changed = 0;
     if (c.type === SET) return true;
     if (!collections.mayOverwrite(c)) return false;

@@ -41,7 +41,7 @@ const MOST_FAILURES = 16;
 /** Commands for collections of which one is looked at whether its collection is large. */
 const LOOK_EVERY = 8;
 /** Then so many commands for large collections pass before it is tried again. */
-const PATIENCE = 64;
+const PATIENCE = 256;
 
 // What another module exports is fetched from there at each use.
 const { HEAD, RUN } = Node;
@@ -86,7 +86,7 @@ export class MembersAhead {
   #root = 0;
   /** Count of the shard's lock when the last one was taken. */
   #acquisitions = 0;
-  /** Calls of {@link MembersAhead.failed} since the last time that it was worth while. */
+  /** Calls of {@link MembersAhead.failed} since the last {@link MembersAhead.succeeded}. */
   #failures = 0;
   /** Commands for large collections until it is tried again. */
   #patience = 0;
@@ -159,7 +159,15 @@ export class MembersAhead {
     return true;
   }
 
-  /** There was nothing to note, or it was not asked for. When that happens often, it ends. */
+  /** A member was where it was said to be. */
+  succeeded(): void {
+    this.#failures = 0;
+  }
+
+  /**
+   * There was nothing to note, or it was not asked for, or what was asked for is not there yet. When
+   * that happens often in a row, it ends: where a collection grows, most of this is for nothing.
+   */
   failed(): void {
     if (++this.#failures >= MOST_FAILURES) this.#giveUp();
   }
@@ -198,7 +206,6 @@ export class MembersAhead {
         return -1;
       }
       this.#root = c.root;
-      this.#failures = 0;
       this.#find(c.cursor.top, c.cursor.topLevel);
     } else if (c.root !== this.#root || acquisitions !== ((this.#acquisitions + 1) | 0)) {
       this.#giveUp();

@@ -227,9 +227,41 @@ Deno.test("members ahead: wanted for large collections, until it comes to nothin
     assert.equal(ahead.isWanted, true);
     ahead.failed();
   }
-  for (let i = 0; i < 8; i++) {
+  for (let i = 0; i < 32; i++) {
     assert.equal(ahead.isWanted, false);
     put8();
   }
   assert.equal(ahead.isWanted, true);
+});
+
+Deno.test("members ahead: given up for a while where members are new", () => {
+  const { own, model } = noted(0);
+  const ahead = own.collections.membersAhead;
+  ahead.isWanted = true;
+  const source = sourceOf(...Array.from({ length: 16 }, (_, i) => `new ${i}`));
+  ahead.begin(source.bytes);
+  for (let i = 0; i < 16; i++) ahead.note(source.starts[i]!, source.ends[i]!);
+  for (let i = 0; i < 16 && !ahead.isEmpty; i++) {
+    assert.equal(ahead.isWanted, true);
+    locked(own, () => {
+      const c = open(own, KEY, EntryType.SET);
+      const [start, end] = [source.starts[i]!, source.ends[i]!];
+      assert.equal(ahead.take(c, source.bytes, start, end), i);
+      assert.equal(
+        c.cursor.findInLeaf(
+          ahead.leafAt(i),
+          ahead.fractionAt(i),
+          ahead.hashAt(i),
+          ahead.wordsAt(i),
+          source.bytes,
+          start,
+          end,
+        ),
+        false,
+      );
+      ahead.failed();
+    });
+  }
+  assert.equal(ahead.isWanted, false);
+  assertContent(own, EntryType.SET, model);
 });
