@@ -31,6 +31,8 @@ const SAMPLE = 3;
  * {@link UpcomingKeys.give} the buffer must not move, and nobody else may use the instance.
  */
 export class UpcomingKeys {
+  /** Members of large collections, found in the same way. */
+  readonly members: Store["collections"]["membersAhead"];
   readonly #store: Store;
   readonly #lookahead: Lookahead;
   readonly #key = new Key();
@@ -45,6 +47,7 @@ export class UpcomingKeys {
   /** Makes an empty one for keys of a store. */
   constructor(store: Store) {
     this.#store = store;
+    this.members = store.collections.membersAhead;
     this.#lookahead = store.lookahead();
   }
 

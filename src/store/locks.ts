@@ -439,7 +439,10 @@ export class ShardLocks {
     for (;;) {
       const word = Atomics.load(words, at);
       const own = (word & (STARVING | WRITER_FIRST | POISONED)) | this.#ownWord;
-      if (Atomics.compareExchange(words, at, word, own) === word) return;
+      if (Atomics.compareExchange(words, at, word, own) !== word) continue;
+      // Whoever goes by this count must see that somebody else may have changed something.
+      words[at + Shard.LOCK_COUNTERS + EXCLUSIVE_COUNT]!++;
+      return;
     }
   }
 

@@ -202,7 +202,7 @@ export class RespSession implements Session {
         break;
       }
       if (args.count === 0) continue;
-      keyScan.give(args);
+      keyScan.give(args, input);
       if (phase.stopping && !this.#admitted) {
         sink.error(ReplyCode.SHUTTING_DOWN);
         step = SessionStep.CLOSE;
@@ -225,10 +225,12 @@ export class RespSession implements Session {
           : dispatcher.execute(args, sink, client);
       }
       if (typeof status !== "number") {
+        keyScan.clear();
         counters.add(commandsProcessed, executedCount);
         return this.#resume(status, before, input, output);
       }
       if (status === ExecuteStatus.WRITE_FIRST) {
+        keyScan.clear();
         counters.add(commandsProcessed, executedCount);
         this.#isHeld = true;
         return SessionStep.FLUSH;
@@ -247,6 +249,7 @@ export class RespSession implements Session {
         break;
       }
     }
+    keyScan.clear();
     if (executedCount > 0) counters.add(commandsProcessed, executedCount);
     this.#settle();
     return step;

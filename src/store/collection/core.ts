@@ -22,6 +22,7 @@ import { DirectEnds } from "./direct_ends.ts";
 import { LastStarts } from "./last_starts.ts";
 import { ListEnds } from "./list_ends.ts";
 import { MemberHash } from "./member_hash.ts";
+import { MembersAhead } from "./members_ahead.ts";
 import { CollectionRoot, FRESH, leafStart, Node, NodeFlag } from "./node.ts";
 import {
   copyBytes,
@@ -61,6 +62,8 @@ export class CollectionCore extends CollectionOpener {
   readonly directEnds: DirectEnds;
   /** Hashes of elements, fields and members. */
   readonly hasher: MemberHash;
+  /** Fields and members that commands have which are to come. */
+  readonly membersAhead: MembersAhead;
   /** Longest element in bytes. */
   readonly maxElementBytes: number;
 
@@ -111,6 +114,7 @@ export class CollectionCore extends CollectionOpener {
     );
     const { words } = parts.control;
     this.hasher = new MemberHash(words[Header.HASH_SEED_0]!, words[Header.HASH_SEED_1]!);
+    this.membersAhead = new MembersAhead(parts.arena, parts.control, parts.memory, this.hasher);
   }
 
   /** Hash of an element, field or member: the order of those trees. */
@@ -176,6 +180,8 @@ export class CollectionCore extends CollectionOpener {
    */
   begin(c: Collection, removals: number, isAtEdge = false): WriteStatus {
     if (!this.isReserved && !this.#promise(c, removals, isAtEdge)) return WriteStatus.OUT_OF_MEMORY;
+    // Leaves may be made, split or joined.
+    this.membersAhead.clear();
     if (c.root !== 0) this.memory.enter(c.root);
     c.isDirty = false;
     c.seq = 0;

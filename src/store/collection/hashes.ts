@@ -11,6 +11,7 @@ import type { Collection, ElementSource } from "./collection.ts";
 import type { CollectionCore } from "./core.ts";
 import type { RecordCursor } from "./cursor.ts";
 import type { MemberHash } from "./member_hash.ts";
+import type { MembersAhead } from "./members_ahead.ts";
 import {
   copyBytes,
   encodedPartBytes,
@@ -50,11 +51,13 @@ export interface Ranges {
 export class Hashes {
   readonly #collections: CollectionCore;
   readonly #hasher: MemberHash;
+  readonly #ahead: MembersAhead;
 
   /** Operations on the hashes and sets of a store. */
   constructor(collections: CollectionCore) {
     this.#collections = collections;
     this.#hasher = collections.hasher;
+    this.#ahead = collections.membersAhead;
   }
 
   /** Puts the cursor on the field or member `bytes[start, end)`; returns whether it exists. */
@@ -289,6 +292,12 @@ export class Hashes {
     const collections = this.#collections;
     const longest = Math.max(end - start, valueEnd - valueStart);
     if (longest > collections.maxElementBytes) return VALUE_TOO_LARGE;
+    const ahead = this.#ahead;
+    if (ahead.isEmpty) {
+      if (!ahead.isWanted) ahead.missed(c);
+    } else if (this.#putKnown(c, bytes, start, end, valueBytes, valueStart, valueEnd)) {
+      return OK;
+    }
     const hash = this.#hasher.bitsOf(bytes, start, end);
     const exists = c.exists && this.#seek(c, hash, bytes, start, end);
     const isSet = c.type === SET;
@@ -315,6 +324,43 @@ export class Hashes {
     this.#commit(c, hash, exists, fits, bytes, start, end, valueBytes, valueStart, valueEnd);
     collections.finish(c);
     return OK;
+  }
+
+  /**
+   * Puts a field or member where it is known to be, if it is there and nothing but its value changes.
+   *
+   * @returns whether that was all
+   */
+  #putKnown(
+    c: Collection,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    valueBytes: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): boolean {
+    const ahead = this.#ahead;
+    const collections = this.#collections;
+    const index = ahead.take(c, bytes, start, end);
+    if (index < 0) return false;
+    const leaf = ahead.leafAt(index);
+    const fraction = ahead.fractionAt(index);
+    const hash = ahead.hashAt(index);
+    const words = ahead.wordsAt(index);
+    if (!c.cursor.findInLeaf(leaf, fraction, hash, words, bytes, start, end)) {
+      ahead.failed();
+      return false;
+    }
+    ahead.succeeded();
+    c.changed = 0;
+    if (c.type === SET) return true;
+    if (!collections.mayOverwrite(c)) return false;
+    if (!this.#overwrite(c, valueBytes, valueStart, valueEnd)) return false;
+    c.seq = 0;
+    collections.tellField(c, bytes, start, end, valueBytes, valueStart, valueEnd);
+    collections.stamp(c);
+    return true;
   }
 
   /** Writes a value over the one at the cursor, which nobody reads, when it is as long. */

@@ -5,7 +5,8 @@
  */
 
 /** Words that are kept: of any part whose length is one byte. */
-const KEPT_WORDS = 64;
+export const KEPT_WORDS = 64;
+const LAST_WORD = KEPT_WORDS - 1;
 
 /**
  * Hashes what collections are ordered by: with the first word of what `hashKey` makes of the same
@@ -17,9 +18,9 @@ export class MemberHash {
   /**
    * What was hashed last, four bytes a word, little-endian; up to 3 bytes at its end are not whole
    * words. A search compares it with records without reading it byte by byte again. Of more than 256
-   * bytes it is not all.
+   * bytes it is not all. Who hashes several before the first is looked up has each kept elsewhere.
    */
-  readonly words: Int32Array<ArrayBuffer> = new Int32Array(KEPT_WORDS);
+  words: Int32Array<ArrayBuffer> = new Int32Array(KEPT_WORDS);
   readonly #seed0: number;
   readonly #seed1: number;
 
@@ -53,7 +54,7 @@ export class MemberHash {
       let m = 0;
       if (i < wholeEnd) {
         m = bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
-        words[((i - start) >>> 2) & (KEPT_WORDS - 1)] = m;
+        words[((i - start) >>> 2) & LAST_WORD] = m;
       } else if (i === wholeEnd) {
         m = byteCount << 24;
         const rest = byteCount & 3;

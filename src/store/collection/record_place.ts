@@ -253,6 +253,42 @@ export class RecordPlace {
     return this.#goAmongSame(hash, bytes, start, end);
   }
 
+  /**
+   * Goes to the record with exactly this hash and these bytes, if it is in a leaf. The way down to
+   * the leaf is not known afterwards, so nothing may be spliced there.
+   *
+   * @param leaf one of this tree
+   * @param fraction at which the record probably is. Unit: 1 / `LEAF_FRACTIONS`
+   * @param hashBits as for {@link RecordPlace.seekHash}, and so is `compared`
+   * @returns whether it is there
+   */
+  findInLeaf(
+    leaf: number,
+    fraction: number,
+    hashBits: number,
+    compared: Int32Array,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): boolean {
+    this.enter(leaf);
+    const { bytes: own, count, first, stride } = this;
+    const hash = hashBits >>> 0;
+    if (stride === 0) {
+      this.at = first;
+      return this.searchLeaf(hash, bytes, start, end);
+    }
+    const view = this.arena.viewOf(leaf);
+    const index = recordOf(view, first, stride, count, hash, (fraction * count) >>> 16);
+    const found = first + index * stride;
+    this.index = index;
+    this.at = found;
+    this.end = index < count ? found + stride : found;
+    if (index === count || view.getUint32(found, true) !== hash) return false;
+    return this.isSame(view, own, found + 4, compared, bytes, start, end) ||
+      this.#goAmongSame(hash, bytes, start, end);
+  }
+
   /** Whether the part at `own[at]` is a short one that is the same as what `compared` has words of. */
   protected isSame(
     view: DataView,

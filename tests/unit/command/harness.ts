@@ -248,6 +248,7 @@ export class Harness {
     });
     // As in large databases: all tests go that way.
     this.store.lookaheadKeys = 0;
+    this.store.collections.membersAhead.leastBytes = 0;
     this.keyScan = new KeyScan(new UpcomingKeys(this.store));
     this.waitRegion = options.waitRegion ?? WaitRegion.create({
       threadCount: 1,

@@ -49,7 +49,7 @@ function parseBatch(store: Store, scan: KeyScan, bytes: Uint8Array): boolean[] {
     scan.find(input, 0);
     if (parser.parse(input, args) !== ParseResult.COMPLETE) return known;
     if (args.count === 0) continue;
-    scan.give(args);
+    scan.give(args, input);
     known.push(args.hashedIndex === 1);
     if (args.hashedIndex === 0) continue;
     const key = new Key().set(args.bytes, args.starts[1]!, args.ends[1]!);
@@ -108,7 +108,7 @@ Deno.test("key scan: nothing of the batch before, of the same bytes at the same 
     // All four are found, one is parsed, and the rest is thrown away.
     scan.find(input, 0);
     assert.equal(parser.parse(input, args), ParseResult.COMPLETE);
-    scan.give(args);
+    scan.give(args, input);
     const key = new Key().set(encoder.encode(name), 0, name.length);
     store.locate(key);
     assert.equal(args.hash >>> 0, key.hash);
@@ -155,7 +155,7 @@ Deno.test("key scan: what a batch left behind is not given to one that is not sc
   const args = new CommandArguments();
   const parser = new RequestParser(2 ** 20);
   assert.equal(parser.parse(first, args), ParseResult.COMPLETE);
-  scan.give(args);
+  scan.give(args, first);
   assert.equal(args.hashedIndex, 1);
   // Of another connection, at the place where `bbb` was.
   const second = new InputBuffer(256);
@@ -167,7 +167,7 @@ Deno.test("key scan: what a batch left behind is not given to one that is not sc
   scan.begin(second, 0);
   scan.find(second, 0);
   assert.equal(parser.parse(second, args), ParseResult.COMPLETE);
-  scan.give(args);
+  scan.give(args, second);
   assert.equal(args.hashedIndex, 0);
 });
 
@@ -338,4 +338,52 @@ Deno.test("key scan: nobody looks ahead for clients that must log in first", () 
   session.lookAhead(inputOf(request("GET", "a")));
   harness.keyScan.touch();
   assert.deepEqual(keys.events, []);
+});
+
+/** The members that are noted when the first request of a batch has been parsed. */
+function membersNoted(text: string, isWanted = true): string[] {
+  const store = eagerStore();
+  const members = store.collections.membersAhead;
+  members.isWanted = isWanted;
+  const noted: string[] = [];
+  const bytes = encoder.encode(text);
+  members.note = (start, end) => noted.push(text.slice(start, end)) < 16;
+  const input = new InputBuffer(bytes.length);
+  input.space().set(bytes);
+  input.commit(bytes.length);
+  const scan = scanOf(store);
+  const args = new CommandArguments();
+  scan.begin(input, 0);
+  assert.equal(new RequestParser(2 ** 20).parse(input, args), ParseResult.COMPLETE);
+  scan.give(args, input);
+  return noted;
+}
+
+Deno.test("key scan: members of the requests for one key that are alike", () => {
+  const sets = ["a", "bb", "ccc", ""].map((name) => request("SADD", "set", name));
+  assert.deepEqual(membersNoted(sets.join("")), ["a", "bb", "ccc", ""]);
+  const hashes = ["a", "bb", "c"].map((name) => request("HSET", "hash", name, name.repeat(7)));
+  assert.deepEqual(membersNoted(hashes.join("")), ["a", "bb", "c"]);
+  assert.deepEqual(membersNoted(hashes.join(""), false), []);
+});
+
+Deno.test("key scan: members up to the first request that is another one, or not whole", () => {
+  const three = ["a", "b", "c"].map((name) => request("SADD", "set", name)).join("");
+  const last = request("SADD", "set", "last");
+  const others = [
+    request("SADD", "tes", "d"),
+    request("SADD", "longer", "d"),
+    request("SADD", "set", "d", "e"),
+    request("PING"),
+    "PING\r\n",
+    "*3\r\n$4\r\nSADD\r\n$3\r\nset\r\n",
+    "*3\r\n$4\r\nSADD\r\n$3\r\nset\r\n$99999999\r\n",
+  ];
+  for (const other of others) {
+    assert.deepEqual(membersNoted(three + other + last).slice(0, 3), ["a", "b", "c"]);
+    assert.ok(membersNoted(three + other + last).length <= 4, other);
+  }
+  for (let cut = 1; cut < last.length; cut++) {
+    assert.deepEqual(membersNoted(three + last.slice(0, cut)), ["a", "b", "c"]);
+  }
 });
