@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import type { LogFields, Logger } from "../../../../src/base/log.ts";
-import type { TlsMaterial } from "../../../../src/server/tls/material.ts";
+import { canServeTls, type TlsMaterial } from "../../../../src/server/tls/material.ts";
 import { TlsReloads } from "../../../../src/server/tls/reloads.ts";
 import { testCertificate } from "../../../helpers/tls.ts";
 
 const one = testCertificate("one");
 const two = testCertificate("two");
+
+/** For a test in which a certificate is taken. */
+const needsTls = { ignore: !canServeTls(Deno.version.deno) };
 
 /** So long that a test which waits for it fails. */
 const NEVER_MS = 1_000_000;
@@ -59,22 +62,26 @@ class World implements AsyncDisposable {
   }
 }
 
-Deno.test("TlsReloads: a key that is written after its certificate is found without being told", async () => {
-  await using world = await World.open([1, 10]);
-  await world.put({ cert: two.cert, key: one.key });
-  const failed = world.news.promise;
-  const reloaded = world.reloads.reload();
-  await failed;
-  assert.equal(world.used.length, 0, "a key of another certificate is not used");
-  await world.put({ key: two.key });
-  await reloaded;
-  assert.equal(world.used.length, 1);
-  assert.deepEqual([world.used[0]!.cert, world.used[0]!.key], [two.cert, two.key]);
-  assert.deepEqual(world.lines[0], ["warn", "tls_reload_failed", 1]);
-  assert.deepEqual(world.lines.at(-1), ["info", "tls_reloaded", undefined]);
-});
+Deno.test(
+  "TlsReloads: a key that is written after its certificate is found without being told",
+  needsTls,
+  async () => {
+    await using world = await World.open([1, 10]);
+    await world.put({ cert: two.cert, key: one.key });
+    const failed = world.news.promise;
+    const reloaded = world.reloads.reload();
+    await failed;
+    assert.equal(world.used.length, 0, "a key of another certificate is not used");
+    await world.put({ key: two.key });
+    await reloaded;
+    assert.equal(world.used.length, 1);
+    assert.deepEqual([world.used[0]!.cert, world.used[0]!.key], [two.cert, two.key]);
+    assert.deepEqual(world.lines[0], ["warn", "tls_reload_failed", 1]);
+    assert.deepEqual(world.lines.at(-1), ["info", "tls_reloaded", undefined]);
+  },
+);
 
-Deno.test("TlsReloads: files that stay wrong are given up, as an error", async () => {
+Deno.test("TlsReloads: files that stay wrong are given up, as an error", needsTls, async () => {
   await using world = await World.open([1, 2]);
   await world.put({ cert: two.cert, key: one.key });
   await world.reloads.reload();
@@ -86,7 +93,7 @@ Deno.test("TlsReloads: files that stay wrong are given up, as an error", async (
   ]);
 });
 
-Deno.test("TlsReloads: who asks again need not wait for the next attempt", async () => {
+Deno.test("TlsReloads: who asks again need not wait for the next attempt", needsTls, async () => {
   await using world = await World.open([NEVER_MS]);
   await world.put({ cert: two.cert, key: one.key });
   const failed = world.news.promise;
@@ -98,7 +105,7 @@ Deno.test("TlsReloads: who asks again need not wait for the next attempt", async
   assert.equal(world.used.length, 1);
 });
 
-Deno.test("TlsReloads: a server that stops does not try again", async () => {
+Deno.test("TlsReloads: a server that stops does not try again", needsTls, async () => {
   await using world = await World.open([NEVER_MS]);
   await world.put(one);
   await world.put({ key: two.key });
