@@ -48,6 +48,19 @@ export async function runServer(config: Config, options: StartOptions = {}): Pro
   const log = getLogger("server");
   let server: RunningServer | undefined;
   let hurried = false;
+  let hungUp = false;
+  const hangUp = (): void => {
+    hungUp = true;
+    // While it starts, the files may have been read already: they are read again afterwards.
+    if (server === undefined) return;
+    const reloads = server.reload();
+    log.info(
+      reloads
+        ? "SIGHUP: the TLS certificate is read again"
+        : "SIGHUP ignored: there is nothing to reload",
+      { event: "sighup" },
+    );
+  };
   const stopRequest = Promise.withResolvers<"stop">();
   const stopWish = new AbortController();
   void stopRequest.promise.then(() => stopWish.abort());
@@ -68,15 +81,7 @@ export async function runServer(config: Config, options: StartOptions = {}): Pro
       hurried = true;
       server?.hurry();
     },
-    onHangup: () => {
-      const reloads = server?.reload() ?? false;
-      log.info(
-        reloads
-          ? "SIGHUP: the TLS certificate is read again"
-          : "SIGHUP ignored: there is nothing to reload",
-        { event: "sighup" },
-      );
-    },
+    onHangup: hangUp,
   });
   if (config.stopOnEof) {
     watchStandardInput(() => {
@@ -92,6 +97,7 @@ export async function runServer(config: Config, options: StartOptions = {}): Pro
     return ExitCode.CANNOT_START;
   }
   if (hurried) server.hurry();
+  if (hungUp) hangUp();
   void server.stopWish.then(() => {
     void server?.stop();
     log.info("stop requested", { event: "stop_requested", signal: "SHUTDOWN" });

@@ -130,7 +130,8 @@ export class RunningServer implements AsyncDisposable {
   }
 
   async #stop(): Promise<StopReport> {
-    const { directory, stack, steps, shared } = this.#parts;
+    const { directory, stack, steps, shared, tls } = this.#parts;
+    tls?.[Symbol.dispose]();
     await stack.disposeAsync();
     const events = shared.metrics.readEventCounters();
     const lost = directory?.isComplete === true ? 0 : events.pending;

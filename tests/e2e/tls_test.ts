@@ -15,6 +15,9 @@ const one = testCertificate("one");
 const two = testCertificate("two");
 const expired = testCertificate("expired");
 
+/** What a server is allowed to do whose files are anywhere. */
+const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-read", "--allow-env=SLUICE_*"];
+
 const HEALTH = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /** Runs a program and returns what it printed. */
@@ -260,6 +263,43 @@ Deno.test("tls: sluice health asks over it", async () => {
   assert.match(answers[4]!, /^sluice: not healthy: .*speaks TLS; give --tls-cert/);
 });
 
+Deno.test(
+  "tls: a SIGHUP while the server starts has the certificate read again when it has started",
+  {
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    const folder = await Deno.makeTempDir({ prefix: "sluice-tls-" });
+    const [certPath, keyPath] = [`${folder}/cert.pem`, `${folder}/key.pem`];
+    try {
+      // Whoever opens a pipe waits for the other end, and reads until that is closed.
+      assert.equal(await run("mkfifo", certPath, keyPath), "");
+      await using server = await ServerProcess.start(
+        ["--tls-cert", certPath, "--tls-key", keyPath],
+        { denoArgs: ["run", ...PERMISSIONS, PROGRAM], skipReady: true },
+      );
+      await Deno.writeTextFile(certPath, one.cert);
+      using key = await Deno.open(keyPath, { write: true });
+      // It has read the certificate and is reading the key.
+      server.signal("SIGHUP");
+      for (const [path, text] of [[certPath, two.cert], [keyPath, two.key]] as const) {
+        await Deno.writeTextFile(`${path}.new`, text);
+        await Deno.rename(`${path}.new`, path);
+      }
+      await key.write(new TextEncoder().encode(one.key));
+      key.close();
+      const [first, then] = [
+        await server.waitForLine("tls"),
+        await server.waitForLine("tls_reloaded"),
+      ];
+      assert.notEqual(first["fingerprint"], then["fingerprint"]);
+      (await connectSecurely(server.port("http"), two)).close();
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+);
+
 Deno.test("tls: SIGHUP reads the certificate again and nobody notices", {
   ignore: Deno.build.os === "windows",
 }, async (t) => {
@@ -279,12 +319,12 @@ async function testReload(ioThreads: number): Promise<void> {
   };
   try {
     await put(one);
-    const denoArgs = ["run", "--no-prompt", "--allow-net", "--allow-read", "--allow-env=SLUICE_*"];
     await using server = await ServerProcess.start(
       ["--tls-cert", certPath, "--tls-key", keyPath, "--io-threads", String(ioThreads)],
-      { denoArgs: [...denoArgs, PROGRAM] },
+      { denoArgs: ["run", ...PERMISSIONS, PROGRAM] },
     );
     const port = server.port("http");
+    // Its handshake is over, or it might be accepted when another certificate has been read.
     using open = await connectSecurely(port, one);
 
     const stop = new AbortController();
@@ -307,6 +347,7 @@ async function testReload(ioThreads: number): Promise<void> {
     server.signal("SIGHUP");
     const refused = await server.waitForLine("tls_reload_failed");
     assert.match(String(refused["reason"]), /does not belong to the certificate/);
+    assert.deepEqual([refused["level"], refused["retry_ms"]], ["warn", 1000]);
     using still = await connectSecurely(port, one);
     await still.send(HEALTH);
     assert.equal((await still.readHttpReply()).status, 200);

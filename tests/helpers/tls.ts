@@ -39,7 +39,11 @@ export function tlsFlags({ certPath, keyPath }: TestCertificate): string[] {
   return ["--tls-cert", certPath, "--tls-key", keyPath];
 }
 
-/** Connects with TLS to the loopback address, trusting these certificates and no others. */
+/**
+ * Connects with TLS to the loopback address, trusting these certificates and no others.
+ *
+ * It resolves before the handshake: the server need not have seen anything of the connection.
+ */
 export function connectTls(
   port: number,
   certificates: readonly TestCertificate[],
@@ -53,10 +57,17 @@ export function connectTls(
   });
 }
 
-/** The same, for text. */
+/** The same, for text; both sides have shaken hands when it resolves. */
 export async function connectSecurely(
   port: number,
   certificate: TestCertificate,
 ): Promise<RawClient> {
-  return RawClient.over(await connectTls(port, [certificate]));
+  const socket = await connectTls(port, [certificate]);
+  try {
+    await socket.handshake();
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+  return RawClient.over(socket);
 }

@@ -48,6 +48,7 @@ import { SessionStep } from "../../../src/protocol/session.ts";
 import type { EventIds } from "../../../src/store/event_ids.ts";
 import { WaitRegion } from "../../../src/store/wait_region.ts";
 import { Store } from "../../../src/store/store.ts";
+import { keepAwake } from "../../helpers/keep_awake.ts";
 import { latin1, toLatin1 } from "../../helpers/latin1.ts";
 
 export { latin1, toLatin1 };
@@ -485,6 +486,7 @@ export class TestClient {
  * loop alive.
  */
 export async function settled<T>(promise: Promise<T>): Promise<T> {
+  using _awake = keepAwake();
   const keepAlive = setInterval(() => {}, 1000);
   try {
     return await promise;

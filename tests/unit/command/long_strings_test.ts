@@ -91,8 +91,9 @@ Deno.test("BITOP: what it stores is made of strings as they are at one moment", 
   // The strings change under its hands, more often than it tries without locks.
   let changes = 0;
   for (; !done && changes < 200; changes++) {
-    await harness.ask(request("SETRANGE", "b", "1000", String.fromCharCode(4 + changes % 100)));
-    await harness.ask(request("SETRANGE", "a", "1000", String.fromCharCode(4 + changes % 100)));
+    const byte = String.fromCharCode(4 + changes % 100);
+    await settled(harness.ask(request("SETRANGE", "b", "1000", byte)));
+    await settled(harness.ask(request("SETRANGE", "a", "1000", byte)));
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
   assert.equal(await combining, `:${BIG}\r\n`);

@@ -9,6 +9,7 @@ import type { SyncPolicy } from "../../../src/durability/sync_policy.ts";
 import { createLogStatus, LogFigure } from "../../../src/durability/log_status.ts";
 import { recover } from "../../../src/durability/recovery.ts";
 import { ThreadLog } from "../../../src/durability/thread_log.ts";
+import { keepAwake } from "../../helpers/keep_awake.ts";
 import { contentsOf, emptyStore } from "../../helpers/store_contents.ts";
 import { keyOf, remove, set } from "../store/helpers.ts";
 
@@ -96,6 +97,7 @@ for (const policy of ["always", "everysec", "no"] as const) {
 }
 
 Deno.test("log thread: what it calls durable is in the files, while it runs on", async () => {
+  using _awake = keepAwake();
   await withDirectory(async (path) => {
     const site = await start(path, "always");
     const { intake } = site.log;

@@ -50,6 +50,27 @@ async function fuzz(protocol: FuzzProtocol, reply: Uint8Array, hangs = false): P
   }
 }
 
+Deno.test("fuzz: waits for a server as long as something comes from it", async () => {
+  const protocol = FUZZ_PROTOCOLS.find(({ name }) => name === "resp")!;
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const serveOne = async (): Promise<void> => {
+    using socket = await listener.accept();
+    const room = new Uint8Array(65536);
+    while (await socket.read(room) !== null);
+    for (let i = 0; i < 5; i++) {
+      await socket.write(protocol.samples.well);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  };
+  const serving = serveOne();
+  const tally = await fuzzOverTcp({
+    ...{ protocol, port: listener.addr.port, seed: 1, firstCase: 0, sequenceCount: 1 },
+    ...{ connectionCount: 1, patienceMs: 500 },
+  });
+  assert.equal(tally.bytesReceived, 5 * protocol.samples.well.length);
+  await serving;
+});
+
 for (const protocol of FUZZ_PROTOCOLS) {
   const { well, broken } = protocol.samples;
   Deno.test(`fuzz: is content with a ${protocol.name} server that answers well`, async () => {

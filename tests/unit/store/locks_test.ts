@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ControlRegion, Header } from "../../../src/store/control.ts";
 import { BARGE_LIMIT, type LockKind, LockPoisonedError } from "../../../src/store/locks.ts";
+import { keepAwake } from "../../helpers/keep_awake.ts";
 import type { LooperOrders } from "./lock_looper.ts";
 import { lockRegion, locksOf, waiting, wordOf } from "./lock_region.ts";
 
@@ -30,6 +31,7 @@ function signalWords(): Int32Array<SharedArrayBuffer> {
 /** A pending `waitAsync` alone does not keep the event loop going; a timer does. */
 function alive(test: () => Promise<void>): () => Promise<void> {
   return async () => {
+    using _awake = keepAwake();
     const timer = setInterval(() => {}, 1000);
     try {
       await test();
