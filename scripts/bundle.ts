@@ -45,6 +45,14 @@ const FAULTY_WORKERS: readonly string[] = [
   "tests/helpers/faulty_log_worker.ts",
 ];
 
+/** Workers of tests that load the commands, or the store; those of twins have modules of their own. */
+const TEST_WORKERS: readonly string[] = [
+  "tests/stress/command_worker.ts",
+  "tests/stress/store_worker.ts",
+  "tests/unit/command/exec_worker.ts",
+  "tests/unit/command/long_changes_worker.ts",
+];
+
 /** Entries of workers that have nothing of their own but a life of {@link TESTED_LIVES}. */
 const LIVING: readonly string[] = [
   "src/worker/worker_main.ts",
@@ -94,7 +102,9 @@ export async function bundle(into: string = PROGRAM_FOLDER): Promise<void> {
   const fresh = `${into}.${Deno.pid}`;
   await removeLeftBehind(into);
   const maps = into === PROGRAM_FOLDER ? [] : ["--sourcemap", "linked"];
-  const tested = into === TESTED_FOLDER ? [...TESTED_LIVES, FAULTY_SERVER, ...FAULTY_WORKERS] : [];
+  const tested = into === TESTED_FOLDER
+    ? [...TESTED_LIVES, FAULTY_SERVER, ...FAULTY_WORKERS, ...TEST_WORKERS]
+    : [];
   // For `deno` the bundler puts a `require` of Node.js into every thread, 6 MB each, for whoever may
   // want it, and takes the parts of libraries that import `node:util`. Nobody here does.
   const { success } = await new Deno.Command(Deno.execPath(), {
