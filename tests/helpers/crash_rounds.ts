@@ -82,6 +82,8 @@ export interface CrashOptions {
   readonly confirmed?: number;
   readonly seed: number;
   readonly flags?: readonly string[];
+  /** How long clients work in a round, at most; default: 420. Unit: ms. */
+  readonly mostWorkMs?: number;
   /** Told after each round. */
   readonly onRound?: (counts: CrashCounts) => void;
 }
@@ -136,8 +138,10 @@ export class CrashRun {
     const port = server.port("resp");
     const over = { isOver: false };
     const clients = this.#startClients(server, over);
-    if (this.#random.oneIn(4)) clients.push(saveSoon(port, this.#random.below(100)));
-    await sleep(20 + this.#random.below(400));
+    // The second start is from a snapshot, unless that was not done in time.
+    const isFirst = this.counts.kills === 0;
+    if (isFirst || this.#random.oneIn(4)) clients.push(saveSoon(port, this.#random.below(50)));
+    await sleep(20 + this.#random.below((this.#options.mostWorkMs ?? 420) - 20));
     this.#killedAtMs = performance.now();
     server.signal("SIGKILL");
     over.isOver = true;
