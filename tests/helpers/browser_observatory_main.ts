@@ -13,7 +13,13 @@
  */
 
 import assert from "node:assert/strict";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from "playwright-core";
 import { isFull } from "./effort.ts";
 import { RawClient, respCommand } from "./raw_client.ts";
 import { say } from "./say.ts";
@@ -30,14 +36,8 @@ class Reader implements AsyncDisposable {
 
   private constructor(readonly page: Page, readonly url: string) {}
 
-  static async open(
-    browser: Browser,
-    url: string,
-    options: BrowserContextOptions = {},
-    hasClock = false,
-  ): Promise<Reader> {
-    const page = await browser.newPage(options);
-    if (hasClock) await page.clock.install();
+  /** @param page a new one */
+  static async open(page: Page, url: string): Promise<Reader> {
     const reader = new Reader(page, url);
     page.on("console", (message) => reader.complaints.push(message.text()));
     page.on("pageerror", (error) => reader.complaints.push(error.message));
@@ -90,7 +90,7 @@ function urlOf(server: ServerProcess): string {
   return `http://localhost:${server.port("http")}/`;
 }
 
-async function use(browser: Browser): Promise<void> {
+async function use(tabs: BrowserContext): Promise<void> {
   await using server = await start([
     "--channel-capacity",
     "20",
@@ -99,7 +99,7 @@ async function use(browser: Browser): Promise<void> {
     "--workers",
     "2",
   ]);
-  await using reader = await Reader.open(browser, urlOf(server));
+  await using reader = await Reader.open(await tabs.newPage(), urlOf(server));
   const { page } = reader;
   await reader.waitFor("status", /^Live$/);
   await checkLoad(reader);
@@ -251,15 +251,16 @@ async function checkKeyboard(reader: Reader): Promise<void> {
   await reader.waitFor("status", /^Live$/);
 }
 
-async function fit(browser: Browser): Promise<void> {
+async function fit(tabs: BrowserContext, browser: Browser): Promise<void> {
   await using server = await start(["--workers", "0-2"]);
   using client = await RawClient.connect(server.port("resp"));
   await client.send(respCommand("SET", "k".repeat(1000), "v".repeat(10_000)));
   await client.send(respCommand("HSET", "h".repeat(300), "f".repeat(3000), "v".repeat(3000)));
   await client.read("+OK\r\n:1\r\n".length);
   await Promise.all([
-    fitWidths(browser, urlOf(server)),
-    checkTheme(browser, urlOf(server)),
+    fitWidths(tabs, urlOf(server)),
+    // What one page keeps is not to be the other's.
+    checkTheme(tabs, urlOf(server).replace("localhost", "127.0.0.1")),
     checkTouch(browser, urlOf(server)),
   ]);
 }
@@ -274,9 +275,11 @@ const FITTINGS = [
 ] as const;
 
 /** Each begins where the other ends: a page must fit when it is opened and when it is resized. */
-async function fitWidths(browser: Browser, url: string): Promise<void> {
-  const viewport = { width: FITTINGS[0].widths[0], height: HEIGHT };
-  await using reader = await Reader.open(browser, url, { viewport, reducedMotion: "reduce" });
+async function fitWidths(tabs: BrowserContext, url: string): Promise<void> {
+  const page = await tabs.newPage();
+  await page.setViewportSize({ width: FITTINGS[0].widths[0], height: HEIGHT });
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await using reader = await Reader.open(page, url);
   const grounds = new Set<string>();
   for (const [i, fitting] of FITTINGS.entries()) {
     await reader.page.emulateMedia({ colorScheme: fitting.colorScheme });
@@ -322,8 +325,12 @@ async function fitScheme(
 }
 
 async function checkTouch(browser: Browser, url: string): Promise<void> {
-  const options = { viewport: { width: 400, height: 800 }, hasTouch: true, isMobile: true };
-  await using reader = await Reader.open(browser, url, options);
+  const options: BrowserContextOptions = {
+    viewport: { width: 400, height: 800 },
+    hasTouch: true,
+    isMobile: true,
+  };
+  await using reader = await Reader.open(await browser.newPage(options), url);
   await reader.waitFor("heat-operations-most", /busiest/);
   await reader.page.locator("#heat-operations").tap({ position: { x: 5, y: 5 } });
   await reader.waitFor("shard-readout", /^Shard 0: /);
@@ -334,8 +341,8 @@ async function checkTouch(browser: Browser, url: string): Promise<void> {
   await reader.check();
 }
 
-async function checkTheme(browser: Browser, url: string): Promise<void> {
-  await using reader = await Reader.open(browser, url, { colorScheme: "light" });
+async function checkTheme(tabs: BrowserContext, url: string): Promise<void> {
+  await using reader = await Reader.open(await tabs.newPage(), url);
   const ground = (): Promise<string> =>
     reader.page.evaluate("getComputedStyle(document.body).backgroundColor");
   const light = await ground();
@@ -357,13 +364,13 @@ function tooWide(page: Page): Promise<string[]> {
     ).map(({ tagName, id, className }) => [tagName, id, className].join(" "))`);
 }
 
-async function guarded(browser: Browser): Promise<void> {
+async function guarded(tabs: BrowserContext, browser: Browser): Promise<void> {
   await using server = await start(["--password", PASSWORD]);
-  await Promise.all([locked, rest].map((visit) => visit(browser, urlOf(server))));
+  await Promise.all([locked(tabs, urlOf(server)), rest(browser, urlOf(server))]);
 }
 
-async function locked(browser: Browser, url: string): Promise<void> {
-  await using reader = await Reader.open(browser, url);
+async function locked(tabs: BrowserContext, url: string): Promise<void> {
+  await using reader = await Reader.open(await tabs.newPage(), url);
   const { page } = reader;
   await page.locator("#password-dialog").waitFor();
   await reader.waitFor("status", /^Locked$/);
@@ -391,8 +398,9 @@ async function locked(browser: Browser, url: string): Promise<void> {
 
 /** A page that is not looked at lets go of its connection, and one that is does not. */
 async function rest(browser: Browser, url: string): Promise<void> {
-  await using reader = await Reader.open(browser, url, {}, true);
-  const { page } = reader;
+  const page = await browser.newPage();
+  await page.clock.install();
+  await using reader = await Reader.open(page, url);
   const look = (state: "hidden" | "visible"): Promise<void> =>
     page.evaluate(`
       Object.defineProperty(document, "visibilityState", { value: "${state}", configurable: true });
@@ -416,10 +424,10 @@ async function rest(browser: Browser, url: string): Promise<void> {
   await reader.check(/status of 401/);
 }
 
-async function restart(browser: Browser): Promise<void> {
+async function restart(tabs: BrowserContext): Promise<void> {
   const first = await start(["--drain-delay", "1s"]);
   const port = first.port("http");
-  await using reader = await Reader.open(browser, urlOf(first));
+  await using reader = await Reader.open(await tabs.newPage(), urlOf(first));
   await reader.waitFor("status", /^Live$/);
   first.signal("SIGTERM");
   await reader.waitFor("status", /^Stopping$/);
@@ -437,7 +445,9 @@ async function restart(browser: Browser): Promise<void> {
 }
 
 /** What each visit is called, in the order in which the test names them. */
-const VISITS: Readonly<Record<string, (browser: Browser) => Promise<void>>> = {
+const VISITS: Readonly<
+  Record<string, (tabs: BrowserContext, browser: Browser) => Promise<void>>
+> = {
   use,
   fit,
   guarded,
@@ -450,10 +460,12 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
 });
 try {
+  // Pages with nothing special are tabs of one window: each window takes a process of its own, too.
+  const tabs = await browser.newContext({ colorScheme: "light" });
   // One browser, all at once: they mostly wait for their servers.
   await Promise.all(
     Object.entries(VISITS).map(async ([name, visit]) => {
-      const problem = await visit(browser).then(
+      const problem = await visit(tabs, browser).then(
         () => null,
         (error) => error?.stack ?? String(error),
       );
