@@ -27,6 +27,9 @@ const RETRIES_AT_ONCE = 200;
 /** With `everysec`: what was confirmed longer ago than this has to be there. Unit: ms. */
 const LOSS_MS = 1500;
 
+/** How long a round waits for events to be accepted, where the machine is busy. Unit: ms. */
+const MOST_WAIT_MS = 3000;
+
 /** What came out of some rounds. */
 export interface CrashCounts {
   /** Times that the server was killed. */
@@ -82,7 +85,7 @@ export interface CrashOptions {
   readonly confirmed?: number;
   readonly seed: number;
   readonly flags?: readonly string[];
-  /** How long clients work in a round, at most; default: 420. Unit: ms. */
+  /** How long clients work in a round in any case, at most; default: 420. Unit: ms. */
   readonly mostWorkMs?: number;
   /** Told after each round. */
   readonly onRound?: (counts: CrashCounts) => void;
@@ -141,12 +144,21 @@ export class CrashRun {
     // The second start is from a snapshot, unless that was not done in time.
     const isFirst = this.counts.kills === 0;
     if (isFirst || this.#random.oneIn(4)) clients.push(saveSoon(port, this.#random.below(50)));
-    await sleep(20 + this.#random.below((this.#options.mostWorkMs ?? 420) - 20));
+    await this.#letWork();
     this.#killedAtMs = performance.now();
     server.signal("SIGKILL");
     over.isOver = true;
     await Promise.all(clients);
     this.counts.kills++;
+  }
+
+  /** Waits for a while, and longer where nothing gets done, so that every round counts for something. */
+  async #letWork(): Promise<void> {
+    const { rounds, confirmed = 0, mostWorkMs = 420 } = this.#options;
+    const wanted = this.counts.events + this.#random.below(2 * confirmed / rounds + 1);
+    const untilMs = performance.now() + MOST_WAIT_MS;
+    await sleep(20 + this.#random.below(mostWorkMs - 20));
+    while (this.counts.events < wanted && performance.now() < untilMs) await sleep(10);
   }
 
   /**
