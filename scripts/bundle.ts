@@ -29,11 +29,46 @@ export const WORKER_ENTRIES: readonly string[] = [
   "src/lab/servers/work_under_lock.ts",
 ];
 
+/**
+ * What else is in {@link TESTED_FOLDER}: what workers are that tests start in their own process, see
+ * {@link testedImports}, and a server with faults, with its workers.
+ */
+const TESTED_LIVES: readonly string[] = [
+  "src/worker/worker_life.ts",
+  "src/worker/worker_port.ts",
+  "src/server/io_worker_life.ts",
+  "src/durability/log_life.ts",
+];
+const FAULTY_SERVER = "tests/helpers/faulty_server.ts";
+const FAULTY_WORKERS: readonly string[] = [
+  "tests/helpers/mortal_io_worker.ts",
+  "tests/helpers/faulty_log_worker.ts",
+];
+
+/** Workers of tests that load the commands, or the store; those of twins have modules of their own. */
+const TEST_WORKERS: readonly string[] = [
+  "tests/stress/command_worker.ts",
+  "tests/stress/store_worker.ts",
+  "tests/unit/command/exec_worker.ts",
+  "tests/unit/command/long_changes_worker.ts",
+];
+
+/** Entries of workers that have nothing of their own but a life of {@link TESTED_LIVES}. */
+const LIVING: readonly string[] = [
+  "src/worker/worker_main.ts",
+  "src/server/io_worker_main.ts",
+  "src/durability/log_main.ts",
+  "tests/unit/server/asking_io_worker.ts",
+];
+
 /** Where the joined program is, from the root. */
 export const PROGRAM_FOLDER = "build/program";
 
 /** Where the copy is that tests of servers start, from the root. */
 export const TESTED_FOLDER = "build/tested";
+
+/** An import map with which workers that tests start have joined modules, from the root. */
+export const TESTED_IMPORTS = `${TESTED_FOLDER}/imports.json`;
 
 /** What starts the joined program, from {@link PROGRAM_FOLDER}. */
 export const PROGRAM_ENTRY = "main.js";
@@ -67,12 +102,15 @@ export async function bundle(into: string = PROGRAM_FOLDER): Promise<void> {
   const fresh = `${into}.${Deno.pid}`;
   await removeLeftBehind(into);
   const maps = into === PROGRAM_FOLDER ? [] : ["--sourcemap", "linked"];
+  const tested = into === TESTED_FOLDER
+    ? [...TESTED_LIVES, FAULTY_SERVER, ...FAULTY_WORKERS, ...TEST_WORKERS]
+    : [];
   // For `deno` the bundler puts a `require` of Node.js into every thread, 6 MB each, for whoever may
   // want it, and takes the parts of libraries that import `node:util`. Nobody here does.
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["bundle", "--quiet", "--platform", "browser", "--code-splitting", "--minify"],
-      ...[...maps, "--outdir", fresh, "main.ts", ...WORKER_ENTRIES],
+      ...[...maps, "--outdir", fresh, "main.ts", ...WORKER_ENTRIES, ...tested],
     ],
     cwd: ROOT,
   }).spawn().status;
@@ -85,7 +123,37 @@ export async function bundle(into: string = PROGRAM_FOLDER): Promise<void> {
     const target = entry.replace(/\.ts$/, ".js");
     await Deno.writeTextFile(new URL(joinedWorker(entry), freshFolder), `import "./${target}";\n`);
   }
+  if (into === TESTED_FOLDER) {
+    for (const entry of FAULTY_WORKERS) {
+      const target = joinedWorker(entry).replace(/\.ts$/, ".js");
+      await Deno.writeTextFile(new URL(entry, freshFolder), `import "./${target}";\n`);
+    }
+    await Deno.writeTextFile(
+      new URL(joinedWorker(TESTED_IMPORTS), freshFolder),
+      await testedImports(),
+    );
+  }
   await putInPlace(freshFolder, new URL(`${into}/`, ROOT));
+}
+
+/**
+ * The import map {@link TESTED_IMPORTS}: what `deno.json` says, and joined lives for {@link LIVING}, which
+ * from single modules take three times as long to start. The tests themselves have single modules.
+ */
+async function testedImports(): Promise<string> {
+  const config = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  const packages = Object.entries<string>(config.imports);
+  // What `deno.json` says of a package goes for its parts, too; an import map has to say so.
+  const imports = Object.fromEntries([
+    ...packages,
+    ...packages.map(([name, from]) => [`${name}/`, `${from.replace("npm:", "npm:/")}/`]),
+  ]);
+  const up = "../".repeat(TESTED_IMPORTS.split("/").length - 1);
+  const lives = Object.fromEntries(
+    TESTED_LIVES.map((path) => [`${up}${path}`, `./${path.replace(/\.ts$/, ".js")}`]),
+  );
+  const scopes = Object.fromEntries(LIVING.map((path) => [`${up}${path}`, lives]));
+  return JSON.stringify({ imports, scopes });
 }
 
 /** Removes what builds that were killed have left beside `into`; one that is under way is younger. */

@@ -2,7 +2,8 @@
  * Runs all tests: `deno task test`.
  *
  * The types are checked once for everything, instead of anew by every worker that a test starts,
- * and the modules of the server are joined once, instead of found by every server that one starts.
+ * and the modules of the server are joined once, instead of found by every server and by every worker
+ * that one starts.
  * Then the test files run in batches, each a process with one isolate: one for each file would load
  * the same modules again and again, which takes as long as the tests do, and one for all of them would
  * keep the shared memory of thousands of stores. Four batches run at a
@@ -20,7 +21,7 @@
  * @module
  */
 
-import { TESTED_FOLDER } from "./bundle.ts";
+import { TESTED_FOLDER, TESTED_IMPORTS } from "./bundle.ts";
 
 const PERMISSIONS = ["net", "env", "read", "write", "run", "sys"].map((name) => `--allow-${name}`);
 
@@ -29,6 +30,9 @@ const CHECKED = ["main.ts", "src", "tests", "bench", "scripts", "docs", "example
 
 /** Imports the test files that the environment names: by itself each would load all modules anew. */
 const SEVERAL_FILES = "tests/helpers/several_files.ts";
+
+/** Registers the examples in doc comments, for the same reason. */
+const EXAMPLES = "tests/helpers/examples_of_docs.ts";
 
 /** Files in a batch, or half as many of those that start servers; a process costs 0.2 s. */
 const BATCH_FILES = 8;
@@ -141,7 +145,8 @@ function batchesOf(files: readonly string[], most: number, flags: readonly strin
 }
 
 function testArgs(flags: readonly string[]): string[] {
-  return ["test", "--no-check", "--no-prompt", ...PERMISSIONS, ...flags];
+  const imports = `--import-map=${TESTED_IMPORTS}`;
+  return ["test", "--no-check", "--no-prompt", imports, ...PERMISSIONS, ...flags];
 }
 
 /** Copies a stream into `chunks`. */
@@ -293,7 +298,7 @@ const endToEnd = together.filter((path) => path.startsWith("tests/e2e/"));
 const others = together.filter((path) => !path.startsWith("tests/e2e/"));
 const examples: Batch = {
   name: "examples in doc comments",
-  args: [...testArgs(flags), "--doc", "src", "docs/embedding.md"],
+  args: [...testArgs(flags), EXAMPLES],
 };
 /** What runs in a browser is checked with the types of one. */
 const PAGE = "src/server/page/client";

@@ -4,15 +4,14 @@ import assert from "node:assert/strict";
 import { inTurn } from "../helpers/effort.ts";
 import { readMetrics, waitForMetrics } from "../helpers/metrics.ts";
 import { RawClient, respCommand } from "../helpers/raw_client.ts";
-import { ServerProcess } from "../helpers/server_process.ts";
+import { FAULTY_PROGRAM, ServerProcess } from "../helpers/server_process.ts";
 
-const FAULTY = "tests/helpers/faulty_server.ts";
 const FLAGS = ["--workers", "1", "--shards", "1"];
 
 /** Starts a server whose first worker ends so; its replacement lives. */
 function start(plan: string): Promise<ServerProcess> {
   const env = { SLUICE_TEST_FAULT: `plan ${plan}:exit` };
-  return ServerProcess.start(FLAGS, { script: FAULTY, env });
+  return ServerProcess.start(FLAGS, { script: FAULTY_PROGRAM, env });
 }
 
 /** Keys that expire, and a list whose memory is freed in slices. */

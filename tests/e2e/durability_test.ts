@@ -119,6 +119,8 @@ for (const [fsync, kills] of [["always", KILLS], ["everysec", KILLS / 2]] as con
       say(`SLUICE_SEED=${SEED}`);
       const counts = await runCrashes({
         ...{ path, fsync, rounds: kills, confirmed: CONFIRMED, seed: SEED },
+        // What was sent in a round is sent again in the next ones.
+        mostWorkMs: effort(200, 420),
       });
       say(JSON.stringify(counts));
       const { writes, events } = counts;

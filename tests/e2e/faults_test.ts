@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
 import { RawClient, respCommand } from "../helpers/raw_client.ts";
-import { IO_THREAD_COUNTS, ServerProcess } from "../helpers/server_process.ts";
-
-const FAULTY = "tests/helpers/faulty_server.ts";
+import { FAULTY_PROGRAM, IO_THREAD_COUNTS, ServerProcess } from "../helpers/server_process.ts";
 
 for (const ioThreads of IO_THREAD_COUNTS) {
   Deno.test(`server, ${ioThreads} I/O threads: a torn shard stops it at once with exit code 4 (C4)`, async () => {
     await using server = await ServerProcess.start(
       ["--workers", "1", "--shards", "1", "--io-threads", String(ioThreads)],
-      { script: FAULTY, env: { SLUICE_TEST_FAULT: "torn_shard" } },
+      { script: FAULTY_PROGRAM, env: { SLUICE_TEST_FAULT: "torn_shard" } },
     );
     using resp = await RawClient.connect(server.port("resp"));
     await resp.send(respCommand("EVENT", "alice", "buy", "1"));
@@ -25,7 +23,7 @@ for (const ioThreads of IO_THREAD_COUNTS) {
 
 Deno.test("server: an I/O thread that ends unasked stops it at once with exit code 4", async () => {
   await using server = await ServerProcess.start(["--io-threads", "2"], {
-    script: FAULTY,
+    script: FAULTY_PROGRAM,
     env: { SLUICE_TEST_FAULT: "io_thread_ends" },
   });
   const { code, lines } = await server.waitForEnd();
@@ -38,7 +36,7 @@ Deno.test("server: errors that nobody handled are logged, counted and survived",
   ignore: Deno.build.os === "windows",
 }, async () => {
   await using server = await ServerProcess.start([], {
-    script: FAULTY,
+    script: FAULTY_PROGRAM,
     env: { SLUICE_TEST_FAULT: "loose_errors" },
   });
   server.signal("SIGUSR2");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { isFull } from "../helpers/effort.ts";
 import { PROGRAM } from "../helpers/server_process.ts";
 
 const MAIN = fileURLToPath(new URL(`../../${PROGRAM}`, import.meta.url));
@@ -33,7 +34,9 @@ for (const file of ["mine.ts", "mine.js"]) {
       const words = [Deno.execPath(), ...server.split(" ").slice(1)];
       // Both ways to say it: as words, and as JSON where they may have spaces.
       const started = file.endsWith(".ts") ? words.join(" ") : JSON.stringify(words);
-      const good = await run(folder, ["test", "-A", test], { SLUICE: started });
+      // The types of what is written are checked in tests/unit/cli/init_processor_test.ts.
+      const check = isFull() ? [] : ["--no-check"];
+      const good = await run(folder, ["test", "-A", ...check, test], { SLUICE: started });
       assert.equal(good.code, 0, good.text);
       assert.match(good.text, /3 passed/);
 

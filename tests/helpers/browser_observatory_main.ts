@@ -13,7 +13,13 @@
  */
 
 import assert from "node:assert/strict";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from "playwright-core";
 import { isFull } from "./effort.ts";
 import { RawClient, respCommand } from "./raw_client.ts";
 import { say } from "./say.ts";
@@ -30,14 +36,8 @@ class Reader implements AsyncDisposable {
 
   private constructor(readonly page: Page, readonly url: string) {}
 
-  static async open(
-    browser: Browser,
-    url: string,
-    options: BrowserContextOptions = {},
-    hasClock = false,
-  ): Promise<Reader> {
-    const page = await browser.newPage(options);
-    if (hasClock) await page.clock.install();
+  /** @param page a new one */
+  static async open(page: Page, url: string): Promise<Reader> {
     const reader = new Reader(page, url);
     page.on("console", (message) => reader.complaints.push(message.text()));
     page.on("pageerror", (error) => reader.complaints.push(error.message));
@@ -90,7 +90,7 @@ function urlOf(server: ServerProcess): string {
   return `http://localhost:${server.port("http")}/`;
 }
 
-async function use(browser: Browser): Promise<void> {
+async function use(tabs: BrowserContext): Promise<void> {
   await using server = await start([
     "--channel-capacity",
     "20",
@@ -99,7 +99,7 @@ async function use(browser: Browser): Promise<void> {
     "--workers",
     "2",
   ]);
-  await using reader = await Reader.open(browser, urlOf(server));
+  await using reader = await Reader.open(await tabs.newPage(), urlOf(server));
   const { page } = reader;
   await reader.waitFor("status", /^Live$/);
   await checkLoad(reader);
@@ -251,35 +251,51 @@ async function checkKeyboard(reader: Reader): Promise<void> {
   await reader.waitFor("status", /^Live$/);
 }
 
-async function fit(browser: Browser): Promise<void> {
+async function fit(tabs: BrowserContext, browser: Browser): Promise<void> {
   await using server = await start(["--workers", "0-2"]);
   using client = await RawClient.connect(server.port("resp"));
   await client.send(respCommand("SET", "k".repeat(1000), "v".repeat(10_000)));
   await client.send(respCommand("HSET", "h".repeat(300), "f".repeat(3000), "v".repeat(3000)));
   await client.read("+OK\r\n:1\r\n".length);
-  // Each begins where the other ends: a page must fit when it is opened and when it is resized.
-  const grounds = await Promise.all([
-    fitWidths(browser, urlOf(server), "light", [320, 400, 1280, 2000]),
-    fitWidths(browser, urlOf(server), "dark", [2000, 960, 400, 320]),
-    checkTheme(browser, urlOf(server)),
+  await Promise.all([
+    fitWidths(tabs, urlOf(server)),
+    // What one page keeps is not to be the other's.
+    checkTheme(tabs, urlOf(server).replace("localhost", "127.0.0.1")),
     checkTouch(browser, urlOf(server)),
   ]);
-  assert.notEqual(grounds[0], grounds[1], "light and dark differ");
 }
 
-async function fitWidths(
-  browser: Browser,
-  url: string,
-  colorScheme: "light" | "dark",
-  widths: readonly number[],
+/** Height of the window; the widths come in turn. */
+const HEIGHT = 900;
+
+/** A scheme, and the widths from the one with which the page is opened. */
+const FITTINGS = [
+  { colorScheme: "light", widths: [320, 400, 1280, 2000] },
+  { colorScheme: "dark", widths: [2000, 960, 400, 320] },
+] as const;
+
+/** Each begins where the other ends: a page must fit when it is opened and when it is resized. */
+async function fitWidths(tabs: BrowserContext, url: string): Promise<void> {
+  const page = await tabs.newPage();
+  await page.setViewportSize({ width: FITTINGS[0].widths[0], height: HEIGHT });
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await using reader = await Reader.open(page, url);
+  const grounds = new Set<string>();
+  for (const [i, fitting] of FITTINGS.entries()) {
+    await reader.page.emulateMedia({ colorScheme: fitting.colorScheme });
+    // A window of its own would be two processes more.
+    if (i > 0) await reader.page.reload();
+    grounds.add(await fitScheme(reader, fitting));
+  }
+  assert.equal(grounds.size, FITTINGS.length, "light and dark differ");
+  await reader.check();
+}
+
+/** Looks at every width, and says which colour the ground is. */
+async function fitScheme(
+  reader: Reader,
+  { colorScheme, widths }: (typeof FITTINGS)[number],
 ): Promise<string> {
-  const height = 900;
-  const options = {
-    viewport: { width: widths[0]!, height },
-    colorScheme,
-    reducedMotion: "reduce",
-  } as const;
-  await using reader = await Reader.open(browser, url, options);
   const { page } = reader;
   await reader.waitFor("status", /^Live$/);
   await page.locator("#key-form button").click();
@@ -293,7 +309,7 @@ async function fitWidths(
     }
     for (const width of isFull() && isOpen ? widths.toReversed() : widths) {
       const where = `${width} px, ${colorScheme}${isOpen ? ", with tables" : ""}`;
-      await page.setViewportSize({ width, height });
+      await page.setViewportSize({ width, height: HEIGHT });
       for (const index of [0, 1]) {
         await page.locator("#key-rows button").nth(index).click();
         const name = ["k".repeat(1000), "h".repeat(300)];
@@ -305,13 +321,16 @@ async function fitWidths(
       }
     }
   }
-  await reader.check();
   return await page.evaluate("getComputedStyle(document.body).backgroundColor");
 }
 
 async function checkTouch(browser: Browser, url: string): Promise<void> {
-  const options = { viewport: { width: 400, height: 800 }, hasTouch: true, isMobile: true };
-  await using reader = await Reader.open(browser, url, options);
+  const options: BrowserContextOptions = {
+    viewport: { width: 400, height: 800 },
+    hasTouch: true,
+    isMobile: true,
+  };
+  await using reader = await Reader.open(await browser.newPage(options), url);
   await reader.waitFor("heat-operations-most", /busiest/);
   await reader.page.locator("#heat-operations").tap({ position: { x: 5, y: 5 } });
   await reader.waitFor("shard-readout", /^Shard 0: /);
@@ -322,8 +341,8 @@ async function checkTouch(browser: Browser, url: string): Promise<void> {
   await reader.check();
 }
 
-async function checkTheme(browser: Browser, url: string): Promise<void> {
-  await using reader = await Reader.open(browser, url, { colorScheme: "light" });
+async function checkTheme(tabs: BrowserContext, url: string): Promise<void> {
+  await using reader = await Reader.open(await tabs.newPage(), url);
   const ground = (): Promise<string> =>
     reader.page.evaluate("getComputedStyle(document.body).backgroundColor");
   const light = await ground();
@@ -345,13 +364,13 @@ function tooWide(page: Page): Promise<string[]> {
     ).map(({ tagName, id, className }) => [tagName, id, className].join(" "))`);
 }
 
-async function guarded(browser: Browser): Promise<void> {
+async function guarded(tabs: BrowserContext, browser: Browser): Promise<void> {
   await using server = await start(["--password", PASSWORD]);
-  await Promise.all([locked, rest].map((visit) => visit(browser, urlOf(server))));
+  await Promise.all([locked(tabs, urlOf(server)), rest(browser, urlOf(server))]);
 }
 
-async function locked(browser: Browser, url: string): Promise<void> {
-  await using reader = await Reader.open(browser, url);
+async function locked(tabs: BrowserContext, url: string): Promise<void> {
+  await using reader = await Reader.open(await tabs.newPage(), url);
   const { page } = reader;
   await page.locator("#password-dialog").waitFor();
   await reader.waitFor("status", /^Locked$/);
@@ -379,8 +398,9 @@ async function locked(browser: Browser, url: string): Promise<void> {
 
 /** A page that is not looked at lets go of its connection, and one that is does not. */
 async function rest(browser: Browser, url: string): Promise<void> {
-  await using reader = await Reader.open(browser, url, {}, true);
-  const { page } = reader;
+  const page = await browser.newPage();
+  await page.clock.install();
+  await using reader = await Reader.open(page, url);
   const look = (state: "hidden" | "visible"): Promise<void> =>
     page.evaluate(`
       Object.defineProperty(document, "visibilityState", { value: "${state}", configurable: true });
@@ -404,10 +424,10 @@ async function rest(browser: Browser, url: string): Promise<void> {
   await reader.check(/status of 401/);
 }
 
-async function restart(browser: Browser): Promise<void> {
+async function restart(tabs: BrowserContext): Promise<void> {
   const first = await start(["--drain-delay", "1s"]);
   const port = first.port("http");
-  await using reader = await Reader.open(browser, urlOf(first));
+  await using reader = await Reader.open(await tabs.newPage(), urlOf(first));
   await reader.waitFor("status", /^Live$/);
   first.signal("SIGTERM");
   await reader.waitFor("status", /^Stopping$/);
@@ -425,7 +445,9 @@ async function restart(browser: Browser): Promise<void> {
 }
 
 /** What each visit is called, in the order in which the test names them. */
-const VISITS: Readonly<Record<string, (browser: Browser) => Promise<void>>> = {
+const VISITS: Readonly<
+  Record<string, (tabs: BrowserContext, browser: Browser) => Promise<void>>
+> = {
   use,
   fit,
   guarded,
@@ -438,10 +460,12 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
 });
 try {
+  // Pages with nothing special are tabs of one window: each window takes a process of its own, too.
+  const tabs = await browser.newContext({ colorScheme: "light" });
   // One browser, all at once: they mostly wait for their servers.
   await Promise.all(
     Object.entries(VISITS).map(async ([name, visit]) => {
-      const problem = await visit(browser).then(
+      const problem = await visit(tabs, browser).then(
         () => null,
         (error) => error?.stack ?? String(error),
       );

@@ -27,6 +27,9 @@ const RETRIES_AT_ONCE = 200;
 /** With `everysec`: what was confirmed longer ago than this has to be there. Unit: ms. */
 const LOSS_MS = 1500;
 
+/** How long a round waits for events to be accepted, where the machine is busy. Unit: ms. */
+const MOST_WAIT_MS = 3000;
+
 /** What came out of some rounds. */
 export interface CrashCounts {
   /** Times that the server was killed. */
@@ -82,6 +85,8 @@ export interface CrashOptions {
   readonly confirmed?: number;
   readonly seed: number;
   readonly flags?: readonly string[];
+  /** How long clients work in a round in any case, at most; default: 420. Unit: ms. */
+  readonly mostWorkMs?: number;
   /** Told after each round. */
   readonly onRound?: (counts: CrashCounts) => void;
 }
@@ -136,13 +141,24 @@ export class CrashRun {
     const port = server.port("resp");
     const over = { isOver: false };
     const clients = this.#startClients(server, over);
-    if (this.#random.oneIn(4)) clients.push(saveSoon(port, this.#random.below(100)));
-    await sleep(20 + this.#random.below(400));
+    // The second start is from a snapshot, unless that was not done in time.
+    const isFirst = this.counts.kills === 0;
+    if (isFirst || this.#random.oneIn(4)) clients.push(saveSoon(port, this.#random.below(50)));
+    await this.#letWork();
     this.#killedAtMs = performance.now();
     server.signal("SIGKILL");
     over.isOver = true;
     await Promise.all(clients);
     this.counts.kills++;
+  }
+
+  /** Waits for a while, and longer where nothing gets done, so that every round counts for something. */
+  async #letWork(): Promise<void> {
+    const { rounds, confirmed = 0, mostWorkMs = 420 } = this.#options;
+    const wanted = this.counts.events + this.#random.below(2 * confirmed / rounds + 1);
+    const untilMs = performance.now() + MOST_WAIT_MS;
+    await sleep(20 + this.#random.below(mostWorkMs - 20));
+    while (this.counts.events < wanted && performance.now() < untilMs) await sleep(10);
   }
 
   /**

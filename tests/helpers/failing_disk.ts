@@ -5,7 +5,7 @@
  */
 
 import type { DiskPlan } from "./faulty_disk.ts";
-import { ServerProcess } from "./server_process.ts";
+import { FAULTY_PROGRAM, ServerProcess } from "./server_process.ts";
 
 /** A server, its directory, and what its disk does. */
 export class FailingDisk implements AsyncDisposable {
@@ -45,7 +45,7 @@ export class FailingDisk implements AsyncDisposable {
     skipReady = false,
   ): Promise<ServerProcess> {
     return this.server = await ServerProcess.start(["--data-dir", this.dataPath, ...flags], {
-      denoArgs: ["run", "--no-check", "--no-prompt", "-A", "tests/helpers/faulty_server.ts"],
+      denoArgs: ["run", "--no-check", "--no-prompt", "-A", FAULTY_PROGRAM],
       env: { SLUICE_TEST_FAULT: "disk", SLUICE_TEST_DISK: `${this.#root}/plan`, ...env },
       skipReady,
     });

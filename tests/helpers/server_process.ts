@@ -56,6 +56,11 @@ export function testsInTurn(ioThreads: number): (name: string, ...rest: TestRest
  */
 export const PROGRAM: string = Deno.env.get("SLUICE_TEST_PROGRAM") ?? "main.ts";
 
+/** What starts `faulty_server.ts`, joined where {@link PROGRAM} is. */
+export const FAULTY_PROGRAM: string = PROGRAM === "main.ts"
+  ? "tests/helpers/faulty_server.ts"
+  : `${dirname(PROGRAM)}/tests/helpers/faulty_server.js`;
+
 /** How long a server may take to start, and to end after its stop. Unit: ms. */
 const PATIENCE_MS = 60_000;
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { testedWorker } from "../helpers/tested_worker.ts";
 import type { LockKind } from "../../src/store/locks.ts";
 import { Store } from "../../src/store/store.ts";
 import { Harness, latin1, request, settled } from "../unit/command/harness.ts";
@@ -55,7 +56,7 @@ export async function runCommandStress(
   const evidence = new Int32Array(new SharedArrayBuffer(CommandEvidence.WORDS * 4));
   const crew = Array.from({ length: options.threads }, (_, i) =>
     enlist<CommandReport>(
-      new URL("./command_worker.ts", import.meta.url),
+      testedWorker(new URL("./command_worker.ts", import.meta.url)),
       `command stress ${i + 1}`,
       {
         threadId: i + 1,

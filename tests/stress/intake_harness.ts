@@ -122,8 +122,34 @@ export const SPAN_MUTATIONS: readonly Mutation[] = [
   },
 ];
 
+/**
+ * No defects: publishers that take as long as a preemption would for the few instructions between a look
+ * at the open piece and the claim in it, and between a claim and its confirmation.
+ */
+export const UNHURRIED: readonly Mutation[] = [
+  {
+    name: "looks and claims late",
+    find: `      this.onStep?.("announced");
+      if (Atomics.compareExchange`,
+    replace: `      for (let turns = 0; turns < 100; turns++) Atomics.pause?.();
+      if (Atomics.compareExchange`,
+  },
+  {
+    name: "confirms late",
+    find: "  #confirm(first: number): void {",
+    replace: `  #confirm(first: number): void {
+    for (let turns = 0; turns < 100; turns++) Atomics.pause?.();`,
+  },
+];
+
+/** A twin of the writer's side. */
+export interface DrainMutation extends Mutation {
+  /** Shows only where somebody claims in a piece that was taken meanwhile: with {@link UNHURRIED}. */
+  readonly wantsTime?: boolean;
+}
+
 /** Twins of the writer's side. */
-export const DRAIN_MUTATIONS: readonly Mutation[] = [
+export const DRAIN_MUTATIONS: readonly DrainMutation[] = [
   {
     name: "does not wait until a frame is confirmed",
     find: "|| this.#awaitFirst(index);",
@@ -131,6 +157,7 @@ export const DRAIN_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "does not close a piece before it measures it",
+    wantsTime: true,
     find: "const filled = Atomics.or(words, filledAt(number), CLOSED);",
     replace: "const filled = Atomics.load(words, filledAt(number));",
   },

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { testedWorker } from "../helpers/tested_worker.ts";
 import { Int64 } from "../../src/base/int64.ts";
 import { Key } from "../../src/store/key.ts";
 import type { LockKind } from "../../src/store/locks.ts";
@@ -146,7 +147,7 @@ function checkEnd(
 
 function start(orders: StoreOrders): CrewMember<StoreReport> {
   return enlist(
-    new URL("./store_worker.ts", import.meta.url),
+    testedWorker(new URL("./store_worker.ts", import.meta.url)),
     `store stress ${orders.threadId}`,
     orders,
   );

@@ -1,6 +1,7 @@
 /** Transactions of several threads on one store. */
 
 import assert from "node:assert/strict";
+import { testedWorker } from "../../helpers/tested_worker.ts";
 import { Key } from "../../../src/store/key.ts";
 import { Store } from "../../../src/store/store.ts";
 import { inTurn } from "../../helpers/effort.ts";
@@ -44,7 +45,9 @@ async function run(crew: Crew): Promise<ExecReport & { value: number }> {
   const progress = new SharedArrayBuffer(8);
   const total: ExecReport = { torn: 0, changes: 0, aborted: 0 };
   await Promise.all(roles.map(async (role, i) => {
-    const worker = new Worker(new URL("./exec_worker.ts", import.meta.url), { type: "module" });
+    const worker = new Worker(testedWorker(new URL("./exec_worker.ts", import.meta.url)), {
+      type: "module",
+    });
     const report = await new Promise<ExecReport>((resolve, reject) => {
       worker.onmessage = ({ data }) => resolve(data);
       worker.onerror = ({ message }) => reject(new Error(message));

@@ -1,6 +1,7 @@
 /** Long changes of one key by several threads, while another one looks. */
 
 import assert from "node:assert/strict";
+import { testedWorker } from "../../helpers/tested_worker.ts";
 import { Store } from "../../../src/store/store.ts";
 import { Harness, pause, settled } from "./harness.ts";
 import type { LongOrder } from "./long_changes_worker.ts";
@@ -21,9 +22,12 @@ for (const lockKind of ["mutex", "rwlock"] as const) {
     const harness = new Harness({ store });
     let isOver = false;
     const workers = ROLES.map((role, i) => {
-      const worker = new Worker(new URL("./long_changes_worker.ts", import.meta.url), {
-        type: "module",
-      });
+      const worker = new Worker(
+        testedWorker(new URL("./long_changes_worker.ts", import.meta.url)),
+        {
+          type: "module",
+        },
+      );
       const report = new Promise<string>((resolve, reject) => {
         worker.onmessage = ({ data }) => resolve(data);
         worker.onerror = ({ message }) => reject(new Error(message));
