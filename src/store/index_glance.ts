@@ -80,6 +80,7 @@ export class IndexGlance {
     const first = 31 - Math.clz32(slots & -slots);
     return slots === 0 ? 0 : arena.glance(bucket, (first & 7) * 4 + (first >>> 3));
   }
+
   /**
    * The overflow bucket that follows a bucket.
    *

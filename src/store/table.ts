@@ -47,11 +47,9 @@ export const SMALL_LEAF_BUCKETS = 16;
 /** Buckets in a leaf that fills a page. */
 export const PAGE_LEAF_BUCKETS = PAGE_BYTES / BUCKET_BYTES;
 /**
- * Entries per bucket above which the table grows.
- *
- * Buckets that are not split yet have up to twice as many as split ones. With 7 on average some 3 %
- * of all entries are in overflow buckets, for which a lookup waits for memory once more; with 9 it
- * were up to 8 %, and 1.4 bytes less for each entry.
+ * Entries per bucket above which the table grows. Buckets that are not split yet have up to twice as
+ * many as split ones: with 7, some 3 % of all entries are in overflow buckets, for which a lookup
+ * waits for memory once more; with 9 it were up to 9 %, and 1.4 bytes less for each entry.
  */
 export const GROW_ABOVE = 7;
 /** Entries per bucket below which the table shrinks. */
