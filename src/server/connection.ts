@@ -512,8 +512,9 @@ export class Connection extends TimedConnection implements ClientOrigin, MemoryH
       const turn = this.#writeCostMs > 0 ? this.#park() : undefined;
       if (turn !== undefined) await turn;
       if (this.#isOver() || this.endedAtMs > 0) return;
+      host.writeTurns.endIfDue(host.clock.read());
+      // What was done there for others is not this client's cost.
       const startedAtMs = this.#clockMs = host.clock.read();
-      host.writeTurns.endIfDue(startedAtMs);
       const part = kept.next(KEPT_PART_BYTES);
       // The system copies what it takes before the promise is there.
       const writing = this.socket.write(part);
