@@ -217,7 +217,7 @@ function finish(): never {
   Deno.exit(isOk ? 0 : 1);
 }
 
-/** Told to end: says what was going on, as something probably hangs. */
+/** Told to end, or no use to go on: says what was going on, as something may hang. */
 function interrupted(signal: string): void {
   for (const [batch, { chunks, end }] of running) {
     end();
@@ -288,7 +288,11 @@ const joined: Batch = {
     ...["scripts/bundle.ts", TESTED_FOLDER],
   ],
 };
-if (!(await Promise.all([run(types), run(joined)])).every((isOk) => isOk)) finish();
+/** Beside the first tests, which the modules have to be joined for; a mistake ends all at once. */
+const checked = run(types).then((isOk) => {
+  if (!isOk) interrupted("a mistake in the types");
+});
+if (!await run(joined)) finish();
 const files = testFiles("tests");
 const apart = [...QUIET, ...ALONE];
 const missing = apart.filter((path) => !files.includes(path));
@@ -311,6 +315,7 @@ await runBoth(
   batchesOf(endToEnd, BATCH_FILES / 2, flags),
   [...batchesOf(others, BATCH_FILES, flags), examples, pageTypes],
 );
+await checked;
 await runLanes(2, batchesOf(QUIET, 1, flags));
 await runLanes(1, batchesOf(ALONE, ALONE_FILES, flags));
 finish();
