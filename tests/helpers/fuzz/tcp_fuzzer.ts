@@ -174,7 +174,7 @@ async function runCase(plan: FuzzPlan, caseIndex: number, bench: Bench): Promise
     : Ending.HALF_CLOSE;
   const startedAtMs = performance.now();
   const socket = await Deno.connect({ hostname: "127.0.0.1", port });
-  // Some sequences are answered with 200 MB, which 64 such clients of a busy machine wait long for.
+  // Some sequences have very long replies, for which 64 such clients of a busy machine wait long.
   using silence = new Silence(patienceMs, () => closeQuietly(socket));
   try {
     if (protocol.prefix !== undefined) await writeAll(socket, protocol.prefix);
