@@ -115,17 +115,17 @@ for (const lockKind of ["mutex", "rwlock"] as const) {
         assert.equal(replies, expected);
       }
       harness.store.assertInvariants();
-      assert.ok(tally.known > BATCHES / 4, `${tally.known} were known beforehand`);
+      assert.ok(tally.known > BATCHES / 20, `${tally.known} were known beforehand`);
     });
   }
 }
 
 Deno.test("pipelines of HSET and SADD: nothing is kept for who has the buffer next", async () => {
-  const harness = new Harness({ rateLimit: { count: 30, perMs: 1000 } });
+  const harness = new Harness({ rateLimit: { count: 65, perMs: 1000 } });
   const ahead = harness.store.collections.membersAhead;
   const client = harness.connect();
   const add = (name: string) => request("SADD", "set", name);
-  for (let i = 0; i < 20; i++) {
+  for (let i = 0; i < 60; i++) {
     assert.match(
       await client.send(
         request("SADD", "set", ...Array.from({ length: 9 }, (_, k) => `${i}:${k}`)),
@@ -140,8 +140,10 @@ Deno.test("pipelines of HSET and SADD: nothing is kept for who has the buffer ne
     noted++;
     return note(start, end);
   };
-  // The last ones are refused before they run.
-  const replies = await client.send(Array.from({ length: 16 }, (_, i) => add(`new ${i}`)).join(""));
+  // The last one is refused before it runs, so nobody takes it.
+  const replies = await client.send(
+    Array.from({ length: 6 }, (_, i) => add(`${i}:0`)).join(""),
+  );
   assert.match(replies, /THROTTLED/);
   assert.ok(noted > 0);
   assert.equal(ahead.isEmpty, true);
