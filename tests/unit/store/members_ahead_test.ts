@@ -195,6 +195,17 @@ Deno.test("members ahead: forgotten when another thread has had the lock", () =>
   assert.deepEqual(tally, { known: 2, unknown: 1 });
 });
 
+Deno.test("members ahead: forgotten when the lock was taken over from a dead thread", () => {
+  const { own, other, add } = noted(4);
+  const tally = watch(own);
+  const { shard } = keyOf(own, KEY);
+  add(0);
+  other.locks.takeOver(shard);
+  other.locks.unlock(shard, true);
+  add(1);
+  assert.deepEqual(tally, { known: 1, unknown: 1 });
+});
+
 Deno.test("members ahead: forgotten when another shard has its root where it was", () => {
   const { own, ahead, add, source } = noted(2);
   add(0);
