@@ -130,7 +130,8 @@ export class KeyScan {
     const toKey = keyStart - starts[0]! + FIRST_NAME_AT;
     const toMember = toKey + keyBytes + 2;
     const countDigit = DIGIT_0 + count;
-    while (bytes[at] === STAR && bytes[at + 1] === countDigit) {
+    // What lies behind the end is of an older request.
+    while (at < end && bytes[at] === STAR && bytes[at + 1] === countDigit) {
       const key = at + toKey;
       let i = 0;
       while (i < keyBytes && bytes[key + i] === bytes[keyStart + i]) i++;
@@ -139,7 +140,7 @@ export class KeyScan {
       const stop = start + this.#length;
       at = stop + 2;
       if (count > 3) at = this.#argumentAt(bytes, at) + this.#length + 2;
-      // What lies behind the end is of an older request.
+      // The last one may be there in part.
       if (at > end || !members.note(start, stop)) break;
     }
     // At the end of a batch there may be few.

@@ -84,7 +84,9 @@ export class MembersAhead {
 
   /** The collection in which they were found; 0 = none of them was looked for yet. */
   #root = 0;
-  /** Count of the shard's lock when the last one was taken. */
+  /** Where the count is of the lock of its shard. */
+  #countAt = 0;
+  /** That count when the last one was taken. */
   #acquisitions = 0;
   /** Calls of {@link MembersAhead.failed} since the last {@link MembersAhead.succeeded}. */
   #failures = 0;
@@ -199,15 +201,21 @@ export class MembersAhead {
       bytes !== this.#bytes
     ) return -1;
     const control = this.#control;
-    const acquisitions = control.words[control.shardAt(c.key.shard) + ACQUISITIONS]!;
+    const countAt = control.shardAt(c.key.shard) + ACQUISITIONS;
+    const acquisitions = control.words[countAt]!;
     if (this.#root === 0) {
       if (c.root === 0) {
         this.#giveUp();
         return -1;
       }
       this.#root = c.root;
+      this.#countAt = countAt;
       this.#find(c.cursor.top, c.cursor.topLevel);
-    } else if (c.root !== this.#root || acquisitions !== ((this.#acquisitions + 1) | 0)) {
+    } else if (
+      c.root !== this.#root || acquisitions !== ((this.#acquisitions + 1) | 0) ||
+      // Another shard may have got the page that the root was in, and its lock any count.
+      countAt !== this.#countAt
+    ) {
       this.#giveUp();
       return -1;
     }

@@ -166,7 +166,7 @@ function noted(count: number) {
         WriteStatus.OK,
       );
     });
-  return { ...pair, ahead, add, taken };
+  return { ...pair, ahead, add, taken, source };
 }
 
 Deno.test("members ahead: sixteen at most, and none that is long", () => {
@@ -193,6 +193,34 @@ Deno.test("members ahead: forgotten when another thread has had the lock", () =>
   add(2);
   add(3);
   assert.deepEqual(tally, { known: 2, unknown: 1 });
+});
+
+Deno.test("members ahead: forgotten when the lock was taken over from a dead thread", () => {
+  const { own, other, add } = noted(4);
+  const tally = watch(own);
+  const { shard } = keyOf(own, KEY);
+  add(0);
+  other.locks.takeOver(shard);
+  other.locks.unlock(shard, true);
+  add(1);
+  assert.deepEqual(tally, { known: 1, unknown: 1 });
+});
+
+Deno.test("members ahead: forgotten when another shard has its root where it was", () => {
+  const { own, ahead, add, source } = noted(2);
+  add(0);
+  const { exclusive } = own.locks.counters(keyOf(own, KEY).shard);
+  const { root } = open(own, KEY, EntryType.SET);
+  let name = "";
+  do name += "x"; while (keyOf(own, name).shard === keyOf(own, KEY).shard);
+  const { shard } = keyOf(own, name);
+  while (own.locks.counters(shard).exclusive <= exclusive) {
+    own.locks.lock(shard, true);
+    own.locks.unlock(shard, true);
+  }
+  const c = open(own, name, EntryType.SET);
+  c.root = root;
+  assert.equal(ahead.take(c, source.bytes, source.starts[1]!, source.ends[1]!), -1);
 });
 
 Deno.test("members ahead: forgotten when leaves may have moved", () => {

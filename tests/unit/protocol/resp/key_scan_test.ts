@@ -387,3 +387,21 @@ Deno.test("key scan: members up to the first request that is another one, or not
     assert.deepEqual(membersNoted(three + last.slice(0, cut)), ["a", "b", "c"]);
   }
 });
+
+Deno.test("key scan: two members at the end of a batch, whatever lies behind it", () => {
+  const store = eagerStore();
+  const members = store.collections.membersAhead;
+  const two = encoder.encode(request("SADD", "set", "a") + request("SADD", "set", "b"));
+  const older = encoder.encode(request("SADD", "set", "z").repeat(6));
+  const input = new InputBuffer(older.length);
+  input.space().set(older);
+  input.space().set(two);
+  input.commit(two.length);
+  const scan = scanOf(store);
+  const args = new CommandArguments();
+  members.isWanted = true;
+  scan.begin(input, 0);
+  assert.equal(new RequestParser(2 ** 20).parse(input, args), ParseResult.COMPLETE);
+  scan.give(args, input);
+  assert.equal(members.count, 2);
+});
