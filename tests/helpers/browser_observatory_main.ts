@@ -121,14 +121,18 @@ async function checkLoad(reader: Reader): Promise<void> {
     new MutationObserver(() => shown.push(number.textContent))
       .observe(number, { childList: true, characterData: true, subtree: true });`);
   const body = Array.from({ length: 15 }, (_, i) => `{"user":"u${i}","action":"a","amount":1}`);
-  await fetch(`${reader.url}events`, {
-    method: "POST",
-    headers: { "content-type": "application/x-ndjson" },
-    body: body.join("\n"),
-  }).then((response) => response.body?.cancel());
-  await reader.waitFor("note-accepted", /^15 since start$/);
-  const shown = String(await reader.page.evaluate("shown.join()"));
-  assert.match(shown, /(^|,)[1-9]/, "a rate was shown");
+  // A page that has no processor for a whole second does not draw what was true in it.
+  for (let attempt = 1;; attempt++) {
+    await fetch(`${reader.url}events`, {
+      method: "POST",
+      headers: { "content-type": "application/x-ndjson" },
+      body: body.join("\n"),
+    }).then((response) => response.body?.cancel());
+    await reader.waitFor("note-accepted", new RegExp(`^${attempt * body.length} since start$`));
+    const shown = String(await reader.page.evaluate("shown.join()"));
+    if (/(^|,)[1-9]/.test(shown)) break;
+    assert.ok(attempt < 10, `a rate was shown: ${shown}`);
+  }
   await reader.waitFor("number-keys", /^15$/);
   const lanes = reader.page.locator("#lanes li");
   assert.equal(await lanes.count(), 2, "each worker has a lane");
