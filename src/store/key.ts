@@ -48,8 +48,7 @@ export class Key {
   derive(shardCount: number): void {
     const high = this.hashHigh;
     this.shard = high & (shardCount - 1);
-    // Tag 0 marks an empty slot.
-    this.tag = (high >>> 24) || 1;
+    this.tag = tagOf(high);
   }
 
   /**
@@ -94,3 +93,8 @@ export class Key {
 /** Longer keys are not remembered. Reason: comparing one takes as long as hashing a short one. */
 const REMEMBERED_BYTES_MAX = 64;
 const EMPTY = new Uint8Array(0);
+
+/** The slot tag of a key by the second word of its hash. 0 would mark an empty slot. */
+export function tagOf(hashHigh: number): number {
+  return (hashHigh >>> 24) || 1;
+}

@@ -21,6 +21,7 @@
  */
 
 import { IndexGlance, type IndexParts } from "./index_glance.ts";
+import { tagOf } from "./key.ts";
 import { Root } from "./table.ts";
 
 /** Keys that are taken together. A processor has some ten to twenty misses under way at most. */
@@ -157,9 +158,4 @@ export class Lookahead {
       addresses[i] = glance.entryOf(addresses[i]! >>> 0, tagOf(this.#hashHighs[i]!));
     }
   }
-}
-
-/** The slot tag of a hash, as key.ts works it out. */
-function tagOf(hashHigh: number): number {
-  return (hashHigh >>> 24) || 1;
 }

@@ -81,8 +81,7 @@ export class KeyScan {
    * @param database the client's; -1: nothing is to be looked for, because nothing will be executed
    */
   begin(input: InputBuffer, database: number): void {
-    this.#keys.clear();
-    this.#members.clear();
+    this.clear();
     const isPipeline = database >= 0 && input.end - input.start >= LEAST_PIPELINE_BYTES;
     this.#hasManyKeys = isPipeline && this.#keys.paysOff(database);
     // Where members were wanted last, they are probably wanted again, and of one key.

@@ -25,7 +25,7 @@ import type { Collection } from "./collection.ts";
 import type { CollectionMemory } from "./collection_memory.ts";
 import { KEPT_WORDS, type MemberHash } from "./member_hash.ts";
 import { LEAF_HEADER_BYTES, Node } from "./node.ts";
-import { fractionOfHash, HASH_END } from "./search.ts";
+import { guess, HASH_END, LEAF_FRACTIONS } from "./search.ts";
 
 /** Members that are taken together. A processor has some ten to twenty misses under way at most. */
 export const MEMBERS_AHEAD = 16;
@@ -46,7 +46,8 @@ const PATIENCE = 256;
 // What another module exports is fetched from there at each use.
 const { HEAD, RUN } = Node;
 const HEADER_BYTES = LEAF_HEADER_BYTES;
-const fractionOf = fractionOfHash;
+const guessOf = guess;
+const FRACTIONS = LEAF_FRACTIONS;
 const AHEAD = MEMBERS_AHEAD;
 const END = HASH_END;
 /** `EXCLUSIVE_COUNT` of the lock's counters is the first. */
@@ -268,7 +269,7 @@ export class MembersAhead {
       this.#descend(from, count);
     }
     for (let i = from; i < count; i++) {
-      this.#guesses[i] = fractionOf(hashes[i]! >>> 0, this.#lows[i]!, this.#highs[i]!);
+      this.#guesses[i] = guessOf(hashes[i]! >>> 0, this.#lows[i]!, this.#highs[i]!, FRACTIONS);
     }
     this.#touchHeads(from, count);
     this.#touchRecords(from, count);
@@ -300,9 +301,7 @@ export class MembersAhead {
       const words = arena.wordsOf(node);
       const at = arena.wordAt(node);
       const children = words[at + HEAD]! >>> 16;
-      const low = lows[i]!;
-      const place = ((hashes[i]! >>> 0) - low) / (highs[i]! - low) * children;
-      const child = place >= children ? children - 1 : place > 0 ? place | 0 : 0;
+      const child = guessOf(hashes[i]! >>> 0, lows[i]!, highs[i]!, children);
       guesses[i] = child;
       digest ^= words[at + 4 + child * 4]!;
     }

@@ -173,17 +173,5 @@ export function guess(order: number, low: number, high: number, count: number): 
   return place > 0 ? place | 0 : 0;
 }
 
-/** Units of a fraction of a leaf. */
+/** Units of a fraction of a leaf: places among which {@link guess} finds one. */
 export const LEAF_FRACTIONS = 65536;
-const FRACTIONS = LEAF_FRACTIONS;
-
-/**
- * At which fraction of a leaf a hash probably is: always less than all of it.
- *
- * @returns unit: 1 / {@link LEAF_FRACTIONS}
- */
-export function fractionOfHash(hash: number, low: number, high: number): number {
-  const place = (hash - low) / (high - low) * FRACTIONS;
-  if (place >= FRACTIONS) return FRACTIONS - 1;
-  return place > 0 ? place | 0 : 0;
-}
