@@ -130,6 +130,31 @@ export class Arena {
     return words === undefined ? 0 : words[(address & this.#mask) * 2 + index]! | 0;
   }
 
+  /**
+   * Reads word `index` at each of `count` addresses, which may be wrong, in so few instructions that
+   * a processor has all reads under way at once: it looks some 300 instructions ahead, and waits for
+   * what lies behind them.
+   *
+   * @param addresses its length is a multiple of four; some behind `count` may be read, too
+   * @returns something that depends on all of them, for nobody to leave the reads out
+   */
+  touchAll(addresses: Int32Array, count: number, index: number): number {
+    let digest = 0;
+    if (this.words.length > 1) {
+      for (let i = 0; i < count; i++) digest ^= this.glance(addresses[i]! >>> 0, index);
+      return digest;
+    }
+    const words = this.#firstWords;
+    const mask = this.#mask;
+    for (let i = 0; i < count; i += 4) {
+      digest ^= words[((addresses[i]! & mask) << 1) + index]! ^
+        words[((addresses[i + 1]! & mask) << 1) + index]! ^
+        words[((addresses[i + 2]! & mask) << 1) + index]! ^
+        words[((addresses[i + 3]! & mask) << 1) + index]!;
+    }
+    return digest;
+  }
+
   /** Writes word `index` of the object at `address`. */
   write(address: number, index: number, value: number): void {
     this.wordsOf(address)[(address & this.#mask) * 2 + index] = value;

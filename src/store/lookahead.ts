@@ -24,8 +24,11 @@ import { IndexGlance, type IndexParts } from "./index_glance.ts";
 import { tagOf } from "./key.ts";
 import { Root } from "./table.ts";
 
-/** Keys that are taken together. A processor has some ten to twenty misses under way at most. */
-export const LOOKAHEAD_KEYS = 16;
+/**
+ * Keys that are taken together; a multiple of four. A processor has some twenty misses under way at
+ * most; with more keys it waits less often for the last of them.
+ */
+export const LOOKAHEAD_KEYS = 32;
 
 /**
  * With fewer keys in the database, index and entries are in the caches by themselves.
@@ -110,13 +113,10 @@ export class Lookahead {
     this.#findBuckets(database, count);
     const { arena } = this.#parts;
     const addresses = this.#addresses;
-    let digest = 0;
-    for (let i = 0; i < count; i++) digest ^= arena.glance(addresses[i]! >>> 0, 0);
+    let digest = arena.touchAll(addresses, count, 0);
     this.#findEntries(count);
-    for (let i = 0; i < count; i++) {
-      const entry = addresses[i]! >>> 0;
-      digest ^= arena.glance(entry, 0) ^ arena.glance(entry, LATER_WORD);
-    }
+    digest ^= arena.touchAll(addresses, count, 0);
+    digest ^= arena.touchAll(addresses, count, LATER_WORD);
     this.#digest = digest;
   }
 

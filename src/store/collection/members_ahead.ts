@@ -27,7 +27,10 @@ import { KEPT_WORDS, type MemberHash } from "./member_hash.ts";
 import { LEAF_HEADER_BYTES, Node } from "./node.ts";
 import { guess, HASH_END, LEAF_FRACTIONS } from "./search.ts";
 
-/** Members that are taken together. A processor has some ten to twenty misses under way at most. */
+/**
+ * Members that are taken together; a multiple of four. A processor has some ten to twenty misses under
+ * way at most.
+ */
 export const MEMBERS_AHEAD = 16;
 
 /** Longer ones are not noted: they are not compared by words. Unit: bytes. */
@@ -104,6 +107,8 @@ export class MembersAhead {
   readonly #highs = new Float64Array(AHEAD);
   /** Child that is looked at first, then fraction of the leaf. */
   readonly #guesses = new Int32Array(AHEAD);
+  /** Addresses that are looked at together. */
+  readonly #places = new Int32Array(AHEAD);
   /** Makes something of what is read, or it would not be read. */
   #digest = 0;
 
@@ -264,30 +269,18 @@ export class MembersAhead {
     this.#lows.fill(0);
     this.#highs.fill(END);
     for (let level = topLevel; level > 0; level--) {
-      if (level < topLevel) this.#touchHeads(from, count);
+      if (level < topLevel) this.#digest = this.#arena.touchAll(this.#nodes, count, HEAD);
       this.#guessChildren(from, count);
       this.#descend(from, count);
     }
     for (let i = from; i < count; i++) {
       this.#guesses[i] = guessOf(hashes[i]! >>> 0, this.#lows[i]!, this.#highs[i]!, FRACTIONS);
     }
-    this.#touchHeads(from, count);
+    this.#digest = this.#arena.touchAll(this.#nodes, count, HEAD);
     this.#touchRecords(from, count);
   }
 
-  /** Looks at the heads of the nodes, with nothing in between and nothing that depends on them. */
-  #touchHeads(from: number, count: number): void {
-    const arena = this.#arena;
-    const nodes = this.#nodes;
-    let digest = 0;
-    for (let i = from; i < count; i++) {
-      const node = nodes[i]! >>> 0;
-      digest ^= arena.wordsOf(node)[arena.wordAt(node) + HEAD]!;
-    }
-    this.#digest = digest;
-  }
-
-  /** Looks where the next nodes probably are, in the same way. */
+  /** Guesses which children are the next nodes, and looks at their separators. */
   #guessChildren(from: number, count: number): void {
     const arena = this.#arena;
     const nodes = this.#nodes;
@@ -295,17 +288,15 @@ export class MembersAhead {
     const highs = this.#highs;
     const hashes = this.#hashes;
     const guesses = this.#guesses;
-    let digest = 0;
+    const places = this.#places;
     for (let i = from; i < count; i++) {
       const node = nodes[i]! >>> 0;
-      const words = arena.wordsOf(node);
-      const at = arena.wordAt(node);
-      const children = words[at + HEAD]! >>> 16;
+      const children = arena.read(node, HEAD) >>> 16;
       const child = guessOf(hashes[i]! >>> 0, lows[i]!, highs[i]!, children);
       guesses[i] = child;
-      digest ^= words[at + 4 + child * 4]!;
+      places[i] = node + 2 + child * 2;
     }
-    this.#digest = digest;
+    this.#digest = arena.touchAll(places, count, 0);
   }
 
   /** One level down. */
@@ -340,16 +331,14 @@ export class MembersAhead {
     const arena = this.#arena;
     const nodes = this.#nodes;
     const guesses = this.#guesses;
-    let digest = 0;
+    const places = this.#places;
     for (let i = from; i < count; i++) {
       const node = nodes[i]! >>> 0;
-      const words = arena.wordsOf(node);
-      const at = arena.wordAt(node);
-      const runBytes = words[at + RUN]! & 0xffff;
-      const place = at +
-        ((HEADER_BYTES + (words[at + HEAD]! >>> 16) + ((runBytes * guesses[i]!) >>> 16)) >>> 2);
-      digest ^= words[place - HALF_LINE_WORDS]! ^ words[place + HALF_LINE_WORDS]!;
+      const runBytes = arena.read(node, RUN) & 0xffff;
+      places[i] = node +
+        ((HEADER_BYTES + (arena.read(node, HEAD) >>> 16) + ((runBytes * guesses[i]!) >>> 16)) >>> 3);
     }
-    this.#digest = digest;
+    this.#digest = arena.touchAll(places, count, -HALF_LINE_WORDS) ^
+      arena.touchAll(places, count, HALF_LINE_WORDS);
   }
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Access } from "../../../src/store/access.ts";
 import { ControlRegion } from "../../../src/store/control.ts";
+import { Arena } from "../../../src/store/arena.ts";
 import { IndexGlance } from "../../../src/store/index_glance.ts";
 import { LOOKAHEAD_DATABASE_KEYS, LOOKAHEAD_KEYS } from "../../../src/store/lookahead.ts";
 import { type Store, WriteStatus } from "../../../src/store/store.ts";
@@ -36,7 +37,7 @@ Deno.test("lookahead: pays off from some 10,000 keys on, in that database alone"
   assert.equal(lookahead.paysOff(1), false);
 });
 
-Deno.test("lookahead: takes up to 16 keys, then forgets them", () => {
+Deno.test("lookahead: takes so many keys, then forgets them", () => {
   const store = smallStore();
   fill(store, 100);
   const lookahead = store.lookahead();
@@ -132,4 +133,26 @@ Deno.test("lookahead: takes whatever it finds for what it may be, and goes nowhe
     ),
     { numRuns: effort(50, 1000) },
   );
+});
+
+Deno.test("arena: words at many addresses, whatever they are, in one segment and in several", () => {
+  for (const segmentBytes of [2 ** 20, 2 ** 17]) {
+    const arena = Arena.create(16, segmentBytes);
+    for (let i = 0; i < 64; i++) arena.write(8 + i * 1021, 3, i * 7919 + 1);
+    for (const count of [4, 8, 16, 32]) {
+      const addresses = Int32Array.from({ length: 32 }, (_, i) => 8 + i * 2042);
+      const seen = (index: number): number => {
+        let digest = 0;
+        for (let i = 0; i < count; i++) digest ^= arena.glance(addresses[i]! >>> 0, index);
+        return digest;
+      };
+      assert.equal(arena.touchAll(addresses, count, 3), seen(3));
+      assert.notEqual(seen(3), 0);
+      assert.equal(arena.touchAll(addresses, count, -5), seen(-5));
+      // Torn addresses, and such as there is nothing at, are read past.
+      addresses.set([-1, -(2 ** 31), 2 ** 31 - 1, 0], count - 4);
+      assert.doesNotThrow(() => arena.touchAll(addresses, count, 13));
+      assert.doesNotThrow(() => arena.touchAll(addresses, count, -13));
+    }
+  }
 });
