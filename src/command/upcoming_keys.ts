@@ -25,12 +25,16 @@ const MOST_KEY_BYTES = 256;
 const SAMPLE = 3;
 
 /**
- * Keys that were found in one connection's read buffer, in the order of their commands.
+ * Keys that were found in the read buffer of one connection, or of several, each one's in the order of
+ * their commands.
  *
  * Thread: one instance per I/O thread. Between {@link UpcomingKeys.clear} and the last
- * {@link UpcomingKeys.give} the buffer must not move, and nobody else may use the instance.
+ * {@link UpcomingKeys.give} the buffers must not move, and nobody else may use the instance.
  */
 export class UpcomingKeys {
+  /** How many can be noted. */
+  static readonly CAPACITY: number = LOOKAHEAD_KEYS;
+
   /** Members of large collections, found in the same way. */
   readonly members: Store["collections"]["membersAhead"];
   readonly #store: Store;
@@ -43,6 +47,8 @@ export class UpcomingKeys {
   #count = 0;
   /** The first one that may belong to a command which was not decoded yet. */
   #next = 0;
+  /** From here on they are of another connection. */
+  #end = 0;
 
   /** Makes an empty one for keys of a store. */
   constructor(store: Store) {
@@ -51,9 +57,9 @@ export class UpcomingKeys {
     this.#lookahead = store.lookahead();
   }
 
-  /** Whether none is noted. */
-  get isEmpty(): boolean {
-    return this.#count === 0;
+  /** How many are noted. */
+  get count(): number {
+    return this.#count;
   }
 
   /** Whether no more can be noted. */
@@ -61,11 +67,11 @@ export class UpcomingKeys {
     return this.#count === LOOKAHEAD_KEYS;
   }
 
-  /** Whether all so far are the same key, and enough of them that it will go on like that. */
-  get isOneKey(): boolean {
+  /** Whether all from `first` on are the same key, and enough of them that it will go on like that. */
+  isOneKey(first: number): boolean {
     const hashes = this.#hashes;
-    for (let i = 1; i < this.#count; i++) if (hashes[i] !== hashes[0]) return false;
-    return this.#count >= SAMPLE;
+    for (let i = first + 1; i < this.#count; i++) if (hashes[i] !== hashes[first]) return false;
+    return this.#count - first >= SAMPLE;
   }
 
   /** Whether it is worth while in a database: in a small one, keys are in the caches. */
@@ -75,8 +81,7 @@ export class UpcomingKeys {
 
   /** Forgets everything. */
   clear(): void {
-    this.#count = 0;
-    this.#next = 0;
+    this.#count = this.#next = this.#end = 0;
     this.#lookahead.clear();
   }
 
@@ -91,7 +96,13 @@ export class UpcomingKeys {
     this.#hashes[index] = key.hash;
     this.#hashHighs[index] = key.hashHigh;
     this.#lookahead.note(key.hash, key.hashHigh);
-    this.#count = index + 1;
+    this.#count = this.#end = index + 1;
+  }
+
+  /** Those from `first` to before `end` are the ones to give: of the connection whose turn it is. */
+  select(first: number, end: number): void {
+    this.#next = first;
+    this.#end = end;
   }
 
   /** Brings what belongs to the noted keys into the caches. */
@@ -102,10 +113,11 @@ export class UpcomingKeys {
   /** Hands the hash of its first argument to a command that was decoded, if it is known. */
   give(args: CommandArguments): void {
     let next = this.#next;
-    if (next === this.#count || args.count < 2) return;
+    const end = this.#end;
+    if (next === end || args.count < 2) return;
     const start = args.starts[1]!;
-    while (next < this.#count && this.#starts[next]! < start) next++;
-    if (next < this.#count && this.#starts[next] === start && this.#ends[next] === args.ends[1]) {
+    while (next < end && this.#starts[next]! < start) next++;
+    if (next < end && this.#starts[next] === start && this.#ends[next] === args.ends[1]) {
       args.hashedIndex = 1;
       args.hash = this.#hashes[next]!;
       args.hashHigh = this.#hashHighs[next]!;

@@ -73,8 +73,11 @@ export interface Session {
   /**
    * Told before several sessions in a row process what has arrived: may note what it will look for,
    * so that all can wait for memory together. Left out: it notes nothing. Must not throw.
+   *
+   * @returns false when it does not fit beside what the others have noted: it wants to be asked again
+   *   when they have processed theirs
    */
-  lookAhead?(input: InputBuffer): void;
+  lookAhead?(input: InputBuffer): boolean;
 
   /** True when a request has been received only in part (for timeouts and for shutting down). */
   readonly midRequest: boolean;

@@ -339,8 +339,8 @@ export class Connection extends TimedConnection implements ClientOrigin, MemoryH
   }
 
   /** See {@link TurnMember.lookAhead}. */
-  lookAhead(): void {
-    this.session.lookAhead?.(this.#input);
+  lookAhead(): boolean {
+    return this.session.lookAhead?.(this.#input) ?? true;
   }
 
   /**

@@ -34,9 +34,6 @@ import type { Told } from "../durability/told.ts";
  */
 export const WRITE_TURN_MAX_MS = 0.5;
 
-/** Members that look ahead together. Reason: a processor waits for some twenty places at once. */
-const AHEAD_MEMBERS = 16;
-
 /** Who has a reply to write. */
 export interface TurnWriter {
   /** What the reply tells of. */
@@ -47,8 +44,12 @@ export interface TurnWriter {
 
 /** Who has received requests. */
 export interface TurnMember extends TurnWriter {
-  /** Says what it will look for, see {@link AheadLook}. Must not throw. */
-  lookAhead(): void;
+  /**
+   * Says what it will look for, see {@link AheadLook}. Must not throw.
+   *
+   * @returns false when that has to wait until those who have said so before were executed
+   */
+  lookAhead(): boolean;
   /**
    * Executes what it has received, unless it is better to wait. Must not throw.
    *
@@ -61,6 +62,8 @@ export interface TurnMember extends TurnWriter {
 export interface AheadLook {
   /** To be called before the first of them is executed. */
   touch(): void;
+  /** They were executed, or will not be now. */
+  end(): void;
 }
 
 /** Keeps replies back until what they tell is safe. */
@@ -227,23 +230,46 @@ export class WriteTurns {
   #execute(): void {
     const members = this.#members;
     this.#members = this.#spareMembers;
-    for (let start = 0; start < members.length; start += AHEAD_MEMBERS) {
-      const end = Math.min(start + AHEAD_MEMBERS, members.length);
-      if (this.ahead !== undefined && end - start > 1) {
-        for (let i = start; i < end; i++) members[i]!.lookAhead();
-        this.ahead.touch();
+    for (let start = 0; start < members.length;) {
+      const end = this.#lookAhead(members, start);
+      try {
+        this.#executeThose(members, start, end);
+      } finally {
+        this.ahead?.end();
       }
-      for (let i = start; i < end; i++) {
-        const member = members[i]!;
-        if (!member.executeNow()) continue;
-        if (this.gate !== undefined && !this.gate.isSafe(member.told)) continue;
-        this.#writers.push(member);
-        // The turn may have ended since the member came, because it lasted too long.
-        if (this.#count++ === 0) this.#startedAtMs = this.#lastMs;
-      }
+      start = end;
     }
     members.length = 0;
     this.#spareMembers = members;
+  }
+
+  #executeThose(members: TurnMember[], start: number, end: number): void {
+    for (let i = start; i < end; i++) {
+      const member = members[i]!;
+      if (!member.executeNow()) continue;
+      if (this.gate !== undefined && !this.gate.isSafe(member.told)) continue;
+      this.#writers.push(member);
+      // The turn may have ended since the member came, because it lasted too long.
+      if (this.#count++ === 0) this.#startedAtMs = this.#lastMs;
+    }
+  }
+
+  /**
+   * Members look ahead, from `start` on and as many as can together.
+   *
+   * @returns the one behind them
+   */
+  #lookAhead(members: TurnMember[], start: number): number {
+    const { ahead } = this;
+    const { length } = members;
+    if (ahead === undefined) return length;
+    let end = start + 1;
+    // One alone looks ahead when it executes.
+    if (end === length) return end;
+    members[start]!.lookAhead();
+    while (end < length && members[end]!.lookAhead()) end++;
+    ahead.touch();
+    return end;
   }
 
   #end(): void {

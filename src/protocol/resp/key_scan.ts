@@ -1,5 +1,6 @@
 /**
- * Finds the keys of the requests that follow in a pipeline, before these are parsed.
+ * Finds the keys of the requests that follow in a pipeline, or have arrived at several connections,
+ * before these are parsed.
  *
  * It only skips from length to length, and looks at requests of the plain form with up to nine
  * arguments. What else there is, mistakes included, is left to the parser; the scan goes on behind
@@ -11,7 +12,7 @@
 
 import type { InputBuffer } from "../../base/bytes.ts";
 import type { CommandArguments } from "../../command/arguments.ts";
-import type { UpcomingKeys } from "../../command/upcoming_keys.ts";
+import { UpcomingKeys } from "../../command/upcoming_keys.ts";
 
 const STAR = 0x2a;
 const DOLLAR = 0x24;
@@ -24,8 +25,8 @@ const LEAST_PIPELINE_BYTES = 40;
 /** Arguments whose length has more digits are not skipped. */
 const MOST_LENGTH_DIGITS = 7;
 
-/** Requests that are looked at in one go. */
-const MOST_REQUESTS = 16;
+/** Requests that are looked at in one go, whether they have keys or not. */
+const MOST_REQUESTS = UpcomingKeys.CAPACITY;
 
 /** Of a plain request: `*3\r\n$4\r\n` is before its name. */
 const FIRST_NAME_AT = 8;
@@ -34,10 +35,17 @@ const FIRST_NAME_AT = 8;
 const LEAST_MEMBERS = 3;
 
 /**
- * Looks ahead in the input of one connection at a time.
+ * Looks ahead in the input of one connection at a time, or of several that are going to be executed one
+ * after the other:
  *
- * Thread: one instance per I/O thread. From {@link KeyScan.begin} to {@link KeyScan.clear} the input
- * must not move, and no other batch may begin.
+ * ```text
+ * begin A  find, give …  clear                                           A alone
+ * join A  join B  touch  begin A  give …  clear  begin B  give …  clear  end
+ * ```
+ *
+ * Thread: one instance per I/O thread. From {@link KeyScan.begin} to {@link KeyScan.clear} no other
+ * batch may begin, and the input must not move; nor may those that have joined, until
+ * {@link KeyScan.end}.
  */
 export class KeyScan {
   readonly #keys: UpcomingKeys;
@@ -47,8 +55,21 @@ export class KeyScan {
   /** Where the key of the request is that was skipped last; behind its start: it has none. */
   #keyStart = 0;
   #keyEnd = 0;
-  /** What the keys of several connections are in, which were noted and not touched yet; -1: none are. */
-  #sharedDatabase = -1;
+  // Of each input that has joined:
+  readonly #bytes: Uint8Array[] = [];
+  readonly #starts = new Int32Array(MOST_REQUESTS);
+  /** See {@link KeyScan.#until}. */
+  readonly #untils = new Float64Array(MOST_REQUESTS);
+  /** Its first key. */
+  readonly #firstKeys = new Int32Array(MOST_REQUESTS);
+  /** Inputs that have joined. */
+  #joinedCount = 0;
+  /** The first one whose batch has not begun yet. */
+  #next = 0;
+  /** Whether no more can join. */
+  #isClosed = false;
+  /** What the keys of those that have joined are in. */
+  #database = 0;
   /** Whether keys are worth looking for. */
   #hasManyKeys = false;
   /** Of the argument read last. Unit: bytes. */
@@ -65,11 +86,12 @@ export class KeyScan {
   }
 
   /**
-   * Ends a batch: forgets everything. The buffer may become somebody else's, with other bytes at the
-   * same places.
+   * Ends a batch: forgets everything of it. The buffer may become somebody else's, with other bytes at
+   * the same places.
    */
   clear(): void {
-    this.#keys.clear();
+    if (this.#joinedCount === 0) this.#keys.clear();
+    else this.#keys.select(0, 0);
     this.#members.clear();
     this.#until = Infinity;
   }
@@ -82,10 +104,31 @@ export class KeyScan {
    */
   begin(input: InputBuffer, database: number): void {
     this.clear();
+    if (this.#joinedCount > 0) {
+      this.#beginJoined(input);
+      return;
+    }
     const isPipeline = database >= 0 && input.end - input.start >= LEAST_PIPELINE_BYTES;
     this.#hasManyKeys = isPipeline && this.#keys.paysOff(database);
     // Where members were wanted last, they are probably wanted again, and of one key.
     this.#until = this.#hasManyKeys && !this.#members.isWanted ? input.start : Infinity;
+  }
+
+  /** Goes on with what was found when the input joined, and with nothing when it has not. */
+  #beginJoined({ bytes, start }: InputBuffer): void {
+    const count = this.#joinedCount;
+    // Some that joined may not be executed now.
+    let i = this.#next;
+    while (i < count && (this.#bytes[i] !== bytes || this.#starts[i] !== start)) i++;
+    // A scan makes room for its keys, but others' are still wanted.
+    this.#hasManyKeys = false;
+    if (i === count) return;
+    this.#next = i + 1;
+    this.#until = this.#untils[i]!;
+    this.#keys.select(
+      this.#firstKeys[i]!,
+      i + 1 < count ? this.#firstKeys[i + 1]! : this.#keys.count,
+    );
   }
 
   /** Finds the keys of the next requests, unless those found before are still to be parsed. */
@@ -104,7 +147,7 @@ export class KeyScan {
     this.#members.clear();
     this.#members.failed();
     // Of other commands the keys are worth looking for.
-    if (this.#hasManyKeys && this.#keys.isEmpty) this.#until = input.start;
+    if (this.#hasManyKeys && this.#keys.count === 0) this.#until = input.start;
   }
 
   /**
@@ -164,30 +207,67 @@ export class KeyScan {
   }
 
   /**
-   * Notes the key of a connection's request for {@link KeyScan.touch}, if it is the only one there: a
-   * pipeline is looked at as a whole when it is executed. Nothing may be executed in between.
+   * Finds the keys of a connection's requests, besides those of others that are executed before it. When
+   * not all of them can be found at once, nobody can join behind it.
    *
+   * @param input as it will be when its batch begins
    * @param database the client's
-   * @returns false when it is none: its batch has to be looked at
+   * @returns false when it cannot join, but when those that have joined were executed
    */
-  noteLone({ bytes, start, end }: InputBuffer, database: number): boolean {
+  join(input: InputBuffer, database: number): boolean {
     const keys = this.#keys;
-    if (this.#sharedDatabase < 0) {
-      if (!keys.paysOff(database)) return false;
+    const index = this.#joinedCount;
+    if (index === 0) {
+      if (!keys.paysOff(database)) return true;
       keys.clear();
-      this.#sharedDatabase = database;
-    } else if (this.#sharedDatabase !== database) return false;
-    if (this.#skipRequest(bytes, start, end) !== end) return false;
-    if (this.#keyEnd >= this.#keyStart) keys.note(bytes, this.#keyStart, this.#keyEnd);
+      this.#database = database;
+    } else if (this.#isClosed || database !== this.#database) return false;
+    const { bytes, start, end } = input;
+    const firstKey = keys.count;
+    const until = this.#noteAll(input, firstKey);
+    // The members of a pipeline are looked for when it is executed.
+    if (until < 0) return true;
+    this.#isClosed = until < end || keys.isFull || index + 1 === MOST_REQUESTS;
+    this.#bytes[index] = bytes;
+    this.#starts[index] = start;
+    this.#untils[index] = until;
+    this.#firstKeys[index] = firstKey;
+    this.#joinedCount = index + 1;
     return true;
   }
 
-  /** Brings what belongs to the keys that were noted for several connections into the caches. */
+  /**
+   * @returns what has not been looked at, see {@link KeyScan.#until}; -1 when nothing should be
+   */
+  #noteAll({ bytes, start, end }: InputBuffer, firstKey: number): number {
+    const keys = this.#keys;
+    let at = start;
+    for (let i = 0; at < end; i++) {
+      const isOver = i === MOST_REQUESTS || keys.isFull;
+      const behind = isOver ? -1 : this.#skipRequest(bytes, at, end);
+      // Where nothing was found, the scan goes on behind the request.
+      if (behind < 0) return Math.max(at, start + 1);
+      if (at === start && behind < end && this.#members.isWanted) return -1;
+      at = behind;
+      if (this.#keyEnd >= this.#keyStart) keys.note(bytes, this.#keyStart, this.#keyEnd);
+      if (keys.isOneKey(firstKey)) break;
+    }
+    return Infinity;
+  }
+
+  /** Brings what belongs to the keys of all that have joined into the caches. */
   touch(): void {
-    if (this.#sharedDatabase < 0) return;
-    this.#keys.touch(this.#sharedDatabase);
-    this.#keys.clear();
-    this.#sharedDatabase = -1;
+    if (this.#joinedCount === 0) return;
+    this.#isClosed = true;
+    this.#keys.touch(this.#database);
+  }
+
+  /** Those that have joined were executed, or will not be now: they are forgotten. */
+  end(): void {
+    if (this.#joinedCount === 0) return;
+    this.#joinedCount = this.#next = this.#bytes.length = 0;
+    this.#isClosed = false;
+    this.clear();
   }
 
   #scan(input: InputBuffer, database: number): void {
@@ -195,17 +275,17 @@ export class KeyScan {
     const { bytes, end } = input;
     let at = input.start;
     keys.clear();
-    // So many requests at most, whether they have keys or not: the scan begins anew after each slice.
+    // The scan begins anew after each slice.
     for (let i = 0; i < MOST_REQUESTS && !keys.isFull; i++) {
       const behind = this.#skipRequest(bytes, at, end);
       if (behind < 0) break;
       at = behind;
       // One alone is found as fast by who executes it.
-      const isAlone = at === end && keys.isEmpty;
+      const isAlone = at === end && keys.count === 0;
       if (!isAlone && this.#keyEnd >= this.#keyStart) {
         keys.note(bytes, this.#keyStart, this.#keyEnd);
       }
-      if (keys.isOneKey) {
+      if (keys.isOneKey(0)) {
         this.#until = Infinity;
         return;
       }

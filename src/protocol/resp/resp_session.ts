@@ -96,8 +96,6 @@ export class RespSession implements Session {
   #args: CommandArguments | undefined;
   /** `#args` are a command that waits until the replies in front of it are written. */
   #isHeld = false;
-  /** What has arrived is one request, whose key was looked for together with those of others. */
-  #wasLookedAt = false;
   /** The request under way began before the server was told to stop, so it is still served. */
   #admitted = false;
 
@@ -135,10 +133,10 @@ export class RespSession implements Session {
   }
 
   /** See {@link Session.lookAhead}. */
-  lookAhead(input: InputBuffer): void {
+  lookAhead(input: InputBuffer): boolean {
     const { client } = this;
-    if (!client.authenticated || client.ended) return;
-    this.#wasLookedAt = this.#options.keyScan.noteLone(input, client.database);
+    if (!client.authenticated || client.ended || this.#isHeld) return true;
+    return this.#options.keyScan.join(input, client.database);
   }
 
   /**
@@ -180,8 +178,7 @@ export class RespSession implements Session {
       return this.#resume(this.#executeBehindPause(args), before, input, output);
     }
     let executedCount = 0;
-    keyScan.begin(input, client.authenticated && !this.#wasLookedAt ? client.database : -1);
-    this.#wasLookedAt = false;
+    keyScan.begin(input, client.authenticated ? client.database : -1);
     let step: SessionStep = SessionStep.NEED_INPUT;
     for (;;) {
       if (stream.isPending && !stream.fill(output, OUTPUT_PAUSE_BYTES)) {

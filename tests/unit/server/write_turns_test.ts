@@ -110,12 +110,15 @@ async function come(
   turns: WriteTurns,
   log: string[],
   name: string,
-  { nowMs = 0, told = newTold(), mayWrite = true, hops = 0 } = {},
+  { nowMs = 0, told = newTold(), mayWrite = true, hops = 0, fits = (): boolean => true } = {},
 ): Promise<void> {
   for (let i = 0; i < hops; i++) await null;
   await turns.come({
     told,
-    lookAhead: () => void log.push(`look ${name}`),
+    lookAhead: () => {
+      log.push(`look ${name}`);
+      return fits();
+    },
     executeNow: () => {
       turns.endIfDue(nowMs);
       log.push(`execute ${name}`);
@@ -129,30 +132,63 @@ async function come(
 Deno.test("WriteTurns: who came looks ahead, then executes, then writes, each in a row", async () => {
   const turns = new WriteTurns();
   const log: string[] = [];
-  turns.ahead = { touch: () => void log.push("touch") };
+  turns.ahead = { touch: () => void log.push("touch"), end: () => void log.push("end") };
   await Promise.all(["A", "B", "C"].map((name) => come(turns, log, name, { hops: 1 })));
   assert.deepEqual(log, [
     ...["look A", "look B", "look C", "touch"],
-    ...["execute A", "execute B", "execute C"],
+    ...["execute A", "execute B", "execute C", "end"],
     ...["write A", "write B", "write C"],
     ...["on A", "on B", "on C"],
   ]);
 });
 
-Deno.test("WriteTurns: sixteen look ahead at a time, and one alone does not", async () => {
+Deno.test("WriteTurns: as many look ahead together as can, and one alone does not", async () => {
   const turns = new WriteTurns();
   const log: string[] = [];
-  turns.ahead = { touch: () => void log.push("touch") };
-  await come(turns, log, "alone");
-  assert.deepEqual(log.splice(0), ["execute alone", "write alone", "on alone"]);
-  await Promise.all(Array.from({ length: 33 }, (_, i) => come(turns, log, `${i}`)));
-  const kinds = log.map((line) => line.split(" ")[0]!).join(" ");
-  const row = (kind: string, count: number): string[] => new Array(count).fill(kind);
-  const sixteen = [...row("look", 16), "touch", ...row("execute", 16)];
-  assert.equal(
-    kinds,
-    [...sixteen, ...sixteen, "execute", ...row("write", 33), ...row("on", 33)].join(" "),
-  );
+  let room = 3;
+  const fits = (): boolean => room-- > 0;
+  turns.ahead = {
+    touch: () => void log.push("touch"),
+    end: () => {
+      log.push("end");
+      room = 3;
+    },
+  };
+  await come(turns, log, "alone", { fits });
+  assert.deepEqual(log.splice(0), ["execute alone", "end", "write alone", "on alone"]);
+  await Promise.all(Array.from("ABCDEFG", (name) => come(turns, log, name, { fits })));
+  assert.deepEqual(log.slice(0, -14), [
+    ...["look A", "look B", "look C", "look D", "touch"],
+    ...["execute A", "execute B", "execute C", "end"],
+    ...["look D", "look E", "look F", "look G", "touch"],
+    ...["execute D", "execute E", "execute F", "end"],
+    ...["execute G", "end"],
+  ]);
+});
+
+Deno.test("WriteTurns: what was looked for is over also when a member throws", async () => {
+  const turns = new WriteTurns();
+  const log: string[] = [];
+  turns.ahead = { touch: () => void log.push("touch"), end: () => void log.push("end") };
+  const thrown: unknown[] = [];
+  const throwing = {
+    told: newTold(),
+    lookAhead: () => true,
+    executeNow: () => {
+      throw new Error("Cannot go on: told to throw");
+    },
+    writeNow: () => {},
+  };
+  void turns.come(throwing, 100);
+  void turns.come(throwing, 100);
+  try {
+    turns.endIfDue(100 + WRITE_TURN_MAX_MS);
+  } catch (error) {
+    thrown.push(error);
+  }
+  assert.equal(thrown.length, 1);
+  assert.deepEqual(log, ["touch", "end"]);
+  await null;
 });
 
 Deno.test("WriteTurns: a turn that has lasted for long is written before the next member executes", async () => {
@@ -203,7 +239,7 @@ Deno.test("WriteTurns: a member that throws after all keeps nobody waiting", asy
   const ahead = ["A", "B"].map((name) => come(turns, log, name));
   const thrown = turns.come({
     told: newTold(),
-    lookAhead: () => {},
+    lookAhead: () => true,
     executeNow: () => {
       throw new Error("Cannot go on: told to throw");
     },
@@ -245,6 +281,7 @@ Deno.test("WriteTurns: who may not write goes on with the others, and is not tol
 
 Deno.test("WriteTurns: who comes and who joins in any order, nobody is lost or told twice", async () => {
   const turns = new WriteTurns();
+  turns.ahead = { touch: () => {}, end: () => {} };
   const log: string[] = [];
   let seed = 11;
   const random = (below: number): number => {
@@ -256,7 +293,7 @@ Deno.test("WriteTurns: who comes and who joins in any order, nobody is lost or t
     await Promise.all(Array.from({ length: 1 + random(40) }, async (_, i) => {
       nowMs += random(3) / 5;
       const name = `${round}.${i}`;
-      const when = { hops: random(4), nowMs };
+      const when = { hops: random(4), nowMs, fits: () => random(4) > 0 };
       if (random(2) === 0) return answer(turns, log, name, when);
       await come(turns, log, name, when);
       // A second batch of the same connection.
@@ -267,8 +304,9 @@ Deno.test("WriteTurns: who comes and who joins in any order, nobody is lost or t
   assert.ok(count("execute") > 5000);
   assert.equal(count("write"), count("execute"));
   assert.equal(count("on") + count("written"), count("execute"));
-  assert.equal(new Set(log).size, log.length, "nobody was told twice");
-  const places = new Map(log.map((line, place) => [line, place]));
+  const told = log.filter((line) => !line.startsWith("look "));
+  assert.equal(new Set(told).size, told.length, "nobody was told twice");
+  const places = new Map(told.map((line, place) => [line, place]));
   for (const [line, place] of places) {
     const name = line.replace("on ", "execute ");
     if (line.startsWith("on ")) assert.ok(places.get(name)! < place, `${name} before going on`);

@@ -41,13 +41,21 @@ function parseBatch(store: Store, scan: KeyScan, bytes: Uint8Array): boolean[] {
   const input = new InputBuffer(Math.max(1, bytes.length));
   input.space().set(bytes);
   input.commit(bytes.length);
+  return parseInput(store, scan, input);
+}
+
+/** See {@link parseBatch}. */
+function parseInput(store: Store, scan: KeyScan, input: InputBuffer): boolean[] {
   const parser = new RequestParser(2 ** 20);
   const args = new CommandArguments();
   const known: boolean[] = [];
   scan.begin(input, 0);
   for (;;) {
     scan.find(input, 0);
-    if (parser.parse(input, args) !== ParseResult.COMPLETE) return known;
+    if (parser.parse(input, args) !== ParseResult.COMPLETE) {
+      scan.clear();
+      return known;
+    }
     if (args.count === 0) continue;
     scan.give(args, input);
     known.push(args.hashedIndex === 1);
@@ -61,11 +69,12 @@ function parseBatch(store: Store, scan: KeyScan, bytes: Uint8Array): boolean[] {
 Deno.test("key scan: of every request of a pipeline, however long it is", () => {
   const store = eagerStore();
   const scan = scanOf(store);
-  for (const count of [2, 15, 16, 17, 100]) {
+  const window = UpcomingKeys.CAPACITY;
+  for (const count of [2, window - 1, window, window + 1, 3 * window + 7]) {
     const text = Array.from({ length: count }, (_, i) => request("SET", `key:${i}`, "value"));
     const known = parseBatch(store, scan, encoder.encode(text.join("")));
     // One alone behind a window is not worth it.
-    const isLastAlone = count % 16 === 1;
+    const isLastAlone = count % window === 1;
     assert.deepEqual(known, Array.from({ length: count }, (_, i) => !isLastAlone || i < count - 1));
   }
 });
@@ -123,7 +132,7 @@ Deno.test("key scan: a key of more than 256 bytes is left out, and those behind 
   assert.deepEqual(known, [true, false, true, true]);
 });
 
-Deno.test("key scan: looks at 16 requests at a time, although they have no keys", () => {
+Deno.test("key scan: looks at so many requests at a time, although they have no keys", () => {
   const store = eagerStore();
   const scan = scanOf(store);
   const text = request("PING").repeat(100) + request("GET", "a").repeat(2);
@@ -140,7 +149,10 @@ Deno.test("key scan: looks at 16 requests at a time, although they have no keys"
   });
   scan.begin(input, 0);
   scan.find({ bytes: watched, start: 0, end: input.end } as unknown as InputBuffer, 0);
-  assert.ok(seen > 0 && seen <= 17 * request("PING").length, `looked at ${seen} bytes`);
+  assert.ok(
+    seen > 0 && seen <= (UpcomingKeys.CAPACITY + 1) * request("PING").length,
+    `looked at ${seen} bytes`,
+  );
 });
 
 Deno.test("key scan: what a batch left behind is not given to one that is not scanned", () => {
@@ -276,58 +288,142 @@ function inputOf(text: string): InputBuffer {
   return input;
 }
 
-Deno.test("key scan: lone requests of several connections are looked for together", () => {
+Deno.test("key scan: requests of several connections are looked for together", () => {
   const keys = new RecordingKeys(eagerStore());
   const scan = new KeyScan(keys);
-  const lone = (text: string, database = 0): boolean => scan.noteLone(inputOf(text), database);
-  assert.equal(lone(request("GET", "a")), true);
-  assert.equal(lone(request("SET", "b", "value")), true);
-  assert.equal(lone(request("PING")), true, "there is no need to look at it again");
-  // These are looked at when they are executed, or cannot be.
-  assert.equal(lone(request("GET", "c").repeat(2)), false);
-  assert.equal(lone(request("GET", "d").slice(0, -1)), false);
-  assert.equal(lone("GET e\r\n"), false);
-  assert.equal(lone(""), false);
-  assert.equal(lone(request("GET", "f"), 1), false, "of another database");
-  assert.equal(lone(request("GET", "")), true);
+  const join = (text: string, database = 0): boolean => scan.join(inputOf(text), database);
+  assert.equal(join(request("GET", "a")), true);
+  assert.equal(join(request("SET", "b", "value") + request("PING") + request("GET", "c")), true);
+  assert.equal(join(request("PING")), true);
+  assert.equal(join(request("GET", "d"), 1), false, "of another database");
+  assert.equal(join(""), true);
+  assert.equal(join(request("LPUSH", "list", "x").repeat(20)), true);
+  // What is behind it is looked at when it is executed, and nobody can come behind that.
+  assert.equal(join(request("GET", "e") + "GET f\r\n" + request("GET", "g")), true);
+  assert.equal(join(request("GET", "h")), false);
   scan.touch();
-  assert.deepEqual(keys.events, ["a", "b", "", "touch 0"]);
+  assert.deepEqual(keys.events, ["a", "b", "c", "list", "list", "list", "e", "touch 0"]);
+  scan.end();
   // Another turn, in another database; and one in which nothing was noted.
-  assert.equal(lone(request("GET", "g"), 1), true);
+  assert.equal(join(request("GET", "i"), 1), true);
   scan.touch();
+  assert.equal(join(request("GET", "j"), 1), false, "too late");
+  scan.end();
   scan.touch();
-  assert.deepEqual(keys.events.slice(4), ["g", "touch 1"]);
-  assert.equal(keys.isEmpty, true);
+  scan.end();
+  assert.deepEqual(keys.events.slice(8), ["i", "touch 1"]);
+  assert.equal(keys.count, 0);
 });
 
-Deno.test("key scan: lone requests are not looked for in a small database", () => {
+Deno.test("key scan: as many of several connections as are looked for at once", () => {
+  const keys = new RecordingKeys(eagerStore());
+  const scan = new KeyScan(keys);
+  const pipeline = inputOf(request("GET", "a") + request("GET", "b") + request("GET", "c"));
+  let joined = 0;
+  while (scan.join(pipeline, 0)) joined++;
+  assert.equal(joined, Math.ceil(UpcomingKeys.CAPACITY / 3));
+  assert.equal(keys.count, UpcomingKeys.CAPACITY);
+  scan.end();
+  // Nor more connections, though they have no keys.
+  for (joined = 0; scan.join(inputOf(request("PING")), 0);) joined++;
+  assert.equal(joined, UpcomingKeys.CAPACITY);
+});
+
+Deno.test("key scan: members of a large collection are not looked for together with others' keys", () => {
+  const store = eagerStore();
+  const keys = new RecordingKeys(store);
+  const scan = new KeyScan(keys);
+  store.collections.membersAhead.isWanted = true;
+  assert.equal(scan.join(inputOf(request("SADD", "set", "a").repeat(2)), 0), true);
+  assert.equal(scan.join(inputOf(request("SADD", "other", "a")), 0), true);
+  scan.touch();
+  assert.deepEqual(keys.events, ["other", "touch 0"]);
+});
+
+Deno.test("key scan: what has joined is not looked for in a small database", () => {
   const keys = new RecordingKeys(smallStore());
   const scan = new KeyScan(keys);
-  assert.equal(scan.noteLone(inputOf(request("GET", "a")), 0), false);
+  assert.equal(scan.join(inputOf(request("GET", "a")), 0), true);
   scan.touch();
   assert.deepEqual(keys.events, []);
 });
 
-Deno.test("key scan: what was looked for together is executed as ever", async () => {
+Deno.test("key scan: what was looked for together is executed as ever, each with its own hash", async () => {
   const known: boolean[] = [];
   const harness = new Harness({
     onCommand: (_client, _row, args) => void known.push(args.hashedIndex === 1),
   });
-  const clients = ["a", "b", "c"].map((name) => ({ name, client: harness.connect(4096) }));
+  const clients = ["a", "b", "c", "d"].map((name) => ({ name, client: harness.connect(4096) }));
   for (const { name, client } of clients) {
-    client.session.lookAhead(inputOf(request("SET", name, name)));
+    const bytes = encoder.encode(request("SET", name, name) + request("GET", name));
+    client.input.space().set(bytes);
+    client.input.commit(bytes.length);
+    assert.equal(client.session.lookAhead(client.input), true);
   }
   harness.keyScan.touch();
+  // The second one is not executed in this turn.
+  const [second] = clients.splice(1, 1);
   for (const { name, client } of clients) {
-    assert.equal(await client.send(request("SET", name, name)), "+OK\r\n");
+    assert.equal(await client.send(""), `+OK\r\n$1\r\n${name}\r\n`);
   }
+  assert.deepEqual(known.splice(0), new Array(6).fill(true));
+  harness.keyScan.end();
+  assert.equal(await second!.client.send(""), "+OK\r\n$1\r\nb\r\n");
   // The next batch of the same client is looked at as a whole again.
   const [{ client }] = clients as [(typeof clients)[number]];
   assert.equal(
     await client.send(request("GET", "b") + request("GET", "c")),
     "$1\r\nb\r\n$1\r\nc\r\n",
   );
-  assert.deepEqual(known, [false, false, false, true, true]);
+  assert.deepEqual(known, [true, true, true, true]);
+});
+
+Deno.test("key scan: who joins and who does not, in any order: its own hash or none", () => {
+  const store = eagerStore();
+  const scan = scanOf(store);
+  const name = fc.constantFrom("a", "b", "key:000000000001", "key:000000000002", "x".repeat(300));
+  const piece = fc.oneof(
+    { weight: 8, arbitrary: fc.tuple(fc.constantFrom("GET", "SET"), name) },
+    { weight: 1, arbitrary: fc.constantFrom(["PING"], ["MSET", ..."0123456789"]) },
+  ).map((words) => request(...words));
+  const broken = fc.constantFrom("GET a\r\n", "*2\r\n$3\r\nGET\r\n$1\r", "*0\r\n");
+  const text = fc.array(
+    fc.oneof({ weight: 12, arbitrary: piece }, { weight: 1, arbitrary: broken }),
+    {
+      maxLength: 40,
+    },
+  ).map((pieces) => pieces.join(""));
+  const member = fc.record({ text, joins: fc.boolean(), executes: fc.boolean() });
+  // The same buffers again and again, as connections have them.
+  const inputs = Array.from({ length: 12 }, () => new InputBuffer(16_384));
+  fc.assert(
+    fc.property(
+      fc.array(fc.array(member, { minLength: 1, maxLength: 12 }), { maxLength: 4 }),
+      (turns) => {
+        for (const turn of turns) {
+          turn.forEach(({ text }, i) => {
+            const input = inputs[i]!;
+            input.start = input.end = 0;
+            input.space().set(encoder.encode(text));
+            input.commit(text.length);
+          });
+          for (let start = 0; start < turn.length;) {
+            let end = start;
+            while (end < turn.length && (!turn[end]!.joins || scan.join(inputs[end]!, 0))) end++;
+            scan.touch();
+            for (let i = start; i < end; i++) {
+              if (turn[i]!.executes) parseInput(store, scan, inputs[i]!);
+            }
+            scan.end();
+            assert.ok(end > start, "the first one can always join");
+            start = end;
+          }
+          turn.forEach(({ executes }, i) => !executes && parseInput(store, scan, inputs[i]!));
+        }
+      },
+    ),
+    { numRuns: effort(300, 5000) },
+  );
 });
 
 Deno.test("key scan: nobody looks ahead for clients that must log in first", () => {
@@ -335,7 +431,7 @@ Deno.test("key scan: nobody looks ahead for clients that must log in first", () 
   const keys = new RecordingKeys(harness.store);
   harness.keyScan = new KeyScan(keys);
   const { session } = harness.connect(4096);
-  session.lookAhead(inputOf(request("GET", "a")));
+  assert.equal(session.lookAhead(inputOf(request("GET", "a"))), true);
   harness.keyScan.touch();
   assert.deepEqual(keys.events, []);
 });
