@@ -65,7 +65,8 @@ export class StreamSocket implements ClientSocket {
   /** Whether all of the reply was handed over. */
   #hasReplied = false;
   #error: Error | undefined;
-  readonly #over = Promise.withResolvers<void>();
+  /** Ends the wait of {@link StreamSocket.unlessOver}. */
+  #endWait: (() => void) | undefined;
 
   /**
    * Begins with a head.
@@ -98,9 +99,20 @@ export class StreamSocket implements ClientSocket {
     return this.#error !== undefined;
   }
 
-  /** Resolves when it is over. */
-  get over(): Promise<void> {
-    return this.#over.promise;
+  /**
+   * Waits for something, but not longer than the stream lasts; for one thing at a time.
+   *
+   * Not `Promise.race` with a promise of the end: each race would leave 300 bytes with that promise
+   * until then, and a reply may go on for days.
+   *
+   * @param event never rejects
+   */
+  unlessOver(event: Promise<void>): Promise<void> {
+    if (this.isOver) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#endWait = resolve;
+    void event.then(resolve);
+    return promise;
   }
 
   /** See {@link ClientSocket.read}. */
@@ -195,7 +207,7 @@ export class StreamSocket implements ClientSocket {
     this.#waiting.length = 0;
     this.#reader?.settled.reject(this.#error);
     this.#reader = undefined;
-    this.#over.resolve();
+    this.#endWait?.();
   }
 
   #keep(bytes: Uint8Array, grantBytes: number): void {

@@ -72,6 +72,34 @@ Deno.test("http2 session: a reply that goes on arrives while it is written", asy
   });
 });
 
+Deno.test("http2 session: a reply that goes on for long leaves nothing behind for each part", async () => {
+  const PARTS = 500;
+  // What waits for a promise stays with it until that is settled: none may be waited for again and again.
+  const waitCounts = new WeakMap<Promise<unknown>, number>();
+  let mostWaits = 0;
+  const { then } = Promise.prototype;
+  Promise.prototype.then = function (...callbacks) {
+    const count = (waitCounts.get(this) ?? 0) + 1;
+    waitCounts.set(this, count);
+    mostWaits = Math.max(mostWaits, count);
+    return Reflect.apply(then, this, callbacks);
+  };
+  try {
+    await withSession(async (socket) => {
+      await say(socket, HEAD);
+      for (let i = 0; i < PARTS; i++) await say(socket, "data: 1\n\n");
+      await socket.closeWrite();
+    }, async (client) => {
+      await client.request(1, requestFields("GET", "/stream"));
+      for (let i = 0; i < PARTS; i++) assert.equal(await dataOf(client, 1), "data: 1\n\n");
+      assert.equal((await dataOf(client, 1)).length, 0);
+    });
+  } finally {
+    Promise.prototype.then = then;
+  }
+  assert.ok(mostWaits < 10, `${mostWaits} waits for one promise`);
+});
+
 Deno.test("http2 session: a stream that is taken back ends for whoever serves it, alone", async () => {
   const ended = Promise.withResolvers<void>();
   await withSession(async (socket) => {
