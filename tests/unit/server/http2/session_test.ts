@@ -195,6 +195,43 @@ Deno.test("http2 session: what is read is granted again", async () => {
   });
 });
 
+Deno.test("http2 session: a body in single bytes costs neither a read nor a grant for each", async () => {
+  const BYTES = 2000;
+  let readCount = 0;
+  await withSession(async (socket) => {
+    const room = new Uint8Array(4096);
+    let text = "";
+    while (!text.endsWith("0\r\n\r\n")) {
+      const count = await socket.read(room);
+      text += decoder.decode(room.subarray(0, count!));
+      readCount++;
+      // As a connection that waits for its turn.
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    const body = text.slice(text.indexOf("\r\n\r\n") + 4);
+    await say(socket, `${HEAD}${body.replaceAll(/[0-9a-f]+\r\n(x?)\r\n/g, "$1").length}`);
+    await socket.closeWrite();
+  }, async (client) => {
+    await client.request(1, requestFields("POST", "/"), true);
+    const byte = encoder.encode("x");
+    const frames = Array.from(
+      { length: BYTES },
+      (_, i) => frame(Frame.DATA, i === BYTES - 1 ? Flag.END_STREAM : 0, 1, byte),
+    );
+    await client.send(...frames);
+    let grantCount = 0;
+    for (;;) {
+      const received = await client.next();
+      if (received!.type === Frame.WINDOW_UPDATE) grantCount++;
+      if (received!.type !== Frame.DATA) continue;
+      assert.equal(decoder.decode(received!.payload), String(BYTES));
+      break;
+    }
+    assert.ok(readCount < 50, `${readCount} reads`);
+    assert.ok(grantCount < 50, `${grantCount} grants`);
+  });
+});
+
 Deno.test("http2 session: one request too many is refused, and may be asked again", async () => {
   const served: ClientSocket[] = [];
   await withSession((socket) => {
