@@ -78,150 +78,205 @@ export interface CommandLineContext {
  * @param args the arguments behind the program's name
  */
 export function parseCommandLine(args: readonly string[], context: CommandLineContext): Request {
-  const defaults = context.defaults ?? defaultConfig();
-  let request: Request | null = null;
-  let printed = "";
-  const program = new Command("sluice");
-  const configure = (command: Command): Command =>
-    command
+  return new CommandLine(context).read(args);
+}
+
+/** The commands there are, of which one leaves what it was asked for. */
+class CommandLine {
+  readonly #environment: EnvironmentReader;
+  readonly #columns: number;
+  readonly #defaults: Config;
+  #request: Request | null = null;
+  /** Help and version, which commander prints itself. */
+  #printed = "";
+
+  constructor({ environment, columns, defaults = defaultConfig() }: CommandLineContext) {
+    this.#environment = environment;
+    this.#columns = columns;
+    this.#defaults = defaults;
+  }
+
+  read(args: readonly string[]): Request {
+    try {
+      this.#program().parse([...args], { from: "user" });
+    } catch (error) {
+      if (!(error instanceof CommanderError)) throw error;
+      const printed = this.#printed;
+      return error.exitCode === 0
+        ? { kind: "print", text: printed.endsWith("\n") ? printed : `${printed}\n` }
+        : { kind: "usage_error", message: oneLine(error.message) };
+    }
+    return this.#request ?? { kind: "usage_error", message: `nothing to do; ${HINT}` };
+  }
+
+  #program(): Command {
+    const program = this.#configure(new Command("sluice"))
+      .description("In-memory data server: events in over HTTP, balances out over RESP.")
+      .usage("[serve] [flags]")
+      .version(`sluice ${VERSION}`, "-V, --version", "show the version")
+      .enablePositionalOptions()
+      .helpCommand("help [command]", "show the help of a command");
+    const serve = this.#serve();
+    program.addCommand(serve, { isDefault: true }).addCommand(this.#health())
+      .addCommand(this.#stress()).addCommand(this.#lab()).addCommand(this.#dump())
+      .addCommand(this.#load()).addCommand(this.#repair()).addCommand(this.#init())
+      .addCommand(this.#version());
+    // `serve` is what almost everybody wants, so the first help shows its flags too.
+    const plainHelp = new Help();
+    program.configureHelp({
+      visibleOptions: () => [...serve.options, ...plainHelp.visibleOptions(program)],
+      subcommandTerm: (command) => command.name(),
+    });
+    return program.addHelpText("after", HELP_FOOTER);
+  }
+
+  #configure(command: Command): Command {
+    return command
       .exitOverride()
       .allowExcessArguments(true)
       .optionsGroup("Other:")
       .helpOption("-h, --help", "show this help")
       .configureOutput({
-        writeOut: (text) => void (printed += text),
+        writeOut: (text) => void (this.#printed += text),
         writeErr: () => {},
         outputError: () => {},
-        getOutHelpWidth: () => context.columns,
-        getErrHelpWidth: () => context.columns,
+        getOutHelpWidth: () => this.#columns,
+        getErrHelpWidth: () => this.#columns,
         getOutHasColors: () => false,
         getErrHasColors: () => false,
       });
-
-  configure(program)
-    .description("In-memory data server: events in over HTTP, balances out over RESP.")
-    .usage("[serve] [flags]")
-    .version(`sluice ${VERSION}`, "-V, --version", "show the version")
-    .enablePositionalOptions()
-    .helpCommand("help [command]", "show the help of a command");
-
-  const serve = configure(new Command("serve"))
-    .description("run the server (the default)")
-    .usage("[flags]")
-    .action((_options, command: Command) => {
-      request = strayArgument(command) ?? serveRequest(command, context.environment, defaults);
-    });
-  for (const flag of FLAGS) serve.addOption(toOption(flag, defaults));
-  const health = configure(new Command("health"))
-    .description("ask a running server whether it is well; exit code 0 means yes, 1 no")
-    .usage("[flags]")
-    .action((_options, command: Command) => {
-      request = strayArgument(command) ??
-        healthRequest(command, context.environment, defaults);
-    });
-  for (const flag of HEALTH_FLAGS) health.addOption(toOption(flag, defaults));
-  for (const [syntax, summary] of HEALTH_OPTIONS) {
-    health.addOption(new Option(syntax, summary).helpGroup(HEALTH_GROUP));
   }
-  const lab = configure(new Command("lab"))
-    .description("show what locks, shards, queues and back-pressure do, on this machine")
-    .usage("[stage…] [flags]")
-    .action((_options, command: Command) => {
-      const result = resolveLabOrder(command.args, textsOf(command));
-      request = result.kind === "order" ? { kind: "lab", order: result.order } : result;
-    });
-  for (const [syntax, summary] of LAB_OPTIONS) lab.addOption(new Option(syntax, summary));
-  lab.addHelpText("after", LAB_HELP_FOOTER);
-  const stress = configure(new Command("stress"))
-    .description("send events to a server and show how it copes")
-    .usage("[address] [flags]")
-    .action((_options, command: Command) => {
-      request = strayArgument(command, 1) ??
-        stressRequest(command, context.environment, defaults);
-    });
-  for (const flag of STRESS_FLAGS) stress.addOption(toOption(flag, defaults));
-  for (const [syntax, summary, group] of STRESS_OPTIONS) {
-    stress.addOption(new Option(syntax, summary).helpGroup(group));
+
+  /** A command that leaves what `request` makes of it. */
+  #command(name: string, description: string, request: (command: Command) => Request): Command {
+    return this.#configure(new Command(name)).description(description)
+      .action((_options, command: Command) => {
+        this.#request = request(command);
+      });
   }
-  stress.addHelpText("after", STRESS_HELP_FOOTER);
-  const dataCommand = (
+
+  #serve(): Command {
+    const serve = this.#command(
+      "serve",
+      "run the server (the default)",
+      (command) =>
+        strayArgument(command) ?? serveRequest(command, this.#environment, this.#defaults),
+    ).usage("[flags]");
+    for (const flag of FLAGS) serve.addOption(toOption(flag, this.#defaults));
+    return serve.addHelpText("after", HELP_FOOTER);
+  }
+
+  #health(): Command {
+    const health = this.#command(
+      "health",
+      "ask a running server whether it is well; exit code 0 means yes, 1 no",
+      (command) =>
+        strayArgument(command) ?? healthRequest(command, this.#environment, this.#defaults),
+    ).usage("[flags]");
+    for (const flag of HEALTH_FLAGS) health.addOption(toOption(flag, this.#defaults));
+    for (const [syntax, summary] of HEALTH_OPTIONS) {
+      health.addOption(new Option(syntax, summary).helpGroup(HEALTH_GROUP));
+    }
+    return health;
+  }
+
+  #lab(): Command {
+    const lab = this.#command(
+      "lab",
+      "show what locks, shards, queues and back-pressure do, on this machine",
+      (command) => {
+        const result = resolveLabOrder(command.args, textsOf(command));
+        return result.kind === "order" ? { kind: "lab", order: result.order } : result;
+      },
+    ).usage("[stage…] [flags]");
+    for (const [syntax, summary] of LAB_OPTIONS) lab.addOption(new Option(syntax, summary));
+    return lab.addHelpText("after", LAB_HELP_FOOTER);
+  }
+
+  #stress(): Command {
+    const stress = this.#command(
+      "stress",
+      "send events to a server and show how it copes",
+      (command) =>
+        strayArgument(command, 1) ?? stressRequest(command, this.#environment, this.#defaults),
+    ).usage("[address] [flags]");
+    for (const flag of STRESS_FLAGS) stress.addOption(toOption(flag, this.#defaults));
+    for (const [syntax, summary, group] of STRESS_OPTIONS) {
+      stress.addOption(new Option(syntax, summary).helpGroup(group));
+    }
+    return stress.addHelpText("after", STRESS_HELP_FOOTER);
+  }
+
+  /** A command that works on a data directory. */
+  #dataCommand(
     name: string,
     description: string,
     usage: string,
     options: readonly (readonly [string, string])[],
-    footer: string,
     resolve: (words: readonly string[], texts: FlagTexts) => DataOrderResult,
-  ): Command => {
-    const command = configure(new Command(name)).description(description).usage(usage)
-      .action((_options, command: Command) => {
-        const result = resolve(command.args, textsOf(command));
-        request = result.kind === "order" ? { kind: "data", order: result.order } : result;
-      });
+  ): Command {
+    const command = this.#command(name, description, (command) => {
+      const result = resolve(command.args, textsOf(command));
+      return result.kind === "order" ? { kind: "data", order: result.order } : result;
+    }).usage(usage);
     for (const [syntax, summary] of options) {
       command.addOption(new Option(syntax, summary).helpGroup(DATA_GROUP));
     }
-    return command.addHelpText("after", footer);
-  };
-  const dump = dataCommand(
-    "dump",
-    "write the keys of a data directory as lines of JSON",
-    "<dir> [flags]",
-    DUMP_OPTIONS,
-    DUMP_HELP_FOOTER,
-    resolveDumpOrder,
-  );
-  const load = dataCommand(
-    "load",
-    "put dumps and files of Redis into a data directory",
-    "<dir> <file…> [flags]",
-    LOAD_OPTIONS,
-    LOAD_HELP_FOOTER,
-    (words, texts) => resolveLoadOrder(words, texts, context.environment, defaults),
-  );
-  for (const flag of LOAD_FLAGS) load.addOption(toOption(flag, defaults));
-  const repair = dataCommand(
-    "repair",
-    "show what is in a data directory, and cut off what is damaged",
-    "<dir> [flags]",
-    REPAIR_OPTIONS,
-    REPAIR_HELP_FOOTER,
-    resolveRepairOrder,
-  );
-  const init = configure(new Command("init-processor"))
-    .description("write an example of a processor of your own, with a test")
-    .usage(`[file, default ${DEFAULT_FILE}] [flags]`)
-    .option("--force", "replace files that are there")
-    .addHelpText("after", INIT_HELP_FOOTER)
-    .action((_options, command: Command) => {
-      const result = resolveInitOrder(command.args, command.getOptionValue("force") === true);
-      request = result.kind === "order" ? { kind: "init", order: result.order } : result;
-    });
-  const version = configure(new Command("version"))
-    .description("show the version, and that of the runtime")
-    .action((_options, command: Command) => {
-      request = strayArgument(command) ?? { kind: "print", text: versionText() };
-    });
-  program.addCommand(serve, { isDefault: true }).addCommand(health).addCommand(stress)
-    .addCommand(lab).addCommand(dump).addCommand(load).addCommand(repair).addCommand(init)
-    .addCommand(version);
-  // `serve` is what almost everybody wants, so the first help shows its flags too.
-  const plainHelp = new Help();
-  program.configureHelp({
-    visibleOptions: () => [...serve.options, ...plainHelp.visibleOptions(program)],
-    subcommandTerm: (command) => command.name(),
-  });
-  program.addHelpText("after", HELP_FOOTER);
-  serve.addHelpText("after", HELP_FOOTER);
-
-  try {
-    program.parse([...args], { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0
-      ? { kind: "print", text: printed.endsWith("\n") ? printed : `${printed}\n` }
-      : { kind: "usage_error", message: oneLine(error.message) };
+    return command;
   }
-  return request ?? { kind: "usage_error", message: `nothing to do; ${HINT}` };
+
+  #dump(): Command {
+    return this.#dataCommand(
+      "dump",
+      "write the keys of a data directory as lines of JSON",
+      "<dir> [flags]",
+      DUMP_OPTIONS,
+      resolveDumpOrder,
+    ).addHelpText("after", DUMP_HELP_FOOTER);
+  }
+
+  #load(): Command {
+    const load = this.#dataCommand(
+      "load",
+      "put dumps and files of Redis into a data directory",
+      "<dir> <file…> [flags]",
+      LOAD_OPTIONS,
+      (words, texts) => resolveLoadOrder(words, texts, this.#environment, this.#defaults),
+    ).addHelpText("after", LOAD_HELP_FOOTER);
+    for (const flag of LOAD_FLAGS) load.addOption(toOption(flag, this.#defaults));
+    return load;
+  }
+
+  #repair(): Command {
+    return this.#dataCommand(
+      "repair",
+      "show what is in a data directory, and cut off what is damaged",
+      "<dir> [flags]",
+      REPAIR_OPTIONS,
+      resolveRepairOrder,
+    ).addHelpText("after", REPAIR_HELP_FOOTER);
+  }
+
+  #init(): Command {
+    return this.#command(
+      "init-processor",
+      "write an example of a processor of your own, with a test",
+      (command) => {
+        const result = resolveInitOrder(command.args, command.getOptionValue("force") === true);
+        return result.kind === "order" ? { kind: "init", order: result.order } : result;
+      },
+    ).usage(`[file, default ${DEFAULT_FILE}] [flags]`)
+      .option("--force", "replace files that are there")
+      .addHelpText("after", INIT_HELP_FOOTER);
+  }
+
+  #version(): Command {
+    return this.#command(
+      "version",
+      "show the version, and that of the runtime",
+      (command) => strayArgument(command) ?? { kind: "print", text: versionText() },
+    );
+  }
 }
 
 const HINT = "see sluice --help";

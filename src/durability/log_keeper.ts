@@ -102,6 +102,7 @@ interface Taking {
   readonly taker: SnapshotTaker;
   readonly writer: SnapshotWriter;
   readonly position: number;
+  /** By `performance.now()`. */
   readonly beganAtMs: number;
 }
 
@@ -330,7 +331,7 @@ export class LogKeeper {
       const { eventIds } = this.#options;
       const ids = eventIds && new EventIdSnapshot(eventIds, nowMs);
       const taker = new SnapshotTaker(store, writer, databaseCount, ids);
-      this.#taking = { taker, writer, position, beganAtMs: nowMs };
+      this.#taking = { taker, writer, position, beganAtMs: performance.now() };
       status.set(LogFigure.SNAPSHOT_BEGAN_AT_MS, nowMs);
       status.set(LogFigure.SNAPSHOT_RUNS, 1);
     } catch (error) {
@@ -395,18 +396,18 @@ export class LogKeeper {
     { taker: { keyCount }, writer: { byteCount, name }, position, beganAtMs }: Taking,
   ): void {
     const { clock, report, status } = this.#options;
-    const nowMs = clock();
+    const tookMs = Math.round(performance.now() - beganAtMs);
     this.#taking = undefined;
     this.#snapshotBytes = byteCount;
     this.#snapshotPosition = position;
     status.set(LogFigure.SNAPSHOT_POSITION, position);
     status.set(LogFigure.SNAPSHOT_KEYS, keyCount);
     status.set(LogFigure.SNAPSHOT_BYTES, byteCount);
-    status.set(LogFigure.SNAPSHOT_AT_MS, nowMs);
-    status.set(LogFigure.SNAPSHOT_TOOK_MS, nowMs - beganAtMs);
+    status.set(LogFigure.SNAPSHOT_AT_MS, clock());
+    status.set(LogFigure.SNAPSHOT_TOOK_MS, tookMs);
     status.set(LogFigure.SNAPSHOT_RUNS, 0);
     status.count(LogFigure.SNAPSHOTS);
-    report({ kind: "snapshot", name, keyCount, tookMs: nowMs - beganAtMs });
+    report({ kind: "snapshot", name, keyCount, tookMs });
   }
 
   /** Removes the segments and snapshots in front of the last snapshot. */

@@ -142,10 +142,11 @@ export class BoundedChannel implements Disposable {
     }
     const [ring, slots, seats] = memory.buffers;
     this.memory = memory;
+    // First: it tells what is of another version.
+    this.#seats = Seats.attach(seats!);
     this.#engine = Engine.attach({ buffer: ring! });
     this.#queue = new SendQueue(this, this.#engine.senders);
     this.#slots = ConsumerSlots.attach({ buffer: slots! });
-    this.#seats = Seats.attach(seats!);
     this.capacity = this.#engine.capacity;
     this.maxMessageBytes = this.#engine.jobBytes;
   }

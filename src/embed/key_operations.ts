@@ -374,6 +374,9 @@ function setInt64(target: Int64, value: number | bigint): void {
     target.setNumber(value);
     return;
   }
+  if (typeof value !== "bigint") {
+    throw new TypeError(`Cannot add ${typeof value}: it takes a safe integer, or a bigint`);
+  }
   if (BigInt.asIntN(64, value) !== value) {
     throw new RangeError(`Cannot add ${value}: it does not fit 64 bits`);
   }

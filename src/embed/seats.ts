@@ -26,7 +26,6 @@
  * @module
  */
 
-import { assert } from "../base/assert.ts";
 import { mayHoldLocks } from "./runtime.ts";
 
 const MAGIC = 0x53454154;
@@ -73,7 +72,6 @@ export class Seats {
   private constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer);
-    assert(this.#words[WORD.MAGIC] === MAGIC, "the buffer has seats of this version");
     this.count = this.#words[WORD.COUNT]!;
   }
 
@@ -87,8 +85,15 @@ export class Seats {
     return new Seats(buffer);
   }
 
-  /** Opens what another thread has made. */
+  /**
+   * Opens what another thread has made.
+   *
+   * @throws {TypeError} when it is something else, or of another version
+   */
   static attach(buffer: SharedArrayBuffer): Seats {
+    const isOurs = buffer.byteLength > WORD.FIRST * 4 && buffer.byteLength % 4 === 0 &&
+      new Int32Array(buffer)[WORD.MAGIC] === MAGIC;
+    if (!isOurs) throw new TypeError("Cannot attach: the memory is not that of this version");
     return new Seats(buffer);
   }
 

@@ -39,7 +39,7 @@ export class TextBytes {
     if (typeof value === "bigint") return this.#putText(value.toString());
     if (typeof value !== "number") {
       throw new TypeError(
-        `Cannot store ${typeof value}: it takes a string, a Uint8Array, a number or a bigint`,
+        `Cannot use ${typeof value} as text: it takes a string, a Uint8Array, a number or a bigint`,
       );
     }
     if (!Number.isFinite(value)) throw new TypeError(`Cannot store ${value}: it is not finite`);

@@ -21,11 +21,11 @@ export class ClientEnd {
   /** Carries what it says and hears. */
   protected readonly socket: ClientSocket;
 
-  /** Belongs to `socket`. */
-  constructor(socket: ClientSocket, id: number, nowMs: number) {
+  /** Belongs to `socket`, which opened at that time of day. */
+  constructor(socket: ClientSocket, id: number, connectedAtMs: number) {
     this.socket = socket;
     this.id = id;
-    this.connectedAtMs = nowMs;
+    this.connectedAtMs = connectedAtMs;
   }
 
   /** Peer as `address:port`. */

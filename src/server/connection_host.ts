@@ -20,7 +20,10 @@ import type { WriteTurns } from "./write_turns.ts";
 export interface ConnectionHost {
   /** The time as everybody asks for it who is ready at the same time. */
   readonly clock: WaveClock;
-  /** A clock that is right to a sweep, and free to read. Unit: ms since the epoch. */
+  /**
+   * A clock that is right to a sweep, and free to read; one that nobody sets, for timeouts.
+   * Unit: ms, by `performance.now()`.
+   */
   readonly nowMs: number;
   /** Bound on an incomplete request. Unit: bytes. */
   readonly maxRequestBytes: number;

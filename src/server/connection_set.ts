@@ -72,7 +72,7 @@ export interface ConnectionSetOptions {
   readonly onHttp2Abuse?: (socket: ClientSocket, reason: string) => void;
   /** Told of a TLS handshake that came to nothing. */
   readonly onHandshakeFailure?: (front: Front, socket: ClientSocket, error: unknown) => void;
-  /** Clock, ms since the epoch. */
+  /** Clock of the timeouts, which nobody sets; `performance.now` when left out. Unit: ms. */
   readonly now?: () => number;
 }
 
@@ -84,7 +84,7 @@ export interface ConnectionSetOptions {
 export class ConnectionSet implements ConnectionHost, Disposable {
   /** See {@link ConnectionHost.clock}. */
   readonly clock: WaveClock = new WaveClock();
-  /** Set by each sweep. Unit: ms since the epoch. */
+  /** See {@link ConnectionHost.nowMs}; set by each sweep. */
   nowMs: number;
   /** Bound on an incomplete request. Unit: bytes. */
   readonly maxRequestBytes: number;
@@ -100,7 +100,7 @@ export class ConnectionSet implements ConnectionHost, Disposable {
 
   readonly #connections = new Set<Connection>();
   readonly #refusals = new Refusals();
-  /** Clients whose TLS handshake is under way, and when it began, ms since the epoch. */
+  /** Clients whose TLS handshake is under way, and when it began, by `nowMs`. */
   readonly #handshakes = new Map<ClientSocket, number>();
   /** Made for the first client that speaks HTTP/2. */
   #http2: Http2Sessions | undefined;
@@ -116,7 +116,7 @@ export class ConnectionSet implements ConnectionHost, Disposable {
   constructor(options: ConnectionSetOptions) {
     this.#options = options;
     this.#turns = options.turns;
-    this.#now = options.now ?? Date.now;
+    this.#now = options.now ?? (() => performance.now());
     this.maxRequestBytes = options.maxRequestBytes;
     this.counters = options.counters;
     this.memory = new ClientMemory(options.maxMemoryBytes);

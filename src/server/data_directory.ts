@@ -177,21 +177,27 @@ export class DataDirectory {
   async stop({ signal }: StopBudget): Promise<void> {
     this.log.status.wantStop();
     this.log.intake.callWriter();
-    const given = Promise.withResolvers<undefined>();
-    const giveUp = (): void => given.resolve(undefined);
+    const given = Promise.withResolvers<"given up">();
+    const giveUp = (): void => given.resolve("given up");
     signal.addEventListener("abort", giveUp);
     if (signal.aborted) giveUp();
-    const died = this.failure.then(() => undefined);
+    const died = this.failure.then(() => "died" as const);
     const stopped = await Promise.race([this.#told("stopped").promise, died, given.promise]);
     signal.removeEventListener("abort", giveUp);
-    this.#end = stopped?.kind === "stopped" && stopped.isComplete ? "complete" : "incomplete";
-    if (this.#end === "incomplete") {
-      const problem = stopped === undefined ? "the disk does not answer" : "it cannot be written";
+    const isComplete = typeof stopped !== "string" && stopped.kind === "stopped" &&
+      stopped.isComplete;
+    this.#end = isComplete ? "complete" : "incomplete";
+    if (!isComplete) {
+      const problem = stopped === "given up"
+        ? "the disk does not answer"
+        : stopped === "died"
+        ? "its thread has ended"
+        : "it cannot be written";
       this.#logger.error(`the log is not complete: ${problem}`, { event: "log_incomplete" });
     }
     this.#worker.terminate();
     // A thread that did not end may still write: nobody else may have the directory before the process ends.
-    if (stopped !== undefined) this.#lock.close();
+    if (stopped !== "given up") this.#lock.close();
   }
 
   /** Whether the stop has left what was confirmed on the disk. */

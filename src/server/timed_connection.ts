@@ -27,7 +27,7 @@ export abstract class TimedConnection extends ClientEnd implements PushOwner {
   readonly front: Front;
   /** What it is doing now. */
   state: ConnectionState = ConnectionState.READING;
-  /** When its client last sent or took something. Unit: ms since the epoch. */
+  /** When its client last sent or took something, by the host's coarse clock. Unit: ms. */
   lastActivityMs: number;
 
   /** What it shares with others. */
@@ -40,7 +40,7 @@ export abstract class TimedConnection extends ClientEnd implements PushOwner {
   protected pushes: PushOutput | undefined = undefined;
   /** When the request that is half received began to arrive; 0 = none is. */
   protected requestStartedAtMs = 0;
-  /** When it was told to end while it was answering; 0 = it was not. Unit: ms since the epoch. */
+  /** When it was told to end while it was answering; 0 = it was not. Unit: ms. */
   protected endedAtMs = 0;
   /** Whether the session has the buffers: no request is waited for, and no client. */
   protected executing = false;
@@ -49,7 +49,7 @@ export abstract class TimedConnection extends ClientEnd implements PushOwner {
 
   /** Begins to wait for a request. */
   constructor(socket: ClientSocket, front: Front, host: ConnectionHost, id: number) {
-    super(socket, id, host.nowMs);
+    super(socket, id, host.clock.timeMs);
     this.front = front;
     this.host = host;
     this.pace = paceFor(front.minTransferRate);
@@ -78,7 +78,7 @@ export abstract class TimedConnection extends ClientEnd implements PushOwner {
   /**
    * Ends the connection when its client has been silent or slow for too long.
    *
-   * @param nowMs the sweep's time, ms since the epoch
+   * @param nowMs the sweep's time, by the host's coarse clock
    */
   sweep(nowMs: number): void {
     if (this.state === ConnectionState.READING) this.#sweepReader(nowMs);

@@ -12,7 +12,8 @@ export class LineLimit {
   untold = 0;
 
   readonly #linesPerSecond: number;
-  #secondStartMs = 0;
+  /** By `performance.now()`: with a clock that can be set back, nothing would be told until then. */
+  #secondStartMs = -Infinity;
   #toldInSecond = 0;
 
   /** Lets `linesPerSecond` lines through. */
@@ -22,7 +23,7 @@ export class LineLimit {
 
   /** Whether one more line may be told; then {@link LineLimit.untold} is to be told with it. */
   allows(): boolean {
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     if (nowMs - this.#secondStartMs >= 1000) {
       this.#secondStartMs = nowMs;
       this.#toldInSecond = 0;

@@ -49,6 +49,13 @@ export const DIFFERENCES: readonly Difference[] = [
     reason: "Redis's own limit is 512 MiB and not a setting.",
   },
   {
+    line: / (281474976710656|281474976711)$/,
+    name: "PEXPIREAT: the latest time",
+    ours: /^-ERR invalid expire time in '\w+' command\r\n$/,
+    what: "A time later than in the year 10889, 2^48 ms behind 1970, is an invalid expire time.",
+    reason: "Every key that expires keeps its time, in 48 bits; Redis takes 292 million years.",
+  },
+  {
     line: /^PUBLISH c x$/,
     name: "subscribed: what is still allowed",
     ours: /^(:1\r\n>3\r\n|-ERR Can't execute)/,

@@ -47,10 +47,10 @@ function handlePop(call: CommandCall, isMax: boolean): HandlerStatus {
 
 /** Runs `BZMPOP timeout numkeys key [key …] MIN|MAX [COUNT count]`. */
 function handlePopMany(call: CommandCall): HandlerStatus {
-  const timeoutMs = readTimeout(call, 1);
-  if (timeoutMs < 0) return HandlerStatus.DONE;
   const wishes = readPopMany(call, 2);
   if (wishes === undefined) return HandlerStatus.DONE;
+  const timeoutMs = readTimeout(call, 1);
+  if (timeoutMs < 0) return HandlerStatus.DONE;
   // Many members may be popped in slices; who has waited for them takes them at once.
   const status = popFirst(call, wishes);
   if (status !== undefined) return status;

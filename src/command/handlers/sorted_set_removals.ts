@@ -14,9 +14,6 @@ import { countedKeys } from "./counted_keys.ts";
 import { integerAt, openSortedSet, refused } from "./sorted_set_entry.ts";
 import { readValues } from "./sorted_set_ranges.ts";
 
-/** Longest number of keys that is looked at; a command cannot have as many. */
-const MAX_KEYS = 2 ** 31 - 1;
-
 /** Runs `ZREMRANGEBYRANK`, `ZREMRANGEBYSCORE` and `ZREMRANGEBYLEX`, `key min max`. */
 function handleRemoveRange(call: CommandCall, kind: "rank" | "score" | "lex"): HandlerStatus {
   const ranksOf = kind === "rank" ? readRanks(call) : readValues(call, kind, 2)?.ranksOf;
@@ -113,7 +110,7 @@ export interface PopWishes {
 export function readPopMany(call: CommandCall, at: number): PopWishes | undefined {
   const { args } = call;
   const keyCount = integerAt(call, at) ?? 0;
-  if (keyCount <= 0 || keyCount > MAX_KEYS) {
+  if (keyCount <= 0) {
     return refusal(call, ReplyCode.BAD_ARGUMENT, "numkeys should be greater than 0");
   }
   const where = at + 1 + keyCount;

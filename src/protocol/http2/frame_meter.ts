@@ -1,12 +1,15 @@
 /**
  * Watches the frames that an HTTP/2 client sends, for floods that cost us more than the client.
  *
- * The HTTP/2 library does not show most frames to its owner; the bytes pass here first.
+ * The bytes pass here before anybody takes frames out of them: what is too much is found by a frame's
+ * head, whatever is in the frame and whether it is all there.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9113#section-10.5
  *
  * @module
  */
+
+import { FRAME_HEAD_BYTES, FrameFlag, FrameType, PREFACE } from "./frames.ts";
 
 /** How long frames are counted before the count starts over. Unit: ms. */
 export const METER_WINDOW_MS = 10_000;
@@ -38,20 +41,6 @@ export const HEADER_BLOCK_MAX_BYTES = 32768;
 /** Most frames that a header block may come in. Reason: CONTINUATION frames may be empty. */
 export const HEADER_FRAMES_MAX = 8;
 
-const PREFACE_BYTES = 24;
-const FRAME_HEAD_BYTES = 9;
-const END_STREAM = 0x1;
-const END_HEADERS = 0x4;
-
-/** Types of frames. */
-const FrameType = {
-  DATA: 0,
-  HEADERS: 1,
-  RST_STREAM: 3,
-  WINDOW_UPDATE: 8,
-  CONTINUATION: 9,
-} as const;
-
 /**
  * Counts what one client sends.
  *
@@ -62,7 +51,7 @@ export class FrameMeter {
   headStartedAtMs = 0;
 
   /** Bytes to skip before the next frame's head: the rest of a payload, at first the preface. */
-  #skipBytes = PREFACE_BYTES;
+  #skipBytes: number = PREFACE.length;
   readonly #head = new Uint8Array(FRAME_HEAD_BYTES);
   #headLength = 0;
   #headerBytes = 0;
@@ -138,7 +127,7 @@ export class FrameMeter {
         return;
       }
       case FrameType.DATA:
-        if (length > 0 || (flags & END_STREAM) !== 0) return;
+        if (length > 0 || (flags & FrameFlag.END_STREAM) !== 0) return;
     }
     this.#spend(++this.#controlFrames <= CONTROL_FRAMES_MAX);
   }
@@ -149,7 +138,7 @@ export class FrameMeter {
     this.#spend(
       this.#headerBytes <= HEADER_BLOCK_MAX_BYTES && this.#headerFrames <= HEADER_FRAMES_MAX,
     );
-    if ((flags & END_HEADERS) !== 0) this.headStartedAtMs = 0;
+    if ((flags & FrameFlag.END_HEADERS) !== 0) this.headStartedAtMs = 0;
     else if (this.headStartedAtMs === 0) this.headStartedAtMs = nowMs;
   }
 

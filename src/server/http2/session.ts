@@ -194,14 +194,14 @@ export class ClientSession implements StreamCarrier {
       flags = 0;
     }
     // What is sent was copied: a stream that ends need not wait for a client that takes nothing.
-    await Promise.race([this.#queue.drained(), stream.over]);
+    await stream.unlessOver(this.#queue.drained());
   }
 
   /** See {@link StreamCarrier.sendBody}. */
   async sendBody(stream: StreamSocket, part: Uint8Array<ArrayBuffer>): Promise<void> {
     for (let at = 0; at < part.length;) {
       while (this.#sendWindowBytes <= 0 || stream.sendWindowBytes <= 0) {
-        if (!stream.isOver) await Promise.race([this.#room.promise, stream.over]);
+        await stream.unlessOver(this.#room.promise);
         if (stream.isOver) throw new Deno.errors.Interrupted("the stream is over");
       }
       const byteCount = Math.min(
@@ -214,7 +214,7 @@ export class ClientSession implements StreamCarrier {
       stream.sendWindowBytes -= byteCount;
       const bytes = part.subarray(at, at += byteCount);
       this.#queue.push(encodeFrame(FrameType.DATA, 0, stream.id, bytes));
-      await Promise.race([this.#queue.drained(), stream.over]);
+      await stream.unlessOver(this.#queue.drained());
       if (stream.isOver) throw new Deno.errors.Interrupted("the stream is over");
     }
   }

@@ -65,7 +65,8 @@ export class StreamSocket implements ClientSocket {
   /** Whether all of the reply was handed over. */
   #hasReplied = false;
   #error: Error | undefined;
-  readonly #over = Promise.withResolvers<void>();
+  /** Ends the wait of {@link StreamSocket.unlessOver}. */
+  #endWait: (() => void) | undefined;
 
   /**
    * Begins with a head.
@@ -98,25 +99,25 @@ export class StreamSocket implements ClientSocket {
     return this.#error !== undefined;
   }
 
-  /** Resolves when it is over. */
-  get over(): Promise<void> {
-    return this.#over.promise;
+  /**
+   * Waits for something, but not longer than the stream lasts; for one thing at a time.
+   *
+   * Not `Promise.race` with a promise of the end: each race would leave 300 bytes with that promise
+   * until then, and a reply may go on for days.
+   *
+   * @param event never rejects
+   */
+  unlessOver(event: Promise<void>): Promise<void> {
+    if (this.isOver) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#endWait = resolve;
+    void event.then(resolve);
+    return promise;
   }
 
   /** See {@link ClientSocket.read}. */
   read(target: Uint8Array<ArrayBuffer>): Promise<number | null> {
-    const [first] = this.#waiting;
-    if (first !== undefined) {
-      const byteCount = Math.min(first.bytes.length, target.length);
-      target.set(first.bytes.subarray(0, byteCount));
-      if (byteCount === first.bytes.length) {
-        this.#waiting.shift();
-        if (first.grantBytes > 0) this.#carrier.grant(this, first.grantBytes);
-      } else {
-        first.bytes = first.bytes.subarray(byteCount);
-      }
-      return Promise.resolve(byteCount);
-    }
+    if (this.#waiting.length > 0) return Promise.resolve(this.#takeWaiting(target));
     if (this.#hasReplied) return Promise.resolve(null);
     if (this.#error !== undefined) return Promise.reject(this.#error);
     const settled = Promise.withResolvers<number | null>();
@@ -195,7 +196,35 @@ export class StreamSocket implements ClientSocket {
     this.#waiting.length = 0;
     this.#reader?.settled.reject(this.#error);
     this.#reader = undefined;
-    this.#over.resolve();
+    this.#endWait?.();
+  }
+
+  /**
+   * Copies what waits, as much as there is room for: a client may cut its body into single bytes, and
+   * each read is a turn of its connection.
+   */
+  #takeWaiting(target: Uint8Array<ArrayBuffer>): number {
+    const waiting = this.#waiting;
+    let byteCount = 0;
+    let grantBytes = 0;
+    let partCount = 0;
+    while (partCount < waiting.length) {
+      const part = waiting[partCount]!;
+      const room = target.length - byteCount;
+      if (part.bytes.length > room) {
+        target.set(part.bytes.subarray(0, room), byteCount);
+        part.bytes = part.bytes.subarray(room);
+        byteCount = target.length;
+        break;
+      }
+      target.set(part.bytes, byteCount);
+      byteCount += part.bytes.length;
+      grantBytes += part.grantBytes;
+      partCount++;
+    }
+    waiting.splice(0, partCount);
+    if (grantBytes > 0) this.#carrier.grant(this, grantBytes);
+    return byteCount;
   }
 
   #keep(bytes: Uint8Array, grantBytes: number): void {

@@ -566,6 +566,18 @@ Deno.test("keeper: a clock that is set back holds up neither syncs nor snapshots
   site.assertRecovers();
 });
 
+Deno.test("keeper: a clock that is set back makes no snapshot end before it began", () => {
+  const site = new Site(new MemoryStorage());
+  site.set("a", "1");
+  site.keeper.wantSnapshot();
+  site.pass(1500);
+  assert.equal(site.status.get(LogFigure.SNAPSHOT_RUNS), 1);
+  site.nowMs -= 3_600_000;
+  for (let i = 0; i < 10_000 && site.status.get(LogFigure.SNAPSHOTS) === 0; i++) site.keeper.turn();
+  const tookMs = site.status.get(LogFigure.SNAPSHOT_TOOK_MS);
+  assert.ok(tookMs >= 0 && tookMs < 60_000, `${tookMs} ms`);
+});
+
 Deno.test("keeper: power cuts at random calls lose nothing that was called durable", () => {
   const seed = Number(Deno.env.get("SEED") ?? Date.now() % 1_000_000);
   const random = new Random(seed);

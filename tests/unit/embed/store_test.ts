@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Store, StoreError, type StoreErrorCode } from "../../../src/mod.ts";
+import { BoundedChannel, Store, StoreError, type StoreErrorCode } from "../../../src/mod.ts";
 import { say } from "../../helpers/say.ts";
 import { CrewMember, sayIfNobodyNotices } from "./crew.ts";
 
@@ -371,6 +371,30 @@ Deno.test("embedded Store: memory that is none of a store's is refused, and says
       message: "Cannot attach: this is not the memory of a store",
     });
   }
+});
+
+Deno.test("embedded Store: memory of another version is refused like any that is none", () => {
+  const buffers = [0, 1, 2].map(() => new SharedArrayBuffer(1024));
+  const message = "Cannot attach: the memory is not that of this version";
+  assert.throws(() => Store.attach({ kind: "sluice-store", buffers }), {
+    name: "TypeError",
+    message,
+  });
+  assert.throws(() => BoundedChannel.attach({ kind: "sluice-channel", buffers }), {
+    name: "TypeError",
+    message,
+  });
+});
+
+Deno.test("embedded Store: an argument of the wrong type is called what it is", () => {
+  using store = Store.create(SMALL);
+  assert.throws(() => store.add("n", "5" as never), {
+    name: "TypeError",
+    message: "Cannot add string: it takes a safe integer, or a bigint",
+  });
+  assert.throws(() => store.add("n", null as never), /^TypeError: Cannot add object: it takes/);
+  assert.throws(() => store.get(undefined as never), /^TypeError: Cannot use undefined as text/);
+  assert.equal(store.get("n"), undefined);
 });
 
 Deno.test("embedded Store: what a thread held that ended without a word is given back by itself", async () => {

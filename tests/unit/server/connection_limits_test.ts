@@ -33,6 +33,45 @@ class TimedServer extends EchoServer {
   }
 }
 
+/** Runs `body`, which may set the clock of the machine. */
+async function withSetClock(body: (set: (byMs: number) => void) => Promise<void>): Promise<void> {
+  const { now } = Date;
+  let aheadMs = 0;
+  Date.now = () => now() + aheadMs;
+  try {
+    await body((byMs) => void (aheadMs = byMs));
+  } finally {
+    Date.now = now;
+  }
+}
+
+Deno.test("Connection: setting the machine's clock forward closes nobody", async () => {
+  await withSetClock(async (set) => {
+    await using server = new EchoServer({ idleTimeoutMs: 60_000, headTimeoutMs: 60_000 });
+    using client = await RawClient.connect(server.port);
+    await client.send("begun");
+    await eventually(() => (server.counts.get(bytesRead) ?? 0) === 5, "it to be read");
+    set(3_600_000);
+    server.connections.sweep();
+    await client.send(" and ended\n");
+    assert.equal(await client.readUntil("\n"), "begun and ended\n");
+  });
+});
+
+Deno.test("Connection: setting the machine's clock back gives nobody more time", async () => {
+  await withSetClock(async (set) => {
+    await using server = new EchoServer({ headTimeoutMs: 100 });
+    using client = await RawClient.connect(server.port);
+    await client.send("begun");
+    await eventually(() => (server.counts.get(bytesRead) ?? 0) === 5, "it to be read");
+    set(-3_600_000);
+    const isClosed = (): boolean =>
+      (server.counts.get(CounterIndex.CLOSED_HEAD_TIMEOUT) ?? 0) === 1;
+    await eventually(isClosed, "it to be closed");
+    assert.equal(await client.readToEnd(), "too slow\n");
+  });
+});
+
 Deno.test("Connection: a body that stalls is told so after five seconds", async () => {
   await using server = new TimedServer({ minTransferRate: 240, headTimeoutMs: 1000 });
   using client = await RawClient.connect(server.port);

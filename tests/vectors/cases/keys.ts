@@ -118,6 +118,11 @@ export const KEYS: readonly VectorCase[] = [
     ...["PEXPIREAT k 0", "EXISTS k"],
   ),
   vector(
+    "PEXPIREAT: the latest time",
+    ...["SET k v", "PEXPIREAT k 281474976710655", "PEXPIRETIME k", "PEXPIREAT k 281474976710656"],
+    ...["EXPIREAT k 281474976711", "SET k v PXAT 281474976710656", "GETEX k EXAT 281474976711"],
+  ),
+  vector(
     "EXPIREAT and PEXPIREAT",
     ...["SET k v", `EXPIREAT k ${FAR}`, "EXPIRETIME k", "PEXPIRETIME k", `PEXPIREAT k ${FAR}123`],
     ...["PEXPIRETIME k", "EXPIRETIME k", "EXPIREAT k x", `EXPIREAT k ${MAX}`],

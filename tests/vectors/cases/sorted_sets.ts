@@ -238,6 +238,11 @@ export const SORTED_SETS: readonly VectorCase[] = [
     ...["BZMPOP 1 0 k MIN", "BZMPOP 1 1 k FOO", "BZMPOP 1 1 k MIN COUNT 0", "SET s v"],
     ...["BZPOPMIN s k 1", "BZMPOP 1 2 s k MIN"],
   ),
+  vector(
+    "BZMPOP, ZMPOP: which of several errors",
+    ...["BZMPOP x y k MIN", "BZMPOP -1 0 k MIN", "BZMPOP x 1 k FOO", "BZMPOP x 1 k MIN COUNT 0"],
+    ...["BZMPOP 1 4294967296 k MIN", "ZMPOP 4294967296 k MIN", "ZMPOP 9223372036854775807 k MIN"],
+  ),
   vector("BZPOPMIN: woken by ZADD", "B> BZPOPMIN k 5", "ZADD k 2 b 1 a", "B<", "ZCARD k"),
   vector("BZPOPMAX: woken by ZINCRBY", "B> BZPOPMAX j k 5", "ZINCRBY k 3 a", "B<", "EXISTS k"),
   vector(

@@ -72,6 +72,34 @@ Deno.test("http2 session: a reply that goes on arrives while it is written", asy
   });
 });
 
+Deno.test("http2 session: a reply that goes on for long leaves nothing behind for each part", async () => {
+  const PARTS = 500;
+  // What waits for a promise stays with it until that is settled: none may be waited for again and again.
+  const waitCounts = new WeakMap<Promise<unknown>, number>();
+  let mostWaits = 0;
+  const { then } = Promise.prototype;
+  Promise.prototype.then = function (...callbacks) {
+    const count = (waitCounts.get(this) ?? 0) + 1;
+    waitCounts.set(this, count);
+    mostWaits = Math.max(mostWaits, count);
+    return Reflect.apply(then, this, callbacks);
+  };
+  try {
+    await withSession(async (socket) => {
+      await say(socket, HEAD);
+      for (let i = 0; i < PARTS; i++) await say(socket, "data: 1\n\n");
+      await socket.closeWrite();
+    }, async (client) => {
+      await client.request(1, requestFields("GET", "/stream"));
+      for (let i = 0; i < PARTS; i++) assert.equal(await dataOf(client, 1), "data: 1\n\n");
+      assert.equal((await dataOf(client, 1)).length, 0);
+    });
+  } finally {
+    Promise.prototype.then = then;
+  }
+  assert.ok(mostWaits < 10, `${mostWaits} waits for one promise`);
+});
+
 Deno.test("http2 session: a stream that is taken back ends for whoever serves it, alone", async () => {
   const ended = Promise.withResolvers<void>();
   await withSession(async (socket) => {
@@ -164,6 +192,43 @@ Deno.test("http2 session: what is read is granted again", async () => {
       await client.send(frame(Frame.DATA, flags, 1, new Uint8Array(byteCount)));
     }
     assert.equal(await dataOf(client, 1), String(total));
+  });
+});
+
+Deno.test("http2 session: a body in single bytes costs neither a read nor a grant for each", async () => {
+  const BYTES = 2000;
+  let readCount = 0;
+  await withSession(async (socket) => {
+    const room = new Uint8Array(4096);
+    let text = "";
+    while (!text.endsWith("0\r\n\r\n")) {
+      const count = await socket.read(room);
+      text += decoder.decode(room.subarray(0, count!));
+      readCount++;
+      // As a connection that waits for its turn.
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    const body = text.slice(text.indexOf("\r\n\r\n") + 4);
+    await say(socket, `${HEAD}${body.replaceAll(/[0-9a-f]+\r\n(x?)\r\n/g, "$1").length}`);
+    await socket.closeWrite();
+  }, async (client) => {
+    await client.request(1, requestFields("POST", "/"), true);
+    const byte = encoder.encode("x");
+    const frames = Array.from(
+      { length: BYTES },
+      (_, i) => frame(Frame.DATA, i === BYTES - 1 ? Flag.END_STREAM : 0, 1, byte),
+    );
+    await client.send(...frames);
+    let grantCount = 0;
+    for (;;) {
+      const received = await client.next();
+      if (received!.type === Frame.WINDOW_UPDATE) grantCount++;
+      if (received!.type !== Frame.DATA) continue;
+      assert.equal(decoder.decode(received!.payload), String(BYTES));
+      break;
+    }
+    assert.ok(readCount < 50, `${readCount} reads`);
+    assert.ok(grantCount < 50, `${grantCount} grants`);
   });
 });
 
