@@ -75,8 +75,9 @@ class HandSession implements Session {
     this.#world = world;
   }
 
-  lookAhead(): void {
+  lookAhead(): boolean {
     this.#world.log.push(`look ${this.#name}`);
+    return true;
   }
 
   process(input: InputBuffer, output: ByteWriter): SessionStep | Promise<SessionStep> {
@@ -136,7 +137,10 @@ class HandWorld implements AsyncDisposable {
         return new HandSession(this.#nextName, this);
       },
     });
-    this.server.connections.writeTurns.ahead = { touch: () => void this.log.push("touch") };
+    this.server.connections.writeTurns.ahead = {
+      touch: () => void this.log.push("touch"),
+      end: () => {},
+    };
     for (const name of names) {
       const socket = new HandSocket(name, this.log);
       this.#nextName = name;
