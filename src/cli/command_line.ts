@@ -198,6 +198,7 @@ export function parseCommandLine(args: readonly string[], context: CommandLineCo
     });
   const version = configure(new Command("version"))
     .description("show the version, and that of the runtime")
+    .usage("[flags]")
     .action((_options, command: Command) => {
       request = strayArgument(command) ?? { kind: "print", text: versionText() };
     });
@@ -219,12 +220,19 @@ export function parseCommandLine(args: readonly string[], context: CommandLineCo
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0
       ? { kind: "print", text: printed.endsWith("\n") ? printed : `${printed}\n` }
-      : { kind: "usage_error", message: oneLine(error.message) };
+      : { kind: "usage_error", message: usageMessage(error, args) };
   }
   return request ?? { kind: "usage_error", message: `nothing to do; ${HINT}` };
 }
 
 const HINT = "see sluice --help";
+
+/** Commands whose flags are not those of the server, so that their own help has what was meant. */
+const WITH_OWN_HELP = /^(?:health|stress|lab|dump|load|repair|init-processor)$/;
+
+function hintFor(name: string | undefined): string {
+  return name !== undefined && WITH_OWN_HELP.test(name) ? `see sluice ${name} --help` : HINT;
+}
 
 const HELP_FOOTER = `
 A flag beats its environment variable, which beats the default.
@@ -293,7 +301,7 @@ function strayArgument(command: Command, takenCount = 0): Request | null {
   const what = FLAGS.some(({ name, secret }) => secret && name in textsOf(command))
     ? "there is an argument too many (a text with spaces in it needs quotes)"
     : `unknown command or argument ${JSON.stringify(first)}`;
-  return { kind: "usage_error", message: `${what}; ${HINT}` };
+  return { kind: "usage_error", message: `${what}; ${hintFor(command.name())}` };
 }
 
 function versionText(): string {
@@ -302,12 +310,18 @@ function versionText(): string {
 }
 
 /** Commander's own messages: `error: unknown option '--x'\n(Did you mean --y?)`. */
-function oneLine(message: string): string {
+function usageMessage({ code, message }: CommanderError, args: readonly string[]): string {
+  // `help x`: Commander shows the whole help and has no words for what is wrong.
+  if (code === "commander.help") {
+    const name = args[args.indexOf("help") + 1] ?? "";
+    // A flag in its place may be a password.
+    return `${name.startsWith("-") ? "unknown command" : `unknown command "${name}"`}; ${HINT}`;
+  }
   const text = message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ").trim()
     // `--pasword=secret` and `--passwordsecret`: what may be a password is not repeated.
     .replace(
       /^unknown option '(--password|--[^=']*(?==)).*'(?= \(Did you mean |$)/,
       (_, name) => `unknown option '${name}…'`,
     );
-  return text.includes("Did you mean") ? text : `${text}; ${HINT}`;
+  return text.includes("Did you mean") ? text : `${text}; ${hintFor(args[0])}`;
 }

@@ -110,7 +110,9 @@ export function pool(text: string): Reading {
   const from = low ?? -1;
   const to = high === undefined ? from : high ?? 0;
   if (rest.length > 0 || from < CONFIG_RANGES.workersMin.min || to < min || to > max || from > to) {
-    return refused(`be N, or MIN-MAX with MIN at most MAX, from ${min} to ${max}: e.g. 4 or 2-8`);
+    return refused(
+      `be N from ${min} to ${max}, or MIN-MAX with MIN from 0 and at most MAX: e.g. 4 or 2-8`,
+    );
   }
   return settings({ workersMin: from, workersMax: to });
 }

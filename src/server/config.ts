@@ -379,7 +379,8 @@ function findRelationProblem(config: Config): ConfigProblem | null {
   if (config.drainDelayMs >= config.shutdownTimeoutMs) {
     return {
       field: "drainDelayMs",
-      rule: `be shorter than the whole stop, ${formatDuration(config.shutdownTimeoutMs)}`,
+      rule: `be shorter than the whole stop, ${formatDuration(config.shutdownTimeoutMs)} ` +
+        `(--shutdown-timeout)`,
     };
   }
   return null;
