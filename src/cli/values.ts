@@ -8,6 +8,7 @@ import { NETWORKS_MAX } from "../base/limits.ts";
 import { formatDuration, formatSize, parseDuration, parseRate, parseSize } from "../base/units.ts";
 import { parseNetwork } from "../base/network.ts";
 import { type Config, CONFIG_RANGES, isRateInRange, RATE_RULE } from "../server/config.ts";
+import { isHostName, isOrigin } from "../server/config_texts.ts";
 
 /** What a value became. */
 export type Reading =
@@ -147,11 +148,9 @@ export function host(text: string): Reading {
 export function hostNames(text: string): Reading {
   if (text === "none") return settings({ allowedHosts: [] });
   const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
-  return names.length > 0 && names.every((name) => /^[0-9a-z_][0-9a-z._-]*$/i.test(name))
-    ? settings({ allowedHosts: names })
-    : refused(
-      "be host names without ports, separated by commas, e.g. sluice,events.example, or none",
-    );
+  return names.length > 0 && names.every(isHostName) ? settings({ allowedHosts: names }) : refused(
+    "be host names without ports, separated by commas, e.g. sluice,events.example, or none",
+  );
 }
 
 /** Reads a whole number, or `off` for 0. */
@@ -235,12 +234,6 @@ export function processorPlace(text: string): Reading {
 function listOf(text: string): string[] {
   if (text === "none") return [];
   return text.split(",").map((item) => item.trim()).filter((item) => item !== "");
-}
-
-/** Scheme, host and port and nothing else, as browsers send it. */
-function isOrigin(text: string): boolean {
-  const url = URL.parse(text);
-  return url !== null && url.origin !== "null" && url.origin === text.toLowerCase();
 }
 
 /** Reads a switch; a flag without a value reads `true`. */
