@@ -49,7 +49,7 @@ async function run(kind: Kind, files: readonly string[]): Promise<{ ok: boolean;
 }
 
 const files = Deno.args.length > 0 ? [...Deno.args] : testFiles();
-const failures: string[] = [];
+let failed = false;
 const print = (text: string): void => void Deno.stdout.writeSync(new TextEncoder().encode(text));
 
 print("I/O threads  shards  lock    result\n");
@@ -59,7 +59,8 @@ for (const kind of KINDS) {
   const { ok, text } = await run(kind, files);
   const summary = /^(?:ok|FAILED) \| .*$/m.exec(text)?.[0] ?? "no test ran";
   print(`${summary}\n`);
-  if (!ok) failures.push(text);
+  // At once: who ends it early should know as well.
+  if (!ok) print(`\n${text}\n`);
+  failed ||= !ok;
 }
-for (const text of failures) print(`\n${text}`);
-Deno.exit(failures.length > 0 ? 1 : 0);
+Deno.exit(failed ? 1 : 0);

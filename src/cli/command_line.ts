@@ -104,7 +104,7 @@ class CommandLine {
       const printed = this.#printed;
       return error.exitCode === 0
         ? { kind: "print", text: printed.endsWith("\n") ? printed : `${printed}\n` }
-        : { kind: "usage_error", message: oneLine(error.message) };
+        : { kind: "usage_error", message: usageMessage(error, args) };
     }
     return this.#request ?? { kind: "usage_error", message: `nothing to do; ${HINT}` };
   }
@@ -275,11 +275,18 @@ class CommandLine {
       "version",
       "show the version, and that of the runtime",
       (command) => strayArgument(command) ?? { kind: "print", text: versionText() },
-    );
+    ).usage("[flags]");
   }
 }
 
 const HINT = "see sluice --help";
+
+/** Commands whose flags are not those of the server, so that their own help has what was meant. */
+const WITH_OWN_HELP = /^(?:health|stress|lab|dump|load|repair|init-processor)$/;
+
+function hintFor(name: string | undefined): string {
+  return name !== undefined && WITH_OWN_HELP.test(name) ? `see sluice ${name} --help` : HINT;
+}
 
 const HELP_FOOTER = `
 A flag beats its environment variable, which beats the default.
@@ -348,7 +355,7 @@ function strayArgument(command: Command, takenCount = 0): Request | null {
   const what = FLAGS.some(({ name, secret }) => secret && name in textsOf(command))
     ? "there is an argument too many (a text with spaces in it needs quotes)"
     : `unknown command or argument ${JSON.stringify(first)}`;
-  return { kind: "usage_error", message: `${what}; ${HINT}` };
+  return { kind: "usage_error", message: `${what}; ${hintFor(command.name())}` };
 }
 
 function versionText(): string {
@@ -357,12 +364,18 @@ function versionText(): string {
 }
 
 /** Commander's own messages: `error: unknown option '--x'\n(Did you mean --y?)`. */
-function oneLine(message: string): string {
+function usageMessage({ code, message }: CommanderError, args: readonly string[]): string {
+  // `help x`: Commander shows the whole help and has no words for what is wrong.
+  if (code === "commander.help") {
+    const name = args[args.indexOf("help") + 1] ?? "";
+    // A flag in its place may be a password.
+    return `${name.startsWith("-") ? "unknown command" : `unknown command "${name}"`}; ${HINT}`;
+  }
   const text = message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ").trim()
     // `--pasword=secret` and `--passwordsecret`: what may be a password is not repeated.
     .replace(
       /^unknown option '(--password|--[^=']*(?==)).*'(?= \(Did you mean |$)/,
       (_, name) => `unknown option '${name}…'`,
     );
-  return text.includes("Did you mean") ? text : `${text}; ${HINT}`;
+  return text.includes("Did you mean") ? text : `${text}; ${hintFor(args[0])}`;
 }

@@ -189,7 +189,10 @@ function writeFile<Result>(path: string, write: (take: ByteTaker) => Result): Re
       // It was never made.
     }
     if (!isSystemError(error)) throw error;
-    throw new DataError(`Cannot write ${path}: ${(error as Error).message}`);
+    const reason = error instanceof Deno.errors.NotFound
+      ? "there is no such directory"
+      : (error as Error).message;
+    throw new DataError(`Cannot write ${path}: ${reason}`);
   }
 }
 
@@ -242,6 +245,9 @@ function removeDirectory(path: string): void {
 
 /** What to say of an error; undefined: it is a fault of ours. */
 function messageOf(error: unknown, path: string): string | undefined {
+  if (error instanceof RedisFileError && error.cause instanceof Deno.errors.NotFound) {
+    return `Cannot read ${error.file}: there is no such file`;
+  }
   if (error instanceof DataError || error instanceof RedisFileError) return error.message;
   if (error instanceof DirectoryError) return `Cannot use ${path}: ${error.message}`;
   if (error instanceof DamageError) {

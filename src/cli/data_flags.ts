@@ -136,7 +136,7 @@ Exit codes: 0 loaded, 1 not, 2 wrong usage.`;
 export function resolveRepairOrder(words: readonly string[], texts: FlagTexts): DataOrderResult {
   const path = directoryOf(words);
   if (typeof path !== "string") return path;
-  if (words.length > 1) return tooMany(words[1]!);
+  if (words.length > 1) return tooMany("repair", words[1]!);
   const maxMemoryBytes = memoryOf(texts);
   if (typeof maxMemoryBytes === "object") return maxMemoryBytes;
   const isTruncating = texts["truncate"] === "true";
@@ -148,7 +148,7 @@ export function resolveRepairOrder(words: readonly string[], texts: FlagTexts): 
 export function resolveDumpOrder(words: readonly string[], texts: FlagTexts): DataOrderResult {
   const path = directoryOf(words);
   if (typeof path !== "string") return path;
-  if (words.length > 1) return tooMany(words[1]!);
+  if (words.length > 1) return tooMany("dump", words[1]!);
   const maxMemoryBytes = memoryOf(texts);
   if (typeof maxMemoryBytes === "object") return maxMemoryBytes;
   const { output = "-", match: pattern, database: databaseText } = texts;
@@ -219,8 +219,10 @@ function memoryOf({ "max-memory": text }: FlagTexts): number | undefined | Usage
     );
 }
 
-function tooMany(word: string): UsageError {
-  return usageError(`unknown command or argument ${JSON.stringify(word)}; see sluice --help`);
+function tooMany(command: string, word: string): UsageError {
+  return usageError(
+    `unknown command or argument ${JSON.stringify(word)}; see sluice ${command} --help`,
+  );
 }
 
 function usageError(message: string): UsageError {

@@ -191,5 +191,7 @@ function reason(error: unknown): string {
   const { code } = error as { code?: string };
   if (code === "ECONNREFUSED") return "nothing listens there";
   if (code === "ECONNRESET") return "the connection was reset";
-  return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, " ");
+  const text = (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, " ");
+  // What came is no record of TLS: an answer in plain text, as a rule.
+  return text.includes("InvalidContentType") ? "what answers there does not speak TLS" : text;
 }

@@ -82,6 +82,7 @@ async function statOrNull(path: string): Promise<Deno.FileInfo | null> {
 
 function reason(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "there is no such directory";
+  if (error instanceof Deno.errors.AlreadyExists) return "it is not a directory";
   if (error instanceof Deno.errors.PermissionDenied) return "that is not allowed";
   // The runtime's own permissions, too, are a matter of one line.
   return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, " ");

@@ -43,13 +43,17 @@ function headText(plan: LoadPlan, result: LoadResult): string {
     ? "closed loop"
     : `${countText(plan.ratePerSecond)} a second`;
   const sent = `${countText(result.sent)} requests in ${durationText(result.durationMs)}`;
-  return `${plan.protocol}://${host}:${plan.port}, ${
-    countText(plan.connectionCount)
-  } connections, ` +
-    `${pace}: ${sent}\n` +
+  const address = `${schemeOf(plan)}://${host}:${plan.port}`;
+  return `${address}, ${countText(plan.connectionCount)} connections, ${pace}: ${sent}\n` +
     `accepted ${countText(result.accepted)}, refused ${countText(result.refused)}, ` +
     `errors ${countText(result.errors)}, ` +
     `${countText(Math.round(result.answersPerSecond))} answers/s`;
+}
+
+/** As it stands in addresses; Protobuf has no other one with TLS. */
+function schemeOf({ protocol, tls }: LoadPlan): string {
+  if (tls === undefined) return protocol;
+  return { http: "https", resp: "rediss", proto: "proto" }[protocol];
 }
 
 function latencyTable({ ratePerSecond }: LoadPlan, result: LoadResult): string {

@@ -8,6 +8,7 @@ import { NETWORKS_MAX } from "../base/limits.ts";
 import { formatDuration, formatSize, parseDuration, parseRate, parseSize } from "../base/units.ts";
 import { parseNetwork } from "../base/network.ts";
 import { type Config, CONFIG_RANGES, isRateInRange, RATE_RULE } from "../server/config.ts";
+import { isHostName, isOrigin } from "../server/config_texts.ts";
 
 /** What a value became. */
 export type Reading =
@@ -110,7 +111,9 @@ export function pool(text: string): Reading {
   const from = low ?? -1;
   const to = high === undefined ? from : high ?? 0;
   if (rest.length > 0 || from < CONFIG_RANGES.workersMin.min || to < min || to > max || from > to) {
-    return refused(`be N, or MIN-MAX with MIN at most MAX, from ${min} to ${max}: e.g. 4 or 2-8`);
+    return refused(
+      `be N from ${min} to ${max}, or MIN-MAX with MIN from 0 and at most MAX: e.g. 4 or 2-8`,
+    );
   }
   return settings({ workersMin: from, workersMax: to });
 }
@@ -145,11 +148,9 @@ export function host(text: string): Reading {
 export function hostNames(text: string): Reading {
   if (text === "none") return settings({ allowedHosts: [] });
   const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
-  return names.length > 0 && names.every((name) => /^[0-9a-z_][0-9a-z._-]*$/i.test(name))
-    ? settings({ allowedHosts: names })
-    : refused(
-      "be host names without ports, separated by commas, e.g. sluice,events.example, or none",
-    );
+  return names.length > 0 && names.every(isHostName) ? settings({ allowedHosts: names }) : refused(
+    "be host names without ports, separated by commas, e.g. sluice,events.example, or none",
+  );
 }
 
 /** Reads a whole number, or `off` for 0. */
@@ -233,12 +234,6 @@ export function processorPlace(text: string): Reading {
 function listOf(text: string): string[] {
   if (text === "none") return [];
   return text.split(",").map((item) => item.trim()).filter((item) => item !== "");
-}
-
-/** Scheme, host and port and nothing else, as browsers send it. */
-function isOrigin(text: string): boolean {
-  const url = URL.parse(text);
-  return url !== null && url.origin !== "null" && url.origin === text.toLowerCase();
 }
 
 /** Reads a switch; a flag without a value reads `true`. */

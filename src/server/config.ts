@@ -29,6 +29,7 @@ import { formatDuration, formatSize, type Rate } from "../base/units.ts";
 import { type EvictionPolicy, minimumMemoryBytes } from "../store/store.ts";
 import type { LogFormat, LogLevel } from "../base/log_record.ts";
 import type { SyncPolicy } from "../durability/sync_policy.ts";
+import { findKindProblem } from "./config_texts.ts";
 
 export { SYNC_POLICIES } from "../durability/sync_policy.ts";
 export { EVICTION_POLICIES } from "../store/store.ts";
@@ -295,7 +296,8 @@ export function findConfigProblem(config: Config): ConfigProblem | null {
       return { field, rule: `be a whole number from ${min} to ${max}` };
     }
   }
-  return findPortProblem(config) ?? findRelationProblem(config);
+  return findKindProblem(config, defaultConfig()) ?? findPortProblem(config) ??
+    findRelationProblem(config);
 }
 
 function findPortProblem(config: Config): ConfigProblem | null {
@@ -379,7 +381,8 @@ function findRelationProblem(config: Config): ConfigProblem | null {
   if (config.drainDelayMs >= config.shutdownTimeoutMs) {
     return {
       field: "drainDelayMs",
-      rule: `be shorter than the whole stop, ${formatDuration(config.shutdownTimeoutMs)}`,
+      rule: `be shorter than the whole stop, ${formatDuration(config.shutdownTimeoutMs)} ` +
+        `(--shutdown-timeout)`,
     };
   }
   return null;

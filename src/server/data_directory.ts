@@ -301,7 +301,7 @@ function reportRecovered(
   eventIdCount: number,
 ): void {
   const { appliedCount, damaged, evicted, pending, snapshot } = recovered;
-  const { lastMark, position, torn, unconfirmedSegments } = recovered.log;
+  const { lastMark, position, segment, torn, unconfirmedSegments } = recovered.log;
   for (const error of damaged) {
     log.warn("a damaged snapshot was passed over", {
       event: "snapshot_damaged",
@@ -336,8 +336,9 @@ function reportRecovered(
     pending_events: pending.size,
     event_ids: eventIdCount,
     position,
-    // Else the log ends with a crash, or its end was cut off where nobody can tell.
-    after_stop: lastMark === undefined || lastMark.isStop,
+    // Else the log ends with a crash, or its end was cut off where nobody can tell. A segment without
+    // a mark has been begun, by a start or behind a snapshot, and not ended.
+    after_stop: segment === undefined || lastMark?.isStop === true,
     ms: Math.round(tookMs),
   });
 }

@@ -87,6 +87,25 @@ Deno.test("data directory: SAVE takes a snapshot, from which the next start goes
   });
 });
 
+Deno.test("data directory: a crash behind a snapshot is not taken for a stop", async () => {
+  await withDirectory(async (path) => {
+    const endings: unknown[] = [];
+    for (const ending of ["kill", "stop", "none"]) {
+      await using server = await startWithData(path, ["--fsync", "always"]);
+      endings.push(server.linesOf("recovered")[0]!["after_stop"]);
+      if (ending === "stop") assert.equal(await stop(server), 0);
+      if (ending === "kill") {
+        await ask(server.port("resp"), "SET", "k", "v");
+        // What it has is in the snapshot, so that nothing is in the segment that begins behind it.
+        assert.equal(await ask(server.port("resp"), "SAVE"), "+OK");
+        server.signal("SIGKILL");
+        await server.waitForEnd();
+      }
+    }
+    assert.deepEqual(endings, [true, false, true]);
+  });
+});
+
 Deno.test("data directory: two servers cannot have the same one", async () => {
   await withDirectory(async (path) => {
     await using first = await startWithData(path, []);

@@ -369,8 +369,9 @@ Deno.test("http2: a client that takes no reply holds no more than its window", a
     "16mb",
     "--max-request-bytes",
     "16mb",
+    // Enough for two I/O threads with such requests, too.
     "--max-client-memory",
-    "128mb",
+    "192mb",
   );
   const port = server.port("http");
   {

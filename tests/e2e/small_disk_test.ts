@@ -8,6 +8,8 @@ import { PROGRAM, ServerProcess } from "../helpers/server_process.ts";
 import { canMount, SmallDisk } from "../helpers/small_disk.ts";
 
 const mounts = await canMount();
+/** As deno task test:matrix has the servers. */
+const hasOneShard = Deno.env.get("SLUICE_SHARDS") === "1";
 const isRoot = Deno.build.os !== "windows" && Deno.uid() === 0;
 
 async function ask(client: RawClient, ...words: string[]): Promise<string> {
@@ -58,14 +60,16 @@ for (const fsync of ["always", "everysec"] as const) {
           else writer.close();
         }
         assert.match(await ask(client, "SET", "first", "2"), /^-MISCONF /);
-        // With always a few may be in the shard of the write that was lost, which may not be told.
+        // With always a few may be in the shard of the write that was lost, which may not be told: where
+        // there is only one, all are.
         let readable = 0;
         for (let i = 0; i < 8; i++) {
           const found = await ask(client, "GET", `read${i}`);
           if (found === "1") readable++;
           else assert.match(found, /^-MISCONF What this command would tell/);
         }
-        assert.ok(readable >= (fsync === "always" ? 4 : 8), `${readable} of 8 are read`);
+        const [least, most] = fsync === "everysec" ? [8, 8] : hasOneShard ? [0, 0] : [4, 8];
+        assert.ok(readable >= least && readable <= most, `${readable} of 8 are read`);
         assert.equal(await eventStatus(server.port("http")), 503);
         await using proto = await ProtoTcpClient.connect(server.port("proto"));
         const event = { user: "ann", action: "add", amount: 1n };

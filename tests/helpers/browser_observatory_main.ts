@@ -98,6 +98,9 @@ async function use(tabs: BrowserContext): Promise<void> {
     "10",
     "--workers",
     "2",
+    // The keyboard goes from cell to cell, to the last one.
+    "--shards",
+    "64",
   ]);
   await using reader = await Reader.open(await tabs.newPage(), urlOf(server));
   const { page } = reader;

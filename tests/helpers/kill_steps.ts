@@ -129,7 +129,8 @@ export async function runKillSteps(
   onStep: (step: KillStep) => void = () => {},
 ): Promise<CrashRun["counts"]> {
   await using disk = await FailingDisk.make();
-  const flags = ["--fsync", "always"];
+  // Steps are watched in the main thread (killing_steps.ts), so that is to serve.
+  const flags = ["--fsync", "always", "--io-threads", "1"];
   let run = new CrashRun({ path: disk.dataPath, fsync: "always", rounds: 0, seed });
   const counts = { ...run.counts };
   for (const step of steps) {

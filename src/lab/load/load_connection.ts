@@ -291,7 +291,9 @@ function causeText(error: unknown): string {
     case "EADDRNOTAVAIL":
       return "no local port is free";
   }
-  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ");
+  const text = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ");
+  // What came is no record of TLS: an answer in plain text, as a rule.
+  return text.includes("InvalidContentType") ? "what answers there does not speak TLS" : text;
 }
 
 function closeQuietly(socket: Deno.Conn): void {

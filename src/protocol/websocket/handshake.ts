@@ -69,7 +69,7 @@ export function acceptHandshake(exchange: HttpExchange): Uint8Array {
   const { request } = exchange;
   const asks = request.method === HttpMethod.GET && request.minorVersion >= 1 &&
     hasToken(request, UPGRADE, WEBSOCKET) && hasToken(request, CONNECTION, UPGRADE);
-  if (!asks) throw upgradeRequired(exchange, "this is a WebSocket");
+  if (!asks) throw upgradeRequired(exchange, "GET needs Upgrade: websocket, Connection: Upgrade");
   const version = request.findField(VERSION_FIELD);
   const isVersion = version >= 0 && request.findField(VERSION_FIELD, version + 1) < 0 &&
     equalBytes(request.bytes, request.valueStart(version), request.valueEnd(version), VERSION);

@@ -139,7 +139,8 @@ Deno.test("parseCommandLine: an error names the flag or variable, its value, and
     [
       "--workers 8-2",
       {},
-      '--workers "8-2" must be N, or MIN-MAX with MIN at most MAX, from 1 to 256: e.g. 4 or 2-8',
+      '--workers "8-2" must be N from 1 to 256, or MIN-MAX with MIN from 0 and at most MAX: ' +
+      "e.g. 4 or 2-8",
     ],
     [
       "--allowed-hosts a.example:80",
@@ -235,6 +236,14 @@ Deno.test("parseCommandLine: unknown flags and arguments are one line, with a gu
   assert.equal(errorOf("serve x"), 'unknown command or argument "x"; see sluice --help');
   assert.equal(errorOf("version x"), 'unknown command or argument "x"; see sluice --help');
   assert.match(errorOf("version --workers 3"), /^unknown option '--workers'/);
+  for (const name of ["health", "stress", "lab", "dump", "load", "repair", "init-processor"]) {
+    assert.equal(errorOf(`${name} --bogus`), `unknown option '--bogus'; see sluice ${name} --help`);
+  }
+  for (const name of ["dump", "repair"]) {
+    const message = `unknown command or argument "b"; see sluice ${name} --help`;
+    assert.equal(errorOf(`${name} a b`), message);
+  }
+  assert.equal(errorOf("help frobnicate"), 'unknown command "frobnicate"; see sluice --help');
 });
 
 Deno.test("parseCommandLine: no error repeats what may be a password", () => {
@@ -250,6 +259,7 @@ Deno.test("parseCommandLine: no error repeats what may be a password", () => {
     "--password sesame --workers",
     "health --password=sesame",
     "version --password=sesame",
+    "help --password=sesame",
   ];
   for (const line of lines) assert.doesNotMatch(errorOf(line), /sesame/, line);
   assert.match(errorOf("--pasword=sesame"), /^unknown option '--pasword…'/);

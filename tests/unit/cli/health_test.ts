@@ -65,8 +65,8 @@ Deno.test("health: wrong usage is told", () => {
     ["health --timeout 0", {}, '--timeout "0" must be a duration from 1ms to 1m, e.g. 2s'],
     ["health --url ftp://a", {}, "--url must be an HTTP address, e.g. http://127.0.0.1:8080"],
     ["health --url http://u:p@a", {}, "--url must be an HTTP address, e.g. http://127.0.0.1:8080"],
-    ["health now", {}, 'unknown command or argument "now"; see sluice --help'],
-    ["health --workers 2", {}, "unknown option '--workers'; see sluice --help"],
+    ["health now", {}, 'unknown command or argument "now"; see sluice health --help'],
+    ["health --workers 2", {}, "unknown option '--workers'; see sluice health --help"],
   ];
   for (const [line, variables, message] of cases) {
     assert.equal(errorOf(line, variables), message);
@@ -143,5 +143,18 @@ Deno.test("askHealth: where nothing listens, it says so", async () => {
   assert.deepEqual(await askHealth({ url, hostHeader: "localhost", timeoutMs: 10_000 }), {
     healthy: false,
     text: `not healthy: ${url}: nothing listens there`,
+  });
+});
+
+Deno.test("askHealth: where no TLS is spoken, it says so", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const url = new URL(`https://127.0.0.1:${listener.addr.port}/health`);
+  const asking = askHealth({ url, hostHeader: "localhost", timeoutMs: 10_000 });
+  using socket = await listener.accept();
+  await socket.read(new Uint8Array(1024));
+  await socket.write(new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  assert.deepEqual(await asking, {
+    healthy: false,
+    text: `not healthy: ${url}: what answers there does not speak TLS`,
   });
 });

@@ -129,7 +129,7 @@ Deno.test("stress: what is wrong is one clear line", () => {
     ["localhost", /^the address must be like http:/],
     ["http://h:99999", /^the address must be like http:/],
     ["http://h:0", /^the address must have a port from 1 to 65535$/],
-    ["h:1 i:2", /^unknown command or argument "i:2"; see sluice --help$/],
+    ["h:1 i:2", /^unknown command or argument "i:2"; see sluice stress --help$/],
     ["--request 5", /^unknown option '--request' \(Did you mean --requests\?\)$/],
     ["--http-port off", /^--http-port must be the port that the server listens on, not off; or /],
     ["--password a --password-file b", /^--password-file must not be given together with a passw/],

@@ -72,6 +72,15 @@ Deno.test("stressText: a head and a table, in an open loop with the service time
   assert.doesNotMatch(stressText({ ...PLAN, ratePerSecond: null }, RESULT), /service time/);
 });
 
+Deno.test("stressText: the address is one with TLS where that was spoken", () => {
+  const headOf = (protocol: LoadPlan["protocol"], tls?: LoadPlan["tls"]) =>
+    stressText({ ...PLAN, protocol, tls }, RESULT).split(":", 1)[0];
+  const tls = { caCerts: [] };
+  assert.deepEqual([headOf("http"), headOf("http", tls)], ["http", "https"]);
+  assert.deepEqual([headOf("resp"), headOf("resp", tls)], ["resp", "rediss"]);
+  assert.deepEqual([headOf("proto"), headOf("proto", tls)], ["proto", "proto"]);
+});
+
 Deno.test("stressText: says so when the generator itself was the bottleneck, and only then", () => {
   assert.doesNotMatch(stressText(PLAN, RESULT), /bottleneck/);
   assert.match(
@@ -230,4 +239,21 @@ Deno.test("runStress: what keeps it from starting is one line, and exit code 1",
     assert.equal(run.complained.indexOf("\n"), run.complained.length - 1, "one line");
     assert.equal(run.printed, "");
   }
+});
+
+Deno.test("runStress: a server that does not speak TLS is told as that", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const answering = (async () => {
+    for await (const socket of listener) {
+      await socket.read(new Uint8Array(1024)).catch(() => null);
+      await socket.write(new TextEncoder().encode("-ERR what?\r\n")).catch(() => 0);
+      socket.close();
+    }
+  })();
+  const run = makeRun();
+  const order = orderFor({ port: listener.addr.port }, { isSecure: true });
+  assert.equal(await runStress(order, run), 1);
+  assert.match(run.complained, /cannot connect: what answers there does not speak TLS\n$/);
+  listener.close();
+  await answering;
 });

@@ -47,7 +47,10 @@ Deno.test("findConfigProblem: names the setting and the rule it breaks", () => {
     [{ tlsKey: "x" }, /^tlsKey must come with --tls-cert/],
     [{ password: "x", passwordFile: "y" }, /^passwordFile must not be given together/],
     [{ host: "" }, /^host must name an address$/],
-    [{ drainDelayMs: 10_000 }, /^drainDelayMs must be shorter than the whole stop, 10s$/],
+    [
+      { drainDelayMs: 10_000 },
+      /^drainDelayMs must be shorter than the whole stop, 10s \(--shutdown-timeout\)$/,
+    ],
     [{ rateLimit: { count: 1, perMs: 2 ** 32 } }, /^rateLimit must be a rate .* at most 1h/],
     [{ respRateLimit: { count: 0.5, perMs: 1000 } }, /^respRateLimit must be a rate/],
     [{ workMs: -1 }, /^workMs must be a whole number from 0 to 60000$/],

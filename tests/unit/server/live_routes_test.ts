@@ -7,6 +7,10 @@ import { parseServerFrames } from "../../helpers/websocket_frames.ts";
 import { latin1, readReplies, toLatin1 } from "../protocol/http/support.ts";
 import { HANDSHAKE, LiveCount, LiveServer } from "./live_world.ts";
 
+/** What a refusal says that the request has to have. */
+const NEEDS =
+  /"detail":"(?:GET needs Upgrade: websocket, Connection: Upgrade|the version must be 13)"/;
+
 Deno.test("GET /ws: every handshake is answered as it should be, whole and byte by byte", async () => {
   assert.equal(new Set(HANDSHAKES.map(({ name }) => name)).size, HANDSHAKES.length);
   const server = new LiveServer();
@@ -24,6 +28,7 @@ Deno.test("GET /ws: every handshake is answered as it should be, whole and byte 
         const kept = text.includes(" HTTP/1.1");
         assert.equal(reply?.headers.get("connection"), kept ? "Upgrade" : "close", name);
         assert.equal(reply?.headers.get("sec-websocket-version"), "13", name);
+        if (!text.startsWith("HEAD ")) assert.match(written, NEEDS, name);
       }
     }
   }
