@@ -2,7 +2,7 @@
  * How the C library hands out memory, in the executable on Linux.
  *
  * Threads that compile take pieces of up to 32 KiB and give them back, and by default the library
- * keeps them: 15 to 25 MB with many clients (docs/performance.md). `deno task start` and the image
+ * keeps them: 15 to 20 MB with many clients (docs/performance.md). `deno task start` and the image
  * say so in the environment, which has to be there before a process is. An executable is started
  * by whoever has it, so it tells the library itself.
  *
