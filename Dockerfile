@@ -17,7 +17,8 @@ COPY --from=build /sluice /sluice
 # The server is process 1 and gets SIGTERM itself; it must be done when `docker stop` loses
 # patience, after 10 s.
 ENV SLUICE_HOST=0.0.0.0 SLUICE_SHUTDOWN_TIMEOUT=9s
-# What compilers leave behind goes back to the system, as with `deno task start` (docs/performance.md).
+# What compilers leave behind goes back to the system, as with `deno task start` (docs/performance.md);
+# the executable sees to it as well, a moment later.
 ENV MALLOC_MMAP_THRESHOLD_=32768
 STOPSIGNAL SIGTERM
 EXPOSE 8080 6379 9090

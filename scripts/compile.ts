@@ -15,7 +15,8 @@ import { bundle, joinedWorker, PROGRAM_ENTRY, PROGRAM_FOLDER, WORKER_ENTRIES } f
  *
  * Where it listens, and which files it reads (the password's), is known only when it is started.
  * It loads no code but its own. Only `sluice lab` starts programs, itself namely, and writes files;
- * everything else gives up both for good before it does anything.
+ * everything else gives up both for good before it does anything. `ffi` is for one call of the C
+ * library, and given up right after it (src/cli/allocator.ts).
  */
 const PERMISSIONS = [
   "--no-prompt",
@@ -23,6 +24,7 @@ const PERMISSIONS = [
   "--allow-read",
   "--allow-write",
   "--allow-run",
+  "--allow-ffi",
   "--allow-env=SLUICE_*",
   "--deny-import",
 ];

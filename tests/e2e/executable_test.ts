@@ -393,6 +393,28 @@ Deno.test("executable: data are loaded, dumped and looked at", needsBuild, async
   assert.match((await run("dump", data)).stdout, /"value":\["a","b","c"\]/);
 });
 
+Deno.test(
+  "executable: a processor may neither start programs nor call what is not JavaScript",
+  needsSignals,
+  async () => {
+    const written = await run("init-processor", `${folder}/curious.js`);
+    assert.equal(written.code, 0, written.stderr);
+    await Deno.writeTextFile(
+      `${folder}/curious.js`,
+      `console.error("net run ffi:", ...["net", "run", "ffi"].map((name) =>
+         Deno.permissions.querySync({ name }).state === "granted"));\n`,
+      { append: true },
+    );
+    const flags = ["--processor", `${folder}/curious.js`, "--workers", "1"];
+    await using server = await ServerProcess.start(flags, { program: built().path });
+    server.signal("SIGTERM");
+    const { code } = await server.waitForEnd();
+    assert.equal(code, 0);
+    const states = new Set(server.otherLines.filter((line) => line.startsWith("net run ffi:")));
+    assert.deepEqual([...states], ["net run ffi: true false false"]);
+  },
+);
+
 Deno.test({
   name: "executable: writes a processor, and runs it from disk; TypeScript, or it says what to do",
   ...needsSignals,
