@@ -181,7 +181,14 @@ async function run(batch: Batch): Promise<boolean> {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  running.set(batch, { chunks, end: () => child.kill("SIGTERM") });
+  const end = (): void => {
+    try {
+      child.kill("SIGTERM");
+    } catch {
+      // Whoever ended this has ended that, too.
+    }
+  };
+  running.set(batch, { chunks, end });
   await Promise.all([collect(child.stdout, chunks), collect(child.stderr, chunks)]);
   const { code } = await child.status;
   running.delete(batch);
