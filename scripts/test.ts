@@ -7,7 +7,7 @@
  * Then the test files run in batches, each a process with one isolate: one for each file would load
  * the same modules again and again, which takes as long as the tests do, and one for all of them would
  * keep the shared memory of thousands of stores. Four batches run at a
- * time, two of them of servers, as most of those wait; then two at a time those that look at times
+ * time, two of them of servers, as most of those wait; then three at a time those that look at times
  * and mostly wait; and at last, alone, tests that measure, or race threads against each other. What a
  * batch says is shown when it is done. The last line counts all:
  *
@@ -80,21 +80,30 @@ const ALONE: readonly string[] = [
   "tests/e2e/connections_test.ts",
   "tests/e2e/fairness_test.ts",
   "tests/e2e/flood_test.ts",
-  "tests/e2e/fuzz_test.ts",
 ];
 
 /**
- * Test files that have one neighbour at a time, of their own kind: they mostly wait for times to pass,
+ * Test files that have two neighbours at a time, of their own kind: they mostly wait for times to pass,
  * which others must not be late for. The longest come first.
  */
 const QUIET: readonly string[] = [
   "tests/unit/worker/misbehaving_test.ts",
-  "tests/unit/channel/idle_consumers_test.ts",
   "tests/e2e/client_memory_test.ts",
   "tests/e2e/slow_clients_test.ts",
+  "tests/unit/channel/idle_consumers_test.ts",
   "tests/unit/worker/three_keys_faults_test.ts",
   "tests/unit/channel/inbox_race_test.ts",
 ];
+
+/** Batches of {@link QUIET} at a time: together they need one and a half processors. */
+const QUIET_LANES = 3;
+
+/**
+ * Folders whose batches take a few seconds each. They come last: a long one that begins when all others
+ * are done would have one processor, and leave the other idle.
+ */
+const SHORT: readonly string[] = ["base", "cli", "lab", "migration", "protocol", "pubsub", "server"]
+  .map((folder) => `tests/unit/${folder}/`);
 
 /** One `deno` process. */
 interface Batch {
@@ -172,7 +181,14 @@ async function run(batch: Batch): Promise<boolean> {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  running.set(batch, { chunks, end: () => child.kill("SIGTERM") });
+  const end = (): void => {
+    try {
+      child.kill("SIGTERM");
+    } catch {
+      // Whoever ended this has ended that, too.
+    }
+  };
+  running.set(batch, { chunks, end });
   await Promise.all([collect(child.stdout, chunks), collect(child.stderr, chunks)]);
   const { code } = await child.status;
   running.delete(batch);
@@ -238,11 +254,11 @@ async function runLanes(count: number, batches: Batch[]): Promise<void> {
   await Promise.all(Array.from({ length: count }, lane));
 }
 
-/** Runs all batches, two of each list at a time; idle lanes help out. */
+/** Runs all batches in their order, two of each list at a time; idle lanes help out. */
 async function runBoth(one: Batch[], other: Batch[]): Promise<void> {
   const lane = async (first: Batch[], second: Batch[]): Promise<void> => {
     for (;;) {
-      const batch = first.shift() ?? second.pop();
+      const batch = first.shift() ?? second.shift();
       if (batch === undefined) return;
       await run(batch);
     }
@@ -299,7 +315,9 @@ const missing = apart.filter((path) => !files.includes(path));
 if (missing.length > 0) throw new Error(`Cannot run ${missing.join(", ")}: there is no such file`);
 const together = files.filter((path) => !apart.includes(path));
 const endToEnd = together.filter((path) => path.startsWith("tests/e2e/"));
-const others = together.filter((path) => !path.startsWith("tests/e2e/"));
+const isShort = (path: string): boolean => SHORT.some((folder) => path.startsWith(folder));
+const others = together.filter((path) => !path.startsWith("tests/e2e/"))
+  .toSorted((a, b) => Number(isShort(a)) - Number(isShort(b)));
 const examples: Batch = {
   name: "examples in doc comments",
   args: [...testArgs(flags), EXAMPLES],
@@ -316,6 +334,6 @@ await runBoth(
   [...batchesOf(others, BATCH_FILES, flags), examples, pageTypes],
 );
 await checked;
-await runLanes(2, batchesOf(QUIET, 1, flags));
+await runLanes(QUIET_LANES, batchesOf(QUIET, 1, flags));
 await runLanes(1, batchesOf(ALONE, ALONE_FILES, flags));
 finish();

@@ -18,6 +18,12 @@ import { WakeEvidence, type WakeOrders, type WakeReport } from "./wake_evidence.
 const CHANNEL_URL = new URL("../../src/channel/bounded_channel.ts", import.meta.url);
 const IDLE_URL = new URL("../../src/channel/idle_consumers.ts", import.meta.url);
 
+/**
+ * Makes the few nanoseconds between two steps as long as a preemption would. A sleep: while a thread
+ * spins, another one gets no further that shares the processor with it.
+ */
+const PREEMPTION = "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0.2);";
+
 /** Sleepers do not look around. */
 const NO_SLICES: Mutation = {
   name: "sleeps until it is called",
@@ -43,19 +49,23 @@ export const WAKE_UP_MUTATIONS: readonly WakeMutation[] = [
   {
     name: "does not look again once it is counted in",
     where: "channel",
-    find: `if (!this.#isPublished() && !this.#isDrained()) {
+    find: `      this.#idle.enter();
+      slot.markCountedAsleep();
+      if (!this.#isPublished() && !this.#isDrained()) {
         const sliceMs = Math.min(deadlineMs - nowMs`,
-    replace: `if (!this.#isDrained()) {
+    replace: `      ${PREEMPTION}
+      this.#idle.enter();
+      slot.markCountedAsleep();
+      if (!this.#isDrained()) {
         const sliceMs = Math.min(deadlineMs - nowMs`,
   },
   {
     name: "looks for sleepers before it publishes",
     where: "channel",
-    // The pause makes the few nanoseconds in between as long as a preemption would.
     find: `    Atomics.store(words, cellAt >> 2, (ticket + 1) | 0);
     return this.#idle.isCallNeeded;`,
     replace: `    const { isCallNeeded } = this.#idle;
-    for (let turns = 0; turns < 100; turns++) Atomics.pause?.();
+    ${PREEMPTION}
     Atomics.store(words, cellAt >> 2, (ticket + 1) | 0);
     return isCallNeeded;`,
   },
@@ -79,7 +89,8 @@ export const WAKE_UP_MUTATIONS: readonly WakeMutation[] = [
     name: "reads the signal when it goes to sleep",
     where: "channel",
     find: "this.#idle.sleep(signal, sliceMs);",
-    replace: "this.#idle.sleep(this.#idle.signal, sliceMs);",
+    replace: `${PREEMPTION}
+        this.#idle.sleep(this.#idle.signal, sliceMs);`,
   },
   {
     name: "takes a job and calls nobody for the next",

@@ -100,13 +100,27 @@ export function remove(store: Store, name: string, database = 0): boolean {
   return existed;
 }
 
-/** Bytes that differ from place to place, so that a misplaced extent shows. */
-export function pattern(byteCount: number, seed: number): Uint8Array {
+/** What patterns are cut from; its length is a prime number, so that no block or extent divides it. */
+const POOL = drawBytes(1_048_573);
+
+function drawBytes(byteCount: number): Uint8Array {
   const bytes = new Uint8Array(byteCount);
-  let state = seed * 2654435761 >>> 0 || 1;
+  let state = 1;
   for (let i = 0; i < byteCount; i++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     bytes[i] = state >>> 24;
+  }
+  return bytes;
+}
+
+/** Bytes that differ from place to place, so that a misplaced extent shows. */
+export function pattern(byteCount: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(byteCount);
+  let from = (Math.imul(seed, 2654435761) >>> 0) % POOL.length;
+  for (let at = 0; at < byteCount; from = 0) {
+    const part = POOL.subarray(from, from + byteCount - at);
+    bytes.set(part, at);
+    at += part.length;
   }
   return bytes;
 }
