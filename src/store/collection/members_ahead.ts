@@ -336,7 +336,8 @@ export class MembersAhead {
       const node = nodes[i]! >>> 0;
       const runBytes = arena.read(node, RUN) & 0xffff;
       places[i] = node +
-        ((HEADER_BYTES + (arena.read(node, HEAD) >>> 16) + ((runBytes * guesses[i]!) >>> 16)) >>> 3);
+        ((HEADER_BYTES + (arena.read(node, HEAD) >>> 16) + ((runBytes * guesses[i]!) >>> 16)) >>>
+          3);
     }
     this.#digest = arena.touchAll(places, count, -HALF_LINE_WORDS) ^
       arena.touchAll(places, count, HALF_LINE_WORDS);
