@@ -8,7 +8,7 @@ import { EntryType, Store, WriteStatus } from "../../../src/store/store.ts";
 import { Random } from "../../helpers/fuzz/random.ts";
 import { type Fault, MemoryStorage, systemError } from "../../helpers/memory_storage.ts";
 import { contentsOf, emptyStore } from "../../helpers/store_contents.ts";
-import { keyOf } from "../store/helpers.ts";
+import { keyOf, set } from "../store/helpers.ts";
 import { frameOf, Site } from "./log_keeper_site.ts";
 
 /** Fails these calls until it is told to stop. */
