@@ -60,13 +60,20 @@ export class AsideInput {
     return this.#hasEnded ? null : await this.#socket.read(target);
   }
 
+  /** Keeps what was read to `at`, in front of which bytes may have been taken meanwhile. */
+  #append(at: number, byteCount: number): void {
+    if (at > this.#length) this.#buffer.copyWithin(this.#length, at, at + byteCount);
+    this.#length += byteCount;
+  }
+
   /** Never rejects. */
   async #readOn(): Promise<void> {
     while (this.#onEnd !== undefined && this.#length < ASIDE_BYTES && !this.#hasEnded) {
       try {
-        const byteCount = await this.#socket.read(this.#buffer.subarray(this.#length));
+        const at = this.#length;
+        const byteCount = await this.#socket.read(this.#buffer.subarray(at));
         if (byteCount === null) this.#hasEnded = true;
-        else this.#length += byteCount;
+        else this.#append(at, byteCount);
       } catch {
         // The connection was reset, or we closed it.
         this.#hasEnded = true;

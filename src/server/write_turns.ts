@@ -231,13 +231,14 @@ export class WriteTurns {
     const members = this.#members;
     this.#members = this.#spareMembers;
     for (let start = 0; start < members.length;) {
-      const end = this.#lookAhead(members, start);
       try {
+        const end = this.#lookAhead(members, start);
         this.#executeThose(members, start, end);
+        start = end;
       } finally {
+        // Whatever happens: buffers that are remembered will have other bytes.
         this.ahead?.end();
       }
-      start = end;
     }
     members.length = 0;
     this.#spareMembers = members;

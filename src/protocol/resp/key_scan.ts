@@ -60,8 +60,8 @@ export class KeyScan {
   readonly #starts = new Int32Array(MOST_REQUESTS);
   /** See {@link KeyScan.#until}. */
   readonly #untils = new Float64Array(MOST_REQUESTS);
-  /** Its first key. */
-  readonly #firstKeys = new Int32Array(MOST_REQUESTS);
+  /** Its first key; then, where those of the next one begin. */
+  readonly #firstKeys = new Int32Array(MOST_REQUESTS + 1);
   /** Inputs that have joined. */
   #joinedCount = 0;
   /** The first one whose batch has not begun yet. */
@@ -125,10 +125,7 @@ export class KeyScan {
     if (i === count) return;
     this.#next = i + 1;
     this.#until = this.#untils[i]!;
-    this.#keys.select(
-      this.#firstKeys[i]!,
-      i + 1 < count ? this.#firstKeys[i + 1]! : this.#keys.count,
-    );
+    this.#keys.select(this.#firstKeys[i]!, this.#firstKeys[i + 1]!);
   }
 
   /** Finds the keys of the next requests, unless those found before are still to be parsed. */
@@ -222,16 +219,18 @@ export class KeyScan {
       keys.clear();
       this.#database = database;
     } else if (this.#isClosed || database !== this.#database) return false;
-    const { bytes, start, end } = input;
+    const { bytes, start } = input;
     const firstKey = keys.count;
     const until = this.#noteAll(input, firstKey);
     // The members of a pipeline are looked for when it is executed.
     if (until < 0) return true;
-    this.#isClosed = until < end || keys.isFull || index + 1 === MOST_REQUESTS;
+    // A scan for the rest will forget the keys of all.
+    this.#isClosed = until < Infinity || keys.isFull || index + 1 === MOST_REQUESTS;
     this.#bytes[index] = bytes;
     this.#starts[index] = start;
     this.#untils[index] = until;
     this.#firstKeys[index] = firstKey;
+    this.#firstKeys[index + 1] = keys.count;
     this.#joinedCount = index + 1;
     return true;
   }

@@ -378,6 +378,31 @@ Deno.test("key scan: what was looked for together is executed as ever, each with
   assert.deepEqual(known, [true, true, true, true]);
 });
 
+Deno.test("key scan: what was not looked for gets no hash of another one at the same place", () => {
+  const store = eagerStore();
+  const scan = scanOf(store);
+  const gets = (...names: string[]): InputBuffer =>
+    inputOf(names.map((name) => request("GET", name)).join(""));
+  // Behind three of the same, nothing is looked for.
+  const first = gets("a", "a", "a", "b", "c");
+  const second = gets("d", "e", "f", "g", "h");
+  assert.equal(scan.join(first, 0), true);
+  assert.equal(scan.join(second, 0), true);
+  scan.touch();
+  assert.deepEqual(parseInput(store, scan, first), [true, true, true, false, false]);
+  assert.deepEqual(parseInput(store, scan, second), [true, true, true, true, true]);
+  scan.end();
+});
+
+Deno.test("key scan: nobody joins behind what has not been looked at, however short it is", () => {
+  const scan = scanOf(eagerStore());
+  for (const text of ["\n", "*", "*2\r\n$3\r\n"]) {
+    assert.equal(scan.join(inputOf(text), 0), true);
+    assert.equal(scan.join(inputOf(request("GET", "a")), 0), false);
+    scan.end();
+  }
+});
+
 Deno.test("key scan: who joins and who does not, in any order: its own hash or none", () => {
   const store = eagerStore();
   const scan = scanOf(store);
