@@ -135,22 +135,34 @@ export class Arena {
    * a processor has all reads under way at once: it looks some 300 instructions ahead, and waits for
    * what lies behind them.
    *
-   * @param addresses its length is a multiple of four; some behind `count` may be read, too
+   * @param addresses as int32; its length is a multiple of four; some behind `count` may be read, too
    * @returns something that depends on all of them, for nobody to leave the reads out
    */
   touchAll(addresses: Int32Array, count: number, index: number): number {
-    let digest = 0;
-    if (this.words.length > 1) {
-      for (let i = 0; i < count; i++) digest ^= this.glance(addresses[i]! >>> 0, index);
-      return digest;
-    }
-    const words = this.#firstWords;
     const mask = this.#mask;
+    let segments = 0;
+    for (let i = 0; i < count; i++) segments |= addresses[i]! & ~mask;
+    if (segments !== 0) return this.#touchSegments(addresses, count, index);
+    const words = this.#firstWords;
+    let digest = 0;
     for (let i = 0; i < count; i += 4) {
       digest ^= words[((addresses[i]! & mask) << 1) + index]! ^
         words[((addresses[i + 1]! & mask) << 1) + index]! ^
         words[((addresses[i + 2]! & mask) << 1) + index]! ^
         words[((addresses[i + 3]! & mask) << 1) + index]!;
+    }
+    return digest;
+  }
+
+  /** The same where not all is in the first segment. */
+  #touchSegments(addresses: Int32Array, count: number, index: number): number {
+    const segments = this.words;
+    const shift = this.shift;
+    const mask = this.#mask;
+    let digest = 0;
+    for (let i = 0; i < count; i++) {
+      const words = segments[addresses[i]! >>> shift];
+      if (words !== undefined) digest ^= words[((addresses[i]! & mask) << 1) + index]!;
     }
     return digest;
   }
