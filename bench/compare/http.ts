@@ -176,6 +176,9 @@ async function measureAll(): Promise<[readonly Contender[], Cell[]]> {
 const good = (cell: Cell, name: string): number[] =>
   cell.runs[name]?.map(({ goodPerSecond }) => goodPerSecond) ?? [];
 
+/** A ratio; of a run in which the other one answered nothing there is none. */
+const times = (ratio: number): string => Number.isFinite(ratio) ? `${ratio.toFixed(2)} ×` : "-";
+
 const ratios = (cell: Cell, name: string): Spread =>
   ratiosOf(good(cell, "Sluice"), good(cell, name));
 
@@ -192,9 +195,7 @@ function throughputTable(cells: readonly Cell[]): ReportTable {
     Object.keys(cell.runs).map((name) => {
       const rate = spreadOf(good(cell, name).map((perSecond) => perSecond / 1000));
       const ratio = ratios(cell, name);
-      const ratioCells = name === "Sluice"
-        ? []
-        : [ratio.median, ratio.min, ratio.max].map((value) => `${value.toFixed(2)} ×`);
+      const ratioCells = name === "Sluice" ? [] : [ratio.median, ratio.min, ratio.max].map(times);
       return [
         ...[cell.scenario, String(cell.connections), name],
         ...[rate.median, rate.min, rate.max].map(inDigits),
